@@ -1,0 +1,1 @@
+"""batchd: files in, long documents out, through Claude's Message Batches API."""

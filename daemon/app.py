@@ -1,0 +1,284 @@
+"""The one place where everything is put together: settings in, a running daemon out."""
+
+import signal
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+from pathlib import Path
+
+import anyio
+import anyio.abc
+import structlog
+from anyio import to_thread
+
+from daemon import inbox, outbox
+from daemon.api import Api
+from daemon.catalogue import Catalogue, ModelOverride
+from daemon.clock import Bell, Clock
+from daemon.closing import Closing, state_of
+from daemon.collector import Collector
+from daemon.courier import Courier, Orders
+from daemon.errors import BatchdError, Unavailable
+from daemon.intake import Intake, Places
+from daemon.jobfile import Rules
+from daemon.lock import sole_daemon
+from daemon.model import Job
+from daemon.pace import PATIENCE, Pace
+from daemon.packer import Packer
+from daemon.plan import Limits
+from daemon.settings import Settings
+from daemon.store import Store, open_store
+from daemon.systemd import notify, watchdog_interval
+from daemon.watcher import watch
+
+log = structlog.get_logger()
+
+DATABASE = "batchd.sqlite"
+LISTEN = 0.5
+"""Seconds between looks for what commands have written to the database."""
+GRACE = 5.0
+"""Seconds that a stop waits for creates in flight, so that none is left in doubt; systemd gives us more."""
+
+
+async def serve(settings: Settings, key: str | None, *, once: bool = False) -> bool:
+    """Run the daemon until SIGTERM or SIGINT, or until there is nothing left to do.
+
+    Args:
+        settings: All of them.
+        key: The API key; None for whatever the SDK finds.
+        once: Whether to end when every job has finished.
+
+    Returns:
+        Whether every job and file of this run came to a good end.
+
+    Raises:
+        Occupied: Another daemon works on the state folder.
+        Unusable: A folder or the database cannot be used.
+    """
+    clock = Clock()
+    places = prepared(settings)
+    with sole_daemon(places.state):
+        async with (
+            open_store(places.state / DATABASE) as store,
+            Api.connect(
+                key=key,
+                base_url=settings.api.base_url,
+                per_minute=settings.api.requests_per_minute,
+                timeout=settings.api.timeout,
+                clock=clock,
+            ) as api,
+        ):
+            return await Daemon(settings, places, store, api, clock).run(once=once)
+
+
+def prepared(settings: Settings) -> Places:
+    """Make the folders that are missing, and say where they are.
+
+    Args:
+        settings: All of them.
+
+    Raises:
+        Unusable: One cannot be made, or is open to others.
+    """
+    places = Places(settings.inbox, settings.outbox, settings.state)
+    inbox.prepare(places.inbox)
+    for private in (places.outbox, places.state, places.claims, places.spool):
+        outbox.prepare(private)
+    return places
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Say by which rules files are checked.
+
+    Args:
+        settings: All of them.
+    """
+    overrides = {
+        name: ModelOverride(max_output=model.max_output, long_output=model.long_output, window=model.window)
+        for name, model in settings.models.items()
+    }
+    return Rules(
+        model=settings.defaults.model,
+        max_tokens=settings.defaults.max_tokens,
+        betas=settings.api.betas,
+        catalogue=Catalogue().with_overrides(overrides),
+    )
+
+
+class Daemon:
+    """The task tree: one that looks at the inbox, one that dispatches, and a courier for every batch."""
+
+    def __init__(self, settings: Settings, places: Places, store: Store, api: Api, clock: Clock) -> None:
+        """Put the rooms together.
+
+        Args:
+            settings: All of them.
+            places: The folders, which exist.
+            store: Open.
+            api: Ready.
+            clock: The only one.
+        """
+        self._settings = settings
+        self._places = places
+        self._store = store
+        self._clock = clock
+        self._inbox_bell = Bell()
+        self._bell = Bell()
+        self._under_way: set[Hashable] = set()
+        self._all_well = True
+        self._intake = Intake(
+            store, clock, places, rules_of(settings), settings.intake.settle, accepted=self._bell
+        )
+        batch, poll = settings.batch, settings.poll
+        limits = Limits(
+            batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger
+        )
+        self._packer = Packer(store, clock, limits, settings.api.max_queued_requests)
+        collector = Collector(store, api, clock, places.outbox, settings.retry.max_attempts)
+        orders = Orders(
+            concurrency=batch.concurrency,
+            doubt=settings.api.doubt,
+            poll=Pace(poll.initial, poll.factor, poll.max, poll.jitter),
+        )
+        self._courier = Courier(store, api, clock, places.spool, orders, collector.collect)
+        self._closing = Closing(store, clock, places.outbox, places.spool)
+
+    async def run(self, *, once: bool) -> bool:
+        """Work until told to stop, or until there is nothing left to do.
+
+        Args:
+            once: Whether to end when every job has finished.
+
+        Returns:
+            Whether every job and file of this run came to a good end.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._stop_on_signal, tasks.cancel_scope)
+            for claim in await self._intake.recover():
+                tasks.start_soon(self._intake.start, claim, tasks)
+            tasks.start_soon(self._watch)
+            tasks.start_soon(self._listen)
+            tasks.start_soon(self._feed_watchdog)
+            tasks.start_soon(self._forever, self._look_at_inbox, tasks)
+            tasks.start_soon(self._forever, self._dispatch, tasks, once)
+            notify("READY=1")
+            log.info("ready", inbox=str(self._places.inbox), outbox=str(self._places.outbox))
+        return self._all_well and self._intake.rejections == 0
+
+    async def _forever(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        """Repeat a piece of work; what the world cannot do just now, it will do later."""
+        while True:
+            began = self._clock.now()
+            try:
+                while True:
+                    await work(*arguments)
+                    began = self._clock.now()
+            except (Unavailable, OSError) as trouble:
+                log.warning("waiting", work=work.__name__.strip("_"), reason=str(trouble))
+            await self._clock.sleep(PATIENCE.wait_randomly(self._clock.now() - began))
+
+    async def _look_at_inbox(self, tasks: anyio.abc.TaskGroup) -> None:
+        settled_in = await self._intake.sweep(tasks)
+        self._bell.ring()
+        wait = self._settings.intake.rescan if settled_in is None else min(settled_in, self._settings.intake.rescan)
+        await self._inbox_bell.wait_at_most(wait, self._clock)
+
+    async def _dispatch(self, tasks: anyio.abc.TaskGroup, once: bool) -> None:  # noqa: FBT001  handed on by _forever
+        await self._store.jobs.cancel_waiting()
+        for job in await self._store.jobs.to_retry():
+            await self._closing.reopen(job)
+        leaves_in = await self._packer.pack()
+        for batch in await self._store.batches.live_ids():
+            self._start(tasks, ("batch", batch), partial(self._courier.carry, batch))
+        for batch in await self._store.batches.to_cancel():
+            self._courier.call(batch)
+        for job in await self._store.jobs.undelivered():
+            self._start(tasks, ("job", job.id), partial(self._finish, job))
+        if once and leaves_in is None and await self._nothing_left():
+            tasks.cancel_scope.cancel()
+        wait = self._settings.intake.rescan if leaves_in is None else leaves_in
+        await self._bell.wait_at_most(wait, self._clock)
+
+    def _start(self, tasks: anyio.abc.TaskGroup, name: Hashable, work: Callable[[], Awaitable[None]]) -> None:
+        if name in self._under_way:
+            return
+        self._under_way.add(name)
+
+        async def and_ring() -> None:
+            try:
+                await work()
+            finally:
+                self._under_way.discard(name)
+                self._bell.ring()
+
+        tasks.start_soon(and_ring)
+
+    async def _finish(self, job: Job) -> None:
+        began = self._clock.now()
+        while True:
+            try:
+                await self._closing.finish(job)
+                break
+            except (Unavailable, OSError) as trouble:
+                log.warning("job waits to be finished", job=job.name, reason=str(trouble))
+            await self._clock.sleep(PATIENCE.wait_randomly(self._clock.now() - began))
+        tally = await self._store.jobs.tally(job.id)
+        self._all_well &= state_of(job, tally) == "done"
+
+    async def _nothing_left(self) -> bool:
+        """Whether all that is still open waits for a person."""
+        if self._under_way or not self._intake.idle or await self._has_files():
+            return False
+        if not await self._store.jobs.all_delivered():
+            self._all_well = False
+        return not await self._store.batches.live_ids() and not await self._store.batches.waiting(1)
+
+    async def _has_files(self) -> bool:
+        return len(await to_thread.run_sync(inbox.scan, self._places.inbox)) > 0
+
+    async def _watch(self) -> None:
+        await watch(
+            self._places.inbox,
+            self._inbox_bell.ring,
+            force_polling=self._settings.intake.force_polling,
+            stop=anyio.Event(),
+        )
+
+    async def _listen(self) -> None:
+        """Hear what commands write to the database, and go and look."""
+        heard = 0
+        while True:
+            try:
+                version = await self._store.database.version_of_data()
+            except BatchdError:
+                version = heard
+            if version != heard:
+                heard = version
+                self._bell.ring()
+            await self._clock.sleep(LISTEN)
+
+    async def _feed_watchdog(self) -> None:
+        """Tell the service manager that the event loop turns and the database answers."""
+        interval = watchdog_interval()
+        while interval is not None:
+            await self._store.database.version_of_data()
+            notify("WATCHDOG=1")
+            await self._clock.sleep(interval)
+
+    async def _stop_on_signal(self, scope: anyio.CancelScope) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            async for number in signals:
+                log.info("stopping", signal=signal.Signals(number).name)
+                notify("STOPPING=1")
+                with anyio.move_on_after(GRACE):
+                    await self._courier.counter_is_free()
+                scope.cancel()
+                return
+
+
+def database_of(settings: Settings) -> Path:
+    """Say where the database is.
+
+    Args:
+        settings: All of them.
+    """
+    return settings.state / DATABASE

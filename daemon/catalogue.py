@@ -1,0 +1,192 @@
+"""What is known about Claude's models, as far as it decides whether a request can succeed.
+
+Sources, as stored in October 2026: for caps, windows and 300K output docs "Models overview" and "Batch processing"
+(platform.claude.com/docs/en/build-with-claude/batch-processing); for `thinking` the table "Thinking support, defaults,
+and rejected configurations by model" (…/build-with-claude/thinking-troubleshooting) and the pages "What's new" of
+Opus 5.5 and Sonnet 5.5, which also tell of forced tool use; for `system` turns "Mid-conversation system messages" and
+the API's own refusal, `role 'system' is not supported on this model`; for retirements `DEPRECATED_MODELS` of the
+anthropic SDK 2.12.0 and docs "Model deprecations". `GET /v1/models` does not tell of 300K output, hence a list.
+
+Where the sources are silent, nothing is refused: a wrong refusal costs the user more than a late error.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+LONGEST_OUTPUT: Final = 300_000
+"""Tokens of output that no model exceeds, with every beta there is."""
+
+_DATED: Final = re.compile(r"-\d{8}\Z")
+
+
+class LongOutput(StrEnum):
+    """Whether a model takes the beta that raises `max_tokens` to 300,000."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What one model takes and refuses; the defaults are what is assumed of a model nobody here knows."""
+
+    name: str
+    """The id without its date: what messages call it."""
+    max_output: int = 64_000
+    """Cap of `max_tokens` without a beta, in tokens."""
+    window: int = 200_000
+    """Context window, in tokens: prompt and answer together."""
+    long_output: LongOutput = LongOutput.UNKNOWN
+    known: bool = False
+    """False: not in the table, so what stands here is a guess on the safe side."""
+    prefill: bool = True
+    """Whether a conversation may end with the beginning of the assistant's answer."""
+    system_turns: bool = True
+    """Whether `messages` may hold turns of the role `system`."""
+    forced_tools: bool = True
+    """Whether `tool_choice` may force the use of a tool (`any`, `tool`)."""
+    refused_thinking: frozenset[str] = frozenset()
+    """The values of `thinking.type` that come back as an error."""
+    modest_without_thinking: bool = False
+    """Whether the efforts `xhigh` and `max` are refused when thinking is turned off."""
+    retired: str = ""
+    """Since when the API no longer has it; empty while it has."""
+    retires: str = ""
+    """When it will be gone, if that has been announced."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOverride:
+    """What the settings say about a model, `[models."claude-x-9"]`; None leaves what is known."""
+
+    max_output: int | None = None
+    """Cap of `max_tokens` without a beta, in tokens."""
+    long_output: bool | None = None
+    """Whether it takes the 300K beta."""
+    window: int | None = None
+    """Context window, in tokens."""
+
+
+_ONLY_ADAPTIVE: Final = frozenset({"enabled", "between_tools"})
+_ALWAYS_THINKS: Final = frozenset({"enabled", "between_tools", "disabled"})
+_MILLION: Final = 1_000_000
+
+
+def _since_4_6(name: str, **facts: object) -> ModelFacts:
+    """Facts of a model of the 4.6 generation or later: 128K out, a window of a million, no prefill."""
+    common = ModelFacts(name, 128_000, _MILLION, LongOutput.YES, known=True, prefill=False)
+    return replace(common, **facts)  # type: ignore[arg-type]  # replace() checks the names when this module loads
+
+
+def _the_4_5(name: str, retires: str = "") -> ModelFacts:
+    """Facts of a model of the 4.5 generation: 64K out, a window of 200K, thinking with a budget only."""
+    return ModelFacts(
+        name,
+        long_output=LongOutput.NO,
+        known=True,
+        system_turns=False,
+        refused_thinking=frozenset({"adaptive", "between_tools"}),
+        retires=retires,
+    )
+
+
+_CURRENT: Final = (
+    _since_4_6("claude-opus-5-5", refused_thinking=_ALWAYS_THINKS, forced_tools=False),
+    _since_4_6("claude-opus-5", refused_thinking=_ONLY_ADAPTIVE, modest_without_thinking=True),
+    _since_4_6("claude-opus-4-8", refused_thinking=_ONLY_ADAPTIVE),
+    _since_4_6("claude-opus-4-7", refused_thinking=_ONLY_ADAPTIVE, system_turns=False),
+    _since_4_6("claude-opus-4-6", refused_thinking=frozenset({"between_tools"}), system_turns=False),
+    _since_4_6(
+        "claude-sonnet-5-5",
+        refused_thinking=frozenset({"enabled", "disabled"}),
+        forced_tools=False,
+        modest_without_thinking=True,
+    ),
+    _since_4_6("claude-sonnet-5", refused_thinking=_ONLY_ADAPTIVE),
+    _since_4_6("claude-sonnet-4-6", refused_thinking=frozenset({"between_tools"}), system_turns=False),
+    _since_4_6("claude-haiku-5-5", refused_thinking=_ONLY_ADAPTIVE, modest_without_thinking=True),
+    # The 5.2 are newer than every stored page; all that holds for sure is what holds for "4.7 and later".
+    _since_4_6("claude-fable-5-2", long_output=LongOutput.UNKNOWN, refused_thinking=frozenset({"enabled"})),
+    _since_4_6("claude-mythos-5-2", long_output=LongOutput.UNKNOWN, refused_thinking=frozenset({"enabled"})),
+    _since_4_6("claude-fable-5-1", long_output=LongOutput.NO, refused_thinking=_ALWAYS_THINKS, forced_tools=False),
+    _since_4_6("claude-mythos-5-1", long_output=LongOutput.NO, refused_thinking=_ALWAYS_THINKS),
+    _since_4_6("claude-fable-5", long_output=LongOutput.NO, refused_thinking=_ALWAYS_THINKS),
+    _since_4_6("claude-mythos-5", long_output=LongOutput.NO, refused_thinking=_ALWAYS_THINKS),
+    _the_4_5("claude-opus-4-5"),
+    _the_4_5("claude-sonnet-4-5", retires="30 November 2026"),
+    _the_4_5("claude-haiku-4-5"),
+)
+
+_RETIRED: Final = {
+    "claude-2.0": "21 July 2025",
+    "claude-2.1": "21 July 2025",
+    "claude-3-sonnet": "21 July 2025",
+    "claude-3-opus": "5 January 2026",
+    "claude-3-5-sonnet": "28 October 2025",
+    "claude-3-5-sonnet-latest": "28 October 2025",
+    "claude-3-5-haiku": "19 February 2026",
+    "claude-3-5-haiku-latest": "19 February 2026",
+    "claude-3-7-sonnet": "19 February 2026",
+    "claude-3-7-sonnet-latest": "19 February 2026",
+    "claude-opus-4": "15 June 2026",
+    "claude-opus-4-0": "15 June 2026",
+    "claude-sonnet-4": "15 June 2026",
+    "claude-sonnet-4-0": "15 June 2026",
+    "claude-mythos-preview": "30 June 2026",
+}
+
+
+def _table() -> Mapping[str, ModelFacts]:
+    facts = {each.name: each for each in _CURRENT}
+    facts.update({name: ModelFacts(name, retired=date) for name, date in _RETIRED.items()})
+    return MappingProxyType(facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The models that are known, with what the settings say about them on top."""
+
+    models: Mapping[str, ModelFacts] = field(default_factory=_table)
+
+    def find(self, model: str) -> ModelFacts:
+        """Look a model up; never fails.
+
+        Args:
+            model: An id, dated (`claude-sonnet-4-5-20250929`) or not.
+
+        Returns:
+            Its facts, those of the id without its date, or for a stranger cautious ones with `known` false.
+        """
+        return self.models.get(model) or self.models.get(_DATED.sub("", model)) or ModelFacts(model)
+
+    def with_overrides(self, overrides: Mapping[str, ModelOverride]) -> "Catalogue":
+        """Put what the settings say over what is known; a model named there counts as known and not as retired.
+
+        Args:
+            overrides: By model id; one without a date holds for its dated ids as well.
+        """
+        models = dict(self.models)
+        for model, override in overrides.items():
+            facts = self.find(model)
+            long_output = facts.long_output
+            if override.long_output is not None:
+                long_output = LongOutput.YES if override.long_output else LongOutput.NO
+            models[model] = replace(
+                facts,
+                name=model,
+                max_output=facts.max_output if override.max_output is None else override.max_output,
+                window=facts.window if override.window is None else override.window,
+                long_output=long_output,
+                known=True,
+                retired="",
+            )
+        return Catalogue(MappingProxyType(models))
+
+    def long_output_models(self) -> tuple[str, ...]:
+        """Name the models that surely write up to 300,000 tokens, for messages that say what would do."""
+        return tuple(name for name, facts in self.models.items() if facts.long_output is LongOutput.YES)

@@ -1,0 +1,66 @@
+"""The edge to time: everything that reads a clock or waits does it here, so that tests can jump."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+
+class Clock:
+    """Time as the service lives it.
+
+    `now` is wall time as it was at the start plus what has gone by since, so that a clock that is set one hour
+    back or two days forward changes no timer. It counts through suspension (CLOCK_BOOTTIME).
+    """
+
+    def __init__(self) -> None:
+        self._started = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def now(self) -> float:
+        """Unix seconds, steady for the life of this process."""
+        return self._started + time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait.
+
+        Args:
+            seconds: How long; less than 0 is 0.
+        """
+        await anyio.sleep(max(seconds, 0))
+
+
+class Bell:
+    """A wake-up that carries no data: whoever hears it goes and looks.
+
+    A ring that nobody waits for is kept for the next who does, once.
+    """
+
+    def __init__(self) -> None:
+        self._rung = anyio.Event()
+
+    def ring(self) -> None:
+        """Wake whoever waits, now or next."""
+        self._rung.set()
+
+    async def wait(self) -> None:
+        """Wait for a ring; all who wait hear the same one."""
+        heard = self._rung
+        await heard.wait()
+        if self._rung is heard:
+            self._rung = anyio.Event()
+
+    async def wait_at_most(self, seconds: float, clock: Clock) -> None:
+        """Wait for a ring or for some time, whichever comes first.
+
+        Args:
+            seconds: How long at the most.
+            clock: Whose seconds.
+        """
+        async with anyio.create_task_group() as tasks:
+            for waiting in (self.wait, lambda: clock.sleep(seconds)):
+                tasks.start_soon(_end_all_after, waiting, tasks.cancel_scope.cancel)
+
+
+async def _end_all_after(waiting: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
+    await waiting()
+    end()

@@ -1,0 +1,211 @@
+"""The last leg: the results of an ended batch are read as a stream and delivered to their jobs, group by group.
+
+Each group is durable in the outbox first and acknowledged in the store after that. A crash in between leaves bytes
+behind the acknowledged length, which the next delivery cuts off and writes again, the same.
+"""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from pathlib import Path
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from daemon import resultline, wire
+from daemon.api import Api
+from daemon.clock import Clock
+from daemon.errors import Garbled, NotOurs, Unavailable
+from daemon.lifecycle import State
+from daemon.model import Batch, BatchId, Delivery, Evidence, JobId, Seat
+from daemon.outbox import DOCUMENTS, JobFolder
+from daemon.pricing import price
+from daemon.resultline import Line
+from daemon.store import CountTaken, Store
+from daemon.verdict import LOST, Outcome, judge
+
+log = structlog.get_logger()
+
+GROUP_LINES = 512
+GROUP_BYTES = 4 << 20
+"""A group is delivered when it has this many lines or bytes: what a crash makes us read and write again."""
+WHOLE_READS = 3
+"""Readings of a whole result stream after which a request that is not in it counts as lost by the API."""
+
+
+class Collector:
+    """Delivers results, of any number of batches at one time."""
+
+    def __init__(self, store: Store, api: Api, clock: Clock, outbox: Path, max_attempts: int) -> None:
+        """Make ready.
+
+        Args:
+            store: Where requests stand.
+            api: Where results are.
+            clock: What moments are told by.
+            outbox: Where results go.
+            max_attempts: Sendings of one request, the first included.
+        """
+        self._store = store
+        self._api = api
+        self._clock = clock
+        self._outbox = outbox
+        self._max_attempts = max_attempts
+        # Groups of several batches may end in one job's file; the disk is one in any case.
+        self._at_the_outbox = anyio.Lock()
+        self._whole_reads: dict[BatchId, int] = {}
+
+    async def collect(self, batch: Batch) -> Batch:
+        """Deliver what an ended batch has brought, and settle it.
+
+        Args:
+            batch: An ended one.
+
+        Raises:
+            Unavailable: The stream was cut, or lines are missing: read it again later.
+            Gone: The API has no results (yet, or any more).
+        """
+        remote = batch.remote_id
+        if remote is None:
+            raise LookupError(f"batch {batch.id} has ended without an id of the API")
+        try:
+            async with self._api.results(remote, batch.results_url) as pieces:
+                async with aclosing(_groups(resultline.lines(pieces))) as groups:
+                    async for group in groups:
+                        await self._deliver_group(batch, group)
+        except NotOurs as error:
+            return await self._give_back(batch, str(error))
+        missing = await self._store.batches.undelivered_rows(batch.id, GROUP_LINES)
+        if missing:
+            reads = self._whole_reads[batch.id] = self._whole_reads.get(batch.id, 0) + 1
+            if reads < WHOLE_READS:
+                raise Unavailable(f"the results lack at least {len(missing)} of {batch.count} lines")
+            log.error("results incomplete", batch=batch.id, missing=len(missing))
+            while missing:
+                await self._deliver(batch, [(row, None, b"") for row in missing])
+                missing = await self._store.batches.undelivered_rows(batch.id, GROUP_LINES)
+        self._whole_reads.pop(batch.id, None)
+        return await self._store.batches.move(batch, State.SETTLED, trouble=None)
+
+    async def _give_back(self, batch: Batch, reason: str) -> Batch:
+        log.warning("batch was another's", batch=batch.id, remote=batch.remote_id, reason=reason)
+        if batch.remote_id is not None:
+            await self._store.batches.disprove(batch.id, batch.remote_id)
+        try:
+            return await self._store.batches.move(
+                batch,
+                State.INTENDED,
+                remote_id=None,
+                evidence=None,
+                doubted_at=None,
+                ended_at=None,
+                results_url=None,
+                cancelled_at=None,
+            )
+        except CountTaken as error:
+            raise Unavailable("another batch of its size is being looked for") from error
+
+    async def _deliver_group(self, batch: Batch, group: list[bytes]) -> None:
+        read = await to_thread.run_sync(_read, group, batch.nonce)
+        if not read.ours and read.foreign and batch.evidence is not Evidence.NONCE:
+            raise NotOurs("its results carry other ids")
+        if read.ours and batch.evidence is not Evidence.NONCE:
+            await self._store.batches.note(batch, evidence=Evidence.NONCE)
+        if read.foreign or read.garbled:
+            log.warning("lines passed over", batch=batch.id, foreign=read.foreign, garbled=read.garbled)
+        await self._deliver(batch, read.ours)
+
+    async def _deliver(self, batch: Batch, lines: list[tuple[int, Line | None, bytes]]) -> None:
+        async with self._at_the_outbox:
+            seats = await self._store.batches.seats(batch.id, (row for row, _, _ in lines), self._max_attempts)
+            due: dict[int, tuple[Seat, Line | None, bytes]] = {}
+            for row, line, raw in lines:
+                if row in seats and not seats[row].delivered:
+                    due.setdefault(row, (seats[row], line, raw))
+            if not due:
+                return
+            jobs = {seat.job for seat, _, _ in due.values()}
+            lengths = {job: await self._store.batches.results_length(job) for job in jobs}
+            # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
+            with anyio.CancelScope(shield=True):
+                deliveries, grown = await to_thread.run_sync(_write, self._outbox, list(due.values()), lengths)
+                await self._store.batches.deliver(batch, deliveries, grown, now=self._clock.now())
+
+
+class _Read:
+    """What a group of lines turned out to be."""
+
+    def __init__(self) -> None:
+        self.ours: list[tuple[int, Line | None, bytes]] = []
+        self.foreign = 0
+        self.garbled = 0
+
+
+def _read(group: Iterable[bytes], nonce: str) -> _Read:
+    found = _Read()
+    for raw in group:
+        try:
+            line = resultline.read(raw)
+        except Garbled:
+            found.garbled += 1
+            continue
+        row = wire.row_of(line.custom_id, nonce)
+        if row is None:
+            found.foreign += 1
+        else:
+            found.ours.append((row, line, raw))
+    return found
+
+
+def _write(
+    outbox: Path, due: list[tuple[Seat, Line | None, bytes]], lengths: dict[JobId, int]
+) -> tuple[list[Delivery], dict[JobId, int]]:
+    """Bring a group into the outbox, durably, and say what is to be acknowledged."""
+    deliveries: list[Delivery] = []
+    by_job: dict[JobId, list[bytes]] = {}
+    folders: dict[JobId, JobFolder] = {}
+    for seat, line, raw in due:
+        folder = folders.setdefault(seat.job, JobFolder(outbox, seat.job_name))
+        delivery = _delivery(seat, line)
+        deliveries.append(delivery)
+        if line is None or delivery.verdict is None:
+            continue
+        if delivery.document is not None:
+            folder.write_whole(delivery.document, [line.result.text.encode()])
+        by_job.setdefault(seat.job, []).extend((resultline.under(raw, line.custom_id, seat.custom_id), b"\n"))
+    grown = {job: folders[job].append("results.jsonl", lengths[job], lines).end for job, lines in by_job.items()}
+    for job in by_job:
+        folders[job].sync()
+    return deliveries, grown
+
+
+def _delivery(seat: Seat, line: Line | None) -> Delivery:
+    if line is None:
+        return Delivery(seat.row, seat.request, "lost", LOST.verdict, LOST.reason)
+    result = line.result
+    outcome: Outcome = judge(result, attempts_left=seat.attempts_left, cancelled=seat.cancelled)
+    return Delivery(
+        row=seat.row,
+        request=seat.request,
+        outcome=result.type,
+        verdict=outcome.verdict,
+        reason=outcome.reason,
+        stop_reason=result.stop_reason,
+        usage=result.usage,
+        cost=price(result.usage, result.model or seat.model),
+        document=f"{DOCUMENTS}/{seat.name}.md" if seat.documents and result.text and outcome.verdict else None,
+    )
+
+
+async def _groups(lines: AsyncGenerator[bytes, None]) -> AsyncGenerator[list[bytes], None]:
+    group: list[bytes] = []
+    size = 0
+    async with aclosing(lines) as each:
+        async for line in each:
+            group.append(line)
+            size += len(line)
+            if len(group) >= GROUP_LINES or size >= GROUP_BYTES:
+                yield group
+                group, size = [], 0
+    if group:
+        yield group

@@ -1,0 +1,382 @@
+"""The courier: carries one batch from its plan to its delivery, whatever happens on the way.
+
+To resume is to start: every leg takes the batch up from where the store says it stands, and may be repeated.
+The protocol of `submit` and `find` is told in `docs/internals.md`: no request is ever paid for twice, although
+the API has no idempotency key.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from traceback import extract_tb
+
+import anyio
+import structlog
+
+from daemon.api import Api
+from daemon.clock import Bell, Clock
+from daemon.doubt import Adopt, Intent, Look, Probe, Resend, candidates, decide, older
+from daemon.errors import Gone, InDoubt, NotOurs, Parked, Refused, Unavailable
+from daemon.lifecycle import State
+from daemon.model import Batch, BatchId, Evidence, RemoteBatch, RemoteId
+from daemon.pace import DOUBT, PARKED, PATIENCE, Pace
+from daemon.resultline import lines, read
+from daemon.spool import Body, Place
+from daemon.store import CountTaken, Stale, Store
+from daemon.wire import row_of
+
+log = structlog.get_logger()
+
+Leg = Callable[[Batch], Awaitable[Batch]]
+
+HOUR = 3600.0
+UNREADABLE = HOUR
+"""Seconds after which a list, a batch or results that the API keeps denying become a person's business."""
+OVERDUE = 2 * HOUR
+"""Seconds after its expiry that a batch may still say it is under way."""
+LIFE = 24 * HOUR
+"""Seconds after which the API expires a batch (docs: batch processing), where it does not say so itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What the settings say to a courier."""
+
+    concurrency: int
+    """Creates in flight."""
+    doubt: float
+    """Seconds that an unanswered create may take to show in the list."""
+    poll: Pace
+
+
+class Courier:
+    """Carries batches, any number at one time; between legs it keeps nothing that the store does not know."""
+
+    def __init__(  # noqa: PLR0913  the edges it works with
+        self, store: Store, api: Api, clock: Clock, spool: Path, orders: Orders, collect: Leg
+    ) -> None:
+        """Hire one.
+
+        Args:
+            store: Where batches stand.
+            api: Where they go.
+            clock: What waits are measured by.
+            spool: The folder of the params.
+            orders: What the settings say.
+            collect: The last leg: from an ended batch to a settled one.
+        """
+        self._store = store
+        self._api = api
+        self._clock = clock
+        self._spool = spool
+        self._orders = orders
+        self._legs: dict[State, Leg] = {
+            State.PLANNED: self.submit,
+            State.INTENDED: self.find,
+            State.PROCESSING: self.poll,
+            State.ENDED: collect,
+        }
+        self._counter = anyio.CapacityLimiter(orders.concurrency)
+        self._gate = Gate(clock)
+        self._resolved = Bell()
+        self._bells: dict[BatchId, Bell] = {}
+
+    async def carry(self, batch_id: BatchId) -> None:
+        """Bring a batch as far as it can go: to its end, or to where a person must decide.
+
+        Args:
+            batch_id: Its id.
+        """
+        self._bells[batch_id] = Bell()
+        try:
+            batch = await self._store.batches.get(batch_id)
+            while leg := self._legs.get(batch.state):
+                batch = await self._patiently(leg, batch)
+            log.info(f"batch {batch.state}", batch=batch.id, remote=batch.remote_id, requests=batch.count)
+        finally:
+            del self._bells[batch_id]
+
+    def call(self, batch_id: BatchId) -> None:
+        """Wake the courier of a batch: somebody wants something of it.
+
+        Args:
+            batch_id: Its id; one that nobody carries is passed over.
+        """
+        if bell := self._bells.get(batch_id):
+            bell.ring()
+
+    async def counter_is_free(self) -> None:
+        """Wait until no create is in flight, so that a stop leaves none in doubt."""
+        while self._counter.borrowed_tokens:
+            await self._resolved.wait()
+
+    async def submit(self, batch: Batch) -> Batch:
+        """Send a planned batch, once: the intent is durable before the first byte leaves.
+
+        Args:
+            batch: A planned one.
+        """
+        cancelled, _ = await self._store.batches.cancel_wanted(batch.id)
+        if cancelled:
+            await self._store.batches.dissolve(batch)
+            return await self._store.batches.get(batch.id)
+        await self._gate.pass_through()
+        try:
+            async with self._counter:
+                return await self._send(batch)
+        except CountTaken:
+            await self._resolved.wait_at_most(PATIENCE.initial, self._clock)
+            return batch
+        finally:
+            self._resolved.ring()
+
+    async def _send(self, batch: Batch) -> Batch:
+        newest = await self._api.page(limit=1)
+        baseline = newest.batches[0].id if newest.batches else None
+        attempt = batch.attempt + 1
+        rows = await self._store.batches.body(batch.id)
+        body = Body(batch.nonce, attempt, [Place(self._spool / row.claim, row.offset, row.size) for row in rows])
+        batch = await self._store.batches.move(
+            batch,
+            State.INTENDED,
+            attempt=attempt,
+            body_sha256=await body.sha256(),
+            baseline_id=baseline,
+            baseline_time=newest.server_time or self._clock.now(),
+            doubted_at=None,
+            trouble=None,
+        )
+        try:
+            remote = await self._api.create(body.stream(), body.length, batch.betas)
+        except InDoubt as doubt:
+            log.warning("create in doubt", batch=batch.id, reason=str(doubt))
+            return batch
+        except Refused as refusal:
+            log.warning("create refused", batch=batch.id, requests=batch.count, kind=refusal.kind)
+            await self._store.batches.dissolve(batch, refused=f"{refusal.kind}: {refusal}")
+            return await self._store.batches.get(batch.id)
+        except Unavailable as trouble:
+            await self._store.batches.move(batch, State.PLANNED)
+            if isinstance(trouble, Parked):
+                self._gate.close(str(trouble))
+            raise
+        return await self._adopt(batch, remote, Evidence.ANSWER)
+
+    async def find(self, batch: Batch) -> Batch:
+        """Look for the batch that an unanswered create may have made.
+
+        Args:
+            batch: An intended one.
+        """
+        intent = Intent(batch.count, batch.baseline_id, batch.baseline_time or 0.0)
+        before: tuple[RemoteBatch, ...] | None = None
+        began = self._clock.now()
+        while True:
+            try:
+                listing, server_time = await self._api.newer_than(partial(older, intent=intent))
+                now = server_time or self._clock.now()
+                if batch.doubted_at is None:
+                    batch = await self._store.batches.note(batch, doubted_at=now, trouble="looking for its create")
+                ids = [remote.id for remote in listing]
+                found = candidates(
+                    listing,
+                    intent,
+                    owned=await self._store.batches.owned_among(ids),
+                    disproved=await self._store.batches.disproved(batch.id),
+                )
+                waited = now - (batch.doubted_at or now)
+                match decide(found, before, waited=waited, doubt=self._orders.doubt):
+                    case Adopt(remote):
+                        return await self._adopt(batch, remote, Evidence.COUNT)
+                    case Probe(remotes):
+                        ours = [remote for remote in remotes if await self._is_ours(remote, batch)]
+                        if len(ours) == 1:
+                            return await self._adopt(batch, ours[0], Evidence.NONCE)
+                        if ours:
+                            return await self._hold(batch, "more than one batch at the API carries its requests", found)
+                    case Resend():
+                        log.info("nothing was created", batch=batch.id, attempt=batch.attempt)
+                        return await self._store.batches.move(batch, State.PLANNED, trouble=None)
+                    case Look():
+                        before = found
+                pause = min(DOUBT.wait_randomly(waited), max(self._orders.doubt / 4, 0.05))
+            except (Parked, Gone, Refused) as denied:
+                if self._clock.now() - began > UNREADABLE:
+                    return await self._hold(batch, f"its create is in doubt and the API denies the list: {denied}", ())
+                await self._tell(batch, str(denied))
+                pause = PARKED.wait_randomly(self._clock.now() - began)
+            await self._rest(batch, pause)
+
+    async def _is_ours(self, remote: RemoteBatch, batch: Batch) -> bool:
+        """Ask an ended batch whose it is; what is another's is noted, so that it is asked only once."""
+        async with self._api.results(remote.id, remote.results_url) as pieces, aclosing(lines(pieces)) as each:
+            first = await anext(each, None)
+        if first is None:
+            raise Unavailable(f"the results of {remote.id} are empty")
+        if row_of(read(first).custom_id, batch.nonce) is not None:
+            return True
+        await self._store.batches.disprove(batch.id, remote.id)
+        return False
+
+    async def poll(self, batch: Batch) -> Batch:
+        """Ask after a batch at a growing interval until it has ended.
+
+        Args:
+            batch: A processing one.
+        """
+        missing_since: float | None = None
+        while True:
+            batch = await self._cancel_if_wanted(batch)
+            wait = (batch.next_poll_at or 0.0) - self._clock.now()
+            # A clock that was set back while nobody ran must not make anybody wait for longer than usual.
+            if await self._rest(batch, min(wait, 2 * self._orders.poll.longest)):
+                continue
+            try:
+                remote = await self._api.retrieve(_id(batch))
+                missing_since = None
+            except (Gone, Refused) as denied:
+                missing_since = missing_since or self._clock.now()
+                if self._clock.now() - missing_since > UNREADABLE:
+                    return await self._hold(batch, f"the API does not know it any more: {denied}", ())
+                batch = await self._next_poll(batch, trouble=str(denied))
+                continue
+            if remote.ended:
+                return await self._store.batches.move(
+                    batch, State.ENDED, ended_at=remote.ended_at, results_url=remote.results_url, trouble=None
+                )
+            if self._overdue(batch, remote):
+                return await self._hold(batch, "it has not ended although it has expired", (remote,))
+            batch = await self._next_poll(batch, trouble=None)
+
+    async def _cancel_if_wanted(self, batch: Batch) -> Batch:
+        _, every = await self._store.batches.cancel_wanted(batch.id)
+        if not every or batch.cancelled_at is not None or not batch.surely_ours:
+            return batch
+        try:
+            await self._api.cancel(_id(batch))
+        except (Refused, Gone) as denied:
+            log.info("cannot be cancelled", batch=batch.id, reason=type(denied).__name__)
+        now = self._clock.now()
+        return await self._store.batches.note(batch, cancelled_at=now, next_poll_at=now + self._orders.poll.wait(0))
+
+    async def _next_poll(self, batch: Batch, *, trouble: str | None) -> Batch:
+        now = self._clock.now()
+        wait = self._orders.poll.wait_randomly(now - (batch.submitted_at or now))
+        return await self._store.batches.note(batch, next_poll_at=now + wait, trouble=trouble)
+
+    def _overdue(self, batch: Batch, remote: RemoteBatch) -> bool:
+        if remote.expires_at is not None and remote.server_time is not None:
+            return remote.server_time > remote.expires_at + OVERDUE
+        return self._clock.now() > (batch.submitted_at or 0.0) + LIFE + OVERDUE
+
+    async def _adopt(self, batch: Batch, remote: RemoteBatch, evidence: Evidence) -> Batch:
+        now = self._clock.now()
+        log.info("batch submitted", batch=batch.id, remote=remote.id, requests=batch.count, evidence=evidence.value)
+        return await self._store.batches.move(
+            batch,
+            State.PROCESSING,
+            remote_id=remote.id,
+            evidence=evidence,
+            submitted_at=now,
+            expires_at=remote.expires_at,
+            next_poll_at=now + self._orders.poll.wait_randomly(0),
+            trouble=None,
+        )
+
+    async def _hold(self, batch: Batch, reason: str, found: tuple[RemoteBatch, ...]) -> Batch:
+        named = "; ".join(_named(remote) for remote in found)
+        log.error("batch held", batch=batch.id, reason=reason)
+        return await self._store.batches.move(
+            batch, State.HELD, trouble=f"{reason} [{named}]" if named else reason, next_poll_at=None
+        )
+
+    async def _tell(self, batch: Batch, trouble: str) -> None:
+        if batch.trouble != trouble:
+            log.warning("batch waits", batch=batch.id, reason=trouble)
+            await self._store.batches.note(batch, trouble=trouble)
+
+    async def _rest(self, batch: Batch, seconds: float) -> bool:
+        """Wait, and say whether somebody called before the time was up."""
+        until = self._clock.now() + seconds
+        if seconds > 0:
+            await self._bells[batch.id].wait_at_most(seconds, self._clock)
+        return self._clock.now() < until
+
+    async def _patiently(self, leg: Leg, batch: Batch) -> Batch:
+        """Repeat a leg for as long as the world cannot do it, and never let one batch stop the others."""
+        failing_since = self._clock.now()
+        while True:
+            asked = self._clock.now()
+            try:
+                return await leg(batch)
+            except Stale:
+                return await self._store.batches.get(batch.id)
+            except Parked as trouble:
+                pace, reason, at_least = PARKED, str(trouble), 0.0
+            except Unavailable as trouble:
+                pace, reason, at_least = PATIENCE, str(trouble), trouble.retry_after or 0.0
+            except (OSError, Gone, Refused, NotOurs) as trouble:
+                pace, reason, at_least = PATIENCE, f"{type(trouble).__name__}: {trouble}", 0.0
+            except Exception as bug:  # noqa: BLE001  a defect met by one batch is shown at that batch, and stops no other
+                log.error("defect", batch=batch.id, kind=type(bug).__name__, at=_where(bug))
+                pace, reason, at_least = PARKED, f"a defect of batchd ({type(bug).__name__}): please report it", 0.0
+            if self._clock.now() - asked > pace.longest:
+                failing_since = self._clock.now()
+            await self._tell_if_possible(batch, reason)
+            await self._rest(batch, max(at_least, pace.wait_randomly(self._clock.now() - failing_since)))
+            batch = await self._store.batches.get(batch.id)
+            if self._legs.get(batch.state) != leg:
+                return batch
+
+    async def _tell_if_possible(self, batch: Batch, reason: str) -> None:
+        try:
+            await self._tell(await self._store.batches.get(batch.id), reason)
+        except (Unavailable, Stale):
+            log.warning("batch waits", batch=batch.id, reason=reason)
+
+
+class Gate:
+    """Closed while the API refuses key or money, so that one batch asks at a calm pace and not all of them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._closed_since: float | None = None
+        self._opens_at = 0.0
+
+    def close(self, reason: str) -> None:
+        """Keep everybody for a while, longer the longer it lasts.
+
+        Args:
+            reason: Why, for the log.
+        """
+        now = self._clock.now()
+        if self._closed_since is None or now - self._opens_at > PARKED.longest:
+            self._closed_since = now
+        wait = PARKED.wait(now - self._closed_since)
+        self._opens_at = now + wait
+        log.error("submissions parked", reason=reason, seconds=round(wait))
+
+    async def pass_through(self) -> None:
+        """Wait until it is open."""
+        while (wait := self._opens_at - self._clock.now()) > 0:
+            await self._clock.sleep(wait)
+
+
+def _id(batch: Batch) -> RemoteId:
+    if batch.remote_id is None:
+        raise LookupError(f"batch {batch.id} is {batch.state} without an id of the API")
+    return batch.remote_id
+
+
+def _named(remote: RemoteBatch) -> str:
+    made = datetime.fromtimestamp(remote.created_at, UTC).isoformat(timespec="seconds")
+    return f"{remote.id} made {made} with {remote.counts.total} requests, {remote.status}"
+
+
+def _where(bug: BaseException) -> str:
+    """File and line of a defect: all that may be logged of it, since messages could carry what users wrote."""
+    frame = extract_tb(bug.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"

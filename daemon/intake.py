@@ -1,0 +1,279 @@
+"""The way in: a file that has settled is claimed, read, checked, and becomes a job; or it is rejected with its reasons.
+
+The acknowledgement is one commit, with the job and all its requests. Whatever dies before it, the claimed file is
+read again at the next start; whatever dies after it, the job is known and nothing is read twice.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import anyio
+import anyio.abc
+import msgspec
+import structlog
+from anyio import from_thread, to_thread
+
+from daemon import claims, inbox, rejected
+from daemon.claims import Claim
+from daemon.clock import Bell, Clock
+from daemon.errors import Rejected, Unavailable
+from daemon.jobfile import Rules, read
+from daemon.model import Caution, Entry, Problem
+from daemon.outbox import JobFolder, choose_name
+from daemon.pace import PATIENCE
+from daemon.rejected import MAX_PROBLEMS
+from daemon.spool import SpoolWriter
+from daemon.store import NewRequest, Store
+
+log = structlog.get_logger()
+
+READERS = 3
+"""Files that are read at one time, so that a large one does not keep the small ones waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders of one installation."""
+
+    inbox: Path
+    outbox: Path
+    state: Path
+
+    @property
+    def claims(self) -> Path:
+        """Files that were taken and are not jobs yet."""
+        return self.state / "claims"
+
+    @property
+    def spool(self) -> Path:
+        """The checked params of every request, one file a job."""
+        return self.state / "spool"
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What reading a file came to."""
+
+    total: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    count: int = 0
+    cautions: list[Caution] = field(default_factory=list)
+
+
+class Intake:
+    """Takes what is dropped."""
+
+    def __init__(self, store: Store, clock: Clock, places: Places, rules: Rules, settle: float, accepted: Bell) -> None:  # noqa: PLR0913  the edges it works with
+        """Make ready.
+
+        Args:
+            store: Where jobs go.
+            clock: What moments are told by.
+            places: The folders.
+            rules: By which files are checked.
+            settle: Seconds for which a file must stand still.
+            accepted: Rung after each file.
+        """
+        self._store = store
+        self._clock = clock
+        self._places = places
+        self._rules = rules
+        self._settling = inbox.Settling(settle)
+        self._accepted = accepted
+        self._naming = threading.Lock()
+        self._readers = anyio.Semaphore(READERS)
+        self._at_work = 0
+        self.rejections = 0
+        """Files refused since the start."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being taken or read."""
+        return self._at_work == 0
+
+    async def recover(self) -> list[Claim]:
+        """List what was claimed before the last end of this program, with half-done claims completed."""
+        await to_thread.run_sync(self._sweep_spool)
+        return await to_thread.run_sync(claims.recover_claims, self._places.inbox, self._places.claims)
+
+    def _sweep_spool(self) -> None:
+        """Remove what belongs to no job: a claim that has not become one yet is read, and spooled, again."""
+        for file in self._places.spool.iterdir():
+            if from_thread.run(self._store.jobs.of_claim, file.name) is None:
+                file.unlink()
+
+    async def sweep(self, tasks: anyio.abc.TaskGroup) -> float | None:
+        """Look at the inbox once, and take what has settled.
+
+        Args:
+            tasks: Where the taken files are read on.
+
+        Returns:
+            Seconds after which another look is worth while; None when nothing is settling.
+        """
+        self._at_work += 1
+        try:
+            found = await to_thread.run_sync(inbox.scan, self._places.inbox)
+            now = self._clock.now()
+            await self._claim(self._settling.settled(found, now), tasks)
+            return self._settling.due(now)
+        finally:
+            self._at_work -= 1
+
+    async def _claim(self, candidates: list[inbox.Candidate], tasks: anyio.abc.TaskGroup) -> None:
+        for candidate in candidates:
+            if await to_thread.run_sync(inbox.has_writer, self._places.inbox / candidate.relative):
+                continue
+            try:
+                claim = await to_thread.run_sync(
+                    claims.claim, self._places.inbox, candidate.relative, self._places.claims
+                )
+            except FileNotFoundError:
+                continue
+            await self.start(claim, tasks)
+
+    async def start(self, claim: Claim, tasks: anyio.abc.TaskGroup) -> None:
+        """Read a claimed file in the background, as soon as a reader is free.
+
+        Args:
+            claim: The file.
+            tasks: Where.
+        """
+        self._at_work += 1
+        await self._readers.acquire()
+        tasks.start_soon(self._take_patiently, claim)
+
+    async def _take_patiently(self, claim: Claim) -> None:
+        began = self._clock.now()
+        try:
+            while True:
+                try:
+                    return await self._take(claim)
+                except (OSError, Unavailable) as trouble:
+                    log.warning("intake waits", claim=claim.id, reason=type(trouble).__name__, detail=_detail(trouble))
+                await self._clock.sleep(PATIENCE.wait_randomly(self._clock.now() - began))
+        finally:
+            self._at_work -= 1
+            self._readers.release()
+            self._accepted.ring()
+
+    async def _take(self, claim: Claim) -> None:
+        job = await self._store.jobs.of_claim(claim.id)
+        if job is None:
+            try:
+                name, total = await to_thread.run_sync(self._read, claim)
+            except Rejected as rejection:
+                return await self._reject(claim, rejection)
+            job = await self._store.jobs.of_claim(claim.id)
+            if job is None:
+                raise LookupError(f"claim {claim.id} was read and is no job")
+            log.info("job accepted", job=name, requests=total)
+        folder = JobFolder(self._places.outbox, job.name)
+        await to_thread.run_sync(folder.place_request, claim.path, claim.relative.suffix)
+        await to_thread.run_sync(claims.discard, claim)
+
+    async def _reject(self, claim: Claim, rejection: Rejected) -> None:
+        name = await to_thread.run_sync(
+            rejected.reject, self._places.outbox, claim.path, claim.relative, rejection.problems, rejection.count
+        )
+        await to_thread.run_sync(claims.discard, claim)
+        await to_thread.run_sync(lambda: (self._places.spool / claim.id).unlink(missing_ok=True))
+        self.rejections += 1
+        log.warning("file rejected", file=name, errors=rejection.count)
+
+    def _read(self, claim: Claim) -> tuple[str, int]:
+        """Check a file and spool its params; then, in the same worker thread, accept it."""
+        if objection := inbox.objection(claim):
+            raise Rejected([objection])
+        index = self._places.spool / f"{claim.id}.index"
+        try:
+            reading = self._spool(claim, index)
+            if reading.count:
+                raise Rejected(reading.problems, reading.count)
+            for caution in reading.cautions:
+                log.warning("caution", file=str(claim.relative), line=caution.line, message=caution.message)
+            return self._accept(claim, reading.total, index), reading.total
+        finally:
+            index.unlink(missing_ok=True)
+
+    def _spool(self, claim: Claim, index: Path) -> _Reading:
+        found = _Reading()
+        with SpoolWriter(self._places.spool / claim.id) as spool, SpoolWriter(index) as rows:
+            for said in entries(claim, self._rules):
+                match said:
+                    case Entry():
+                        found.total += 1
+                        offset, size = spool.add(said.params)
+                        rows.add(msgspec.json.encode(_new_request(said, offset, size)))
+                    case Problem():
+                        found.count += 1
+                        if len(found.problems) < MAX_PROBLEMS:
+                            found.problems.append(said)
+                    case Caution():
+                        found.cautions.append(said)
+            spool.finish()
+            rows.finish()
+        return found
+
+    def _accept(self, claim: Claim, total: int, index: Path) -> str:
+        def taken(name: str) -> bool:
+            return from_thread.run(self._store.jobs.named, name) is not None
+
+        with self._naming:
+            wanted = claim.relative.with_suffix("")
+            name = choose_name(self._places.outbox, wanted, taken)
+            JobFolder(self._places.outbox, name).create()
+            from_thread.run(
+                lambda: self._store.jobs.accept(
+                    claim=claim.id,
+                    name=name,
+                    source=printable(claim.relative),
+                    received_at=self._clock.now(),
+                    total=total,
+                    requests=_indexed(index),
+                )
+            )
+            return name
+
+
+def entries(claim: Claim, rules: Rules) -> Iterator[Entry | Problem | Caution]:
+    """Read a claimed file.
+
+    Args:
+        claim: A regular one.
+        rules: By which it is checked.
+    """
+
+    def source() -> Iterator[bytes]:
+        with claims.open_claim(claim) as file:
+            yield from claims.chunks(file)
+
+    return read(source, claim.relative.suffix, claim.relative.stem, rules)
+
+
+def printable(path: PurePosixPath) -> str:
+    """Write a path so that it can be stored and shown, whatever its bytes.
+
+    Args:
+        path: With bytes that are no UTF-8 surrogate-escaped.
+    """
+    return str(path).encode("utf-8", "replace").decode("utf-8")
+
+
+def _new_request(entry: Entry, offset: int, size: int) -> NewRequest:
+    return NewRequest(
+        entry.custom_id, entry.name, entry.model, entry.max_tokens, entry.betas, entry.documents, offset, size
+    )
+
+
+def _indexed(index: Path) -> Iterator[NewRequest]:
+    decoder = msgspec.json.Decoder(NewRequest)
+    with index.open("rb") as rows:
+        for row in rows:
+            yield decoder.decode(row)
+
+
+def _detail(trouble: Exception) -> str:
+    return trouble.strerror or "" if isinstance(trouble, OSError) else str(trouble)

@@ -1,0 +1,80 @@
+"""The one table of a batch's states: what may follow what, and what made it so.
+
+The diagram in `docs/internals.md` is drawn from it, the database's CHECK is tested against it, and the
+store refuses every step that is not in it. Nothing else has a stored machine: a request waits when it has
+neither batch nor verdict, and a job has finished when each of its requests has a verdict.
+"""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a batch stands; each state is also a promise about what is durable."""
+
+    PLANNED = "planned"
+    """Its requests are chosen; nothing of it has left this machine."""
+    INTENDED = "intended"
+    """The intent is on disk, and one POST may have left: it may exist at the API, or not."""
+    PROCESSING = "processing"
+    """The API has it under `remote_id`."""
+    ENDED = "ended"
+    """Its results can be read."""
+    SETTLED = "settled"
+    """Every request of it has been delivered, or waits for another trip."""
+    HELD = "held"
+    """Nobody but a person can decide; money waits."""
+    DISSOLVED = "dissolved"
+    """It surely made no batch at the API, and its requests are free again."""
+
+
+STEPS: dict[State, dict[State, str]] = {
+    State.PLANNED: {
+        State.INTENDED: "intent committed",
+        State.DISSOLVED: "every job of it was cancelled",
+    },
+    State.INTENDED: {
+        State.PROCESSING: "answered, or found in the list",
+        State.PLANNED: "surely not created",
+        State.DISSOLVED: "refused by the API",
+        State.HELD: "cannot be decided here",
+    },
+    State.PROCESSING: {
+        State.ENDED: "the API says so",
+        State.HELD: "overdue, or unknown to the API",
+    },
+    State.ENDED: {
+        State.SETTLED: "all results delivered",
+        State.INTENDED: "the results are another's",
+        State.HELD: "the results are gone",
+    },
+    State.HELD: {
+        State.PROCESSING: "a person said: adopt, or go on",
+        State.PLANNED: "a person said: send again",
+        State.SETTLED: "a person said: drop",
+    },
+    State.SETTLED: {},
+    State.DISSOLVED: {},
+}
+
+FINAL = frozenset(state for state, following in STEPS.items() if not following)
+UNFINISHED = frozenset(State) - FINAL
+
+
+def may_follow(before: State, after: State) -> bool:
+    """Whether the table has this step.
+
+    Args:
+        before: The state a batch is in.
+        after: The state it would be in.
+    """
+    return after in STEPS[before]
+
+
+def diagram() -> str:
+    """Draw the table as a Mermaid state diagram, in the table's own order."""
+    lines = ["stateDiagram-v2", "    [*] --> planned: requests packed"]
+    for before, following in STEPS.items():
+        lines += [f"    {before} --> {after}: {why}" for after, why in following.items()]
+        if not following:
+            lines.append(f"    {before} --> [*]")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,268 @@
+"""From one request as the user wrote it to one that can be sent: settings laid over each other, checked, serialized."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
+
+from daemon.catalogue import Catalogue
+from daemon.fit import fit, too_many_breakpoints
+from daemon.jsonscan import Broken
+from daemon.model import Caution, Entry, Problem
+from daemon.naming import LONGEST_ID, Names
+from daemon.shape import PARAMETERS, Check, check, mapping, yes_or_no
+from daemon.strictjson import Flaw, Flawed, Json, encode, member
+
+Said: TypeAlias = Entry | Problem | Caution
+"""What a job file turns out to hold, piece by piece; one Problem, and the file is refused whole."""
+
+_MOST_CAUTIONS: Final = 100
+_BETA: Final = re.compile(r"[A-Za-z0-9._-]+\Z")
+_BESIDE: Final = frozenset({"custom_id", "failure"})
+"""What may stand beside a request's settings; `failure` is the outbox's remark in a request dropped again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings of the program say about every request."""
+
+    model: str = "claude-sonnet-4-6"
+    """For a request that names none."""
+    max_tokens: int = 64_000
+    """For a request that does not say."""
+    betas: tuple[str, ...] = ()
+    """Added to every request."""
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    max_request_bytes: int = 32_000_000
+    """Bytes of one request, as it stands in the file and as it goes out; the API's own limit for a message."""
+    max_requests: int = 1_000_000
+    """Requests of one file."""
+
+
+def _betas(value: Json, path: str) -> Iterator[Flaw]:
+    if not isinstance(value, list):
+        yield Flaw(path, 'must be a list of names, such as ["output-300k-2026-03-24"]')
+        return
+    for index, each in enumerate(value):
+        if not isinstance(each, str) or not _BETA.match(each):
+            yield Flaw(f"{path}[{index}]", "must be the name of a beta: letters, digits, dots and hyphens")
+
+
+SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
+    {
+        "model": PARAMETERS["model"],
+        "max_tokens": PARAMETERS["max_tokens"],
+        "system": PARAMETERS["system"],
+        "params": mapping,
+        "betas": _betas,
+        "documents": yes_or_no,
+    }
+)
+"""The settings of a job or a request, each with its check. A new one is a line here, and a use of it in `Requests`."""
+
+_NEEDED: Final = frozenset({"model", "max_tokens", "messages"})
+
+_SHORTCUTS: Final = ("model", "max_tokens", "system")
+"""Settings that are parameters of the API by the same name."""
+
+_HINTS: Final = {
+    "job": "the job's settings are the first line of a file, alone",
+    "body": "another vendor's format; here it is params, with the Messages API's parameters",
+    "method": "another vendor's format; leave it out",
+    "url": "another vendor's format; leave it out",
+}
+
+
+class _Settings(NamedTuple):
+    """The settings of one place: of the job, or of one request."""
+
+    path: str
+    params: dict[str, Json]
+    shortcuts: dict[str, Json]
+    betas: tuple[str, ...]
+    documents: bool | None
+    flaws: list[Flaw]
+    unsound: frozenset[str] = frozenset()
+    """The parameters of the API among the flawed ones."""
+
+
+_NOTHING: Final = _Settings("job", {}, {}, (), None, [])
+
+
+class Requests:
+    """The requests of one job file, one after the other, with the job's settings merged into each.
+
+    What a request says counts for more than what its job says, and that for more than the rules; at each place
+    `params` counts for more than the settings beside it.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        """Begin a job file.
+
+        Args:
+            rules: What holds for every request.
+        """
+        self._rules = rules
+        self._defaults = {"model": rules.model, "max_tokens": rules.max_tokens}
+        self._job = _NOTHING
+        self._beneath: dict[str, Json] = self._defaults
+        """What a request gets that says nothing."""
+        self._names = Names()
+        self._count = 0
+        self._warned: set[Flaw] = set()
+
+    def settle(self, line: int, found: Json) -> Iterator[Problem]:
+        """Take the job's settings; they hold for every request that is offered afterwards.
+
+        Args:
+            line: Where they stand.
+            found: The value of `job`.
+        """
+        if isinstance(found, dict):
+            self._job = _read_settings(found, "job")
+            self._beneath = {**self._defaults, **self._job.shortcuts, **self._job.params}
+            for flaw in self._job.flaws:
+                yield Problem(line, *flaw)
+        else:
+            yield Problem(line, "job", "must be an object with settings")
+
+    def offer(self, line: int, found: Json, params_path: str = "params") -> Iterator[Said]:
+        """Take one request.
+
+        Args:
+            line: Where it begins.
+            found: The object that the user wrote: `custom_id`, `params`, and settings.
+            params_path: What the user calls the place of `params`; empty where they stand alone.
+
+        Yields:
+            An Entry, or everything that is wrong with it; and cautions, each once a file.
+
+        Raises:
+            Broken: It is one more than a file may hold.
+        """
+        self._count += 1
+        if self._count > self._rules.max_requests:
+            raise Broken(line, f"more than {self._rules.max_requests:,} requests in one file; split it up")
+        if not isinstance(found, dict):
+            yield Problem(line, "", 'must be an object such as {"custom_id": "…", "params": {…}}')
+            return
+        own = _read_settings(found, "", params_path, _BESIDE)
+        name, flaws = self._claim(found)
+        flaws += own.flaws
+        if not own.flaws and "messages" not in own.params and "messages" not in self._job.params:
+            flaws.append(Flaw(member(params_path, "messages"), "missing; a request needs at least one message"))
+        yield from (Problem(line, *flaw) for flaw in flaws)
+        params = {**own.params}
+        for key, value in (*own.shortcuts.items(), *self._beneath.items()):
+            params.setdefault(key, value)
+        # What is flawed has been told; the rest is still held against the model, so that all is told at once.
+        for key in own.unsound | self._job.unsound:
+            params.pop(key, None)
+        if params.keys() >= _NEEDED:
+            said = self._finish(line, found.get("custom_id", ""), name, own, params)
+            sound = not flaws and not self._job.flaws
+            yield from (each for each in said if sound or not isinstance(each, Entry))
+
+    def _claim(self, found: dict[str, Json]) -> tuple[str, list[Flaw]]:
+        custom_id = found.get("custom_id")
+        if not isinstance(custom_id, str) or not custom_id:
+            said = "missing; every request needs one" if custom_id is None else "must be a text that is not empty"
+            return "", [Flaw("custom_id", said)]
+        if len(custom_id) > LONGEST_ID:
+            return "", [Flaw("custom_id", f"{len(custom_id):,} characters; at most {LONGEST_ID} are taken")]
+        try:
+            name = self._names.claim(custom_id)
+        except UnicodeEncodeError:
+            return "", [Flaw("custom_id", "half of a surrogate pair, which is no character; write it whole")]
+        if name is None:
+            return "", [Flaw("custom_id", "another request of this file has the same; give each its own")]
+        return name, []
+
+    def _finish(self, line: int, custom_id: str, name: str, own: _Settings, params: dict[str, Json]) -> Iterator[Said]:
+        """Hold a request against its model, and serialize it."""
+        job = self._job
+        asked = tuple(sorted({*self._rules.betas, *job.betas, *own.betas}))
+        flaws, cautions, betas = fit(params, asked, self._rules.catalogue)
+        body = b""
+        try:
+            body = encode(params)
+        except Flawed as flawed:
+            flaws += flawed.flaws
+        if len(body) > self._rules.max_request_bytes:
+            said = f"{len(body):,} bytes with the job's settings; at most {self._rules.max_request_bytes:,} are taken"
+            flaws.append(Flaw("", said))
+        crowd = too_many_breakpoints(body)
+        if crowd:
+            flaws.append(crowd)
+        for caution in cautions:
+            if caution not in self._warned and len(self._warned) < _MOST_CAUTIONS:
+                self._warned.add(caution)
+                yield Caution(line, self._place(caution.field, own), caution.message)
+        for flaw in flaws:
+            yield Problem(line, self._place(flaw.field, own), flaw.message)
+        if not flaws:
+            documents = next((each for each in (own.documents, job.documents) if each is not None), True)
+            yield Entry(
+                line=line,
+                custom_id=custom_id,
+                name=name,
+                params=body,
+                model=params["model"],
+                max_tokens=params["max_tokens"],
+                betas=betas,
+                documents=documents,
+            )
+
+    def _place(self, path: str, own: _Settings) -> str:
+        """Tell where in the file a merged parameter came from."""
+        key = re.split(r"[.\[]", path, maxsplit=1)[0]
+        places = (
+            (own.path, own.params),
+            ("", own.shortcuts),
+            ("job.params", self._job.params),
+            ("job", self._job.shortcuts),
+            ("defaults", self._defaults),
+        )
+        prefix = next((place for place, params in places if key in params), own.path)
+        return ".".join(each for each in (prefix, path) if each)
+
+
+def _read_settings(
+    found: dict[str, Json], path: str, params_path: str = "params", beside: frozenset[str] = frozenset()
+) -> _Settings:
+    """Check the settings of one place and take them in.
+
+    Args:
+        found: The object they stand in.
+        path: What precedes their names in messages.
+        params_path: The same for the names in `params`.
+        beside: Keys of the object that are no settings.
+    """
+    flaws: list[Flaw] = []
+    unsound: set[str] = set()
+    for key, value in found.items():
+        if key in SETTINGS:
+            wrong = list(SETTINGS[key](value, member(path, key)))
+            if wrong:
+                unsound.add(key)
+                flaws += wrong
+        elif key not in beside:
+            flaws.append(Flaw(member(path, key), _stray(key)))
+    params: dict[str, Json] = found["params"] if isinstance(found.get("params"), dict) else {}
+    if path:
+        params_path = f"{path}.{params_path}"
+    for key, value in params.items():
+        wrong = list(check(key, value, params_path))
+        if wrong:
+            unsound.add(key)
+            flaws += wrong
+    betas = () if "betas" in unsound else tuple(found.get("betas", ()))
+    shortcuts: dict[str, Json] = {key: found[key] for key in _SHORTCUTS if key in found}
+    return _Settings(params_path, params, shortcuts, betas, found.get("documents"), flaws, frozenset(unsound))
+
+
+def _stray(key: str) -> str:
+    if key in PARAMETERS:
+        return "not a setting; parameters of the Messages API go into params"
+    return _HINTS.get(key, f"unknown setting; known are {', '.join(SETTINGS)}")

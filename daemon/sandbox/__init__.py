@@ -1,0 +1,25 @@
+"""A stand-in of the Message Batches API: a real HTTP server that speaks it, and is as strict as it.
+
+    async with serve(SandboxSettings()) as server:
+        client = AsyncAnthropic(base_url=server.base_url, api_key="sk-any")
+
+It imports nothing of the daemon, so that it can be its judge. What a prompt can tell it is in `directives.py`, what
+can go wrong on the wire in `faults.py`, and `ledger.py` knows what was sent and what it would have cost.
+"""
+
+from daemon.sandbox.faults import Fault, Faults
+from daemon.sandbox.ledger import Call, Entry, Ledger
+from daemon.sandbox.serving import SandboxServer, create_app, serve
+from daemon.sandbox.settings import SandboxSettings
+
+__all__ = [
+    "Call",
+    "Entry",
+    "Fault",
+    "Faults",
+    "Ledger",
+    "SandboxServer",
+    "SandboxSettings",
+    "create_app",
+    "serve",
+]

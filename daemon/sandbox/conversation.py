@@ -1,0 +1,121 @@
+"""Reads a request's `params`: who said what, how much it weighs, and where it is to be cached."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from daemon.sandbox import writer
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+CACHEABLE = 1024
+"""Tokens that a prefix must have to be cached at all (docs: prompt caching; more for some models)."""
+TTL = {"5m": 300.0, "1h": 3600.0}
+"""Seconds that a cached prefix lives after its last use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What was said, as text."""
+
+    prompt: str
+    """The user's turn that the answer is for: the first one, if what followed is sandbox text to be continued."""
+    asked: str
+    """All turns of the user and the system prompt, where directives are looked for."""
+    written: str
+    """The sandbox text so far that is to be continued; empty for a fresh answer."""
+    rounds: int
+    """How many turns that took."""
+
+
+class Breakpoint(NamedTuple):
+    """A prefix of the prompt that is to be cached."""
+
+    digest: bytes
+    tokens: int
+    """Of the whole prefix."""
+    ttl: str
+
+
+class Weight(NamedTuple):
+    """How big a prompt is."""
+
+    tokens: int
+    breakpoints: tuple[Breakpoint, ...]
+
+
+def read(params: Mapping[str, object]) -> Conversation:
+    """Who said what.
+
+    Args:
+        params: Of the Messages API; anything malformed is left out.
+    """
+    turns = [(turn.get("role"), _text(turn.get("content"))) for turn in _dicts(params.get("messages"))]
+    said = [text for role, text in turns if role == "user"]
+    written = "".join(text for role, text in turns if role == "assistant")
+    asked = "\n".join([_text(params.get("system")), *said])
+    if written.startswith(writer.OPENING):
+        return Conversation(said[0] if said else "", asked, written, sum(role == "assistant" for role, _ in turns))
+    return Conversation(said[-1] if said else "", asked, "", 0)
+
+
+def weigh(params: Mapping[str, object]) -> Weight:
+    """How many tokens the prompt has, and which prefixes of it are to be cached.
+
+    Args:
+        params: Of the Messages API; anything malformed is left out.
+    """
+    running = hashlib.sha256()
+    characters = 0
+    found: list[Breakpoint] = []
+    last: tuple[bytes, int] = (b"", 0)
+    for block in _blocks(params):
+        bare = {name: value for name, value in block.items() if name != "cache_control"}
+        encoded = _ENCODER.encode(bare)
+        running.update(encoded)
+        characters += len(encoded)
+        last = (running.digest(), writer.tokens(characters))
+        if isinstance(control := block.get("cache_control"), Mapping):
+            found.append(Breakpoint(*last, str(control.get("ttl", "5m"))))
+    if isinstance(control := params.get("cache_control"), Mapping) and not (found and found[-1].digest == last[0]):
+        found.append(Breakpoint(*last, str(control.get("ttl", "5m"))))
+    return Weight(writer.tokens(characters), tuple(found))
+
+
+def digest(params: Mapping[str, object]) -> bytes:
+    """SHA-256 of params in canonical form (keys sorted, no blanks), 32 bytes.
+
+    Args:
+        params: As parsed.
+    """
+    return hashlib.sha256(_ENCODER.encode(params)).digest()
+
+
+def _blocks(params: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """Tools, system prompt and turns, in the order in which the API caches them."""
+    yield from _dicts(params.get("tools"))
+    yield from _content("system", params.get("system"))
+    for turn in _dicts(params.get("messages")):
+        yield from _content(str(turn.get("role")), turn.get("content"))
+
+
+def _content(role: str, content: object) -> Iterator[Mapping[str, object]]:
+    if isinstance(content, str):
+        yield {"role": role, "text": content, "type": "text"}
+    for block in _dicts(content):
+        yield {"role": role, **block}
+
+
+def _dicts(value: object) -> Iterator[Mapping[str, object]]:
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, Mapping))
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    texts = (block.get("text") for block in _dicts(content) if block.get("type") == "text")
+    return "".join(text for text in texts if isinstance(text, str))

@@ -1,0 +1,101 @@
+"""What a prompt can tell the sandbox, in lines such as `[sandbox: truncate at 1200]`.
+
+| directive | does |
+|---|---|
+| `fail TYPE [N]` | comes back errored with this `error.type` the first N times (1) it is sent, then succeeds |
+| `expire` | comes back expired |
+| `truncate [at CHARS] [rounds N]` | cut at CHARS (half of it) with `max_tokens`, in the first N rounds (1) of a talk |
+| `pause` | the same at half of the text with `pause_turn`, in the first round |
+| `refuse` | `refusal`, with no text |
+| `stop REASON` | the whole text with this `stop_reason` |
+| `words N` | N words, whatever the prompt says |
+| `thinking N` | N tokens of thinking before the text |
+| `omit TITLE` | leaves this section out |
+| `blocks N` | spreads the text over N content blocks |
+| `unicode` | adds characters that trip naive readers of lines |
+| `take SECONDS` | it is done this long after the create, and so is the batch not before |
+| `never` | it is never done, and nor is the batch: not by expiry, not by cancel |
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MARK = "[sandbox:"
+
+_DIRECTIVE = re.compile(r"\[sandbox:\s*(\w+)\s*([^\]\n]*)\]")
+_CUT = re.compile(r"(?:at\s+(\d+))?\s*(?:rounds\s+(\d+))?\s*$")
+
+
+@dataclass(slots=True)
+class Orders:
+    """All that a prompt tells the sandbox, gathered."""
+
+    fail: str | None = None
+    """`error.type`."""
+    fail_times: int = 1
+    expire: bool = False
+    truncate_at: int | None = None
+    """Characters; None for half of the text."""
+    truncate_rounds: int = 0
+    pause: bool = False
+    refuse: bool = False
+    stop: str | None = None
+    words: int | None = None
+    thinking: int | None = None
+    """Tokens."""
+    omit: tuple[str, ...] = ()
+    blocks: int = 1
+    unicode: bool = False
+    take: float | None = None
+    """Seconds; infinite for `never`."""
+
+
+NO_ORDERS = Orders()
+
+
+def read(prompt: str) -> Orders:
+    """All directives of a prompt; the last of a kind counts.
+
+    Args:
+        prompt: The text of the user's turns.
+
+    Raises:
+        ValueError: A directive is unknown or its arguments are: better told than ignored.
+    """
+    if MARK not in prompt:
+        return NO_ORDERS
+    orders = Orders()
+    for name, rest in _found(prompt):
+        _obey(orders, name, rest)
+    return orders
+
+
+def _found(prompt: str) -> Iterator[tuple[str, str]]:
+    for match in _DIRECTIVE.finditer(prompt):
+        yield match[1], match[2].strip()
+
+
+def _obey(orders: Orders, name: str, rest: str) -> None:
+    match name, rest.split():
+        case ("fail", [kind]):
+            orders.fail = kind
+        case ("fail", [kind, times]):
+            orders.fail, orders.fail_times = kind, int(times)
+        case ("truncate", _) if cut := _CUT.match(rest):
+            orders.truncate_at = int(cut[1]) if cut[1] else None
+            orders.truncate_rounds = int(cut[2] or 1)
+        case ("stop", [reason]):
+            orders.stop = reason
+        case ("omit", [_, *_]):
+            orders.omit += (rest,)
+        case ("take", [seconds]):
+            orders.take = float(seconds)
+        case ("never", []):
+            orders.take = float("inf")
+        case (("words" | "thinking" | "blocks"), [number]):
+            setattr(orders, name, int(number))
+        case (("expire" | "pause" | "refuse" | "unicode"), []):
+            setattr(orders, name, True)
+        case _:
+            raise ValueError(f"[sandbox: {name} {rest}]: no such directive; see daemon/sandbox/directives.py")

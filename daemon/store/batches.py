@@ -1,0 +1,420 @@
+"""Batches: planned from waiting requests, moved along the table of states, delivered and dissolved."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import aiosqlite
+
+from daemon.lifecycle import State, may_follow
+from daemon.model import (
+    Batch,
+    BatchId,
+    Delivery,
+    Evidence,
+    JobId,
+    Plan,
+    RemoteId,
+    RequestId,
+    Seat,
+    Verdict,
+    Waiting,
+)
+from daemon.store.database import Database, Row, insert, many, update
+from daemon.store.money import to_picodollars
+
+_UNFINISHED = "state NOT IN ('settled', 'dissolved')"
+
+
+class Stale(Exception):  # noqa: N818  it is a fact about the caller's value, not a failure
+    """The batch is no longer in the state the caller believed it to be in: read it again."""
+
+
+class CountTaken(Exception):  # noqa: N818  as above
+    """Another batch of the same count is unresolved: wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRow:
+    """Where the params of one row lie."""
+
+    claim: str
+    offset: int
+    size: int
+
+
+class Batches:
+    """The batches of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def waiting(self, most: int) -> list[Waiting]:
+        """List the requests that wait for a trip, oldest first.
+
+        Args:
+            most: How many at the most.
+        """
+        rows = await self._database.rows(
+            """SELECT id, size, max_tokens, betas, cohort, since FROM requests
+               WHERE batch IS NULL AND verdict IS NULL ORDER BY id LIMIT ?""",
+            most,
+        )
+        return [
+            Waiting(RequestId(r["id"]), r["size"], r["max_tokens"], _split(r["betas"]), r["cohort"], r["since"])
+            for r in rows
+        ]
+
+    async def queued(self) -> int:
+        """Count the requests in unfinished batches, planned ones included."""
+        row = await self._database.row(f"SELECT total(count) AS n FROM batches WHERE {_UNFINISHED}")  # noqa: S608
+        return 0 if row is None else int(row["n"])
+
+    async def unresolved_counts(self) -> list[int]:
+        """List the counts of the batches whose create is still to be sent or answered."""
+        rows = await self._database.rows("SELECT count FROM batches WHERE state IN ('planned', 'intended')")
+        return [row["count"] for row in rows]
+
+    async def plan(self, plans: Sequence[Plan], *, now: float, nonce: Callable[[], str]) -> None:
+        """Put waiting requests on their trips, all in one commit.
+
+        Args:
+            plans: Which travel together.
+            now: Unix seconds.
+            nonce: Makes a new one.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            for plan in plans:
+                batch = await insert(
+                    db,
+                    "batches",
+                    state=State.PLANNED,
+                    betas=",".join(plan.betas),
+                    count=len(plan.requests),
+                    size=plan.size,
+                    nonce=nonce(),
+                    planned_at=now,
+                )
+                seats = [(batch, row, request) for row, request in enumerate(plan.requests)]
+                await many(db, "INSERT INTO trips (batch, row, request) VALUES (?, ?, ?)", seats)
+                await many(
+                    db,
+                    "UPDATE requests SET batch = ? WHERE id = ? AND batch IS NULL AND verdict IS NULL",
+                    ((batch, request) for batch, _, request in seats),
+                )
+
+        await self._database.write(step)
+
+    async def unfinished(self) -> list[Batch]:
+        """List the batches that are under way, held ones included."""
+        return [_batch(r) for r in await self._database.rows(f"SELECT * FROM batches WHERE {_UNFINISHED}")]  # noqa: S608
+
+    async def live_ids(self) -> list[BatchId]:
+        """List the batches that need a courier."""
+        rows = await self._database.rows(
+            "SELECT id FROM batches WHERE state IN ('planned', 'intended', 'processing', 'ended')"
+        )
+        return [BatchId(row["id"]) for row in rows]
+
+    async def get(self, batch: BatchId) -> Batch:
+        """Read a batch.
+
+        Args:
+            batch: Its id.
+        """
+        row = await self._database.row("SELECT * FROM batches WHERE id = ?", batch)
+        if row is None:
+            raise LookupError(f"no batch {batch}")
+        return _batch(row)
+
+    async def move(self, batch: Batch, to: State, **changes: object) -> Batch:
+        """Take a batch one step along the table, in one statement.
+
+        Args:
+            batch: As the caller believes it to be.
+            to: The state it comes to.
+            changes: Columns to set at the same time.
+
+        Raises:
+            Stale: It is not in that state any more.
+            CountTaken: It would be the second unresolved batch of its count.
+            ValueError: The table has no such step.
+        """
+        if not may_follow(batch.state, to):
+            raise ValueError(f"a batch that is {batch.state} never becomes {to}")
+        try:
+            return await self._set(batch, state=to, **changes)
+        except sqlite3.IntegrityError as error:
+            if to is State.INTENDED and "batches.count" in str(error):
+                raise CountTaken from error
+            raise
+
+    async def note(self, batch: Batch, **changes: object) -> Batch:
+        """Set columns of a batch that stays where it is.
+
+        Args:
+            batch: As the caller believes it to be.
+            changes: The columns.
+
+        Raises:
+            Stale: It is not in that state any more.
+        """
+        return await self._set(batch, **changes)
+
+    async def _set(self, batch: Batch, **changes: object) -> Batch:
+        columns = ", ".join(f"{column} = ?" for column in changes)
+        sql = f"UPDATE batches SET {columns} WHERE id = ? AND state = ? AND attempt = ?"  # noqa: S608  own names
+
+        async def step(db: aiosqlite.Connection) -> int:
+            changed = await update(db, sql, *changes.values(), batch.id, batch.state, batch.attempt)
+            return changed
+
+        if not await self._database.write(step):
+            raise Stale(f"batch {batch.id} is not {batch.state} any more")
+        return await self.get(batch.id)
+
+    async def body(self, batch: BatchId) -> list[BodyRow]:
+        """Say where the params of each row lie, in the order of the rows.
+
+        Args:
+            batch: Its id.
+        """
+        rows = await self._database.rows(
+            """SELECT claim, requests.offset, requests.size FROM trips
+               JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
+               WHERE trips.batch = ? ORDER BY trips.row""",
+            batch,
+        )
+        return [BodyRow(row["claim"], row["offset"], row["size"]) for row in rows]
+
+    async def cancel_wanted(self, batch: BatchId) -> tuple[bool, bool]:
+        """Say whether any, and whether every, job with a request in this batch has been cancelled.
+
+        Args:
+            batch: Its id.
+        """
+        row = await self._database.row(
+            """SELECT max(cancel_wanted) AS any, min(cancel_wanted) AS every FROM jobs WHERE id IN (
+                   SELECT DISTINCT job FROM trips JOIN requests ON requests.id = trips.request WHERE trips.batch = ?)""",
+            batch,
+        )
+        return (False, False) if row is None else (bool(row["any"]), bool(row["every"]))
+
+    async def to_cancel(self) -> list[BatchId]:
+        """List the batches that a cancelled job travels in and that were not told of it yet."""
+        rows = await self._database.rows(
+            """SELECT DISTINCT requests.batch AS id FROM requests JOIN jobs ON jobs.id = requests.job
+               JOIN batches ON batches.id = requests.batch
+               WHERE cancel_wanted AND NOT delivered AND requests.verdict IS NULL AND requests.batch IS NOT NULL
+                 AND batches.cancelled_at IS NULL"""
+        )
+        return [BatchId(row["id"]) for row in rows]
+
+    async def dissolve(self, batch: Batch, *, refused: str | None = None) -> None:
+        """Free the requests of a batch that surely made none at the API.
+
+        Args:
+            batch: As the caller believes it to be.
+            refused: Why the API refused it. A batch of one request gives that request its verdict; a larger one is
+                cut in two cohorts, and so, trip by trip, what is wrong is found and the rest goes on.
+
+        Raises:
+            Stale: It is not in that state any more.
+        """
+
+        async def step(db: aiosqlite.Connection) -> int:
+            changed = await update(
+                db,
+                "UPDATE batches SET state = 'dissolved', trouble = ? WHERE id = ? AND state = ?",
+                refused,
+                batch.id,
+                batch.state,
+            )
+            if not changed:
+                return 0
+            if refused is not None and batch.count == 1:
+                await update(
+                    db,
+                    "UPDATE requests SET batch = NULL, verdict = ?, reason = ? WHERE batch = ?",
+                    Verdict.ERRORED,
+                    refused,
+                    batch.id,
+                )
+                await update(
+                    db, "UPDATE trips SET outcome = 'errored' WHERE batch = ? AND outcome IS NULL", batch.id
+                )
+                return changed
+            if refused is not None:
+                await update(
+                    db,
+                    """UPDATE requests SET cohort = CASE WHEN (SELECT row FROM trips WHERE batch = ?1 AND request = requests.id)
+                           < ?2 THEN 'batch ' || ?1 || ' a' ELSE 'batch ' || ?1 || ' b' END WHERE batch = ?1""",
+                    batch.id,
+                    batch.count // 2,
+                )
+            await update(db, "DELETE FROM trips WHERE batch = ?", batch.id)
+            await update(db, "UPDATE requests SET batch = NULL WHERE batch = ?", batch.id)
+            return changed
+
+        if not may_follow(batch.state, State.DISSOLVED):
+            raise ValueError(f"a batch that is {batch.state} cannot be dissolved")
+        if not await self._database.write(step):
+            raise Stale(f"batch {batch.id} is not {batch.state} any more")
+
+    async def owned_among(self, remotes: Collection[RemoteId]) -> frozenset[RemoteId]:
+        """Say which of these batches of the API belong to some batch of ours.
+
+        Args:
+            remotes: Their ids; any number.
+        """
+        owned: set[RemoteId] = set()
+        for remote in remotes:
+            if await self._database.row("SELECT 1 FROM batches WHERE remote_id = ?", remote):
+                owned.add(remote)
+        return frozenset(owned)
+
+    async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
+        """List the batches of the API that are known not to be this one.
+
+        Args:
+            batch: Its id.
+        """
+        rows = await self._database.rows("SELECT remote_id FROM disproved WHERE batch = ?", batch)
+        return frozenset(RemoteId(row["remote_id"]) for row in rows)
+
+    async def disprove(self, batch: BatchId, remote: RemoteId) -> None:
+        """Note that a batch of the API is another's.
+
+        Args:
+            batch: The batch it was taken for.
+            remote: The API's id.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, "INSERT OR IGNORE INTO disproved (batch, remote_id) VALUES (?, ?)", batch, remote)
+
+        await self._database.write(step)
+
+    async def seats(self, batch: BatchId, rows: Iterable[int], max_attempts: int) -> dict[int, Seat]:
+        """Find whose some rows of a batch are.
+
+        Args:
+            batch: Its id.
+            rows: Their numbers, some hundreds at the most; those that the batch does not have are left out.
+            max_attempts: Sendings of one request, the first included.
+        """
+        wanted = ",".join(str(int(row)) for row in rows)
+        found = await self._database.rows(
+            f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name, model,
+                    documents, cancel_wanted, forgiven, (SELECT count(*) FROM trips AS t WHERE t.request = requests.id) AS trips
+                FROM trips JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
+                WHERE trips.batch = ? AND trips.row IN ({wanted})""",  # noqa: S608  integers
+            batch,
+        )
+        return {
+            r["row"]: Seat(
+                row=r["row"],
+                request=RequestId(r["id"]),
+                job=JobId(r["job"]),
+                job_name=r["job_name"],
+                custom_id=r["custom_id"],
+                name=r["name"],
+                model=r["model"],
+                documents=bool(r["documents"]),
+                attempts_left=max_attempts - (r["trips"] - r["forgiven"]),
+                cancelled=bool(r["cancel_wanted"]),
+                delivered=r["outcome"] is not None,
+            )
+            for r in found
+        }
+
+    async def results_length(self, job: JobId) -> int:
+        """Say how many bytes of a job's `results.jsonl` are acknowledged.
+
+        Args:
+            job: Its id.
+        """
+        row = await self._database.row("SELECT results_length FROM jobs WHERE id = ?", job)
+        return 0 if row is None else int(row["results_length"])
+
+    async def deliver(
+        self, batch: Batch, deliveries: Sequence[Delivery], lengths: dict[JobId, int], *, now: float
+    ) -> None:
+        """Note what became of some seats, and how long the files they went to are now, in one commit.
+
+        Args:
+            batch: Theirs.
+            deliveries: What became of them; a seat that was delivered before changes nothing.
+            lengths: Bytes of each job's `results.jsonl`, all of them durable.
+            now: Unix seconds, from which on a request that travels again waits.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await many(
+                db,
+                """UPDATE trips SET outcome = ?, input_tokens = ?, output_tokens = ?, cache_read = ?, cache_write_5m = ?,
+                       cache_write_1h = ?, cost = ?, standard_cost = ? WHERE batch = ? AND row = ? AND outcome IS NULL""",
+                (
+                    (d.outcome, d.usage.input_tokens, d.usage.output_tokens, d.usage.cache_read_input_tokens)
+                    + (d.usage.cache_write_5m_tokens, d.usage.cache_write_1h_tokens)
+                    + (to_picodollars(d.cost.batch), to_picodollars(d.cost.standard), batch.id, d.row)
+                    for d in deliveries
+                ),
+            )
+            await many(
+                db,
+                """UPDATE requests SET batch = NULL, verdict = ?, reason = ?, stop_reason = ?, document = ?, since = ?
+                   WHERE id = ? AND batch = ?""",
+                (
+                    (d.verdict, d.reason or None, d.stop_reason, d.document, now, d.request, batch.id)
+                    for d in deliveries
+                ),
+            )
+            await many(
+                db, "UPDATE jobs SET results_length = ? WHERE id = ?", ((size, job) for job, size in lengths.items())
+            )
+
+        await self._database.write(step)
+
+    async def undelivered_rows(self, batch: BatchId, most: int) -> list[int]:
+        """List the rows whose result was not delivered yet.
+
+        Args:
+            batch: Its id.
+            most: How many at the most.
+        """
+        rows = await self._database.rows(
+            "SELECT row FROM trips WHERE batch = ? AND outcome IS NULL ORDER BY row LIMIT ?", batch, most
+        )
+        return [row["row"] for row in rows]
+
+
+def _split(betas: str) -> tuple[str, ...]:
+    return tuple(filter(None, betas.split(",")))
+
+
+def _batch(row: Row) -> Batch:
+    remote, baseline = row["remote_id"], row["baseline_id"]
+    return Batch(
+        id=BatchId(row["id"]),
+        state=State(row["state"]),
+        betas=_split(row["betas"]),
+        count=row["count"],
+        size=row["size"],
+        nonce=row["nonce"],
+        attempt=row["attempt"],
+        planned_at=row["planned_at"],
+        baseline_id=None if baseline is None else RemoteId(baseline),
+        baseline_time=row["baseline_time"],
+        doubted_at=row["doubted_at"],
+        remote_id=None if remote is None else RemoteId(remote),
+        evidence=None if row["evidence"] is None else Evidence(row["evidence"]),
+        submitted_at=row["submitted_at"],
+        expires_at=row["expires_at"],
+        ended_at=row["ended_at"],
+        results_url=row["results_url"],
+        next_poll_at=row["next_poll_at"],
+        cancelled_at=row["cancelled_at"],
+        trouble=row["trouble"],
+    )

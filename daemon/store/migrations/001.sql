@@ -1,0 +1,102 @@
+-- The store is the only queue. Everything that must be true at every instant is a constraint here.
+-- Times are unix seconds. Money is INTEGER in picodollars (1e-12 USD), so that sums are exact; NULL is "not known".
+
+CREATE TABLE jobs (
+    id             INTEGER PRIMARY KEY,
+    claim          TEXT    NOT NULL UNIQUE,                 -- one claimed file is one job, however often it is read
+    name           TEXT    NOT NULL UNIQUE COLLATE NOCASE,  -- its folder in the outbox
+    source         TEXT    NOT NULL,
+    received_at    REAL    NOT NULL,
+    total          INTEGER NOT NULL CHECK (total > 0),
+    finished_at    REAL,
+    delivered      INTEGER NOT NULL DEFAULT 0 CHECK (delivered IN (0, 1) AND (NOT delivered OR finished_at IS NOT NULL)),
+    cancel_wanted  INTEGER NOT NULL DEFAULT 0 CHECK (cancel_wanted IN (0, 1)),
+    retry_wanted   INTEGER NOT NULL DEFAULT 0 CHECK (retry_wanted IN (0, 1)),
+    results_length INTEGER NOT NULL DEFAULT 0 CHECK (results_length >= 0)
+) STRICT;
+CREATE INDEX jobs_open ON jobs (id) WHERE NOT delivered;
+
+CREATE TABLE batches (
+    id            INTEGER PRIMARY KEY,
+    state         TEXT    NOT NULL CHECK (
+        state IN ('planned', 'intended', 'processing', 'ended', 'settled', 'held', 'dissolved')
+    ),
+    betas         TEXT    NOT NULL,                         -- comma-separated, sorted
+    count         INTEGER NOT NULL CHECK (count > 0),
+    size          INTEGER NOT NULL CHECK (size > 0),
+    nonce         TEXT    NOT NULL UNIQUE,
+    attempt       INTEGER NOT NULL DEFAULT 0,
+    planned_at    REAL    NOT NULL,
+    body_sha256   TEXT,
+    baseline_id   TEXT,
+    baseline_time REAL,
+    doubted_at    REAL,
+    remote_id     TEXT UNIQUE,                              -- one batch of the API answers one intent
+    evidence      TEXT CHECK (evidence IN ('answer', 'count', 'nonce', 'person')),
+    submitted_at  REAL,
+    expires_at    REAL,
+    ended_at      REAL,
+    results_url   TEXT,
+    next_poll_at  REAL,
+    cancelled_at  REAL,
+    trouble       TEXT,
+    CHECK ((remote_id IS NULL) = (evidence IS NULL)),
+    CHECK (state NOT IN ('planned', 'intended', 'dissolved') OR remote_id IS NULL),
+    CHECK (state NOT IN ('processing', 'ended') OR remote_id IS NOT NULL),
+    CHECK (state <> 'intended' OR (attempt > 0 AND body_sha256 IS NOT NULL AND baseline_time IS NOT NULL))
+) STRICT;
+CREATE INDEX batches_unfinished ON batches (state, id) WHERE state NOT IN ('settled', 'dissolved');
+-- The count is the only fingerprint that the API's list shows: two unresolved batches never share it.
+CREATE UNIQUE INDEX batches_unresolved ON batches (count) WHERE state = 'intended';
+
+CREATE TABLE requests (
+    id         INTEGER PRIMARY KEY,
+    job        INTEGER NOT NULL REFERENCES jobs (id),
+    custom_id  TEXT    NOT NULL CHECK (custom_id <> ''),
+    name       TEXT    NOT NULL COLLATE NOCASE,             -- of its document, without the ending
+    model      TEXT    NOT NULL,
+    max_tokens INTEGER NOT NULL CHECK (max_tokens > 0),
+    betas      TEXT    NOT NULL,
+    documents  INTEGER NOT NULL CHECK (documents IN (0, 1)),
+    offset     INTEGER NOT NULL CHECK (offset >= 0),        -- of its params in the job's spool file
+    size       INTEGER NOT NULL CHECK (size > 0),
+    since      REAL    NOT NULL,                            -- when it began to wait
+    cohort     TEXT    NOT NULL DEFAULT '',
+    forgiven   INTEGER NOT NULL DEFAULT 0,                  -- trips that `batchd retry` does not count
+    batch      INTEGER REFERENCES batches (id),             -- the trip it is on; NULL: it waits, or has its verdict
+    verdict    TEXT CHECK (
+        verdict IN ('complete', 'truncated', 'short', 'refused', 'paused', 'errored', 'expired', 'canceled')
+    ),
+    stop_reason TEXT,
+    reason      TEXT,
+    document    TEXT,
+    CHECK (batch IS NULL OR verdict IS NULL),
+    UNIQUE (job, custom_id),
+    UNIQUE (job, name)
+) STRICT;
+CREATE INDEX requests_waiting ON requests (id) WHERE batch IS NULL AND verdict IS NULL;
+CREATE INDEX requests_open ON requests (job) WHERE verdict IS NULL;
+
+CREATE TABLE trips (
+    batch          INTEGER NOT NULL REFERENCES batches (id),
+    row            INTEGER NOT NULL CHECK (row >= 0),
+    request        INTEGER NOT NULL REFERENCES requests (id),
+    outcome        TEXT,                                    -- the type of its result; NULL while under way
+    input_tokens   INTEGER NOT NULL DEFAULT 0,
+    output_tokens  INTEGER NOT NULL DEFAULT 0,
+    cache_read     INTEGER NOT NULL DEFAULT 0,
+    cache_write_5m INTEGER NOT NULL DEFAULT 0,
+    cache_write_1h INTEGER NOT NULL DEFAULT 0,
+    cost           INTEGER,
+    standard_cost  INTEGER,
+    PRIMARY KEY (batch, row)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX trips_of_request ON trips (request);
+-- A request is never on two trips at one time.
+CREATE UNIQUE INDEX trips_under_way ON trips (request) WHERE outcome IS NULL;
+
+CREATE TABLE disproved (
+    batch     INTEGER NOT NULL REFERENCES batches (id),
+    remote_id TEXT    NOT NULL,                             -- its results have shown that it is another's
+    PRIMARY KEY (batch, remote_id)
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,121 @@
+import socket
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import NoReturn
+
+import pytest
+
+from daemon.model import Cost, Usage
+from daemon.pricing import price
+
+MILLION = 1_000_000
+
+TABLE = [
+    ("claude-opus-5-5", "2", "10", "0.05"),
+    ("claude-opus-5", "2.50", "12.50", "0.1"),
+    ("claude-opus-4-8", "2.50", "12.50", "0.1"),
+    ("claude-opus-4-7", "2.50", "12.50", "0.1"),
+    ("claude-opus-4-6", "2.50", "12.50", "0.1"),
+    ("claude-sonnet-5-5", "1", "5", "0.05"),
+    ("claude-sonnet-5", "1", "5", "0.1"),
+    ("claude-sonnet-4-6", "1.50", "7.50", "0.1"),
+    ("claude-haiku-5-5", "0.05", "0.25", "0.1"),
+    ("claude-fable-5-2", "4", "20", "0.025"),
+    ("claude-mythos-5-2", "4", "20", "0.025"),
+    ("claude-fable-5-1", "5", "25", "0.025"),
+    ("claude-mythos-5-1", "5", "25", "0.025"),
+    ("claude-fable-5", "5", "25", "0.1"),
+    ("claude-mythos-5", "5", "25", "0.1"),
+    ("claude-opus-4-5", "2.50", "12.50", "0.1"),
+    ("claude-sonnet-4-5", "1.50", "7.50", "0.1"),
+    ("claude-haiku-4-5", "0.50", "2.50", "0.1"),
+]
+"""API.md: batch price in and out, USD per million tokens; the price of a cache read against that of input."""
+
+
+@pytest.mark.parametrize(("model", "price_in", "price_out", "read"), TABLE)
+def test_every_kind_of_token_costs_what_the_table_says(model: str, price_in: str, price_out: str, read: str) -> None:
+    few = 1_000  # below every tier
+    per_token = Decimal(price_in) / MILLION
+    for usage, expected in [
+        (Usage(input_tokens=few), per_token),
+        (Usage(output_tokens=few), Decimal(price_out) / MILLION),
+        (Usage(cache_read_input_tokens=few), per_token * Decimal(read)),
+        (Usage(cache_write_5m_tokens=few), per_token * Decimal("1.25")),
+        (Usage(cache_write_1h_tokens=few), per_token * 2),
+    ]:
+        cost = price(usage, model)
+        assert cost.batch == expected * few
+        assert cost.standard == expected * few * 2
+
+
+def test_all_kinds_together_are_the_sum() -> None:
+    cost = price(Usage(1_000, 2_000, 3_000, 4_000, 5_000), "claude-sonnet-4-6")
+    per_input = Decimal("1.50") / MILLION
+    assert cost.batch == per_input * (1_000 + 300 + 5_000 + 10_000) + Decimal("7.50") / MILLION * 2_000
+
+
+@pytest.mark.parametrize(
+    ("model", "limit", "below", "above"),
+    [
+        ("claude-haiku-5-5", 100_000, ("0.05", "0.25"), ("0.25", "1.25")),
+        ("claude-sonnet-4-5", 200_000, ("1.50", "7.50"), ("3", "11.25")),
+    ],
+)
+def test_the_tier_goes_by_the_whole_prompt_with_what_was_cached(
+    model: str, limit: int, below: tuple[str, str], above: tuple[str, str]
+) -> None:
+    at_limit = price(Usage(limit - 1_000, 100, cache_write_1h_tokens=1_000), model)
+    assert at_limit.batch == (Decimal(below[0]) * (limit + 1_000) + Decimal(below[1]) * 100) / MILLION
+    over = price(Usage(limit - 999, 100, cache_write_1h_tokens=1_000), model)
+    assert over.batch == (Decimal(above[0]) * (limit + 1_001) + Decimal(above[1]) * 100) / MILLION
+
+
+@pytest.mark.parametrize("model", ["claude-opus-9", "gpt-5", "", "claude"])
+def test_an_unknown_model_has_no_price_rather_than_none_to_pay(model: str) -> None:
+    assert price(Usage(1, 1), model) == Cost(None, None)
+
+
+def test_a_model_without_a_batch_price_has_only_the_standard_one() -> None:
+    cost = price(Usage(input_tokens=MILLION), "claude-opus-4-1")
+    assert cost == Cost(None, Decimal(15))
+
+
+def test_a_batch_price_that_begins_later_is_not_yet_known() -> None:
+    before = price(Usage(input_tokens=MILLION), "claude-opus-5-5", datetime(2026, 10, 1, tzinfo=UTC))
+    assert before == Cost(None, Decimal(4))
+
+
+def test_no_tokens_cost_nothing() -> None:
+    assert price(Usage(), "claude-opus-5-5") == Cost(Decimal(0), Decimal(0))
+
+
+def test_tokens_that_no_bill_could_show_have_no_price() -> None:
+    assert price(Usage(input_tokens=-1), "claude-opus-5-5") == Cost(None, None)
+
+
+def test_a_dated_id_costs_as_its_model() -> None:
+    assert price(Usage(output_tokens=10), "claude-haiku-4-5-20251001") == price(
+        Usage(output_tokens=10), "claude-haiku-4-5"
+    )
+
+
+def test_large_sums_are_exact() -> None:
+    assert price(Usage(123_456_789, 987_654_321), "claude-opus-5-5").batch == Decimal("10123.456788")
+
+
+def test_prices_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise AssertionError("network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert price(Usage(1), "claude-opus-5-5").batch is not None
+
+
+def test_a_thousand_prices_take_less_than_a_second() -> None:
+    begin = time.perf_counter()
+    for tokens in range(500):
+        price(Usage(tokens, tokens), "claude-opus-5-5")
+        price(Usage(tokens, tokens), "unheard-of")
+    assert time.perf_counter() - begin < 1
