@@ -10,25 +10,26 @@ import anyio.abc
 import structlog
 from anyio import to_thread
 
-from daemon import inbox, outbox
-from daemon.api import Api
 from daemon.catalogue import Catalogue, ModelOverride
-from daemon.clock import Bell, Clock
 from daemon.closing import Closing, state_of
 from daemon.collector import Collector
 from daemon.courier import Courier, Orders
-from daemon.errors import BatchdError, Unavailable
+from daemon.decisions.pace import Pace
+from daemon.decisions.plan import Limits
+from daemon.edges import inbox, outbox
+from daemon.edges.api import Api
+from daemon.edges.clock import Bell, Clock
+from daemon.edges.lock import sole_daemon
+from daemon.edges.store import Store, open_store
+from daemon.edges.systemd import notify, watchdog_interval
+from daemon.edges.watcher import watch
+from daemon.errors import BatchdError
 from daemon.intake import Intake, Places
 from daemon.jobfile import Rules
-from daemon.lock import sole_daemon
 from daemon.model import Job
-from daemon.pace import PATIENCE, Pace
 from daemon.packer import Packer
-from daemon.plan import Limits
+from daemon.patience import patiently
 from daemon.settings import Settings
-from daemon.store import Store, open_store
-from daemon.systemd import notify, watchdog_interval
-from daemon.watcher import watch
 
 log = structlog.get_logger()
 
@@ -63,7 +64,7 @@ async def serve(settings: Settings, key: str | None, *, once: bool = False) -> b
                 key=key,
                 base_url=settings.api.base_url,
                 per_minute=settings.api.requests_per_minute,
-                timeout=settings.api.timeout,
+                patience=settings.api.timeout,
                 clock=clock,
             ) as api,
         ):
@@ -125,13 +126,9 @@ class Daemon:
         self._bell = Bell()
         self._under_way: set[Hashable] = set()
         self._all_well = True
-        self._intake = Intake(
-            store, clock, places, rules_of(settings), settings.intake.settle, accepted=self._bell
-        )
+        self._intake = Intake(store, clock, places, rules_of(settings), settings.intake.settle, accepted=self._bell)
         batch, poll = settings.batch, settings.poll
-        limits = Limits(
-            batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger
-        )
+        limits = Limits(batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger)
         self._packer = Packer(store, clock, limits, settings.api.max_queued_requests)
         collector = Collector(store, api, clock, places.outbox, settings.retry.max_attempts)
         orders = Orders(
@@ -165,16 +162,8 @@ class Daemon:
         return self._all_well and self._intake.rejections == 0
 
     async def _forever(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
-        """Repeat a piece of work; what the world cannot do just now, it will do later."""
         while True:
-            began = self._clock.now()
-            try:
-                while True:
-                    await work(*arguments)
-                    began = self._clock.now()
-            except (Unavailable, OSError) as trouble:
-                log.warning("waiting", work=work.__name__.strip("_"), reason=str(trouble))
-            await self._clock.sleep(PATIENCE.wait_randomly(self._clock.now() - began))
+            await patiently(partial(work, *arguments), self._clock, at=work.__name__.strip("_"))
 
     async def _look_at_inbox(self, tasks: anyio.abc.TaskGroup) -> None:
         settled_in = await self._intake.sweep(tasks)
@@ -213,14 +202,7 @@ class Daemon:
         tasks.start_soon(and_ring)
 
     async def _finish(self, job: Job) -> None:
-        began = self._clock.now()
-        while True:
-            try:
-                await self._closing.finish(job)
-                break
-            except (Unavailable, OSError) as trouble:
-                log.warning("job waits to be finished", job=job.name, reason=str(trouble))
-            await self._clock.sleep(PATIENCE.wait_randomly(self._clock.now() - began))
+        await patiently(partial(self._closing.finish, job), self._clock, job=job.name)
         tally = await self._store.jobs.tally(job.id)
         self._all_well &= state_of(job, tally) == "done"
 

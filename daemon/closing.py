@@ -10,11 +10,11 @@ import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
-from daemon.clock import Clock
+from daemon.edges.clock import Clock
+from daemon.edges.outbox import JobFolder
+from daemon.edges.spool import read_at
+from daemon.edges.store import AGAIN, Store, Tally
 from daemon.model import Job, ReportRow, Verdict
-from daemon.outbox import JobFolder
-from daemon.spool import read_at
-from daemon.store import AGAIN, Store, Tally
 
 log = structlog.get_logger()
 
@@ -56,7 +56,8 @@ class Closing:
         await self._store.jobs.deliver(job.id)
         if not any(tally.verdicts.get(verdict) for verdict in AGAIN):
             await to_thread.run_sync(lambda: (self._spool / job.claim).unlink(missing_ok=True))
-        log.info("job finished", job=job.name, state=state_of(job, tally), requests=job.total, usd=_usd(tally.cost.batch))
+        state, usd = state_of(job, tally), _usd(tally.cost.batch)
+        log.info("job finished", job=job.name, state=state, requests=job.total, usd=usd)
 
     async def reopen(self, job: Job) -> None:
         """Let the failed requests of a finished job travel again; their old lines leave `results.jsonl`.

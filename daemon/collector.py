@@ -12,17 +12,17 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from daemon import resultline, wire
-from daemon.api import Api
-from daemon.clock import Clock
+from daemon.decisions import resultline, wire
+from daemon.decisions.pricing import price
+from daemon.decisions.resultline import Line
+from daemon.decisions.verdict import LOST, Outcome, judge
+from daemon.edges.api import Api
+from daemon.edges.clock import Clock
+from daemon.edges.outbox import DOCUMENTS, JobFolder
+from daemon.edges.store import CountTaken, Store
 from daemon.errors import Garbled, NotOurs, Unavailable
 from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, Delivery, Evidence, JobId, Seat
-from daemon.outbox import DOCUMENTS, JobFolder
-from daemon.pricing import price
-from daemon.resultline import Line
-from daemon.store import CountTaken, Store
-from daemon.verdict import LOST, Outcome, judge
 
 log = structlog.get_logger()
 
@@ -69,10 +69,12 @@ class Collector:
         if remote is None:
             raise LookupError(f"batch {batch.id} has ended without an id of the API")
         try:
-            async with self._api.results(remote, batch.results_url) as pieces:
-                async with aclosing(_groups(resultline.lines(pieces))) as groups:
-                    async for group in groups:
-                        await self._deliver_group(batch, group)
+            async with (
+                self._api.results(remote, batch.results_url) as pieces,
+                aclosing(_groups(resultline.lines(pieces))) as groups,
+            ):
+                async for group in groups:
+                    await self._deliver_group(batch, group)
         except NotOurs as error:
             return await self._give_back(batch, str(error))
         missing = await self._store.batches.undelivered_rows(batch.id, GROUP_LINES)

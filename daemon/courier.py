@@ -16,17 +16,17 @@ from traceback import extract_tb
 import anyio
 import structlog
 
-from daemon.api import Api
-from daemon.clock import Bell, Clock
-from daemon.doubt import Adopt, Intent, Look, Probe, Resend, candidates, decide, older
+from daemon.decisions.doubt import Adopt, Decision, Intent, Look, Probe, Resend, candidates, decide, older
+from daemon.decisions.pace import DOUBT, PARKED, PATIENCE, Pace
+from daemon.decisions.resultline import lines, read
+from daemon.decisions.wire import row_of
+from daemon.edges.api import Api
+from daemon.edges.clock import Bell, Clock
+from daemon.edges.spool import Body, Place
+from daemon.edges.store import CountTaken, Stale, Store
 from daemon.errors import Gone, InDoubt, NotOurs, Parked, Refused, Unavailable
 from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, Evidence, RemoteBatch, RemoteId
-from daemon.pace import DOUBT, PARKED, PATIENCE, Pace
-from daemon.resultline import lines, read
-from daemon.spool import Body, Place
-from daemon.store import CountTaken, Stale, Store
-from daemon.wire import row_of
 
 log = structlog.get_logger()
 
@@ -171,37 +171,15 @@ class Courier:
         Args:
             batch: An intended one.
         """
-        intent = Intent(batch.count, batch.baseline_id, batch.baseline_time or 0.0)
         before: tuple[RemoteBatch, ...] | None = None
         began = self._clock.now()
         while True:
             try:
-                listing, server_time = await self._api.newer_than(partial(older, intent=intent))
-                now = server_time or self._clock.now()
-                if batch.doubted_at is None:
-                    batch = await self._store.batches.note(batch, doubted_at=now, trouble="looking for its create")
-                ids = [remote.id for remote in listing]
-                found = candidates(
-                    listing,
-                    intent,
-                    owned=await self._store.batches.owned_among(ids),
-                    disproved=await self._store.batches.disproved(batch.id),
-                )
-                waited = now - (batch.doubted_at or now)
-                match decide(found, before, waited=waited, doubt=self._orders.doubt):
-                    case Adopt(remote):
-                        return await self._adopt(batch, remote, Evidence.COUNT)
-                    case Probe(remotes):
-                        ours = [remote for remote in remotes if await self._is_ours(remote, batch)]
-                        if len(ours) == 1:
-                            return await self._adopt(batch, ours[0], Evidence.NONCE)
-                        if ours:
-                            return await self._hold(batch, "more than one batch at the API carries its requests", found)
-                    case Resend():
-                        log.info("nothing was created", batch=batch.id, attempt=batch.attempt)
-                        return await self._store.batches.move(batch, State.PLANNED, trouble=None)
-                    case Look():
-                        before = found
+                batch, found, waited = await self._look(batch)
+                decision = decide(found, before, waited=waited, doubt=self._orders.doubt)
+                if settled := await self._act(batch, decision, found):
+                    return settled
+                before = found
                 pause = min(DOUBT.wait_randomly(waited), max(self._orders.doubt / 4, 0.05))
             except (Parked, Gone, Refused) as denied:
                 if self._clock.now() - began > UNREADABLE:
@@ -209,6 +187,33 @@ class Courier:
                 await self._tell(batch, str(denied))
                 pause = PARKED.wait_randomly(self._clock.now() - began)
             await self._rest(batch, pause)
+
+    async def _look(self, batch: Batch) -> tuple[Batch, tuple[RemoteBatch, ...], float]:
+        """Read the list back to the baseline: the candidates, and for how long the doubt has lasted."""
+        intent = Intent(batch.count, batch.baseline_id, batch.baseline_time or 0.0)
+        listing, server_time = await self._api.newer_than(partial(older, intent=intent))
+        now = server_time or self._clock.now()
+        if batch.doubted_at is None:
+            batch = await self._store.batches.note(batch, doubted_at=now, trouble="looking for its create")
+        owned = await self._store.batches.owned_among([remote.id for remote in listing])
+        disproved = await self._store.batches.disproved(batch.id)
+        return batch, candidates(listing, intent, owned=owned, disproved=disproved), now - (batch.doubted_at or now)
+
+    async def _act(self, batch: Batch, decision: Decision, found: tuple[RemoteBatch, ...]) -> Batch | None:
+        """Do what was decided; None when the next look must decide again."""
+        match decision:
+            case Adopt(remote):
+                return await self._adopt(batch, remote, Evidence.COUNT)
+            case Resend():
+                log.info("nothing was created", batch=batch.id, attempt=batch.attempt)
+                return await self._store.batches.move(batch, State.PLANNED, trouble=None)
+            case Probe(remotes):
+                ours = [remote for remote in remotes if await self._is_ours(remote, batch)]
+                if len(ours) > 1:
+                    return await self._hold(batch, "more than one batch at the API carries its requests", found)
+                return await self._adopt(batch, ours[0], Evidence.NONCE) if ours else None
+            case Look():
+                return None
 
     async def _is_ours(self, remote: RemoteBatch, batch: Batch) -> bool:
         """Ask an ended batch whose it is; what is another's is noted, so that it is asked only once."""
@@ -321,7 +326,8 @@ class Courier:
             except (OSError, Gone, Refused, NotOurs) as trouble:
                 pace, reason, at_least = PATIENCE, f"{type(trouble).__name__}: {trouble}", 0.0
             except Exception as bug:  # noqa: BLE001  a defect met by one batch is shown at that batch, and stops no other
-                log.error("defect", batch=batch.id, kind=type(bug).__name__, at=_where(bug))
+                # No traceback: an error's text may carry what users wrote.
+                log.error("defect", batch=batch.id, kind=type(bug).__name__, at=_where(bug))  # noqa: TRY400  as above
                 pace, reason, at_least = PARKED, f"a defect of batchd ({type(bug).__name__}): please report it", 0.0
             if self._clock.now() - asked > pace.longest:
                 failing_since = self._clock.now()

@@ -7,6 +7,7 @@ read again at the next start; whatever dies after it, the job is known and nothi
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import anyio
@@ -15,17 +16,17 @@ import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
-from daemon import claims, inbox, rejected
-from daemon.claims import Claim
-from daemon.clock import Bell, Clock
-from daemon.errors import Rejected, Unavailable
+from daemon.edges import claims, inbox, rejected
+from daemon.edges.claims import Claim
+from daemon.edges.clock import Bell, Clock
+from daemon.edges.outbox import JobFolder, choose_name
+from daemon.edges.rejected import MAX_PROBLEMS
+from daemon.edges.spool import SpoolWriter
+from daemon.edges.store import NewRequest, Store
+from daemon.errors import Rejected
 from daemon.jobfile import Rules, read
 from daemon.model import Caution, Entry, Problem
-from daemon.outbox import JobFolder, choose_name
-from daemon.pace import PATIENCE
-from daemon.rejected import MAX_PROBLEMS
-from daemon.spool import SpoolWriter
-from daemon.store import NewRequest, Store
+from daemon.patience import patiently
 
 log = structlog.get_logger()
 
@@ -146,14 +147,8 @@ class Intake:
         tasks.start_soon(self._take_patiently, claim)
 
     async def _take_patiently(self, claim: Claim) -> None:
-        began = self._clock.now()
         try:
-            while True:
-                try:
-                    return await self._take(claim)
-                except (OSError, Unavailable) as trouble:
-                    log.warning("intake waits", claim=claim.id, reason=type(trouble).__name__, detail=_detail(trouble))
-                await self._clock.sleep(PATIENCE.wait_randomly(self._clock.now() - began))
+            await patiently(partial(self._take, claim), self._clock, claim=claim.id)
         finally:
             self._at_work -= 1
             self._readers.release()
@@ -165,7 +160,8 @@ class Intake:
             try:
                 name, total = await to_thread.run_sync(self._read, claim)
             except Rejected as rejection:
-                return await self._reject(claim, rejection)
+                await self._reject(claim, rejection)
+                return
             job = await self._store.jobs.of_claim(claim.id)
             if job is None:
                 raise LookupError(f"claim {claim.id} was read and is no job")
@@ -273,7 +269,3 @@ def _indexed(index: Path) -> Iterator[NewRequest]:
     with index.open("rb") as rows:
         for row in rows:
             yield decoder.decode(row)
-
-
-def _detail(trouble: Exception) -> str:
-    return trouble.strerror or "" if isinstance(trouble, OSError) else str(trouble)

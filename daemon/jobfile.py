@@ -129,7 +129,7 @@ def _read_document(source: Source, requests: Requests, stem: str, limit: int) ->
     if listed:
         yield from (Problem(part.line, key, _ONLY_JOB) for key, part in rest.items() if key != "job" or job is None)
     elif readable:
-        yield from _offer_alone({key: part.value for key, part in rest.items()}, requests, stem)
+        yield from _offer_alone(rest, requests, stem)
 
 
 def _find_job(source: Source, limit: int) -> Part | None:
@@ -150,11 +150,16 @@ def _problems(part: Part, flawed: Flawed) -> Iterator[Problem]:
         yield Problem(part.line, f"{place}.{flaw.field}" if flaw.field else place, flaw.message)
 
 
-def _offer_alone(found: dict[str, Json], requests: Requests, stem: str) -> Iterator[Said]:
+def _offer_alone(parts: dict[str, Part], requests: Requests, stem: str) -> Iterator[Said]:
     """Take a document that is one request, or the params of one."""
-    if found.keys() & {"custom_id", "params"}:
-        return requests.offer(1, {"custom_id": stem, **found})
-    return requests.offer(1, {"custom_id": stem, "params": found}, params_path="")
+    line = min((part.line for part in parts.values()), default=1)
+    found = {key: part.value for key, part in parts.items()}
+    if "requests" in found:
+        yield Problem(parts["requests"].line, "requests", "must be a list of requests")
+    elif found.keys() & {"custom_id", "params"}:
+        yield from requests.offer(line, {"custom_id": stem, **found})
+    else:
+        yield from requests.offer(line, {"custom_id": stem, "params": found}, params_path="")
 
 
 def _read_prose(source: Source, requests: Requests, stem: str, limit: int) -> Iterator[Said]:

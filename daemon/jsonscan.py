@@ -17,7 +17,7 @@ _LOOK_AHEAD: Final = 16
 """Characters: longer than any token but a string, so an error further from the end is no matter of missing text."""
 
 
-class Broken(Exception):  # noqa: N818  the user's file is, not the program
+class Broken(Exception):
     """The document cannot be read beyond this line."""
 
     def __init__(self, line: int, message: str) -> None:

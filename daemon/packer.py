@@ -1,9 +1,9 @@
 """The packer: sees which requests wait, asks the plan which of them travel together, and puts them on their trips."""
 
-from daemon.clock import Clock
-from daemon.plan import Limits, plan
-from daemon.store import Store
-from daemon.wire import new_nonce
+from daemon.decisions.plan import Limits, plan
+from daemon.decisions.wire import new_nonce
+from daemon.edges.clock import Clock
+from daemon.edges.store import Store
 
 LOOK = 20_000
 """Requests that are looked at in one go; what waits behind them waits for the next."""

@@ -28,7 +28,7 @@ class Flaw(NamedTuple):
     """What, and what would do."""
 
 
-class Flawed(Exception):  # noqa: N818  it is not an error of the program: the user's file is flawed
+class Flawed(Exception):
     """A value was decoded, and is not JSON all the same."""
 
     def __init__(self, flaws: list[Flaw]) -> None:
@@ -41,7 +41,7 @@ class Flawed(Exception):  # noqa: N818  it is not an error of the program: the u
         self.flaws = flaws
 
 
-class Malformed(Exception):  # noqa: N818  same
+class Malformed(Exception):
     """The text is no JSON; nothing after this place can be understood."""
 
     def __init__(self, position: int, message: str) -> None:
@@ -56,7 +56,7 @@ class Malformed(Exception):  # noqa: N818  same
         self.message = message
 
 
-class _Blemish(ValueError):  # noqa: N818  a mark more than an error
+class _Blemish(ValueError):
     """Stands in a decoded value for something that JSON does not have."""
 
 

@@ -138,12 +138,13 @@ def _write(
         return Text("", "refusal")
     thinking = min(thinking, bounds.max_tokens - 1)
     limit = max(0, min(bounds) - thinking) * writer.CHARACTERS_PER_TOKEN
-    wish = outline.read(said.prompt)
+    prompt = directives.without(said.prompt)
+    wish = outline.read(prompt)
     if orders.words is not None:
         wish = replace(wish, words=orders.words)
     whole = writer.write(
         wish,
-        int.from_bytes(hashlib.sha256(f"{seed}:{said.prompt}".encode()).digest()[:8]),
+        int.from_bytes(hashlib.sha256(f"{seed}:{prompt}".encode()).digest()[:8]),
         most=len(said.written) + limit,
         omit=frozenset(orders.omit),
         unicode=orders.unicode,

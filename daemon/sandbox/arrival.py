@@ -16,7 +16,7 @@ import msgspec
 from daemon.sandbox.book import Book, Row
 from daemon.sandbox.checks import Terms
 from daemon.sandbox.contents import EXTRA, REQUIRED
-from daemon.sandbox.errors import ApiError
+from daemon.sandbox.errors import NOT_JSON, ApiError, not_json
 from daemon.sandbox.examiner import Examiner
 from daemon.sandbox.scanner import Scanner, Unscannable
 
@@ -25,7 +25,6 @@ _AT_A_TIME = 1000
 _LONGEST_ID = 64
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _PATTERN = "^[a-zA-Z0-9_-]{1,64}$"
-_NOT_JSON = "The request body is not valid JSON"
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
@@ -64,11 +63,14 @@ class Arrival:
                 for piece in iter(lambda: file.read(_PIECE), b""):
                     scanner.feed(piece)
         except Unscannable:
-            raise ApiError(400, f"{_NOT_JSON}: too much outside of params") from None
+            raise ApiError(400, "requests: too much outside of params") from None
         self._spans = scanner.spans
-        self._ids = _custom_ids(bytes(scanner.skeleton), most)
+        try:
+            self._ids = _custom_ids(bytes(scanner.skeleton), most)
+        except NOT_JSON as mistake:
+            raise not_json(mistake) from None
         if len(self._spans) != 2 * len(self._ids):
-            raise ApiError(400, f"{_NOT_JSON}: duplicate keys")
+            raise not_json(ValueError("duplicate keys"))
 
     def __len__(self) -> int:
         """How many requests there are."""
@@ -103,18 +105,15 @@ class Arrival:
             file.seek(began)
             try:
                 finding = course.examiner.examine(file.read(ended - began), course.terms, course.now)
-            except (msgspec.DecodeError, RecursionError) as mistake:
-                raise ApiError(400, f"{_NOT_JSON}: requests.{position}.params: {mistake}") from None
+            except NOT_JSON as mistake:
+                raise not_json(mistake, f"requests.{position}.params: ") from None
             usual = course.duration * (position + 1) / len(self)
             yield Row(custom_id, began, ended, usual if finding.takes is None else finding.takes, finding)
 
 
 def _custom_ids(skeleton: bytes, most: int) -> list[str]:
     """The ids of all requests, from a body whose params were emptied."""
-    requests = _requests(skeleton, most)
-    ids: list[str] = []
-    for position, raw in enumerate(requests):
-        ids.append(_custom_id(raw, f"requests.{position}"))
+    ids = [_custom_id(raw, f"requests.{position}") for position, raw in enumerate(_requests(skeleton, most))]
     if len(set(ids)) < len(ids):
         double, _ = Counter(ids).most_common(1)[0]
         raise ApiError(400, f"requests: custom_id must be unique within a batch; found duplicate: {double}")
@@ -126,8 +125,6 @@ def _requests(skeleton: bytes, most: int) -> list[msgspec.Raw]:
         whole = _OBJECT.decode(skeleton)
     except msgspec.ValidationError:
         raise ApiError(400, "Input should be a valid dictionary") from None
-    except (msgspec.DecodeError, RecursionError) as mistake:
-        raise ApiError(400, f"{_NOT_JSON}: {mistake}") from None
     if "requests" not in whole:
         raise ApiError(400, f"requests: {REQUIRED}")
     if extra := next((name for name in whole if name != "requests"), None):

@@ -18,30 +18,8 @@ from daemon.sandbox.answer import Request
 from daemon.sandbox.batch import Batch
 from daemon.sandbox.checks import Refusal, Terms
 from daemon.sandbox.examiner import Cached, Finding
+from daemon.sandbox.schema import SCHEMA
 
-_SCHEMA = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = OFF;  -- survives kill -9; a power cut may take the last batches of a sandbox
-CREATE TABLE IF NOT EXISTS batch (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT UNIQUE,  -- null while it is being received
-    count INTEGER NOT NULL DEFAULT 0,
-    created_at REAL, done_at REAL, expires_at REAL, listed_at REAL,
-    canceled_at REAL, cancel_duration REAL, deleted_at REAL,
-    version TEXT, betas TEXT,
-    usage TEXT  -- JSON, once somebody asked for the bill
-) STRICT;
-CREATE TABLE IF NOT EXISTS request (
-    batch INTEGER NOT NULL REFERENCES batch (number),
-    position INTEGER NOT NULL,
-    custom_id TEXT NOT NULL,
-    began INTEGER NOT NULL, ended INTEGER NOT NULL,  -- bytes of the body
-    digest BLOB NOT NULL, told BLOB,
-    takes REAL NOT NULL, outcome TEXT NOT NULL, kind TEXT, message TEXT,
-    tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_5m INTEGER NOT NULL, cache_1h INTEGER NOT NULL,
-    PRIMARY KEY (batch, position)
-) STRICT, WITHOUT ROWID;
-"""
 _BATCH = (
     "SELECT number, id, count, created_at, done_at, expires_at, listed_at, canceled_at, cancel_duration, deleted_at,"
     " version, betas FROM batch"
@@ -69,7 +47,7 @@ class Filed:
     ended: int
 
 
-class BookClosed(Exception):  # noqa: N818  not an error
+class BookClosed(Exception):
     """The sandbox is shutting down."""
 
 
@@ -86,8 +64,9 @@ class Book:
         (folder / "bodies").mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._closed = False
+        self._counts: dict[int, dict[str, int]] = {}
         self._database = sqlite3.connect(folder / "sandbox.db", check_same_thread=False, isolation_level=None)
-        self._database.executescript(_SCHEMA)
+        self._database.executescript(SCHEMA)
         self._forget_unfinished()
 
     def close(self) -> None:
@@ -228,12 +207,14 @@ class Book:
         Args:
             batch: The batch.
         """
-        return dict(
-            self._all(
-                f"SELECT {_OUTCOME} AS result, count(*) FROM request WHERE batch = ? GROUP BY result",  # noqa: S608  a constant
-                (batch.cutoff, batch.unprocessed, batch.number),
-            ),
-        )
+        if batch.number not in self._counts:
+            self._counts[batch.number] = dict(
+                self._all(
+                    f"SELECT {_OUTCOME} AS result, count(*) FROM request WHERE batch = ? GROUP BY result",  # noqa: S608  a constant
+                    (batch.cutoff, batch.unprocessed, batch.number),
+                ),
+            )
+        return self._counts[batch.number]
 
     def requests(self, batch: Batch, positions: Sequence[int]) -> list[Filed]:
         """Requests of a batch that has ended, in the order asked for.

@@ -13,6 +13,8 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 CACHEABLE = 1024
 """Tokens that a prefix must have to be cached at all (docs: prompt caching; more for some models)."""
+_CHARACTERS_OF_A_FILE = 6400
+"""An image costs some 1,600 tokens, however many bytes it has (docs: vision)."""
 TTL = {"5m": 300.0, "1h": 3600.0}
 """Seconds that a cached prefix lives after its last use."""
 
@@ -76,7 +78,7 @@ def weigh(params: Mapping[str, object]) -> Weight:
         bare = {name: value for name, value in block.items() if name != "cache_control"}
         encoded = _ENCODER.encode(bare)
         running.update(encoded)
-        characters += len(encoded)
+        characters += min(len(encoded), _CHARACTERS_OF_A_FILE) if _is_file(block) else len(encoded)
         last = (running.digest(), writer.tokens(characters))
         if isinstance(control := block.get("cache_control"), Mapping):
             found.append(Breakpoint(*last, str(control.get("ttl", "5m"))))
@@ -107,6 +109,11 @@ def _content(role: str, content: object) -> Iterator[Mapping[str, object]]:
         yield {"role": role, "text": content, "type": "text"}
     for block in _dicts(content):
         yield {"role": role, **block}
+
+
+def _is_file(block: Mapping[str, object]) -> bool:
+    source = block.get("source")
+    return isinstance(source, Mapping) and source.get("type") in {"base64", "url", "file"}
 
 
 def _dicts(value: object) -> Iterator[Mapping[str, object]]:

@@ -71,6 +71,15 @@ def read(prompt: str) -> Orders:
     return orders
 
 
+def without(prompt: str) -> str:
+    """The prompt as a model would see it, so that directives change nothing but what they say.
+
+    Args:
+        prompt: The text of one turn.
+    """
+    return _DIRECTIVE.sub("", prompt).strip() if MARK in prompt else prompt.strip()
+
+
 def _found(prompt: str) -> Iterator[tuple[str, str]]:
     for match in _DIRECTIVE.finditer(prompt):
         yield match[1], match[2].strip()

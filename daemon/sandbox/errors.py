@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from starlette.responses import JSONResponse
 
 TYPES: Mapping[int, str] = {
@@ -22,12 +23,25 @@ TYPES: Mapping[int, str] = {
 }
 """`error.type` of each status (docs: API errors)."""
 
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What parsing raises for bytes that are not JSON, or nested beyond reason."""
+
 TOO_LARGE_PAGE = (
     "<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n"
     "<center><h1>413 Request Entity Too Large</h1></center>\r\n"
     "<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n"
 )
 """A body above the limit never reaches the API: what refuses it is the CDN, and that speaks HTML."""
+
+
+def not_json(mistake: Exception, where: str = "") -> "ApiError":
+    """How a body that does not parse is refused.
+
+    Args:
+        mistake: One of `NOT_JSON`.
+        where: Path of the part that does not.
+    """
+    return ApiError(400, f"The request body is not valid JSON: {where}{mistake}")
 
 
 class ApiError(Exception):

@@ -76,9 +76,9 @@ class Ledger:
         """How often each params-hash succeeded, in batches that have ended: above 1, somebody paid twice."""
         return Counter(digest for entry in self.batches() for digest in entry.billed.values())
 
-    def usage(self) -> Counter[str]:
+    def usage(self) -> dict[str, int]:
         """Tokens charged for, by kind, of all batches that have ended."""
-        return sum((Counter(entry.usage) for entry in self.batches()), Counter())
+        return _total(self.batches())
 
     def note_bill(self, batch: Batch) -> dict[str, int]:
         """Find out what a batch is charged for and keep it, as long as its body is there.
@@ -104,7 +104,7 @@ class Ledger:
                 "batches": batches,
                 "accepted": Counter(digest for entry in batches for digest in entry.requests.values()),
                 "billed": Counter(digest for entry in batches for digest in entry.billed.values()),
-                "usage": sum((Counter(entry.usage) for entry in batches), Counter[str]()),
+                "usage": _total(batches),
                 "calls": list(self.calls),
             },
         )
@@ -127,3 +127,7 @@ class Ledger:
             billed={name: digest.hex() for name, digest, outcome in requests if ended and outcome == "succeeded"},
             usage=self.note_bill(batch) if ended else {},
         )
+
+
+def _total(batches: list[Entry]) -> dict[str, int]:
+    return {name: sum(entry.usage.get(name, 0) for entry in batches) for name in _TOKENS}

@@ -11,10 +11,9 @@ import msgspec
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from daemon.sandbox import errors
+from daemon.sandbox import errors, spoil
 from daemon.sandbox.faults import Fault
 
-_FOREIGN_ORIGIN = "https://results.invalid"
 _SPEND_CAP = "You have reached the monthly spend limit of your usage tier."
 _SPEND_LIMIT = "You have reached your specified API usage limits. You will regain access on 2099-01-01 at 00:00 UTC."
 
@@ -53,7 +52,7 @@ class Call:
 
     async def hang_up(self, *, reset: bool = False) -> None:
         """Drop the connection, and wait until it is gone so that nobody answers any more."""
-        wire = self.scope["state"]["wire"]
+        wire = self.scope.get("state", {}).get("wire")
         if not isinstance(wire, Transport):
             raise TypeError("connections can be dropped only under serve()")
         if reset:
@@ -183,25 +182,6 @@ def _edited(edit: Callable[[dict[str, object]], None]) -> Callable[[Call], Await
     return act
 
 
-def _foreign_url(batch: dict[str, object]) -> None:
-    if batch.get("results_url"):
-        batch["results_url"] = f"{_FOREIGN_ORIGIN}/v1/messages/batches/{batch['id']}/results"
-
-
-def _relative_url(batch: dict[str, object]) -> None:
-    if batch.get("results_url"):
-        batch["results_url"] = f"/v1/messages/batches/{batch['id']}/results"
-
-
-def _absent_url(batch: dict[str, object]) -> None:
-    batch.pop("results_url", None)
-
-
-def _sparse(batch: dict[str, object]) -> None:
-    for name in [name for name, value in batch.items() if value is None]:
-        del batch[name]
-
-
 def _relined(change: Callable[[bytes, int, Fault], bytes]) -> Callable[[Call], Awaitable[None]]:
     """An act that changes result lines on their way out; every piece that comes by ends where a line does."""
 
@@ -222,55 +202,6 @@ def _relined(change: Callable[[bytes, int, Fault], bytes]) -> Callable[[Call], A
         await call.app(call.scope, call.receive, send)
 
     return act
-
-
-def _blank_lines(line: bytes, _number: int, _fault: Fault) -> bytes:
-    return line + b"\n"
-
-
-def _crlf(line: bytes, _number: int, _fault: Fault) -> bytes:
-    return line[:-1] + b"\r\n"
-
-
-def _missing(line: bytes, number: int, fault: Fault) -> bytes:
-    return b"" if number == fault.at else line
-
-
-def _duplicate(line: bytes, number: int, fault: Fault) -> bytes:
-    return line * 2 if number == fault.at else line
-
-
-def _renamed(line: bytes, number: int) -> bytes:
-    result = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
-    result["custom_id"] = msgspec.Raw(b'"foreign-%d"' % number)
-    return msgspec.json.encode(result) + b"\n"
-
-
-def _foreign(line: bytes, number: int, fault: Fault) -> bytes:
-    return _renamed(line, number) + line if number == fault.at else line
-
-
-def _foreign_all(line: bytes, number: int, _fault: Fault) -> bytes:
-    return _renamed(line, number)
-
-
-def _malformed(line: bytes, number: int, fault: Fault) -> bytes:
-    return line[: len(line) // 2] + b"\n" if number == fault.at else line
-
-
-def _unknown_type(line: bytes, number: int, fault: Fault) -> bytes:
-    if number != fault.at:
-        return line
-    result = msgspec.json.decode(line, type=dict[str, object])
-    return msgspec.json.encode({**result, "result": {"type": "postponed"}}) + b"\n"
-
-
-def _flat_errors(line: bytes, _number: int, _fault: Fault) -> bytes:
-    result = msgspec.json.decode(line)
-    if result["result"]["type"] != "errored":
-        return line
-    result["result"]["error"] = result["result"]["error"]["error"]
-    return msgspec.json.encode(result) + b"\n"
 
 
 async def _cut(call: Call) -> None:
@@ -312,19 +243,8 @@ _ACTS: Mapping[str, Callable[[Call], Awaitable[None]]] = {
     "half": _half,
     "garbled": _garbled,
     "unlisted": _unlisted,
-    "foreign_url": _edited(_foreign_url),
-    "relative_url": _edited(_relative_url),
-    "absent_url": _edited(_absent_url),
-    "sparse": _edited(_sparse),
     "cut": _cut,
     "slow": _slow,
-    "blank_lines": _relined(_blank_lines),
-    "crlf": _relined(_crlf),
-    "missing": _relined(_missing),
-    "duplicate": _relined(_duplicate),
-    "foreign": _relined(_foreign),
-    "foreign_all": _relined(_foreign_all),
-    "malformed": _relined(_malformed),
-    "unknown_type": _relined(_unknown_type),
-    "flat_errors": _relined(_flat_errors),
+    **{kind: _edited(edit) for kind, edit in spoil.BATCHES.items()},
+    **{kind: _relined(change) for kind, change in spoil.LINES.items()},
 }

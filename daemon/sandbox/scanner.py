@@ -17,7 +17,7 @@ _MAX_SKELETON = 48_000_000
 """100,000 requests of the longest id, generously spaced, are a third of this."""
 
 
-class Unscannable(Exception):  # noqa: N818  what is wrong is the body
+class Unscannable(Exception):
     """Not a body of requests, whatever else it is."""
 
 

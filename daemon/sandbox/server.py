@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from daemon.sandbox import batch as batches
-from daemon.sandbox import checks, conversation, errors, models, results
+from daemon.sandbox import checks, conversation, errors, models, paging, results
 from daemon.sandbox.answer import name
 from daemon.sandbox.arrival import Arrival, Course
 from daemon.sandbox.batch import Batch
@@ -26,8 +26,7 @@ from daemon.sandbox.faults import Fault
 _SPOOL = 1 << 20
 _REQUESTS_OF_A_LONG_BATCH = 1000
 _LONGEST_FACTOR = 5.0
-_MOST_ON_A_PAGE = 1000
-_ON_A_PAGE = 20
+_ANY_MODEL_WRITES = 64_000
 _FAULTS = msgspec.json.Decoder(list[Fault] | Fault)
 
 
@@ -147,15 +146,12 @@ async def _retrieve(sandbox: Sandbox, request: Request) -> Response:
 
 
 async def _list(sandbox: Sandbox, request: Request) -> Response:
-    limit, after, before = _paging(request)
-    now = sandbox.now()
-    below = None if after is None else (await _cursor(sandbox, "after_id", after)).number
-    above = None if before is None else (await _cursor(sandbox, "before_id", before)).number
-    page = await sandbox.aside(sandbox.book.page, limit + 1, now, below=below, above=above)
-    more = len(page) > limit
-    page = (page[1:] if above is not None else page[:limit]) if more else page
-    shown = [await _shown(sandbox, request, batch) for batch in page]
-    return JSONResponse(_page(shown, more=more))
+    asked = paging.read(request.query_params)
+    below = None if asked.after is None else (await _cursor(sandbox, "after_id", asked.after)).number
+    above = None if asked.before is None else (await _cursor(sandbox, "before_id", asked.before)).number
+    found = await sandbox.aside(sandbox.book.page, asked.limit + 1, sandbox.now(), below=below, above=above)
+    page, more = asked.cut(found)
+    return JSONResponse(paging.show([await _shown(sandbox, request, batch) for batch in page], more=more))
 
 
 async def _cancel(sandbox: Sandbox, request: Request) -> Response:
@@ -212,26 +208,27 @@ async def _count_tokens(_: Sandbox, request: Request) -> Response:
         params = msgspec.json.decode(await request.body(), type=dict[str, object])
     except msgspec.ValidationError:
         raise ApiError(400, "Input should be a valid dictionary") from None
-    except (msgspec.DecodeError, RecursionError) as mistake:
-        raise ApiError(400, f"The request body is not valid JSON: {mistake}") from None
+    except errors.NOT_JSON as mistake:
+        raise errors.not_json(mistake) from None
     if "max_tokens" in params:
         raise ApiError(400, f"max_tokens: {EXTRA}")
     weight = conversation.weigh(params)
-    asked = {**params, "max_tokens": models.LONG_OUTPUT - 1} if "thinking" in params else {**params, "max_tokens": 1}
-    refusal = checks.refusal(asked, request.scope["terms"], 0, len(weight.breakpoints))
+    refusal = checks.refusal(
+        {**params, "max_tokens": _ANY_MODEL_WRITES}, request.scope["terms"], 0, len(weight.breakpoints)
+    )
     if refusal:
         raise ApiError(404 if refusal.kind == "not_found_error" else 400, refusal.message)
     return JSONResponse({"input_tokens": weight.tokens})
 
 
 async def _models(_: Sandbox, request: Request) -> Response:
-    limit, after, before = _paging(request)
-    known = list(models.MODELS)
-    first = known.index(after) + 1 if after in known else 0
-    last = known.index(before) if before in known else len(known)
-    chosen = known[max(first, last - limit) : last] if before else known[first : first + limit]
-    more = (chosen[0] != known[0]) if before and chosen else bool(chosen) and chosen[-1] != known[-1]
-    return JSONResponse(_page([models.describe(models.MODELS[model]) for model in chosen], more=more))
+    asked = paging.read(request.query_params)
+    known = list(models.MODELS.values())
+    ids = list(models.MODELS)
+    first = ids.index(asked.after) + 1 if asked.after in ids else 0
+    last = ids.index(asked.before) if asked.before in ids else len(ids)
+    page, more = asked.cut(known[first:last])
+    return JSONResponse(paging.show([models.describe(model) for model in page], more=more))
 
 
 async def _model(_: Sandbox, request: Request) -> Response:
@@ -278,25 +275,3 @@ async def _shown(sandbox: Sandbox, request: Request, batch: Batch) -> dict[str, 
     counts = await sandbox.aside(sandbox.book.counts, batch) if batch.status(now) == "ended" else None
     archived_at = batch.created_at + sandbox.settings.archive_after
     return batches.describe(batch, counts, now, str(request.base_url).rstrip("/"), archived_at)
-
-
-def _paging(request: Request) -> tuple[int, str | None, str | None]:
-    """`limit`, `after_id` and `before_id` of a list."""
-    given = request.query_params
-    try:
-        limit = int(given.get("limit", _ON_A_PAGE))
-    except ValueError:
-        raise ApiError(400, "limit: Input should be a valid integer, unable to parse string as an integer") from None
-    if limit < 1:
-        raise ApiError(400, "limit: Input should be greater than or equal to 1")
-    if limit > _MOST_ON_A_PAGE:
-        raise ApiError(400, f"limit: Input should be less than or equal to {_MOST_ON_A_PAGE}")
-    after, before = given.get("after_id") or None, given.get("before_id") or None
-    if after and before:
-        raise ApiError(400, "after_id and before_id cannot be used together")
-    return limit, after, before
-
-
-def _page(shown: list[dict[str, object]], *, more: bool) -> dict[str, object]:
-    first, last = (shown[0]["id"], shown[-1]["id"]) if shown else (None, None)
-    return {"data": shown, "has_more": more, "first_id": first, "last_id": last}

@@ -19,7 +19,7 @@ CATALOGUE = Catalogue()
     ],
 )
 def test_facts_are_those_of_the_table_in_api_md(
-    model: str, max_output: int, window: int, long_output: str, prefill: bool
+    model: str, max_output: int, window: int, long_output: str, *, prefill: bool
 ) -> None:
     facts = CATALOGUE.find(model)
     assert (facts.max_output, facts.window, facts.long_output, facts.prefill, facts.known) == (

@@ -6,8 +6,8 @@ from typing import NoReturn
 
 import pytest
 
+from daemon.decisions.pricing import price
 from daemon.model import Cost, Usage
-from daemon.pricing import price
 
 MILLION = 1_000_000
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
-from daemon import disk, safepath
+from daemon.decisions import safepath
+from daemon.edges import disk
 
 DOCUMENTS = "documents"
 
@@ -165,13 +166,9 @@ class JobFolder:
         """
         with self._parent(file) as (folder, name):
             new = disk.stat_at(folder, name) is None
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = os.open(name, flags, disk.PRIVATE_FILE, dir_fd=folder)
+            descriptor = _open_growing(folder, name)
             with os.fdopen(descriptor, "r+b") as grown:
-                stat = os.fstat(descriptor)
-                if not S_ISREG(stat.st_mode):
-                    raise OSError(errno.EINVAL, "not a regular file", file)
-                start = min(stat.st_size, committed)
+                start = min(os.fstat(descriptor).st_size, committed)
                 grown.truncate(start)
                 if start < committed:
                     start = _begin_line(descriptor, start)
@@ -229,6 +226,15 @@ class JobFolder:
         path = PurePosixPath(file)
         with disk.opened(self.outbox, PurePosixPath(self.name) / path.parent, create=True) as folder:
             yield folder, path.name
+
+
+def _open_growing(folder: int, name: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(name, flags, disk.PRIVATE_FILE, dir_fd=folder)
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", name)
+    return descriptor
 
 
 def _begin_line(descriptor: int, length: int) -> int:

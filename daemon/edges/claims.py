@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_IFMT, S_ISLNK, S_ISREG
 from typing import BinaryIO
 
-from daemon import disk
+from daemon.edges import disk
 from daemon.errors import Rejected
 from daemon.model import Problem
 

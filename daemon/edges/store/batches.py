@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import aiosqlite
 
+from daemon.edges.store.database import Database, Row, insert, many, update
+from daemon.edges.store.money import to_picodollars
 from daemon.lifecycle import State, may_follow
 from daemon.model import (
     Batch,
@@ -20,17 +22,15 @@ from daemon.model import (
     Verdict,
     Waiting,
 )
-from daemon.store.database import Database, Row, insert, many, update
-from daemon.store.money import to_picodollars
 
 _UNFINISHED = "state NOT IN ('settled', 'dissolved')"
 
 
-class Stale(Exception):  # noqa: N818  it is a fact about the caller's value, not a failure
+class Stale(Exception):
     """The batch is no longer in the state the caller believed it to be in: read it again."""
 
 
-class CountTaken(Exception):  # noqa: N818  as above
+class CountTaken(Exception):
     """Another batch of the same count is unresolved: wait for it."""
 
 
@@ -167,8 +167,7 @@ class Batches:
         sql = f"UPDATE batches SET {columns} WHERE id = ? AND state = ? AND attempt = ?"  # noqa: S608  own names
 
         async def step(db: aiosqlite.Connection) -> int:
-            changed = await update(db, sql, *changes.values(), batch.id, batch.state, batch.attempt)
-            return changed
+            return await update(db, sql, *changes.values(), batch.id, batch.state, batch.attempt)
 
         if not await self._database.write(step):
             raise Stale(f"batch {batch.id} is not {batch.state} any more")
@@ -195,8 +194,8 @@ class Batches:
             batch: Its id.
         """
         row = await self._database.row(
-            """SELECT max(cancel_wanted) AS any, min(cancel_wanted) AS every FROM jobs WHERE id IN (
-                   SELECT DISTINCT job FROM trips JOIN requests ON requests.id = trips.request WHERE trips.batch = ?)""",
+            """SELECT max(cancel_wanted) AS any, min(cancel_wanted) AS every FROM jobs
+               WHERE id IN (SELECT job FROM trips JOIN requests ON requests.id = request WHERE trips.batch = ?)""",
             batch,
         )
         return (False, False) if row is None else (bool(row["any"]), bool(row["every"]))
@@ -241,15 +240,14 @@ class Batches:
                     refused,
                     batch.id,
                 )
-                await update(
-                    db, "UPDATE trips SET outcome = 'errored' WHERE batch = ? AND outcome IS NULL", batch.id
-                )
+                await update(db, "UPDATE trips SET outcome = 'errored' WHERE batch = ? AND outcome IS NULL", batch.id)
                 return changed
             if refused is not None:
                 await update(
                     db,
-                    """UPDATE requests SET cohort = CASE WHEN (SELECT row FROM trips WHERE batch = ?1 AND request = requests.id)
-                           < ?2 THEN 'batch ' || ?1 || ' a' ELSE 'batch ' || ?1 || ' b' END WHERE batch = ?1""",
+                    """UPDATE requests SET cohort = 'batch ' || ?1 || ' ' || (
+                           SELECT iif(row < ?2, 'a', 'b') FROM trips WHERE trips.batch = ?1 AND request = requests.id
+                       ) WHERE batch = ?1""",
                     batch.id,
                     batch.count // 2,
                 )
@@ -306,8 +304,9 @@ class Batches:
         """
         wanted = ",".join(str(int(row)) for row in rows)
         found = await self._database.rows(
-            f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name, model,
-                    documents, cancel_wanted, forgiven, (SELECT count(*) FROM trips AS t WHERE t.request = requests.id) AS trips
+            f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name,
+                    model, documents, cancel_wanted,
+                    (SELECT count(*) FROM trips AS t WHERE t.request = requests.id) - forgiven AS attempts
                 FROM trips JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
                 WHERE trips.batch = ? AND trips.row IN ({wanted})""",  # noqa: S608  integers
             batch,
@@ -322,7 +321,7 @@ class Batches:
                 name=r["name"],
                 model=r["model"],
                 documents=bool(r["documents"]),
-                attempts_left=max_attempts - (r["trips"] - r["forgiven"]),
+                attempts_left=max_attempts - r["attempts"],
                 cancelled=bool(r["cancel_wanted"]),
                 delivered=r["outcome"] is not None,
             )
@@ -353,8 +352,9 @@ class Batches:
         async def step(db: aiosqlite.Connection) -> None:
             await many(
                 db,
-                """UPDATE trips SET outcome = ?, input_tokens = ?, output_tokens = ?, cache_read = ?, cache_write_5m = ?,
-                       cache_write_1h = ?, cost = ?, standard_cost = ? WHERE batch = ? AND row = ? AND outcome IS NULL""",
+                """UPDATE trips SET outcome = ?, input_tokens = ?, output_tokens = ?, cache_read = ?,
+                       cache_write_5m = ?, cache_write_1h = ?, cost = ?, standard_cost = ?
+                   WHERE batch = ? AND row = ? AND outcome IS NULL""",
                 (
                     (d.outcome, d.usage.input_tokens, d.usage.output_tokens, d.usage.cache_read_input_tokens)
                     + (d.usage.cache_write_5m_tokens, d.usage.cache_write_1h_tokens)

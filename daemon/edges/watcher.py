@@ -35,7 +35,7 @@ async def watch(inbox: Path, bell: Callable[[], None], *, force_polling: bool, s
         force_polling: For file systems without events, such as NFS and SMB.
         stop: Ends the watching when set.
     """
-    pause = PAUSE / 2
+    pause = PAUSE
     while not stop.is_set():
         begun = anyio.current_time()
         try:
@@ -45,9 +45,11 @@ async def watch(inbox: Path, bell: Callable[[], None], *, force_polling: bool, s
         if stop.is_set():
             break
         bell()
-        pause = min(pause * 2, LONGEST_PAUSE) if anyio.current_time() - begun < pause else PAUSE
+        if anyio.current_time() - begun > pause:
+            pause = PAUSE
         with anyio.move_on_after(pause):
             await stop.wait()
+        pause = min(pause * 2, LONGEST_PAUSE)
 
 
 async def _watch_one(inbox: Path, bell: Callable[[], None], *, force_polling: bool, stop: anyio.Event) -> None:

@@ -16,11 +16,11 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG, S_ISSOCK
 from typing import Protocol
 
-from daemon import disk
+from daemon.edges import disk
 from daemon.model import Problem
 
 MAX_FILE_BYTES = 4_000_000_000
-"""A larger file is refused unread: 100 batches of the largest size would fit below."""
+"""A larger file is refused unread: it would fill some fifteen batches of the largest size."""
 MAX_DEPTH = 32
 """Folders nested deeper are not looked into."""
 MAX_PATH_BYTES = 2_000

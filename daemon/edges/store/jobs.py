@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import aiosqlite
 
+from daemon.edges.store.database import Database, Row, insert, many, update
+from daemon.edges.store.money import from_picodollars
 from daemon.model import Cost, Job, JobId, ReportRow, Usage, Verdict
-from daemon.store.database import Database, Row, insert, many, update
-from daemon.store.money import from_picodollars
 
 PAGE = 1000
 """Rows of a report that are read at one time."""
 
 AGAIN = (Verdict.ERRORED, Verdict.EXPIRED, Verdict.CANCELED)
-"""What `batchd retry` sends again: none of it was charged. What was paid for and cut short is not sent again as it is."""
+"""What `batchd retry` sends again: none of it was charged. What was paid for is never sent again as it is."""
 
 _AGAIN = ", ".join(f"'{verdict}'" for verdict in AGAIN)
 
@@ -76,9 +76,7 @@ class Jobs:
         """
 
         async def step(db: aiosqlite.Connection) -> None:
-            job = await insert(
-                db, "jobs", claim=claim, name=name, source=source, received_at=received_at, total=total
-            )
+            job = await insert(db, "jobs", claim=claim, name=name, source=source, received_at=received_at, total=total)
             await many(
                 db,
                 """INSERT INTO requests

@@ -3,7 +3,7 @@
 Truncation, refusal and pauses arrive as `succeeded` and are charged: `stop_reason` decides (docs: stop reasons).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daemon.model import Usage, Verdict
 
@@ -23,7 +23,7 @@ class Result:
     error_type: str | None = None
     error_message: str | None = None
     model: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     text: str = ""
 
 

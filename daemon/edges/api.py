@@ -12,12 +12,12 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Self, TypeVar, cast
 
-import anyio
 import anthropic
+import anyio
 import httpx2
 import msgspec
 
-from daemon.clock import Clock
+from daemon.edges.clock import Clock
 from daemon.errors import Garbled, Gone, InDoubt, NotOurs, Parked, Refused, TooLarge, Unavailable
 from daemon.model import Counts, RemoteBatch, RemoteId
 
@@ -62,15 +62,14 @@ class Page(msgspec.Struct, frozen=True):
 class Api:
     """The Message Batches API, called at most so many times a minute."""
 
-    def __init__(self, client: anthropic.AsyncAnthropic, *, per_minute: int, timeout: float, clock: Clock) -> None:
+    def __init__(self, client: anthropic.AsyncAnthropic, per_minute: int, clock: Clock) -> None:
         self._client = client
         self._turnstile = Turnstile(per_minute, clock)
-        self._timeout = timeout
 
     @classmethod
     @asynccontextmanager
     async def connect(
-        cls, *, key: str | None, base_url: str, per_minute: int, timeout: float, clock: Clock
+        cls, *, key: str | None, base_url: str, per_minute: int, patience: float, clock: Clock
     ) -> AsyncIterator[Self]:
         """Make ready to call the API; nothing is sent yet.
 
@@ -78,7 +77,7 @@ class Api:
             key: The API key; None for whatever the SDK finds.
             base_url: Where the API is; empty for whatever the SDK finds.
             per_minute: Calls a minute at the most, all kinds together.
-            timeout: Seconds without a byte.
+            patience: Seconds without a byte.
             clock: By which calls are spaced.
         """
         for library in ("anthropic", "httpx2"):
@@ -87,7 +86,7 @@ class Api:
         http = anthropic.DefaultAsyncHttpxClient(
             # No call of this API redirects, and a key must not follow one to another origin.
             follow_redirects=False,
-            timeout=httpx2.Timeout(timeout, connect=min(_CONNECT, timeout)),
+            timeout=httpx2.Timeout(patience, connect=min(_CONNECT, patience)),
             # A server that drops idle connections just as they are used again makes creates doubtful for nothing.
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=4.0),
         )
@@ -100,7 +99,7 @@ class Api:
             open_telemetry=False,
         )
         async with client:
-            yield cls(client, per_minute=per_minute, timeout=timeout, clock=clock)
+            yield cls(client, per_minute, clock)
 
     async def create(self, body: AsyncIterable[bytes], length: int, betas: tuple[str, ...]) -> RemoteBatch:
         """Send a batch, once.
@@ -329,7 +328,7 @@ def _create_error(error: anthropic.APIStatusError) -> Exception:
             return InDoubt(f"no certain answer to a create (HTTP {status})")
 
 
-def _read_error(error: anthropic.APIStatusError) -> Exception:
+def _read_error(error: anthropic.APIStatusError) -> Exception:  # noqa: PLR0911  a table of statuses
     kind, said = error.type or f"HTTP {error.status_code}", _message(error)
     if error.error_code == "enforced_spend_limit_reached" or said.startswith(_SPEND_LIMIT):
         return Parked(f"the spend limit is reached ({kind}): raise it in the Console, or wait for the next month")

@@ -16,7 +16,7 @@ _BATCH = {"processing": "batch"}
 _NEWEST = datetime(9999, 12, 31, tzinfo=UTC)
 
 _SAME_PRICE = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
-"""Models that genai-prices 0.2.3 does not know, and whose price is another's (platform pricing page, Oct 2026)."""
+"""Models that genai-prices 0.2.3 does not know, and whose price is another's (API.md, the table of models)."""
 
 
 def price(usage: Usage, model: str, at: datetime | None = None) -> Cost:

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from daemon.decisions.verdict import Result
 from daemon.errors import Garbled
 from daemon.model import Usage
-from daemon.verdict import Result
 
 LONGEST = 256 * 1024 * 1024
 """Bytes of a line, beyond which the server is not believed to be sending one."""

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.store.batches import Batches, BodyRow, CountTaken, Stale
-from daemon.store.database import Database
-from daemon.store.jobs import AGAIN, Jobs, NewRequest, Tally
+from daemon.edges.store.batches import Batches, BodyRow, CountTaken, Stale
+from daemon.edges.store.database import Database
+from daemon.edges.store.jobs import AGAIN, Jobs, NewRequest, Tally
 
 __all__ = ["AGAIN", "BodyRow", "CountTaken", "NewRequest", "Stale", "Store", "Tally", "open_store"]
 

@@ -56,7 +56,6 @@ class Database:
         Raises:
             Unusable: The file is no database of ours, damaged, or of a newer version.
         """
-        send, receive = anyio.create_memory_object_stream[_Ticket](float("inf"))
         try:
             async with aiosqlite.connect(path, isolation_level=None) as writer:
                 writer.row_factory = sqlite3.Row
@@ -65,6 +64,7 @@ class Database:
                     reader.row_factory = sqlite3.Row
                     await reader.execute("PRAGMA query_only = ON")
                     await reader.execute("PRAGMA busy_timeout = 5000")
+                    send, receive = anyio.create_memory_object_stream[_Ticket](float("inf"))
                     with send, receive:
                         tasks.start_soon(_commit_groups, writer, receive)
                         try:
@@ -166,7 +166,7 @@ async def _prepare(db: aiosqlite.Connection, path: Path) -> None:
     await db.execute("PRAGMA journal_mode = WAL")
     await db.execute("PRAGMA synchronous = FULL")
     await db.execute("PRAGMA foreign_keys = ON")
-    folder = files("daemon.store") / "migrations"
+    folder = files("daemon.edges.store") / "migrations"
     scripts = sorted((int(name[:3]), name) for entry in folder.iterdir() if (name := entry.name).endswith(".sql"))
     newest = scripts[-1][0]
     found = int(next(iter(await db.execute_fetchall("PRAGMA user_version")))[0])

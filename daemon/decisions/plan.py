@@ -79,6 +79,7 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
         if load is None:
             most = limits.long_max_requests if long else limits.max_requests
             load = loads[trip] = _Load(_capacity(most, counts), request.since)
+        load.since = min(load.since, request.since)
         load.put(request)
     patient = more and counts != set(unresolved)
     for (betas, _, cohort), load in loads.items():

@@ -13,7 +13,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
-from daemon import disk, safepath
+from daemon.decisions import safepath
+from daemon.edges import disk
 from daemon.model import Problem
 
 FOLDER = "rejected"

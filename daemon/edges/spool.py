@@ -8,7 +8,7 @@ from typing import BinaryIO, Self
 
 from anyio import to_thread
 
-from daemon import wire
+from daemon.decisions import wire
 
 _PIECE = 1 << 20
 """Bytes that are handed to the network at one time."""
@@ -23,8 +23,7 @@ class SpoolWriter:
         Args:
             path: The file.
         """
-        self._path = path
-        self._file = open(path, "wb", opener=_private)  # noqa: PTH123  Path.open takes no opener
+        self._file = open(path, "wb", opener=_private)  # noqa: SIM115  closed by the caller's with
         self._offset = 0
 
     def add(self, params: bytes) -> tuple[int, int]:

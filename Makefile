@@ -1,0 +1,79 @@
+# Needed: Python 3.11 or newer, make, and a package index. Everything lands in .venv; nothing outside this folder changes.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types bench torture format lock clean
+
+# Asked by running it: a name on the path may be older, or pyenv's stand-in for an interpreter that is not there.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Newer than the locks they were installed from, so that repeating is quick and a changed lock is noticed.
+RUNTIME := .venv/.runtime
+DEV := .venv/.dev
+
+help: ## what can be made
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 16
+
+demo: $(RUNTIME) ## two sample jobs through the sandbox, start to finish: no key, no cost, no network
+	$(BIN)/batchd demo
+
+test: $(DEV) ## the tests that are quick
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(DEV) ## rules, formatting, and who may import whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: $(DEV) ## mypy, strict
+	$(BIN)/mypy
+
+bench: $(DEV) ## figures; they pass or fail nothing
+	set -e; for script in $(sort $(wildcard benchmarks/*.py)); do $(BIN)/python $$script; done
+
+torture: $(DEV) ## the tests that are slow: kills, faults, a real systemd (that one needs root)
+	$(BIN)/python -m pytest -m slow
+
+format: $(DEV) ## write it as `make lint` wants it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# -- installing ----------------------------------------------------------------------------------------------------------
+
+# The target is what venv makes last: one that was interrupted is made again.
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { echo "batchd needs Python 3.11 or newer: none was found as python3, python3.13, python3.12" \
+		"or python3.11. Install one, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# Built without isolation, by the setuptools of the lock: an isolated build would fetch one that nobody has checked.
+$(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/pip
+	$(PIP) install --require-hashes -r requirements/runtime.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUNTIME)
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# -- the locks -----------------------------------------------------------------------------------------------------------
+
+# Pins that still fit stay; `make lock UPGRADE=--upgrade` looks for newer releases. No address of an index gets in.
+COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-options $(UPGRADE)
+# The lists of pyproject.toml that pip-compile does not read by itself go in through a pipe.
+LISTED = $(BIN)/python -c 'import sys, tomllib; table, key = sys.argv[1:]; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))[table][key], sep="\n")'
+
+lock: $(DEV) ## pin again what pyproject.toml asks for, with hashes
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "The locks are made with Python 3.11," \
+		"the oldest supported: what only it needs is missing otherwise. make clean; make lock PYTHON=python3.11" >&2; exit 1; }
+	$(LISTED) build-system requires | $(COMPILE) --output-file requirements/runtime.txt pyproject.toml -
+	$(LISTED) dependency-groups dev | $(COMPILE) --output-file requirements/dev.txt --constraint requirements/runtime.txt -
+
+# Never inbox, outbox or .batchd: what lies there is somebody's work.
+clean: ## remove what was made here
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find daemon tests benchmarks -name __pycache__ -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Pure functions from values to values: no await, no clock, no disk."""

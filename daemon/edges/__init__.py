@@ -1,0 +1,1 @@
+"""The only rooms that touch files, SQL, the SDK, sockets and time."""

@@ -1,0 +1,213 @@
+"""The store on a real SQLite file: what is acknowledged is there, and what must not be cannot be stored."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import anyio
+import pytest
+
+from daemon.decisions.wire import new_nonce
+from daemon.edges.store import CountTaken, NewRequest, Stale, Store, open_store
+from daemon.errors import Unavailable, Unusable
+from daemon.lifecycle import STEPS, State, may_follow
+from daemon.model import Cost, Delivery, Evidence, Job, JobId, Plan, RequestId, Usage, Verdict
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "batchd.sqlite") as opened:
+        yield opened
+
+
+def requests(count: int) -> list[NewRequest]:
+    return [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), True, n * 10, 9) for n in range(count)]
+
+
+async def accept(store: Store, count: int = 3, claim: str = "claim-1", name: str = "nightly/a") -> Job:
+    return await store.jobs.accept(
+        claim=claim, name=name, source=f"{name}.jsonl", received_at=1000.0, total=count, requests=requests(count)
+    )
+
+
+async def plan_all(store: Store) -> None:
+    waiting = await store.batches.waiting(1000)
+    plan = Plan(tuple(each.id for each in waiting), (), sum(each.size for each in waiting))
+    await store.batches.plan([plan], now=1001.0, nonce=new_nonce)
+
+
+async def test_a_file_is_accepted_once_with_all_its_requests(store: Store) -> None:
+    first, again = await accept(store), await accept(store)
+    assert first == again
+    assert len(await store.batches.waiting(10)) == 3
+    tally = await store.jobs.tally(first.id)
+    assert (tally.waiting, tally.travelling, tally.settled) == (3, 0, 0)
+
+
+async def test_a_job_of_which_one_request_cannot_be_stored_is_not_stored_at_all(store: Store) -> None:
+    twice = [*requests(2), requests(1)[0]]
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.jobs.accept(claim="c", name="n", source="s", received_at=0.0, total=3, requests=iter(twice))
+    assert await store.jobs.of_claim("c") is None
+    assert await store.batches.waiting(10) == []
+
+
+async def test_two_jobs_never_share_a_folder_whatever_the_case(store: Store) -> None:
+    await accept(store)
+    with pytest.raises(sqlite3.IntegrityError):
+        await accept(store, claim="claim-2", name="NIGHTLY/A")
+
+
+async def test_one_failing_step_does_not_fail_those_that_share_its_commit(store: Store) -> None:
+    await accept(store)
+    failed = []
+
+    async def clash() -> None:
+        try:
+            await accept(store, claim="claim-2")
+        except sqlite3.IntegrityError as error:
+            failed.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for n in range(5):
+            tasks.start_soon(clash)
+            tasks.start_soon(accept, store, 2, f"claim-x{n}", f"name-{n}")
+    assert len(failed) == 5
+    assert all([await store.jobs.named(f"name-{n}") for n in range(5)])
+
+
+async def test_a_planned_request_waits_no_more_and_sits_in_one_batch(store: Store) -> None:
+    await accept(store)
+    await plan_all(store)
+    assert await store.batches.waiting(10) == []
+    assert await store.batches.queued() == 3
+    with pytest.raises(sqlite3.IntegrityError):
+        await store.batches.plan([Plan((RequestId(1),), (), 9)], now=0.0, nonce=new_nonce)
+
+
+async def test_a_batch_moves_only_along_the_table_and_only_from_where_it_is(store: Store) -> None:
+    await accept(store)
+    await plan_all(store)
+    (batch,) = await store.batches.unfinished()
+    for state in State:
+        if not may_follow(State.PLANNED, state):
+            with pytest.raises(ValueError, match="never becomes"):
+                await store.batches.move(batch, state)
+    moved = await store.batches.move(batch, State.INTENDED, attempt=1, body_sha256="x", baseline_time=1.0)
+    with pytest.raises(Stale):
+        await store.batches.move(batch, State.INTENDED, attempt=1, body_sha256="x", baseline_time=1.0)
+    assert (await store.batches.get(batch.id)) == moved
+
+
+async def test_the_database_itself_refuses_what_must_not_be(store: Store, tmp_path: Path) -> None:
+    await accept(store)
+    await plan_all(store)
+    db = sqlite3.connect(tmp_path / "batchd.sqlite")
+    for change in (
+        "UPDATE batches SET state = 'lost'",
+        "UPDATE batches SET state = 'processing'",
+        "UPDATE batches SET state = 'intended'",
+        "UPDATE batches SET remote_id = 'msgbatch_1'",
+        "UPDATE requests SET verdict = 'complete'",
+        "UPDATE requests SET batch = NULL, verdict = 'fine'",
+        "UPDATE jobs SET delivered = 1",
+        "UPDATE jobs SET total = 0",
+        "UPDATE requests SET size = 'many'",
+    ):
+        with pytest.raises(sqlite3.IntegrityError):
+            db.execute(change)
+    db.close()
+
+
+async def test_two_unresolved_batches_never_share_a_count(store: Store) -> None:
+    await accept(store, count=2)
+    await accept(store, count=2, claim="claim-2", name="b")
+    for requests_ in ((1, 2), (3, 4)):
+        plan = Plan(tuple(map(RequestId, requests_)), (), 18)
+        await store.batches.plan([plan], now=0.0, nonce=new_nonce)
+    first, second = await store.batches.unfinished()
+    intent = {"attempt": 1, "body_sha256": "x", "baseline_time": 1.0}
+    first = await store.batches.move(first, State.INTENDED, **intent)
+    with pytest.raises(CountTaken):
+        await store.batches.move(second, State.INTENDED, **intent)
+    await store.batches.move(first, State.PROCESSING, remote_id="msgbatch_1", evidence=Evidence.ANSWER)
+    await store.batches.move(second, State.INTENDED, **intent)
+
+
+async def test_a_refused_batch_is_cut_in_two_until_the_bad_request_stands_alone(store: Store) -> None:
+    job = await accept(store, count=3)
+    await plan_all(store)
+    (batch,) = await store.batches.unfinished()
+    batch = await store.batches.move(batch, State.INTENDED, attempt=1, body_sha256="x", baseline_time=1.0)
+    await store.batches.dissolve(batch, refused="invalid_request_error: no")
+    waiting = await store.batches.waiting(10)
+    assert [each.cohort for each in waiting] == ["batch 1 a", "batch 1 b", "batch 1 b"]
+    await store.batches.plan([Plan((waiting[0].id,), (), 9)], now=0.0, nonce=new_nonce)
+    (alone,) = await store.batches.unfinished()
+    alone = await store.batches.move(alone, State.INTENDED, attempt=1, body_sha256="x", baseline_time=1.0)
+    await store.batches.dissolve(alone, refused="invalid_request_error: no")
+    assert (await store.jobs.tally(job.id)).verdicts == {Verdict.ERRORED: 1}
+    assert len(await store.batches.waiting(10)) == 2
+
+
+async def test_a_delivery_counts_once_and_money_sums_exactly(store: Store) -> None:
+    job = await accept(store)
+    await plan_all(store)
+    (batch,) = await store.batches.unfinished()
+    cost = Cost(Decimal("0.000001234567"), Decimal("0.1"))
+    delivery = Delivery(0, RequestId(1), "succeeded", Verdict.COMPLETE, "", "end_turn", Usage(5, 7, 1, 2, 3), cost)
+    lost = Delivery(1, RequestId(2), "expired", None, "")
+    for _ in range(2):
+        await store.batches.deliver(batch, [delivery, lost], {job.id: 100}, now=5.0)
+    tally = await store.jobs.tally(job.id)
+    assert (tally.waiting, tally.travelling, tally.verdicts) == (1, 1, {Verdict.COMPLETE: 1})
+    assert tally.cost == cost
+    assert tally.usage == Usage(5, 7, 1, 2, 3)
+    assert await store.batches.undelivered_rows(batch.id, 10) == [2]
+    seats = await store.batches.seats(batch.id, [0, 1, 2, 99], 3)
+    assert {row: seat.delivered for row, seat in seats.items()} == {0: True, 1: True, 2: False}
+    assert seats[2].attempts_left == 2
+
+
+async def test_an_unknown_price_makes_the_sum_unknown_and_never_zero(store: Store) -> None:
+    job = await accept(store)
+    await plan_all(store)
+    (batch,) = await store.batches.unfinished()
+    known = Delivery(0, RequestId(1), "succeeded", Verdict.COMPLETE, "", cost=Cost(Decimal(1), Decimal(2)))
+    unknown = Delivery(1, RequestId(2), "succeeded", Verdict.COMPLETE, "")
+    await store.batches.deliver(batch, [known, unknown], {}, now=5.0)
+    assert (await store.jobs.tally(job.id)).cost == Cost(None, None)
+
+
+async def test_a_newer_database_and_one_that_is_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "newer.sqlite"
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 999")
+    db.close()
+    for file, said in ((path, "newer batchd"), (Path(__file__), "cannot be used")):
+        with pytest.raises(ExceptionGroup) as raised:
+            async with anyio.create_task_group(), open_store(file):
+                pass
+        assert raised.group_contains(Unusable, match=said)
+
+
+async def test_a_database_that_another_holds_makes_the_work_wait_and_not_fail(store: Store, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "batchd.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        await accept(store)
+    other.execute("ROLLBACK")
+    other.close()
+    assert (await accept(store)).id == JobId(1)
+
+
+def test_every_step_of_the_table_has_its_reason() -> None:
+    assert all(why for following in STEPS.values() for why in following.values())

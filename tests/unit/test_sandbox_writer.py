@@ -1,0 +1,172 @@
+import json
+import time
+from collections.abc import Mapping
+
+import msgspec
+import pytest
+
+from daemon.sandbox import answer, directives, outline, writer
+from daemon.sandbox.answer import Request
+from daemon.sandbox.batch import Batch
+from daemon.sandbox.checks import Terms
+from daemon.sandbox.conversation import weigh
+from daemon.sandbox.examiner import NOTHING_CACHED
+from daemon.sandbox.outline import Outline
+
+MARKERS = """Write a manual.
+[SECTION: Chapter 1 — Setup]
+[SECTION: Chapter 2 — Use]
+At least 2,000 words."""
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("Hello", Outline((), markers=False, words=120)),
+        (MARKERS, Outline(("Chapter 1 — Setup", "Chapter 2 — Use"), markers=True, words=2000)),
+        ("Use sections: Scope, Terms, and Duties.", Outline(("Scope", "Terms", "Duties"), markers=False, words=270)),
+        ("Mark each as [SECTION: title].\nSections: A1; B2", Outline(("A1", "B2"), markers=True, words=180)),
+        ("# One\ntext\n## Two\n500 words", Outline(("One", "Two"), markers=False, words=500)),
+        ("Outline:\n1. First\n2. Second\n- Third\n300 words each", Outline(("First", "Second", "Third"), False, 900)),
+        (
+            "A book of 3 chapters, 15,000 words a chapter",
+            Outline(("Chapter 1", "Chapter 2", "Chapter 3"), False, 45_000),
+        ),
+        ("A 200-page contract", Outline((), markers=False, words=96_000)),
+        ("About 10k tokens", Outline((), markers=False, words=6_500)),
+        ("A list of my complaints:\n- noise\n- dust", Outline((), markers=False, words=120)),
+    ],
+)
+def test_reads_what_a_prompt_asks_for(prompt: str, expected: Outline) -> None:
+    assert outline.read(prompt) == expected
+
+
+def test_writes_at_least_the_words_asked_for_and_not_many_more() -> None:
+    for words in (50, 500, 5_000, 50_000):
+        text = writer.write(Outline(("A", "B", "C"), markers=False, words=words), 1, most=10_000_000)
+        assert words <= len(text.split()) <= words * 1.2 + 60
+
+
+def test_the_same_seed_writes_the_same_text_and_another_another() -> None:
+    wish = Outline((), markers=False, words=300)
+    assert writer.write(wish, 7, most=9_999) == writer.write(wish, 7, most=9_999)
+    assert writer.write(wish, 7, most=9_999) != writer.write(wish, 8, most=9_999)
+
+
+def test_marks_sections_as_asked_and_leaves_out_what_it_is_told_to() -> None:
+    wish = Outline(("One", "Two", "Three"), markers=True, words=100)
+    text = writer.write(wish, 1, most=9_999, omit=frozenset({"Two"}))
+    assert [line for line in text.splitlines() if line.startswith("[")] == ["[SECTION: One]", "[SECTION: Three]"]
+    assert text.startswith(writer.OPENING)
+
+
+def test_a_megabyte_is_written_in_no_time() -> None:
+    wish = Outline(tuple(f"Chapter {n}" for n in range(60)), markers=False, words=190_000)
+    began = time.perf_counter()
+    assert len(writer.write(wish, 1, most=10_000_000)) > 1_000_000
+    assert time.perf_counter() - began < 0.5
+
+
+def test_odd_characters_survive_json_on_one_line() -> None:
+    text = writer.write(Outline((), markers=False, words=10), 1, most=9_999, unicode=True)
+    line = msgspec.json.encode(text)
+    assert b"\n" not in line
+    assert "\u2028".encode() in line
+    assert json.loads(line) == text
+
+
+def test_directives_are_read_and_unknown_ones_refused() -> None:
+    orders = directives.read(
+        "x\n[sandbox: fail overloaded_error 2] [sandbox: truncate at 1234 rounds 3]\n[sandbox: never]"
+    )
+    assert (orders.fail, orders.fail_times) == ("overloaded_error", 2)
+    assert (orders.truncate_at, orders.truncate_rounds) == (1234, 3)
+    assert orders.take == float("inf")
+    with pytest.raises(ValueError, match="no such directive"):
+        directives.read("[sandbox: explode]")
+    with pytest.raises(ValueError, match="no such directive"):
+        directives.read("[sandbox: truncate now]")
+
+
+def ask(prompt: str, *more: Mapping[str, object], max_tokens: int = 100_000, **params: object) -> dict[str, object]:
+    whole = {
+        "model": "claude-sonnet-4-6",
+        "max_tokens": max_tokens,
+        "messages": [{"role": "user", "content": prompt}, *more],
+        **params,
+    }
+    batch = Batch(1, "msgbatch_1", 1, 0, 0, 9, 0, None, 0, None, Terms("2026-10-21"))
+    request = Request("a", "succeeded", None, b"", weigh(whole).tokens, NOTHING_CACHED)
+    return answer.message(request, batch, msgspec.json.encode(whole), seed=0)
+
+
+def text_of(message: Mapping[str, object]) -> str:
+    blocks = msgspec.convert(message["content"], list[dict[str, object]])
+    return "".join(str(block["text"]) for block in blocks if block["type"] == "text")
+
+
+def usage_of(message: Mapping[str, object]) -> dict[str, object]:
+    return msgspec.convert(message["usage"], dict[str, object])
+
+
+def test_max_tokens_cuts_and_is_billed() -> None:
+    message = ask("Write 5,000 words", max_tokens=100)
+    assert message["stop_reason"] == "max_tokens"
+    assert len(text_of(message)) == 400
+    assert usage_of(message)["output_tokens"] == 100
+
+
+@pytest.mark.parametrize("cut", ["truncate", "truncate at 777", "truncate at 300 rounds 3"])
+def test_a_continued_text_is_the_text_that_would_have_been(cut: str) -> None:
+    whole = text_of(ask("Write 900 words."))
+    prompt = f"Write 900 words. [sandbox: {cut}]"
+    more: list[Mapping[str, object]] = []
+    parts: list[str] = []
+    for _ in range(5):
+        message = ask(prompt, *more)
+        parts.append(text_of(message))
+        if message["stop_reason"] == "end_turn":
+            break
+        more += [{"role": "assistant", "content": parts[-1]}, {"role": "user", "content": "Go on."}]
+    assert "".join(parts) == whole
+    assert len(parts) == (4 if "rounds" in cut else 2)
+
+
+def test_a_continuation_forgives_lost_blanks() -> None:
+    prompt = "Write 300 words [sandbox: truncate at 84]"
+    first = text_of(ask(prompt))
+    assert first.endswith("\n\n")
+    second = text_of(
+        ask(prompt, {"role": "assistant", "content": first.rstrip()}, {"role": "user", "content": "Go on"})
+    )
+    assert second.startswith("\n\n1.1 ")
+
+
+def test_a_conversation_that_is_not_continued_gets_a_fresh_answer() -> None:
+    message = ask("Hi", {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "Write 50 words"})
+    assert text_of(message).startswith(writer.OPENING)
+
+
+def test_other_endings() -> None:
+    assert ask("[sandbox: refuse]")["stop_reason"] == "refusal"
+    assert ask("[sandbox: pause]")["stop_reason"] == "pause_turn"
+    assert ask("[sandbox: stop model_context_window_exceeded]")["stop_reason"] == "model_context_window_exceeded"
+    stopped = ask("Hello", stop_sequences=["model wrote"])
+    assert (stopped["stop_reason"], stopped["stop_sequence"]) == ("stop_sequence", "model wrote")
+    assert text_of(stopped) == "This is sandbox text: no "
+
+
+def test_a_full_window_ends_the_text() -> None:
+    prompt = "x" * (200_000 - 300) * 4 + " [sandbox: words 9000]"
+    message = ask(prompt, model="claude-haiku-4-5", max_tokens=64_000)
+    assert message["stop_reason"] == "model_context_window_exceeded"
+
+
+def test_thinking_counts_as_output_and_blocks_split_the_text() -> None:
+    message = ask("Write 300 words [sandbox: thinking 500] [sandbox: blocks 3]")
+    blocks = msgspec.convert(message["content"], list[dict[str, object]])
+    assert [block["type"] for block in blocks] == ["thinking", "text", "text", "text"]
+    usage = usage_of(message)
+    assert usage["output_tokens"] == 500 + writer.tokens(len(text_of(message)))
+    assert usage["output_tokens_details"] == {"thinking_tokens": 500}
+    assert ask("Hi", thinking={"type": "adaptive"})["usage"] != ask("Hi")["usage"]
