@@ -3,9 +3,10 @@
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint types bench torture format lock clean
 
-# Asked by running it: a name on the path may be older, or pyenv's stand-in for an interpreter that is not there.
+# Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or Debian's
+# without the module that puts pip into an environment.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
-	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -44,9 +45,10 @@ format: $(DEV) ## write it as `make lint` wants it
 
 # The target is what venv makes last: one that was interrupted is made again.
 $(BIN)/pip:
-	@test -n "$(PYTHON)" || { echo "batchd needs Python 3.11 or newer: none was found as python3, python3.13, python3.12" \
-		"or python3.11. Install one, or name one: make PYTHON=/path/to/python3" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	@test -n "$(PYTHON)" || { echo "batchd needs Python 3.11 or newer, with venv: none was found as python3, python3.13," \
+		"python3.12 or python3.11. Install one (Debian, Ubuntu: apt install python3-venv), or name one:" \
+		"make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
 
 # Built without isolation, by the setuptools of the lock: an isolated build would fetch one that nobody has checked.
 $(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/pip

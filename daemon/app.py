@@ -40,13 +40,16 @@ GRACE = 5.0
 """Seconds that a stop waits for creates in flight, so that none is left in doubt; systemd gives us more."""
 
 
-async def serve(settings: Settings, key: str | None, *, once: bool = False) -> bool:
+async def serve(
+    settings: Settings, key: str | None, *, once: bool = False, clock: Clock | None = None
+) -> bool:
     """Run the daemon until SIGTERM or SIGINT, or until there is nothing left to do.
 
     Args:
         settings: All of them.
         key: The API key; None for whatever the SDK finds.
         once: Whether to end when every job has finished.
+        clock: Another one than the machine's.
 
     Returns:
         Whether every job and file of this run came to a good end.
@@ -55,7 +58,7 @@ async def serve(settings: Settings, key: str | None, *, once: bool = False) -> b
         Occupied: Another daemon works on the state folder.
         Unusable: A folder or the database cannot be used.
     """
-    clock = Clock()
+    clock = clock or Clock()
     places = prepared(settings)
     with sole_daemon(places.state):
         async with (

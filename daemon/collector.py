@@ -79,9 +79,7 @@ class Collector:
             return await self._give_back(batch, str(error))
         missing = await self._store.batches.undelivered_rows(batch.id, GROUP_LINES)
         if missing:
-            reads = self._whole_reads[batch.id] = self._whole_reads.get(batch.id, 0) + 1
-            if reads < WHOLE_READS:
-                raise Unavailable(f"the results lack at least {len(missing)} of {batch.count} lines")
+            self._read_again_at_first(batch, f"its results lack at least {len(missing)} of {batch.count} lines")
             log.error("results incomplete", batch=batch.id, missing=len(missing))
             while missing:
                 await self._deliver(batch, [(row, None, b"") for row in missing])
@@ -90,6 +88,13 @@ class Collector:
         return await self._store.batches.move(batch, State.SETTLED, trouble=None)
 
     async def _give_back(self, batch: Batch, reason: str) -> Batch:
+        """Look again for a batch that was only believed to be ours; what the API itself named needs a person.
+
+        For then its results were spoiled on their way, or its answer was: to send again might be to pay again.
+        """
+        if batch.evidence is not Evidence.COUNT:
+            self._read_again_at_first(batch, reason)
+            return await self._store.batches.move(batch, State.HELD, trouble=f"{reason}, although the API named it")
         log.warning("batch was another's", batch=batch.id, remote=batch.remote_id, reason=reason)
         if batch.remote_id is not None:
             await self._store.batches.disprove(batch.id, batch.remote_id)
@@ -106,6 +111,11 @@ class Collector:
             )
         except CountTaken as error:
             raise Unavailable("another batch of its size is being looked for") from error
+
+    def _read_again_at_first(self, batch: Batch, reason: str) -> None:
+        reads = self._whole_reads[batch.id] = self._whole_reads.get(batch.id, 0) + 1
+        if reads < WHOLE_READS:
+            raise Unavailable(reason)
 
     async def _deliver_group(self, batch: Batch, group: list[bytes]) -> None:
         read = await to_thread.run_sync(_read, group, batch.nonce)

@@ -12,7 +12,7 @@ from daemon.model import Problem
 from daemon.naming import LONGEST_ID
 from daemon.prose import read_prose
 from daemon.request import Requests, Rules, Said
-from daemon.strictjson import Flawed, Json, Malformed, decode
+from daemon.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode
 
 __all__ = ["SUFFIXES", "Rules", "Said", "Source", "read"]
 
@@ -75,32 +75,38 @@ def _usable(stem: str) -> str:
 def _read_lines(source: Source, requests: Requests, limit: int) -> Iterator[Said]:
     first = True
     for number, line in enumerate(split_lines(source(), limit), start=1):
-        if line is None:
-            yield Problem(number, "", f"a line of more than {limit:,} bytes; one request must be shorter")
-            first = False
+        bare = line.removeprefix(_BOM) if line and number == 1 else line
+        if bare is not None and not bare.strip():
             continue
+        first, was_first = False, first
         try:
-            text = (line.removeprefix(_BOM) if number == 1 else line).decode().strip(_BLANK)
-        except UnicodeDecodeError:
-            yield Problem(number, "", _NOT_UTF8)
-            first = False
-            continue
-        if not text:
-            continue
-        try:
-            value, end = decode(text)
-        except Malformed as error:
-            yield Problem(number, "", f"not JSON: {error.message} (character {error.position + 1:,})")
+            value = _parse_line(bare, limit)
         except Flawed as flawed:
             yield from (Problem(number, *flaw) for flaw in flawed.flaws)
+            continue
+        if was_first and isinstance(value, dict) and "job" in value and "custom_id" not in value:
+            yield from _job_line(number, value, requests)
         else:
-            if end < len(text):
-                yield Problem(number, "", f"something follows after the object (character {end + 1:,})")
-            elif first and isinstance(value, dict) and "job" in value and "custom_id" not in value:
-                yield from _job_line(number, value, requests)
-            else:
-                yield from requests.offer(number, value)
-        first = False
+            yield from requests.offer(number, value)
+
+
+def _parse_line(line: bytes | None, limit: int) -> Json:
+    """Decode a line; whatever is wrong with it, it is a flaw of this line and no other."""
+    if line is None:
+        raise Flawed([Flaw("", f"a line of more than {limit:,} bytes; one request must be shorter")])
+    try:
+        text = line.decode().strip(_BLANK)
+        if crowded(text):
+            raise Flawed([Flaw("", "this request has too many parts; split it up")])
+        value, end = decode(text)
+    except UnicodeDecodeError:
+        raise Flawed([Flaw("", _NOT_UTF8)]) from None
+    except Malformed as error:
+        said = f"not JSON: {error.message} (character {error.position + 1:,})"
+        raise Flawed([Flaw("", said)]) from None
+    if end < len(text):
+        raise Flawed([Flaw("", f"something follows after the object (character {end + 1:,})")])
+    return value
 
 
 def _job_line(number: int, value: dict[str, Json], requests: Requests) -> Iterator[Said]:

@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from daemon.strictjson import Flaw, Flawed, Json, Malformed, decode, skip
+from daemon.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, skip
 
 _BLANK: Final = re.compile(r"[ \t\n\r]*")
 _BOM: Final = "\ufeff"
+_MOST_KEYS: Final = 1_000
 _LOOK_AHEAD: Final = 16
 """Characters: longer than any token but a string, so an error further from the end is no matter of missing text."""
 
@@ -126,6 +127,8 @@ def split_document(chunks: Iterable[bytes], array: str, limit: int) -> Iterator[
                 raise Broken(line, f"more than {limit:,} characters beside {array}; split the file up")
             yield Part(line, key, _twice() if key in keys else value)
         keys.add(key)
+        if len(keys) > _MOST_KEYS:
+            raise Broken(line, f"more than {_MOST_KEYS:,} keys in one object")
         more = text.comma()
     text.expect("}")
     if text.peek():
@@ -221,6 +224,8 @@ class _Text:
     def _may_go_on(self, error: Malformed) -> bool:
         if len(self._window) - self._at > self._limit:
             self._too_long()
+        if crowded(self._window, self._at):
+            raise Broken(self.line, "this value has too many parts; split it up")
         return error.message.startswith("Unterminated") or error.position > len(self._window) - _LOOK_AHEAD
 
     def _too_long(self) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
@@ -12,7 +13,7 @@ from daemon.jsonscan import Broken
 from daemon.model import Caution, Entry, Problem
 from daemon.naming import LONGEST_ID, Names
 from daemon.shape import PARAMETERS, Check, check, mapping, yes_or_no
-from daemon.strictjson import Flaw, Flawed, Json, encode, member
+from daemon.strictjson import MOST_FLAWS, Flaw, Flawed, Json, encode, member
 
 Said: TypeAlias = Entry | Problem | Caution
 """What a job file turns out to hold, piece by piece; one Problem, and the file is refused whole."""
@@ -108,6 +109,7 @@ class Requests:
         self._job = _NOTHING
         self._beneath: dict[str, Json] = self._defaults
         """What a request gets that says nothing."""
+        self._asked = tuple(sorted(set(rules.betas)))
         self._names = Names()
         self._count = 0
         self._warned: set[Flaw] = set()
@@ -121,6 +123,7 @@ class Requests:
         """
         if isinstance(found, dict):
             self._job = _read_settings(found, "job")
+            self._asked = tuple(sorted({*self._rules.betas, *self._job.betas}))
             self._beneath = {**self._defaults, **self._job.shortcuts, **self._job.params}
             for flaw in self._job.flaws:
                 yield Problem(line, *flaw)
@@ -181,8 +184,7 @@ class Requests:
 
     def _finish(self, line: int, custom_id: str, name: str, own: _Settings, params: dict[str, Json]) -> Iterator[Said]:
         """Hold a request against its model, and serialize it."""
-        job = self._job
-        asked = tuple(sorted({*self._rules.betas, *job.betas, *own.betas}))
+        asked = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
         flaws, cautions, betas = fit(params, asked, self._rules.catalogue)
         body = b""
         try:
@@ -202,7 +204,7 @@ class Requests:
         for flaw in flaws:
             yield Problem(line, self._place(flaw.field, own), flaw.message)
         if not flaws:
-            documents = next((each for each in (own.documents, job.documents) if each is not None), True)
+            documents = next((each for each in (own.documents, self._job.documents) if each is not None), True)
             yield Entry(
                 line=line,
                 custom_id=custom_id,
@@ -241,9 +243,9 @@ def _read_settings(
     """
     flaws: list[Flaw] = []
     unsound: set[str] = set()
-    for key, value in found.items():
+    for key, value in islice(found.items(), MOST_FLAWS):
         if key in SETTINGS:
-            wrong = list(SETTINGS[key](value, member(path, key)))
+            wrong = list(islice(SETTINGS[key](value, member(path, key)), MOST_FLAWS))
             if wrong:
                 unsound.add(key)
                 flaws += wrong
@@ -252,8 +254,8 @@ def _read_settings(
     params: dict[str, Json] = found["params"] if isinstance(found.get("params"), dict) else {}
     if path:
         params_path = f"{path}.{params_path}"
-    for key, value in params.items():
-        wrong = list(check(key, value, params_path))
+    for key, value in islice(params.items(), MOST_FLAWS):
+        wrong = list(islice(check(key, value, params_path), MOST_FLAWS))
         if wrong:
             unsound.add(key)
             flaws += wrong

@@ -196,9 +196,9 @@ def _maybe_text(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, "must be a text")
 
 
-def _container(value: Json, path: str) -> Iterator[Flaw]:
+def _text_or_object(value: Json, path: str) -> Iterator[Flaw]:
     if not isinstance(value, (str, dict, type(None))):
-        yield Flaw(path, "must be the id of a container or an object")
+        yield Flaw(path, "must be a text or an object")
 
 
 def _objects(value: Json, path: str) -> Iterator[Flaw]:
@@ -241,13 +241,13 @@ PARAMETERS: Final[Mapping[str, Check]] = MappingProxyType(
         "cache_control": _maybe_mapping,
         "service_tier": text,
         "inference_geo": _maybe_text,
-        "container": _container,
+        "container": _text_or_object,
         "diagnostics": _maybe_mapping,
         "user_profile_id": _maybe_text,
         "billing_policy": _billing_policy,
         "compaction": _maybe_mapping,
         "context_management": _maybe_mapping,
-        "fallback_credit_token": _container,
+        "fallback_credit_token": _text_or_object,
         "mcp_servers": _objects,
         "thread": _maybe_mapping,
         "stream": _stream,

@@ -7,6 +7,8 @@ pairs, numbers without bounds, nesting without end. The good case costs one pass
 import json
 import math
 from collections.abc import Iterator
+from functools import cache
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeAlias
 
 Json: TypeAlias = Any
@@ -15,6 +17,11 @@ Json: TypeAlias = Any
 DEEPEST: Final = 200
 """Levels of nesting in one value."""
 
+MOST_FLAWS: Final = 1_000
+"""Flaws told of one value; who has more than these knows enough."""
+
+_MOST_BRACKETS: Final = 1_000_000
+_BIG: Final = 2_000_000
 _LONGEST_NUMBER: Final = 4_300
 _SHOWN: Final = 60
 
@@ -71,13 +78,18 @@ def _strict_constant(name: str) -> Json:
     raise _Blemish(name)
 
 
+# One mark serves for all of a kind: a hostile file may hold millions.
+_TWICE: Final = _Blemish("this key appears twice in one object; keep one of them")
+
+
 def _marked_object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for key, value in pairs:
-        found[key] = _Blemish("this key appears twice in one object; keep one of them") if key in found else value
+        found[key] = _TWICE if key in found else value
     return found
 
 
+@cache
 def _marked_constant(name: str) -> Json:
     return _Blemish(f"{name} is not JSON; use a number, a string or null")
 
@@ -125,6 +137,18 @@ def decode(text: str, start: int = 0) -> tuple[Json, int]:
     return value, end
 
 
+def crowded(text: str, start: int = 0) -> bool:
+    """Tell whether a value would fill the memory, before it is decoded: every empty list takes twenty times its text.
+
+    A request of that many brackets, be they in strings, is beyond every model's window.
+
+    Args:
+        text: JSON.
+        start: The character at which the value begins.
+    """
+    return len(text) - start > _BIG and text.count("[", start) + text.count("{", start) > _MOST_BRACKETS
+
+
 def skip(text: str, start: int) -> int:
     """Find the end of a flawed value.
 
@@ -150,7 +174,7 @@ def encode(value: Json) -> bytes:
     try:
         return _ENCODE(value).encode()
     except (UnicodeEncodeError, ValueError):
-        raise Flawed(list(_unwritable(value, ""))) from None
+        raise Flawed(list(islice(_unwritable(value, ""), MOST_FLAWS))) from None
 
 
 def shown(text: str) -> str:
@@ -202,7 +226,8 @@ def _flaws_at(text: str, start: int) -> list[Flaw]:
         raise Malformed(start, _too_deep()) from None
     if _deep(value):
         return [Flaw("", _too_deep())]
-    return [Flaw(path, str(leaf)) for path, leaf in _leaves(value, "") if isinstance(leaf, _Blemish)]
+    flaws = (Flaw(path, str(leaf)) for path, leaf in _leaves(value, "") if isinstance(leaf, _Blemish))
+    return list(islice(flaws, MOST_FLAWS))
 
 
 def _unwritable(value: Json, path: str) -> Iterator[Flaw]:

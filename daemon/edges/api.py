@@ -18,7 +18,7 @@ import httpx2
 import msgspec
 
 from daemon.edges.clock import Clock
-from daemon.errors import Garbled, Gone, InDoubt, NotOurs, Parked, Refused, TooLarge, Unavailable
+from daemon.errors import Garbled, Gone, InDoubt, Parked, Refused, TooLarge, Unavailable, Unusable
 from daemon.model import Counts, RemoteBatch, RemoteId
 
 T = TypeVar("T")
@@ -99,6 +99,8 @@ class Api:
             open_telemetry=False,
         )
         async with client:
+            if client.api_key is None and client.auth_token is None and client.credentials is None:
+                raise Unusable("no key for the API: set ANTHROPIC_API_KEY (`batchd demo` needs none)")
             yield cls(client, per_minute, clock)
 
     async def create(self, body: AsyncIterable[bytes], length: int, betas: tuple[str, ...]) -> RemoteBatch:
@@ -221,14 +223,14 @@ class Api:
 
         Args:
             remote: Its id.
-            url: Where the API says they are; None for where they always are.
+            url: Where the API says they are; where they always are if it does not say, or names another origin than
+                its own, which must not be given the key.
 
         Raises:
-            NotOurs: The address is on another origin than the API, which would be given the key.
             Gone: There are none (yet, or any more).
             Unavailable: Not now, or cut off in the middle.
         """
-        where = self._same_origin(url) if url else f"{_BATCHES}/{remote}/results"
+        where = self._if_same_origin(url) or f"{_BATCHES}/{remote}/results"
         await self._turnstile.turn()
         with _read_errors():
             stream: object = await self._client.get(
@@ -261,12 +263,11 @@ class Api:
 
         return [model.id for model in _decode(response, Models).data]
 
-    def _same_origin(self, url: str) -> str:
+    def _if_same_origin(self, url: str | None) -> str | None:
         here = httpx2.URL(str(self._client.base_url))
-        there = here.join(url)
-        if (there.scheme, there.host, there.port) != (here.scheme, here.host, here.port):
-            raise NotOurs(f"results_url is on another origin ({there.scheme}://{there.host}): not fetched")
-        return str(there)
+        there = here.join(url or "")
+        same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
+        return str(there) if url and same else None
 
     async def _get(self, path: str, params: dict[str, object] | None = None) -> httpx2.Response:
         await self._turnstile.turn()

@@ -97,7 +97,9 @@ def message(request: Request, batch: Batch, raw: bytes, seed: int) -> dict[str, 
     params = _DECODER.decode(raw)
     said = conversation.read(params)
     orders = directives.read(said.asked)
-    model = models.MODELS["claude-sonnet-4-6"] if (found := models.find(str(params["model"]))) is None else found
+    model = models.find(str(params["model"]))
+    if model is None:
+        raise ValueError("only requests that passed the checks can be answered")
     max_tokens = min(int(str(params["max_tokens"])), model.cap(batch.terms.betas))
     bounds = Bounds(max_tokens, model.window - request.tokens)
     text = _stopped(_write(said, orders, bounds, _thinking(orders, params), seed), params)

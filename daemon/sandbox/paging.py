@@ -28,7 +28,7 @@ class Page:
         """The page itself, and whether there is more beyond it.
 
         Args:
-            found: What lies between the two ids, in order; what is further away than one above the limit may be missing.
+            found: What lies between the two ids, in order; beyond one more than the limit it may be incomplete.
         """
         more = len(found) > self.limit
         return (found[-self.limit :] if self.before else found[: self.limit]), more

@@ -5,11 +5,27 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.edges.store.answers import Answers, NotHeld
 from daemon.edges.store.batches import Batches, BodyRow, CountTaken, Stale
 from daemon.edges.store.database import Database
 from daemon.edges.store.jobs import AGAIN, Jobs, NewRequest, Tally
+from daemon.edges.store.overview import JobStanding, Overview, Standing
 
-__all__ = ["AGAIN", "BodyRow", "CountTaken", "NewRequest", "Stale", "Store", "Tally", "open_store"]
+__all__ = [
+    "AGAIN",
+    "BodyRow",
+    "CountTaken",
+    "JobStanding",
+    "NewRequest",
+    "NotHeld",
+    "Overview",
+    "Stale",
+    "Standing",
+    "Store",
+    "Tally",
+    "look_into_store",
+    "open_store",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +34,8 @@ class Store:
 
     jobs: Jobs
     batches: Batches
+    answers: Answers
+    overview: Overview
     database: Database
 
 
@@ -32,4 +50,22 @@ async def open_store(path: Path) -> AsyncIterator[Store]:
         Unusable: The file is no database of ours, damaged, or of a newer version.
     """
     async with Database.open(path) as database:
-        yield Store(Jobs(database), Batches(database), database)
+        yield _store(database)
+
+
+@asynccontextmanager
+async def look_into_store(path: Path) -> AsyncIterator[Store]:
+    """Open a store that exists, only to read from it: nothing is made or changed.
+
+    Args:
+        path: The database file.
+
+    Raises:
+        Unusable: The file is no database of ours, may not be read, or is of another version.
+    """
+    async with Database.look(path) as database:
+        yield _store(database)
+
+
+def _store(database: Database) -> Store:
+    return Store(Jobs(database), Batches(database), Answers(database), Overview(database), database)

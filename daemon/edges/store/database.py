@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
+from urllib.parse import quote
 
 import aiosqlite
 import anyio
@@ -73,6 +74,33 @@ class Database:
                             tasks.cancel_scope.cancel()
         except sqlite3.DatabaseError as error:
             raise Unusable(f"{path}: the database cannot be used: {error}; see docs/operations.md") from error
+
+    @classmethod
+    @asynccontextmanager
+    async def look(cls, path: Path) -> AsyncIterator[Self]:
+        """Open a database that exists to read from it; nothing is made, migrated or written.
+
+        Args:
+            path: The file.
+
+        Raises:
+            Unusable: The file is no database of ours, may not be read, or is of another version.
+        """
+        send, receive = anyio.create_memory_object_stream[_Ticket]()
+        receive.close()  # nobody would commit
+        try:
+            async with aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None) as db:
+                db.row_factory = sqlite3.Row
+                await db.execute("PRAGMA busy_timeout = 5000")
+                found, newest = await _version(db), _migrations()[-1][0]
+                if found != newest:
+                    raise Unusable(
+                        f"{path}: it has schema {found}, this batchd reads {newest}: `batchd run` updates it"
+                    )
+                with send:
+                    yield cls(db, db, send)
+        except sqlite3.DatabaseError as error:
+            raise Unusable(f"{path}: the database cannot be read: {error}") from error
 
     async def write(self, step: Step[T]) -> T:
         """Run a step and return once it is durable.
@@ -166,16 +194,25 @@ async def _prepare(db: aiosqlite.Connection, path: Path) -> None:
     await db.execute("PRAGMA journal_mode = WAL")
     await db.execute("PRAGMA synchronous = FULL")
     await db.execute("PRAGMA foreign_keys = ON")
-    folder = files("daemon.edges.store") / "migrations"
-    scripts = sorted((int(name[:3]), name) for entry in folder.iterdir() if (name := entry.name).endswith(".sql"))
+    scripts = _migrations()
     newest = scripts[-1][0]
-    found = int(next(iter(await db.execute_fetchall("PRAGMA user_version")))[0])
+    found = await _version(db)
     if found > newest:
         raise Unusable(f"{path}: written by a newer batchd (schema {found}, this one knows {newest}): update batchd")
-    for version, name in scripts:
+    for version, script in scripts:
         if version > found:
-            script = (folder / name).read_text("utf-8")
             await db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version};\nCOMMIT;")
+
+
+def _migrations() -> list[tuple[int, str]]:
+    """Every version of the schema with the script that leads to it, oldest first."""
+    folder = files("daemon.edges.store") / "migrations"
+    scripts = (entry for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return sorted((int(script.name[:3]), script.read_text("utf-8")) for script in scripts)
+
+
+async def _version(db: aiosqlite.Connection) -> int:
+    return int(next(iter(await db.execute_fetchall("PRAGMA user_version")))[0])
 
 
 async def _commit_groups(db: aiosqlite.Connection, tickets: MemoryObjectReceiveStream[_Ticket]) -> None:

@@ -1,0 +1,72 @@
+"""All commands in the order in which a user meets them."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+from typer.main import get_command
+
+from daemon.cli import ending
+from daemon.cli.console import out
+from daemon.cli.demo import demo
+from daemon.cli.run import run
+
+NAME = "batchd"
+
+_ABOUT = """Files in, long documents out: batchd turns files dropped into a folder into answers in another folder,
+through Claude's Message Batches API, at half the price and with nothing lost and nothing paid twice.
+
+Try it without a key and without cost:
+  batchd demo
+
+Then, with $ANTHROPIC_API_KEY set:
+  batchd run &
+  echo "Write a handbook of beekeeping in twenty chapters." > inbox/bees.md
+  batchd status --watch
+
+Exit codes: 0 done, 1 the work failed, 2 wrong call or setting.
+"""
+
+app = typer.Typer(
+    name=NAME,
+    help=_ABOUT,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  typer calls it so
+    if wanted:
+        try:
+            number = version(NAME)
+        except PackageNotFoundError:
+            number = "(not installed)"
+        out().print(f"{NAME} {number}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take what stands before the command."""
+    del version
+
+
+app.command()(demo)
+app.command()(run)
+
+
+def main() -> int:
+    """Run the command that the program was called with.
+
+    Returns:
+        Its exit code.
+    """
+    command = get_command(app)
+    return ending.exit_code_of(lambda: command.main(prog_name=NAME, standalone_mode=False))

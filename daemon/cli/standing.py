@@ -1,0 +1,221 @@
+"""How everything stands, as `batchd status` tells it: read from the database, told as data and as tables."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from daemon.cli.console import cell, duration, moment, usd
+from daemon.closing import state_of, timestamp
+from daemon.edges.store import JobStanding, Standing, look_into_store
+from daemon.lifecycle import State
+from daemon.model import Batch, BatchId, RemoteId, Verdict
+
+_BAR = 16
+_STYLES = {
+    "done": "green",
+    "partial": "yellow",
+    "failed": "red",
+    "cancelled": "magenta",
+    "held": "bold red",
+    "travelling": "cyan",
+}
+
+
+async def read_standing(database: Path, *, finished: int) -> Standing:
+    """Read how everything stands, whether or not a daemon runs.
+
+    Args:
+        database: The file; where there is none, there is nothing yet.
+        finished: How many finished jobs.
+
+    Raises:
+        Unusable: It cannot be read.
+    """
+    if not database.exists():
+        return Standing((), ())
+    async with look_into_store(database) as store:
+        return await store.overview.read(finished=finished)
+
+
+def state(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> str:
+    """Say in a word how a job stands.
+
+    Args:
+        standing: The job.
+        batches: Every unfinished batch, at least.
+    """
+    job, tally = standing.job, standing.tally
+    if job.delivered:
+        return "to be retried" if job.retry_wanted else state_of(job, tally)
+    if any(batch in batches and batches[batch].state is State.HELD for batch in standing.batches):
+        return "held"
+    if job.cancel_wanted:
+        return "cancelling"
+    if tally.travelling:
+        return "travelling"
+    return "waiting" if tally.waiting else "finishing"
+
+
+def next_poll(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> float | None:
+    """Say when the API is asked next about a job's batches; None where no poll is due.
+
+    Args:
+        standing: The job.
+        batches: Every unfinished batch, at least.
+    """
+    polled = (batches[batch] for batch in standing.batches if batch in batches)
+    due = (batch.next_poll_at for batch in polled if batch.state is State.PROCESSING)
+    return min((each for each in due if each is not None), default=None)
+
+
+def answers(batch: Batch) -> list[str]:
+    """List the commands with which a person can decide about a held batch; none for any other.
+
+    Args:
+        batch: Any.
+    """
+    if batch.state is not State.HELD:
+        return []
+    known = batch.remote_id or RemoteId("ID")
+    return [f"batchd resolve {batch.id} {answer}" for answer in (f"--adopt {known}", "--resend", "--drop")]
+
+
+def tables(standing: Standing, now: float) -> RenderableType:
+    """Show how everything stands: a line a job, and one for each batch in trouble.
+
+    Args:
+        standing: How it stands.
+        now: Unix seconds.
+    """
+    batches = {batch.id: batch for batch in standing.batches}
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("JOB", "STATE", ""):
+        shown.add_column(column, no_wrap=True)
+    for column in ("COMPLETE", "FAILED", "TOTAL", "BATCHES", "NEXT POLL", "COST"):
+        shown.add_column(column, justify="right", no_wrap=True)
+    for each in standing.jobs:
+        job, tally, word = each.job, each.tally, state(each, batches)
+        complete = tally.verdicts.get(Verdict.COMPLETE, 0)
+        poll = next_poll(each, batches)
+        shown.add_row(
+            cell(job.name, "bold"),
+            cell(word, _STYLES.get(word, "")),
+            ProgressBar(total=job.total, completed=tally.settled, width=_BAR),
+            f"{complete:,}",
+            f"{tally.settled - complete:,}",
+            f"{job.total:,}",
+            f"{len(each.batches):,}",
+            "" if poll is None else f"in {duration(poll - now)}",
+            usd(tally.cost.batch),
+        )
+    troubles = [line for batch in standing.batches for line in trouble(batch)]
+    return Group(shown, *troubles)
+
+
+def trouble(batch: Batch) -> list[RenderableType]:
+    """Say what keeps a batch from going on, and what to do about it; nothing where all is well.
+
+    Args:
+        batch: Any.
+    """
+    if batch.trouble is None or batch.state in {State.SETTLED, State.DISSOLVED}:
+        return []
+    style = "bold red" if batch.state is State.HELD else "yellow"
+    named = f"batch {batch.id} ({batch.remote_id or 'no id yet'}, {batch.count:,} requests, {batch.state})"
+    choice = answers(batch)
+    return [cell(f"! {named}: {batch.trouble}", style), *(cell(f"    {line}") for line in choice)]
+
+
+def batch_table(standing: Standing, now: float) -> RenderableType:
+    """Show each batch on a line of its own.
+
+    Args:
+        standing: With the batches.
+        now: Unix seconds.
+    """
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("BATCH", "STATE", "AT THE API", "SUBMITTED", "NEXT POLL"):
+        shown.add_column(column, no_wrap=True)
+    shown.add_column("REQUESTS", justify="right", no_wrap=True)
+    for batch in standing.batches:
+        poll = batch.next_poll_at if batch.state is State.PROCESSING else None
+        shown.add_row(
+            str(batch.id),
+            str(batch.state),
+            batch.remote_id or "",
+            moment(batch.submitted_at),
+            "" if poll is None else f"in {duration(poll - now)}",
+            f"{batch.count:,}",
+        )
+    return shown
+
+
+def job_as_data(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> dict[str, object]:
+    """Tell of a job in the words of `batchd status --json`; documented in docs/operations.md.
+
+    Args:
+        standing: The job.
+        batches: Every unfinished batch, at least.
+    """
+    job, tally = standing.job, standing.tally
+    poll = next_poll(standing, batches)
+    return {
+        "job": job.name,
+        "state": state(standing, batches),
+        "source": job.source,
+        "received_at": timestamp(job.received_at),
+        "finished_at": None if job.finished_at is None else timestamp(job.finished_at),
+        "requests": {
+            "total": job.total,
+            "waiting": tally.waiting,
+            "travelling": tally.travelling,
+            "complete": tally.verdicts.get(Verdict.COMPLETE, 0),
+            "incomplete": sum(count for verdict, count in tally.verdicts.items() if verdict.incomplete),
+            "errored": tally.verdicts.get(Verdict.ERRORED, 0),
+            "expired": tally.verdicts.get(Verdict.EXPIRED, 0),
+            "canceled": tally.verdicts.get(Verdict.CANCELED, 0),
+        },
+        "batches": list(standing.batches),
+        "next_poll_at": None if poll is None else timestamp(poll),
+        "cost_usd": _number(tally.cost.batch),
+        "standard_cost_usd": _number(tally.cost.standard),
+        "cancel_wanted": job.cancel_wanted,
+        "retry_wanted": job.retry_wanted,
+    }
+
+
+def batch_as_data(batch: Batch, jobs: list[str]) -> dict[str, object]:
+    """Tell of a batch in the words of `batchd status --json`.
+
+    Args:
+        batch: Any.
+        jobs: The names of the shown jobs that travel in it.
+    """
+
+    def told(unix: float | None) -> str | None:
+        return None if unix is None else timestamp(unix)
+
+    return {
+        "batch": batch.id,
+        "state": batch.state,
+        "remote_id": batch.remote_id,
+        "evidence": batch.evidence,
+        "requests": batch.count,
+        "betas": batch.betas,
+        "jobs": jobs,
+        "planned_at": told(batch.planned_at),
+        "submitted_at": told(batch.submitted_at),
+        "expires_at": told(batch.expires_at),
+        "ended_at": told(batch.ended_at),
+        "next_poll_at": told(batch.next_poll_at) if batch.state is State.PROCESSING else None,
+        "trouble": batch.trouble,
+        "answers": answers(batch),
+    }
+
+
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)

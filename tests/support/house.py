@@ -1,0 +1,121 @@
+"""One installation of batchd in a temporary folder, its API a sandbox: to be run, killed, run again, and inspected."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from daemon.app import serve
+from daemon.edges.clock import Clock
+from daemon.sandbox import Fault, SandboxServer, SandboxSettings
+from daemon.sandbox import serve as serve_sandbox
+from daemon.settings import Settings, load_settings
+
+KEY = "sk-ant-test-key"
+SPEED = 40.0
+
+
+class FastClock(Clock):
+    """A clock on which a minute lasts a second and a half."""
+
+    def __init__(self, speed: float = SPEED) -> None:
+        super().__init__()
+        self._speed = speed
+        self._began = time.monotonic()
+        self._base = time.time()
+
+    def now(self) -> float:
+        return self._base + (time.monotonic() - self._began) * self._speed
+
+    async def sleep(self, seconds: float) -> None:
+        await anyio.sleep(max(seconds, 0) / self._speed)
+
+
+class House:
+    """Folders, settings, and the sandbox as judge."""
+
+    def __init__(self, place: Path, server: SandboxServer, clock: Clock) -> None:
+        self.place = place
+        self.server = server
+        self.clock = clock
+        self.inbox, self.outbox, self.state = place / "inbox", place / "outbox", place / "state"
+        self.inbox.mkdir(parents=True, exist_ok=True)
+        self.key = KEY
+
+    def settings(self, **changes: object) -> Settings:
+        flags: dict[str, object] = {
+            "inbox": str(self.inbox),
+            "outbox": str(self.outbox),
+            "state": str(self.state),
+            "api": {"base_url": self.server.base_url, "requests_per_minute": 100_000, "doubt": 30.0},
+            "intake": {"settle": 0.0},
+            "batch": {"linger": 2.0},
+            "poll": {"initial": 2.0, "max": 20.0},
+        }
+        for key, value in changes.items():
+            table, _, name = key.partition("__")
+            if name:
+                held = flags.setdefault(table, {})
+                assert isinstance(held, dict)
+                held[name] = value
+            else:
+                flags[table] = value
+        return load_settings(flags, None)
+
+    def fault(self, route: str, kind: str, **more: Any) -> None:
+        self.server.faults.add(Fault(route=route, kind=kind, **more))
+
+    def drop(self, name: str, prompts: Iterable[str], model: str = "claude-haiku-4-5", max_tokens: int = 300) -> None:
+        lines = (
+            {
+                "custom_id": f"r{n}",
+                "params": {"model": model, "max_tokens": max_tokens, "messages": [{"role": "user", "content": prompt}]},
+            }
+            for n, prompt in enumerate(prompts)
+        )
+        file = self.inbox / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        hidden = file.with_name(f".{file.name}.tmp")
+        hidden.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        hidden.rename(file)
+
+    async def run(self, *, seconds: float = 30.0, **changes: object) -> bool:
+        """Run the daemon until nothing is left to do; real seconds at the most."""
+        with anyio.fail_after(seconds):
+            return await serve(self.settings(**changes), self.key, once=True, clock=self.clock)
+
+    def job(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.outbox / name / "job.json").read_text("utf-8"))
+        return found
+
+    def lines(self, name: str, file: str = "results.jsonl") -> list[dict[str, Any]]:
+        path = self.outbox / name / file
+        return [json.loads(line) for line in path.read_bytes().split(b"\n") if line] if path.exists() else []
+
+    def results(self, name: str) -> dict[str, str]:
+        """The types of a job's results by custom_id; every one exactly once."""
+        found = [(line["custom_id"], line["result"]["type"]) for line in self.lines(name)]
+        assert len(found) == len(dict(found)), "a request has two final lines"
+        return dict(found)
+
+    def accepted(self) -> Counter[str]:
+        """How often each request was taken by the API."""
+        return self.server.ledger.accepted()
+
+    def assert_nothing_twice(self) -> None:
+        assert set(self.accepted().values()) <= {1}, "a request was sent twice"
+        assert set(self.server.ledger.billed().values()) <= {1}, "a request was paid for twice"
+
+
+@asynccontextmanager
+async def house(place: Path, **sandbox: Any) -> AsyncIterator[House]:
+    """Open a house whose sandbox lives on the same fast clock."""
+    clock = FastClock()
+    settings = SandboxSettings(**{"duration": 4.0, "state": place / "sandbox", **sandbox})
+    async with serve_sandbox(settings, clock.now) as server:
+        yield House(place, server, clock)
