@@ -79,6 +79,9 @@ class Api:
             per_minute: Calls a minute at the most, all kinds together.
             patience: Seconds without a byte.
             clock: By which calls are spaced.
+
+        Raises:
+            Unusable: There is no key.
         """
         for library in ("anthropic", "httpx2"):
             # ANTHROPIC_LOG=debug makes the SDK print prompts.
