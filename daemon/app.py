@@ -10,10 +10,11 @@ import anyio.abc
 import structlog
 from anyio import to_thread
 
-from daemon.catalogue import Catalogue, ModelOverride
 from daemon.closing import Closing, state_of
 from daemon.collector import Collector
 from daemon.courier import Courier, Orders
+from daemon.decisions.catalogue import Catalogue, ModelOverride
+from daemon.decisions.jobfile import Rules
 from daemon.decisions.pace import Pace
 from daemon.decisions.plan import Limits
 from daemon.edges import inbox, outbox
@@ -25,7 +26,6 @@ from daemon.edges.systemd import notify, watchdog_interval
 from daemon.edges.watcher import watch
 from daemon.errors import BatchdError
 from daemon.intake import Intake, Places
-from daemon.jobfile import Rules
 from daemon.model import Job
 from daemon.packer import Packer
 from daemon.patience import patiently

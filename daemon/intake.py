@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
+from daemon.decisions.jobfile import Rules, read
 from daemon.edges import claims, inbox, rejected
 from daemon.edges.claims import Claim
 from daemon.edges.clock import Bell, Clock
@@ -24,7 +25,6 @@ from daemon.edges.rejected import MAX_PROBLEMS
 from daemon.edges.spool import SpoolWriter
 from daemon.edges.store import NewRequest, Store
 from daemon.errors import Rejected
-from daemon.jobfile import Rules, read
 from daemon.model import Caution, Entry, Problem
 from daemon.patience import patiently
 

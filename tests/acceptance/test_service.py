@@ -24,6 +24,18 @@ UNIT = "batchd.service"
 KEY = "sk-ant-canary-5d41402abc4b2a76"
 SANDBOX = "ExecStart=\nExecStart=/opt/batchd/bin/batchd run --sandbox\n"
 BASE = Path("/var/lib/batchd")
+LISTENER = """
+import http.server
+class Api(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        print(self.headers["x-api-key"], flush=True)
+        self.send_error(401)
+    log_message = lambda *_: None
+server = http.server.HTTPServer(("127.0.0.1", 8099), Api)
+print("listening", flush=True)
+server.handle_request()
+"""
+"""Stands for the API until it has been shown a key, which it tells."""
 REQUIRED = ("systemd-nspawn", "systemctl", "unshare", "nsenter", "setpriv", "/usr/lib/systemd/systemd")
 
 
@@ -170,7 +182,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     try:
         yield Machine(root, _booted(container, root))
     finally:
-        container.kill()  # its children die with it
+        # Its process 1, with which all others die; nspawn then ends by itself, but does not take it along.
+        for child in _children(container.pid):
+            os.kill(child, signal.SIGKILL)
         container.wait(10)
         assert container.stderr
         container.stderr.close()
@@ -179,19 +193,21 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 def _booted(container: subprocess.Popen[bytes], root: Path) -> int:
-    children = Path(f"/proc/{container.pid}/task/{container.pid}/children")
     init = 0
 
     def is_up() -> bool:
         nonlocal init
         assert container.poll() is None, container.stderr and container.stderr.read().decode()
-        for child in children.read_text().split():
-            init = int(child)
+        for init in _children(container.pid):
             return Machine(root, init).run("systemctl", "is-system-running", check=False) == "running"
         return False
 
     wait_for(is_up)
     return init
+
+
+def _children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def _removed(group: Path) -> bool:
@@ -253,23 +269,18 @@ def test_a_process_that_hangs_is_replaced(service: Machine) -> None:
 
 
 def test_the_key_reaches_the_daemon_and_nothing_else(service: Machine) -> None:
-    listener = "import http.server as h, sys\nclass H(h.BaseHTTPRequestHandler):\n def do_GET(self):\n  "
-    listener += "open(sys.argv[1], 'w').write(self.headers['x-api-key']); self.send_error(401)\nh.HTTPServer(('127.0.0.1', 8099), H).serve_forever()"
-    heard = Path("/var/heard")
     python = ("env", "LD_LIBRARY_PATH=/opt/python/lib", f"/opt/python/bin/python{sys.version_info.major}")
-    api = subprocess.Popen(
-        ["nsenter", "--target", str(service.init), "--all", *python, "-c", listener, str(heard)],
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    with subprocess.Popen(
+        ["nsenter", "--target", str(service.init), "--all", *python, "-c", LISTENER],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as api:
+        assert api.stdout
+        assert api.stdout.readline() == "listening\n"
         service.start("Environment=BATCHD_API__BASE_URL=http://127.0.0.1:8099\n")
         service.drop("work.md", "Say hello.")
-        wait_for(lambda: service.has(heard))
-    finally:
-        api.kill()
-        api.wait()
+        assert api.stdout.readline() == f"{KEY}\n"
 
-    assert service.run("cat", str(heard)) == KEY
     process = service.property("MainPID")
     assert KEY not in service.run("cat", f"/proc/{process}/environ", f"/proc/{process}/cmdline")
     assert KEY not in service.journal()

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.jobfile import SUFFIXES, Rules, Said, read
+from daemon.decisions.jobfile import SUFFIXES, Rules, Said, read
 from daemon.model import Entry, Problem
 
 RULES = Rules(max_request_bytes=100_000)

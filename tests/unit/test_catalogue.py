@@ -1,6 +1,6 @@
 import pytest
 
-from daemon.catalogue import Catalogue, LongOutput, ModelOverride
+from daemon.decisions.catalogue import Catalogue, LongOutput, ModelOverride
 
 CATALOGUE = Catalogue()
 

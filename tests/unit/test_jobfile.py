@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from daemon.catalogue import Catalogue, ModelOverride
-from daemon.jobfile import Rules, Said, read
+from daemon.decisions.catalogue import Catalogue, ModelOverride
+from daemon.decisions.jobfile import Rules, Said, read
+from daemon.decisions.naming import safe_name
 from daemon.model import BETA_300K, Caution, Entry, Problem
-from daemon.naming import safe_name
 
 OLD = "claude-opus-4-5"
 HARD = {"effort": "max"}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.jobfile import Rules, read
+from daemon.decisions.jobfile import Rules, read
 from daemon.model import Caution, Entry, Problem
 
 REAL = Path(__file__).parent.parent / "data" / "real"

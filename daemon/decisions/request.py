@@ -7,13 +7,13 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
-from daemon.catalogue import Catalogue
-from daemon.fit import fit, too_many_breakpoints
-from daemon.jsonscan import Broken
+from daemon.decisions.catalogue import Catalogue
+from daemon.decisions.fit import fit, too_many_breakpoints
+from daemon.decisions.jsonscan import Broken
+from daemon.decisions.naming import LONGEST_ID, Names
+from daemon.decisions.shape import PARAMETERS, Check, check, mapping, yes_or_no
+from daemon.decisions.strictjson import MOST_FLAWS, Flaw, Flawed, Json, encode, member
 from daemon.model import Caution, Entry, Problem
-from daemon.naming import LONGEST_ID, Names
-from daemon.shape import PARAMETERS, Check, check, mapping, yes_or_no
-from daemon.strictjson import MOST_FLAWS, Flaw, Flawed, Json, encode, member
 
 Said: TypeAlias = Entry | Problem | Caution
 """What a job file turns out to hold, piece by piece; one Problem, and the file is refused whole."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from daemon.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, skip
+from daemon.decisions.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, skip
 
 _BLANK: Final = re.compile(r"[ \t\n\r]*")
 _BOM: Final = "\ufeff"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from daemon.catalogue import LONGEST_OUTPUT
-from daemon.strictjson import Flaw, Json, member
+from daemon.decisions.catalogue import LONGEST_OUTPUT
+from daemon.decisions.strictjson import Flaw, Json, member
 
 Check: TypeAlias = Callable[[Json, str], Iterator[Flaw]]
 """Takes a value and its path, and tells what is wrong with it."""

@@ -6,10 +6,10 @@ What is wrong here comes back from the API per request and hours later, so it is
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from daemon.catalogue import LONGEST_OUTPUT, Catalogue, LongOutput, ModelFacts
+from daemon.decisions.catalogue import LONGEST_OUTPUT, Catalogue, LongOutput, ModelFacts
+from daemon.decisions.shape import THINKING
+from daemon.decisions.strictjson import Flaw, Json, shown
 from daemon.model import BETA_300K
-from daemon.shape import THINKING
-from daemon.strictjson import Flaw, Json, shown
 
 _MOST_BREAKPOINTS: Final = 4
 _USUAL_CAP: Final = 128_000

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Final, TypeAlias
 
-from daemon.jsonscan import Broken, Part, mentions, split_document, split_lines
+from daemon.decisions.jsonscan import Broken, Part, mentions, split_document, split_lines
+from daemon.decisions.naming import LONGEST_ID
+from daemon.decisions.prose import read_prose
+from daemon.decisions.request import Requests, Rules, Said
+from daemon.decisions.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode
 from daemon.model import Problem
-from daemon.naming import LONGEST_ID
-from daemon.prose import read_prose
-from daemon.request import Requests, Rules, Said
-from daemon.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode
 
 __all__ = ["SUFFIXES", "Rules", "Said", "Source", "read"]
 

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 import yaml
 from frontmatter.default_handlers import SafeLoader, YAMLHandler
 
-from daemon.jsonscan import Broken
-from daemon.strictjson import Flaw, Flawed, Json, member, shown
+from daemon.decisions.jsonscan import Broken
+from daemon.decisions.strictjson import Flaw, Flawed, Json, member, shown
 
 LONGEST_FRONT_MATTER: Final = 65_536
 """Characters of YAML."""
