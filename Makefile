@@ -1,10 +1,10 @@
-# Needed: Python 3.11 or newer, make, and a package index. Everything lands in .venv; nothing outside this folder changes.
+# Needed: Python 3.11 or newer, make, a package index. Everything lands in .venv; nothing outside this folder changes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test lint types bench torture format lock clean
 
-# Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or Debian's
-# without the module that puts pip into an environment.
+# Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or
+# Debian's without the module that puts pip into an environment.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
@@ -41,7 +41,7 @@ format: $(DEV) ## write it as `make lint` wants it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# -- installing ----------------------------------------------------------------------------------------------------------
+# -- installing ----------------------------------------------------------------------------------------------------
 
 # The target is what venv makes last: one that was interrupted is made again.
 $(BIN)/pip:
@@ -60,18 +60,19 @@ $(DEV): requirements/dev.txt $(RUNTIME)
 	$(PIP) install --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# -- the locks -----------------------------------------------------------------------------------------------------------
+# -- the locks ----------------------------------------------------------------------------------------------------
 
 # Pins that still fit stay; `make lock UPGRADE=--upgrade` looks for newer releases. No address of an index gets in.
-COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
-	--no-emit-options $(UPGRADE)
+COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	--allow-unsafe --no-emit-options $(UPGRADE)
 # The lists of pyproject.toml that pip-compile does not read by itself go in through a pipe.
 LISTED = $(BIN)/python -c 'import sys, tomllib; table, key = sys.argv[1:]; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))[table][key], sep="\n")'
 
 lock: $(DEV) ## pin again what pyproject.toml asks for, with hashes
-	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "The locks are made with Python 3.11," \
-		"the oldest supported: what only it needs is missing otherwise. make clean; make lock PYTHON=python3.11" >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Locks are made with Python" \
+		"3.11, the oldest supported: what only it needs would be missing. make clean;" \
+		"make lock PYTHON=python3.11" >&2; exit 1; }
 	$(LISTED) build-system requires | $(COMPILE) --output-file requirements/runtime.txt pyproject.toml -
 	$(LISTED) dependency-groups dev | $(COMPILE) --output-file requirements/dev.txt --constraint requirements/runtime.txt -
 

@@ -3,7 +3,6 @@
 import signal
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
-from pathlib import Path
 
 import anyio
 import anyio.abc
@@ -21,7 +20,7 @@ from daemon.edges import inbox, outbox
 from daemon.edges.api import Api
 from daemon.edges.clock import Bell, Clock
 from daemon.edges.lock import sole_daemon
-from daemon.edges.store import Store, open_store
+from daemon.edges.store import DATABASE, Store, open_store
 from daemon.edges.systemd import notify, watchdog_interval
 from daemon.edges.watcher import watch
 from daemon.errors import BatchdError
@@ -33,16 +32,13 @@ from daemon.settings import Settings
 
 log = structlog.get_logger()
 
-DATABASE = "batchd.sqlite"
 LISTEN = 0.5
 """Seconds between looks for what commands have written to the database."""
 GRACE = 5.0
 """Seconds that a stop waits for creates in flight, so that none is left in doubt; systemd gives us more."""
 
 
-async def serve(
-    settings: Settings, key: str | None, *, once: bool = False, clock: Clock | None = None
-) -> bool:
+async def serve(settings: Settings, key: str | None, *, once: bool = False, clock: Clock | None = None) -> bool:
     """Run the daemon until SIGTERM or SIGINT, or until there is nothing left to do.
 
     Args:
@@ -258,12 +254,3 @@ class Daemon:
                     await self._courier.counter_is_free()
                 scope.cancel()
                 return
-
-
-def database_of(settings: Settings) -> Path:
-    """Say where the database is.
-
-    Args:
-        settings: All of them.
-    """
-    return settings.state / DATABASE

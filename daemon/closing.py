@@ -54,7 +54,7 @@ class Closing:
         await to_thread.run_sync(folder.write_whole, "job.json", [summary])
         await to_thread.run_sync(folder.sync)
         await self._store.jobs.deliver(job.id)
-        if not any(tally.verdicts.get(verdict) for verdict in AGAIN):
+        if not await self._store.jobs.needs_params(job.claim):
             await to_thread.run_sync(lambda: (self._spool / job.claim).unlink(missing_ok=True))
         state, usd = state_of(job, tally), _usd(tally.cost.batch)
         log.info("job finished", job=job.name, state=state, requests=job.total, usd=usd)

@@ -15,6 +15,7 @@ from traceback import extract_tb
 
 import anyio
 import structlog
+from anyio import to_thread
 
 from daemon.decisions.doubt import Adopt, Decision, Intent, Look, Probe, Resend, candidates, decide, older
 from daemon.decisions.pace import DOUBT, PARKED, PATIENCE, Pace
@@ -137,8 +138,7 @@ class Courier:
         newest = await self._api.page(limit=1)
         baseline = newest.batches[0].id if newest.batches else None
         attempt = batch.attempt + 1
-        rows = await self._store.batches.body(batch.id)
-        body = Body(batch.nonce, attempt, [Place(self._spool / row.claim, row.offset, row.size) for row in rows])
+        body = await self._body(batch, attempt)
         batch = await self._store.batches.move(
             batch,
             State.INTENDED,
@@ -164,6 +164,15 @@ class Courier:
                 self._gate.close(str(trouble))
             raise
         return await self._adopt(batch, remote, Evidence.ANSWER)
+
+    async def _body(self, batch: Batch, attempt: int) -> Body:
+        rows = await self._store.batches.body(batch.id)
+
+        def described() -> Body:
+            return Body(batch.nonce, attempt, [Place(self._spool / row.claim, row.offset, row.size) for row in rows])
+
+        # There may be 100,000 of them.
+        return await to_thread.run_sync(described)
 
     async def find(self, batch: Batch) -> Batch:
         """Look for the batch that an unanswered create may have made.

@@ -100,9 +100,9 @@ class Intake:
         return await to_thread.run_sync(claims.recover_claims, self._places.inbox, self._places.claims)
 
     def _sweep_spool(self) -> None:
-        """Remove what belongs to no job: a claim that has not become one yet is read, and spooled, again."""
+        """Remove what no job needs: a claim that has not become one yet is read, and spooled, again."""
         for file in self._places.spool.iterdir():
-            if from_thread.run(self._store.jobs.of_claim, file.name) is None:
+            if not from_thread.run(self._store.jobs.needs_params, file.name):
                 file.unlink()
 
     async def sweep(self, tasks: anyio.abc.TaskGroup) -> float | None:

@@ -7,14 +7,21 @@ import typer
 from typer.main import get_command
 
 from daemon.cli import ending
+from daemon.cli.check import check
 from daemon.cli.console import out
 from daemon.cli.demo import demo
+from daemon.cli.doctor import doctor
+from daemon.cli.resolve import resolve
 from daemon.cli.run import run
+from daemon.cli.sandbox import sandbox
+from daemon.cli.status import status
+from daemon.cli.wishes import cancel, release, retry
 
 NAME = "batchd"
 
-_ABOUT = """Files in, long documents out: batchd turns files dropped into a folder into answers in another folder,
-through Claude's Message Batches API, at half the price and with nothing lost and nothing paid twice.
+_ABOUT = """Files in, long documents out: what is dropped into a folder is answered
+through Claude's Message Batches API, at half the price; nothing is lost, and
+nothing is paid twice.
 
 Try it without a key and without cost:
   batchd demo
@@ -58,8 +65,8 @@ def options(
     del version
 
 
-app.command()(demo)
-app.command()(run)
+for _command in (demo, doctor, check, run, status, cancel, retry, release, resolve, sandbox):
+    app.command()(_command)
 
 
 def main() -> int:

@@ -12,13 +12,10 @@ from rich.console import Console
 from rich.filesize import decimal as bytes_of
 from rich.tree import Tree
 
-from daemon import app
 from daemon.cli.console import cell, out, usd
 from daemon.cli.ending import DONE, FAILED
 from daemon.cli.logs import set_up_logs
-from daemon.cli.stand_in import KEY, QUICK, sandboxed
-from daemon.cli.watching import shown
-from daemon.settings import Settings
+from daemon.settings import Api, Intake, Packing, Poll, Settings
 
 _LONG: Final = """---
 model: claude-sonnet-4-6
@@ -33,22 +30,26 @@ _FEW: Final = 3
 
 
 def demo() -> int:
-    """See it work: two sample jobs, start to finish, in seconds; no key, no cost, no network.
+    """See it work, in seconds: no key, no cost, no network.
 
-    A long document (300,000 tokens of output allowed, so batchd adds the beta that this needs) and 200 small
-    requests go through the whole daemon, against the sandbox: a stand-in of the API that writes nonsense.
-    Everything happens in a fresh folder below the system's temporary one; your own settings are not looked at.
+    A long document (300,000 tokens of output allowed, so batchd adds the beta
+    that this needs) and 200 small requests go through the whole daemon,
+    against the sandbox: a stand-in of the API that writes nonsense.
+    Everything happens in a fresh folder below the system's temporary one;
+    your own settings are not looked at.
 
     [bold]Example[/bold]
       batchd demo
 
-    [bold]Exit codes[/bold]  0 both jobs are complete; 1 something failed.
+    [bold]Exit codes[/bold] 0 both jobs are complete; 1 something failed.
     """
     set_up_logs(quiet=True)
     return anyio.run(_demo, out())
 
 
 async def _demo(console: Console) -> int:
+    from daemon.cli.serving import serve  # noqa: PLC0415  the SDK, which `batchd status` must not wait for
+
     home = await to_thread.run_sync(_laid_out)
     console.print(cell(f"Two files were dropped into {home / 'inbox'}"))
     console.print()
@@ -56,12 +57,12 @@ async def _demo(console: Console) -> int:
         inbox=home / "inbox",
         outbox=home / "outbox",
         state=home / "state",
-        intake={"settle": 0.2},
-        batch={"linger": 0.3},
-        **QUICK,
+        intake=Intake(settle=0.2),
+        batch=Packing(linger=0.3),
+        poll=Poll(initial=0.5, max=5),
+        api=Api(requests_per_minute=6000),
     )
-    async with sandboxed(settings) as ready, shown(app.database_of(ready), console):
-        all_well = await app.serve(ready, KEY, once=True)
+    all_well = await serve(settings, once=True, in_sandbox=True, show=console)
     await to_thread.run_sync(_conclude, console, home / "outbox")
     return DONE if all_well else FAILED
 
@@ -99,7 +100,9 @@ def _conclude(console: Console, outbox: Path) -> None:
         batch += job["cost_usd"] or 0
         standard += job["standard_cost_usd"] or 0
     console.print()
-    console.print(f"At Anthropic's prices these tokens would have cost {usd(batch)} in batches, {usd(standard)} without.")
+    console.print(
+        f"At Anthropic's prices these tokens would have cost {usd(batch)} in batches, {usd(standard)} without."
+    )
     console.print("This was the sandbox: its text means nothing, no model was asked, and no money was spent.")
     console.print("Next: set ANTHROPIC_API_KEY, see `batchd doctor`, and start with `batchd run`.")
 

@@ -30,15 +30,10 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
     """
     try:
         return command() or DONE
-    except BrokenPipeError:
-        _abandon_stdout()
-        return FAILED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else FAILED
-    except typer.Abort:
-        return INTERRUPTED
     except Exception as error:  # noqa: BLE001  the last one to catch: nobody is shown a traceback
         leaves = list(_leaves(error))
         if any(isinstance(leaf, BrokenPipeError) for leaf in leaves):
@@ -79,7 +74,9 @@ def _tell(error: Exception) -> int:
             return WRONG_CALL
         case _:
             # Its text is not shown: it may carry what users wrote.
-            complain(f"unexpected {type(error).__name__} at {_place(error)}: a defect of batchd, please report this line")
+            complain(
+                f"unexpected {type(error).__name__} at {_place(error)}: a defect of batchd, please report this line"
+            )
             return FAILED
 
 

@@ -6,7 +6,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -39,7 +38,10 @@ def _look() -> list[structlog.typing.Processor]:
         time = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
         return [time, structlog.dev.ConsoleRenderer(colors=not os.environ.get("NO_COLOR"), pad_event_to=20)]
     if "JOURNAL_STREAM" in os.environ:  # the journal has its own time
-        return [structlog.processors.LogfmtRenderer(key_order=["level", "event"]), *([_prioritized] if _journal() else [])]
+        return [
+            structlog.processors.LogfmtRenderer(key_order=["level", "event"]),
+            *([_prioritized] if _journal() else []),
+        ]
     time = structlog.processors.TimeStamper(fmt="iso", utc=True)
     return [time, structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])]
 
@@ -74,7 +76,7 @@ def _printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 class _Stderr:
     """Writes lines to whatever stderr is just now (a live display may stand in for it)."""
 
-    def __init__(self, *_: Any) -> None:
+    def __init__(self, *_: object) -> None:
         """Take what structlog gives to each logger: nothing of use."""
 
     def msg(self, line: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, Concatenate, ParamSpec, TypeVar, cast
 
 import typer
 
@@ -98,11 +98,13 @@ def takes_settings(command: Callable[Concatenate[Chosen, P], R]) -> Callable[...
     """
     own = inspect.signature(command)
     flags = inspect.signature(_chosen).parameters
+    # typer makes the values as the annotations say.
+    make, act = cast("Callable[..., Chosen]", _chosen), cast("Callable[..., R]", command)
 
     @wraps(command)
     def with_flags(**values: object) -> R:
-        chosen = _chosen(**{name: values.pop(name) for name in flags})  # type: ignore[arg-type]  # typer made them
-        return command(chosen, **values)  # type: ignore[arg-type]  # same
+        chosen = make(**{name: values.pop(name) for name in flags})
+        return act(chosen, **values)
 
     mine = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in list(own.parameters.values())[1:]]
     vars(with_flags)["__signature__"] = own.replace(parameters=[*mine, *flags.values()])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from anyio import to_thread
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -14,7 +15,7 @@ from daemon.edges.store import JobStanding, Standing, look_into_store
 from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, RemoteId, Verdict
 
-_BAR = 16
+_BAR = 10
 _STYLES = {
     "done": "green",
     "partial": "yellow",
@@ -35,7 +36,7 @@ async def read_standing(database: Path, *, finished: int) -> Standing:
     Raises:
         Unusable: It cannot be read.
     """
-    if not database.exists():
+    if not await to_thread.run_sync(database.exists):
         return Standing((), ())
     async with look_into_store(database) as store:
         return await store.overview.read(finished=finished)
@@ -92,10 +93,11 @@ def tables(standing: Standing, now: float) -> RenderableType:
         now: Unix seconds.
     """
     batches = {batch.id: batch for batch in standing.batches}
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("JOB", "STATE", ""):
+    shown = _table()
+    shown.add_column("JOB", overflow="fold")
+    for column in ("STATE", ""):
         shown.add_column(column, no_wrap=True)
-    for column in ("COMPLETE", "FAILED", "TOTAL", "BATCHES", "NEXT POLL", "COST"):
+    for column in ("COMPLETE", "FAILED", "TOTAL", "BATCHES", "POLL", "COST"):
         shown.add_column(column, justify="right", no_wrap=True)
     for each in standing.jobs:
         job, tally, word = each.job, each.tally, state(each, batches)
@@ -110,7 +112,7 @@ def tables(standing: Standing, now: float) -> RenderableType:
             f"{job.total:,}",
             f"{len(each.batches):,}",
             "" if poll is None else f"in {duration(poll - now)}",
-            usd(tally.cost.batch),
+            usd(tally.cost.batch) if tally.settled else "",
         )
     troubles = [line for batch in standing.batches for line in trouble(batch)]
     return Group(shown, *troubles)
@@ -137,7 +139,7 @@ def batch_table(standing: Standing, now: float) -> RenderableType:
         standing: With the batches.
         now: Unix seconds.
     """
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    shown = _table()
     for column in ("BATCH", "STATE", "AT THE API", "SUBMITTED", "NEXT POLL"):
         shown.add_column(column, no_wrap=True)
     shown.add_column("REQUESTS", justify="right", no_wrap=True)
@@ -215,6 +217,10 @@ def batch_as_data(batch: Batch, jobs: list[str]) -> dict[str, object]:
         "trouble": batch.trouble,
         "answers": answers(batch),
     }
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
 
 
 def _number(amount: Decimal | None) -> float | None:

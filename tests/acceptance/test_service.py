@@ -1,7 +1,7 @@
 """The unit under a real systemd, booted in a container of its own: no Debian to download, no network, no host touched.
 
-The container sees the host's /usr, read-only, and has its own /etc, /var, /tmp and cgroup: half a second from nothing to
-a running system. The service is the one of `systemd/`, with drop-ins where a test says so.
+The container sees the host's /usr, read-only, and has its own /etc, /var, /tmp and cgroup: half a second from nothing
+to a running system. The service is the one of `systemd/`, with drop-ins where a test says so.
 """
 
 import os
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ LISTENER = """
 import http.server
 class Api(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        print(self.headers["x-api-key"], flush=True)
+        print(self.headers["authorization"], flush=True)
         self.send_error(401)
     log_message = lambda *_: None
 server = http.server.HTTPServer(("127.0.0.1", 8099), Api)
@@ -189,7 +190,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         assert container.stderr
         container.stderr.close()
         for group in groups:
-            wait_for(lambda group=group: _removed(group))  # type: ignore[misc]  # a lambda's default has no type
+            wait_for(partial(_removed, group))
 
 
 def _booted(container: subprocess.Popen[bytes], root: Path) -> int:
@@ -230,6 +231,9 @@ def service(machine: Machine) -> Iterator[Machine]:
 def test_works_in_its_sandbox_from_ready_to_stop(service: Machine) -> None:
     service.start(SANDBOX)
     assert service.property("ActiveState") == "active", service.journal()
+    process = service.run("cat", f"/proc/{service.property('MainPID')}/status")
+    assert re.search(r"^CapBnd:\t0+$", process, re.MULTILINE), "the sandbox is in force"
+    assert re.search(r"^Seccomp:\t2$", process, re.MULTILINE), "the sandbox is in force"
     service.drop("letters/hello.md", "Say hello.")
 
     wait_for(lambda: service.has(BASE / "outbox/letters/hello/job.json"))
@@ -279,7 +283,7 @@ def test_the_key_reaches_the_daemon_and_nothing_else(service: Machine) -> None:
         assert api.stdout.readline() == "listening\n"
         service.start("Environment=BATCHD_API__BASE_URL=http://127.0.0.1:8099\n")
         service.drop("work.md", "Say hello.")
-        assert api.stdout.readline() == f"{KEY}\n"
+        assert api.stdout.readline() == f"Bearer {KEY}\n"
 
     process = service.property("MainPID")
     assert KEY not in service.run("cat", f"/proc/{process}/environ", f"/proc/{process}/cmdline")

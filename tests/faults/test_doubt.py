@@ -73,8 +73,6 @@ async def test_money_trouble_parks_and_fails_nobody(home: House) -> None:
     assert home.job("a")["requests"]["complete"] == 2
 
 
-
-
 async def another_client_creates(home: House, count: int) -> str:
     """Somebody else's batch, as soon as the daemon has made its call."""
     while not any(call.route == "create" for call in home.server.ledger.calls):

@@ -31,7 +31,9 @@ ALL = dict.fromkeys((f"r{n}" for n in range(6)), "succeeded")
         ("status", {"status": 503, "times": 2}),
     ],
 )
-async def test_a_spoiled_stream_is_read_again_and_nothing_is_doubled(home: House, kind: str, more: dict[str, int]) -> None:
+async def test_a_spoiled_stream_is_read_again_and_nothing_is_doubled(
+    home: House, kind: str, more: dict[str, int]
+) -> None:
     home.fault("results", kind, **more)
     home.drop("a.jsonl", [f"say {n}" for n in range(6)])
     assert await home.run()

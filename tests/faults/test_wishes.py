@@ -83,5 +83,3 @@ async def test_failures_are_tried_again_in_place(home: House) -> None:
     assert left["failure"]["verdict"] == "truncated"
     assert max(home.server.ledger.billed().values()) == 1
     assert sum(json.loads(line)["attempts"] for line in (home.outbox / "a/report.jsonl").read_text().splitlines()) == 6
-
-

@@ -13,6 +13,7 @@ from daemon.edges.store.overview import JobStanding, Overview, Standing
 
 __all__ = [
     "AGAIN",
+    "DATABASE",
     "BodyRow",
     "CountTaken",
     "JobStanding",
@@ -26,6 +27,9 @@ __all__ = [
     "look_into_store",
     "open_store",
 ]
+
+DATABASE = "batchd.sqlite"
+"""The name of the file, in the state folder."""
 
 
 @dataclass(frozen=True, slots=True)

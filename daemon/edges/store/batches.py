@@ -55,15 +55,12 @@ class Batches:
         Args:
             most: How many at the most.
         """
-        rows = await self._database.rows(
+        return await self._database.values(
+            _waiting,
             """SELECT id, size, max_tokens, betas, cohort, since FROM requests
                WHERE batch IS NULL AND verdict IS NULL ORDER BY id LIMIT ?""",
             most,
         )
-        return [
-            Waiting(RequestId(r["id"]), r["size"], r["max_tokens"], _split(r["betas"]), r["cohort"], r["since"])
-            for r in rows
-        ]
 
     async def queued(self) -> int:
         """Count the requests in unfinished batches, planned ones included."""
@@ -179,13 +176,13 @@ class Batches:
         Args:
             batch: Its id.
         """
-        rows = await self._database.rows(
+        return await self._database.values(
+            lambda row: BodyRow(row["claim"], row["offset"], row["size"]),
             """SELECT claim, requests.offset, requests.size FROM trips
                JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
                WHERE trips.batch = ? ORDER BY trips.row""",
             batch,
         )
-        return [BodyRow(row["claim"], row["offset"], row["size"]) for row in rows]
 
     async def cancel_wanted(self, batch: BatchId) -> tuple[bool, bool]:
         """Say whether any, and whether every, job with a request in this batch has been cancelled.
@@ -392,6 +389,12 @@ class Batches:
 
 def _split(betas: str) -> tuple[str, ...]:
     return tuple(filter(None, betas.split(",")))
+
+
+def _waiting(row: Row) -> Waiting:
+    return Waiting(
+        RequestId(row["id"]), row["size"], row["max_tokens"], _split(row["betas"]), row["cohort"], row["since"]
+    )
 
 
 def _batch(row: Row) -> Batch:

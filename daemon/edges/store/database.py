@@ -134,6 +134,24 @@ class Database:
         except sqlite3.OperationalError as error:
             raise _unavailable(error) from error
 
+    async def values(self, make: Callable[[Row], T], sql: str, *parameters: object) -> list[T]:
+        """Read rows, however many, as what is made of them in the database's own thread: nobody waits for that.
+
+        Args:
+            make: Makes a value of a row; it touches nothing else.
+            sql: A SELECT.
+            parameters: Its values.
+
+        Raises:
+            Unavailable: The database could not be read.
+        """
+        try:
+            async with self._reader.execute(sql, parameters) as cursor:
+                cursor.row_factory = lambda raw, columns: make(Row(raw, columns))
+                return cast("list[T]", await cursor.fetchall())
+        except sqlite3.OperationalError as error:
+            raise _unavailable(error) from error
+
     async def row(self, sql: str, *parameters: object) -> Row | None:
         """Read the first row, if there is one.
 
@@ -142,6 +160,11 @@ class Database:
             parameters: Its values.
         """
         return next(iter(await self.rows(sql, *parameters)), None)
+
+    async def flaws(self) -> list[str]:
+        """Look the whole file over, which takes a while for a large one, and list the first things wrong with it."""
+        found = await self.rows("PRAGMA quick_check(5)")
+        return [said for row in found if (said := str(row[0])) != "ok"]
 
     async def version_of_data(self) -> int:
         """A number that changes when another process has written: how a command wakes the daemon."""

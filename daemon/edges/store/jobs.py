@@ -106,6 +106,19 @@ class Jobs:
         row = await self._database.row("SELECT * FROM jobs WHERE claim = ?", claim)
         return None if row is None else _job(row)
 
+    async def needs_params(self, claim: str) -> bool:
+        """Whether the params of a claimed file's requests may still be sent, or reported.
+
+        Args:
+            claim: The claim's id; one that is no job needs none: it is read again.
+        """
+        row = await self._database.row(
+            f"""SELECT 1 FROM jobs WHERE claim = ? AND (NOT delivered OR EXISTS (
+                    SELECT 1 FROM requests WHERE job = jobs.id AND verdict IN ({_AGAIN})))""",  # noqa: S608  own text
+            claim,
+        )
+        return row is not None
+
     async def named(self, name: str) -> Job | None:
         """Find a job by its name.
 

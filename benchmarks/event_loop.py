@@ -1,0 +1,153 @@
+"""The whole daemon at its largest jobs: the most memory it takes, and the longest that its event loop stands still."""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks._measure import apart, idle_beside, memory, pulse
+from benchmarks._report import MB, number, table, wants_full
+from benchmarks._servers import KEY, sandbox
+from daemon.app import serve
+from daemon.settings import load_settings
+
+MOST_MEMORY = 200.0
+"""MB that the daemon may take."""
+LONGEST = 50.0
+"""Milliseconds that a callback may keep the event loop."""
+BETA = "output-300k-2026-03-24"
+SETTINGS = {
+    "api": {"requests_per_minute": 100_000},
+    "intake": {"settle": 0.1},
+    "poll": {"initial": 0.5, "max": 2.0},
+}
+"""What the sandbox allows and the API would not; the limits of batches stay as they are."""
+
+
+class Run(NamedTuple):
+    """How one job went."""
+
+    seconds: float
+    idle: float
+    """MB before it began."""
+    most: float
+    callbacks: int
+    longest: float
+    p999: float
+    cpu: float
+    late: float
+
+
+def many_requests(count: int, size: int = 2_000) -> Iterator[bytes]:
+    """Write a job of many small requests.
+
+    Args:
+        count: How many.
+        size: Bytes of each line.
+    """
+    prompt = "[sandbox: words 20] " + "Say in a few words what this record is about. " * (size // 46)
+    for number_ in range(count):
+        params = {"model": "claude-haiku-4-5", "max_tokens": 300, "messages": [{"role": "user", "content": ""}]}
+        line = msgspec.json.encode({"custom_id": f"record-{number_}", "params": params})
+        yield line.replace(b'"content":""', b'"content":"' + prompt[: size - len(line) - 1].encode() + b'"') + b"\n"
+
+
+def long_answers(count: int, words: int = 185_000) -> Iterator[bytes]:
+    """Write a job of requests with long answers.
+
+    Args:
+        count: How many.
+        words: Of each answer: some 1 MB.
+    """
+    yield msgspec.json.encode({"job": {"betas": [BETA]}}) + b"\n"
+    for number_ in range(count):
+        message = {"role": "user", "content": f"[sandbox: words {words}] Write book {number_}."}
+        params = {"model": "claude-sonnet-4-6", "max_tokens": 300_000, "messages": [message]}
+        yield msgspec.json.encode({"custom_id": f"book-{number_}", "params": params}) + b"\n"
+
+
+def daemon(place: Path, url: str) -> Run:
+    """Run the daemon until every job has finished.
+
+    Args:
+        place: Its folders.
+        url: Of the API.
+    """
+    folders = {name: str(place / name) for name in ("inbox", "outbox", "state")}
+    settings = load_settings({**folders, **SETTINGS, "api": {**SETTINGS["api"], "base_url": url}}, None)
+
+    async def work() -> Run:
+        async with pulse() as found:
+            idle, began = memory(), time.perf_counter()
+            if not await serve(settings, KEY, once=True):
+                raise AssertionError("the job did not come to a good end")
+            seconds = time.perf_counter() - began
+        most = memory("VmHWM")
+        return Run(seconds, idle, most, len(found.runs), found.longest, found.quantile(0.999), found.cpu, found.late)
+
+    return asyncio.run(work())
+
+
+def measure(job: Iterator[bytes]) -> tuple[float, Run, float]:
+    """Give a job to a daemon and a sandbox of its own.
+
+    Args:
+        job: The lines of its file.
+
+    Returns:
+        MB of the file, how it went, and by how much a process that did nothing was late meanwhile.
+    """
+    place = Path(tempfile.mkdtemp())
+    try:
+        (place / "inbox").mkdir()
+        with (place / "inbox" / "job.jsonl").open("wb") as file:
+            file.writelines(job)
+            size = file.tell() / MB
+        with sandbox(place / "api") as url, idle_beside() as end:
+            run = apart(daemon, place, url)
+            return size, run, end()
+    finally:
+        shutil.rmtree(place)
+
+
+def main() -> None:
+    """Print the figures."""
+    full = wants_full(__doc__)
+    requests, answers = (100_000, 400) if full else (10_000, 60)
+    rows = []
+    for name, job in (
+        (f"{requests:,} requests of 2 KB", many_requests(requests)),
+        (f"{answers} answers of 1 MB", long_answers(answers)),
+    ):
+        size, run, idle_late = measure(job)
+        rows.append(
+            (
+                f"{name} ({size:,.1f} MB dropped)",
+                number(run.seconds, 1),
+                number(run.idle),
+                number(run.most),
+                number(run.callbacks),
+                number(run.p999, 1),
+                number(run.longest, 1),
+                number(run.cpu, 1),
+                number(run.late, 1),
+                number(idle_late, 1),
+                "yes" if run.most < MOST_MEMORY and run.longest < LONGEST else "NO",
+            )
+        )
+    table(
+        "The whole daemon, from the inbox to job.json",
+        ("job", "seconds", "MB idle", "MB peak", "callbacks", "p99.9 ms", "max ms", "max CPU ms", "late ms", "idle late", "met"),
+        rows,
+        f"Limits: {MOST_MEMORY:.0f} MB, and {LONGEST:.0f} ms in any callback. Late: a sleeper in the daemon's loop, and"
+        " one in a process that did nothing.",
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""batchd as a user has it: a folder, and a command."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+QUICK = {"BATCHD_INTAKE__SETTLE": "0.1", "BATCHD_BATCH__LINGER": "0.1"}
+SOON = 20.0
+
+
+class Installation:
+    """A folder in which somebody works with batchd, as a user does: through the command."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.inbox, self.outbox, self.state = home / "inbox", home / "outbox", home / ".batchd"
+        keep = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        self.environment = {**keep, **QUICK, "PYTHONPATH": str(REPOSITORY), "HOME": str(home)}
+        self.running: list[subprocess.Popen[str]] = []
+
+    def drop(self, name: str, text: str) -> None:
+        self.inbox.mkdir(exist_ok=True)
+        (self.inbox / f".{name}").write_text(text)
+        (self.inbox / f".{name}").rename(self.inbox / name)
+
+    def call(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "daemon", *words],
+            cwd=self.home,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daemon", *words],
+            cwd=self.home,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.running.append(process)
+        return process
+
+    def stop(self, process: subprocess.Popen[str]) -> int:
+        process.send_signal(signal.SIGTERM)
+        return process.wait(10)
+
+    def status(self, *words: str) -> dict[str, Any]:
+        shown: dict[str, Any] = json.loads(self.call("status", "--json", *words).stdout)
+        return shown
+
+    def wait_until(self, fact: Callable[[], object]) -> None:
+        until = time.monotonic() + SOON
+        while not fact():
+            assert time.monotonic() < until, "it did not come to pass"
+            time.sleep(0.1)
+
+    def job(self, name: str) -> dict[str, Any]:
+        self.wait_until((self.outbox / name / "job.json").exists)
+        summary: dict[str, Any] = json.loads((self.outbox / name / "job.json").read_text())
+        return summary
+
+    def sql(self, statement: str) -> list[tuple[Any, ...]]:
+        connection = sqlite3.connect(self.state / "batchd.sqlite", isolation_level=None)
+        try:
+            return connection.execute(statement).fetchall()
+        finally:
+            connection.close()

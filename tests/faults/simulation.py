@@ -1,0 +1,302 @@
+"""Thousands of submissions under heavy faults on a virtual clock, carried by the real Courier.
+
+Simulated are the world's sides: the API with its list, other clients, lost answers, kills, and the store (a table in
+memory that keeps the same rules). Everything that decides is the code that runs in production.
+"""
+
+import random
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import cast
+
+import anyio
+
+from daemon.courier import Courier, Orders
+from daemon.decisions.pace import Pace
+from daemon.decisions.wire import new_nonce, row_of
+from daemon.edges.api import Api, Page
+from daemon.edges.store import CountTaken, Stale, Store
+from daemon.errors import Gone, InDoubt, Unavailable
+from daemon.lifecycle import State, may_follow
+from daemon.model import Batch, BatchId, Counts, Evidence, RemoteBatch, RemoteId
+from tests.support.virtual import VirtualClock
+
+DOUBT = 900.0
+BATCHES_A_WORLD = 8
+
+
+@dataclass(slots=True)
+class Made:
+    """A batch at the simulated API."""
+
+    id: RemoteId
+    count: int
+    created_at: float
+    ends_at: float
+    visible_at: float
+    nonce: str | None
+    """None: somebody else's."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of many worlds."""
+
+    submissions: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    duplicates: int = 0
+    lost: int = 0
+    wrongly_adopted: int = 0
+    held: int = 0
+    slowest: float = 0.0
+    """Simulated seconds until the last batch of a world was in."""
+
+
+class World:
+    """The API and the store of one history."""
+
+    def __init__(self, luck: random.Random, clock: VirtualClock, tally: Tally) -> None:
+        self.luck = luck
+        self.clock = clock
+        self.tally = tally
+        self.made: list[Made] = []
+        self.batches: dict[BatchId, Batch] = {}
+        self.disproofs: dict[BatchId, set[RemoteId]] = {}
+        self.kill: Callable[[], None] = lambda: None
+
+    # the API, as `Api` shows it
+
+    def server_time(self) -> float:
+        return float(int(self.clock.now()))
+
+    def add(self, count: int, nonce: str | None) -> Made:
+        now = self.clock.now()
+        late = self.luck.random() < 0.2
+        made = Made(
+            id=RemoteId(f"msgbatch_{len(self.made):06}"),
+            count=count,
+            created_at=now,
+            ends_at=now + self.luck.choice([5.0, 60.0, 400.0, 3_000.0]),
+            visible_at=now + (self.luck.uniform(0, DOUBT * 0.9) if late else 0.0),
+            nonce=nonce,
+        )
+        self.made.append(made)
+        return made
+
+    def seen(self, made: Made) -> RemoteBatch:
+        ended = self.clock.now() >= made.ends_at
+        counts = Counts(succeeded=made.count) if ended else Counts(processing=made.count)
+        return RemoteBatch(
+            made.id, "ended" if ended else "in_progress", counts, made.created_at, server_time=self.server_time()
+        )
+
+    async def latency(self) -> None:
+        await self.clock.sleep(self.luck.uniform(0.01, 3.0))
+        if self.luck.random() < 0.004:
+            self.tally.faults["kill"] += 1
+            self.kill()
+            await anyio.lowlevel.checkpoint()
+
+    async def create(self, body: AsyncIterable[bytes], length: int, betas: tuple[str, ...]) -> RemoteBatch:
+        del length, betas
+        text = b"".join([piece async for piece in body]).decode()
+        nonce, count = text.split("|")[1:3]
+        self.tally.submissions += 1
+        fault = self.luck.choices(
+            ["none", "unreachable", "busy", "lost before", "lost after", "kill after"], [4, 1, 1, 2, 2, 1]
+        )[0]
+        self.tally.faults[fault] += 1
+        await self.latency()
+        if self.luck.random() < 0.3:
+            self.add(self.luck.choice([int(count), int(count), 3]), None)
+        if fault in {"unreachable", "busy"}:
+            raise Unavailable(fault)
+        if fault == "lost before":
+            raise InDoubt(fault)
+        made = self.add(int(count), nonce)
+        if fault == "kill after":
+            self.kill()
+        await self.latency()
+        if fault == "lost after":
+            raise InDoubt(fault)
+        return self.seen(made)
+
+    async def page(self, *, limit: int, after: RemoteId | None = None) -> Page:
+        del after
+        await self.latency()
+        self.sometimes_away()
+        return Page(self.listing()[:limit], None, self.server_time())
+
+    async def newer_than(self, old_enough: Callable[[RemoteBatch], bool]) -> tuple[list[RemoteBatch], float | None]:
+        await self.latency()
+        self.sometimes_away()
+        found: list[RemoteBatch] = []
+        for remote in self.listing():
+            if old_enough(remote):
+                break
+            found.append(remote)
+        return found, self.server_time()
+
+    def listing(self) -> list[RemoteBatch]:
+        now = self.clock.now()
+        return [self.seen(made) for made in reversed(self.made) if made.visible_at <= now]
+
+    def sometimes_away(self) -> None:
+        if self.luck.random() < 0.1:
+            self.tally.faults["read fails"] += 1
+            raise Unavailable("away")
+
+    async def retrieve(self, remote: RemoteId) -> RemoteBatch:
+        await self.latency()
+        self.sometimes_away()
+        made = next(each for each in self.made if each.id == remote)
+        if self.luck.random() < 0.05:
+            raise Gone("not yet")
+        return self.seen(made)
+
+    @asynccontextmanager
+    async def results(self, remote: RemoteId, url: str | None) -> AsyncIterator[AsyncIterator[bytes]]:
+        del url
+        made = next(each for each in self.made if each.id == remote)
+        await self.latency()
+        self.sometimes_away()
+        name = f"{made.nonce}_1-0" if made.nonce else "theirs-0"
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield f'{{"custom_id":"{name}","result":{{"type":"canceled"}}}}\n'.encode()
+
+        yield pieces()
+
+    # the store, as `Batches` shows it
+
+    async def get(self, batch: BatchId) -> Batch:
+        return self.batches[batch]
+
+    async def move(self, batch: Batch, to: State, **changes: object) -> Batch:
+        if not may_follow(batch.state, to):
+            raise ValueError(f"{batch.state} -> {to}")
+        unresolved = [b for b in self.batches.values() if b.state is State.INTENDED and b.count == batch.count]
+        if to is State.INTENDED and unresolved:
+            raise CountTaken
+        remote = changes.get("remote_id")
+        if remote is not None and any(b.remote_id == remote for b in self.batches.values()):
+            raise ValueError("one batch of the API answers one intent")
+        return await self.note(batch, state=to, **changes)
+
+    async def note(self, batch: Batch, **changes: object) -> Batch:
+        known = self.batches[batch.id]
+        if (known.state, known.attempt) != (batch.state, batch.attempt):
+            raise Stale
+        changes.pop("body_sha256", None)
+        self.batches[batch.id] = replace(known, **changes)  # type: ignore[arg-type]  # columns by name, as SQL has them
+        await anyio.lowlevel.checkpoint()
+        return self.batches[batch.id]
+
+    async def cancel_wanted(self, batch: BatchId) -> tuple[bool, bool]:
+        del batch
+        return False, False
+
+    async def owned_among(self, remotes: list[RemoteId]) -> frozenset[RemoteId]:
+        return frozenset(remotes) & {b.remote_id for b in self.batches.values() if b.remote_id}
+
+    async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
+        return frozenset(self.disproofs.get(batch, ()))
+
+    async def disprove(self, batch: BatchId, remote: RemoteId) -> None:
+        self.disproofs.setdefault(batch, set()).add(remote)
+
+    # the last leg, with the same verification
+
+    async def collect(self, batch: Batch) -> Batch:
+        made = next(each for each in self.made if each.id == batch.remote_id)
+        await self.latency()
+        if row_of(f"{made.nonce}_1-0", batch.nonce) == 0:
+            return await self.move(batch, State.SETTLED)
+        if batch.evidence is not Evidence.COUNT:
+            raise AssertionError("an answered create led to another's batch")
+        await self.disprove(batch.id, made.id)
+        try:
+            return await self.move(batch, State.INTENDED, remote_id=None, evidence=None, doubted_at=None)
+        except CountTaken as error:
+            raise Unavailable("count taken") from error
+
+
+class SimulatedCourier(Courier):
+    """The real one, but for the body: a few bytes that tell the simulated API whose it is."""
+
+    async def _body(self, batch: Batch, attempt: int) -> "SmallBody":
+        return SmallBody(batch, attempt)
+
+
+@dataclass(slots=True)
+class SmallBody:
+    """Stands for the bytes of a create."""
+
+    batch: Batch
+    attempt: int
+    length: int = 0
+
+    async def sha256(self) -> str:
+        return "x"
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        yield f"{self.attempt}|{self.batch.nonce}|{self.batch.count}".encode()
+
+
+async def history(seed: int, tally: Tally) -> None:
+    """Live through one world, and count what went wrong."""
+    luck = random.Random(seed)  # noqa: S311  histories must be repeatable, not secret
+    clock = VirtualClock()
+    world = World(luck, clock, tally)
+    for number in range(1, BATCHES_A_WORLD + 1):
+        batch_id = BatchId(number)
+        world.batches[batch_id] = Batch(
+            batch_id, State.PLANNED, (), luck.choice([1, 1, 2, 3]), 10, new_nonce(), 0, clock.now()
+        )
+    for count in (1, 2):
+        world.add(count, None)
+    started = clock.now()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(clock.run)
+        while any(batch.state not in {State.SETTLED, State.HELD} for batch in world.batches.values()):
+            await _one_life(world)
+        tasks.cancel_scope.cancel()
+    tally.slowest = max(tally.slowest, clock.now() - started)
+    ours = Counter(made.nonce for made in world.made if made.nonce)
+    remotes = {made.id: made for made in world.made}
+    for batch in world.batches.values():
+        tally.duplicates += max(ours[batch.nonce] - 1, 0)
+        tally.held += batch.state is State.HELD
+        if batch.state is State.SETTLED:
+            tally.lost += ours[batch.nonce] == 0
+            tally.wrongly_adopted += batch.remote_id is None or remotes[batch.remote_id].nonce != batch.nonce
+
+
+async def _one_life(world: World) -> None:
+    """Run a daemon's couriers until all is done, or until it is killed."""
+    orders = Orders(concurrency=4, doubt=DOUBT, poll=Pace(60.0, 1.5, 600.0))
+    store = cast("Store", _Shelf(world))
+    courier = SimulatedCourier(store, cast("Api", world), world.clock, Path(), orders, world.collect)
+    async with anyio.create_task_group() as tasks:
+        world.kill = tasks.cancel_scope.cancel
+        for batch in list(world.batches.values()):
+            if batch.state not in {State.SETTLED, State.HELD}:
+                tasks.start_soon(courier.carry, batch.id)
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """`Store`, with nothing but batches."""
+
+    batches: World
+
+
+async def simulate(histories: int, first_seed: int = 0) -> Tally:
+    """Live through many worlds of eight submissions each."""
+    tally = Tally()
+    for seed in range(first_seed, first_seed + histories):
+        await history(seed, tally)
+    return tally

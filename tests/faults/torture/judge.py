@@ -1,0 +1,166 @@
+"""Compares what lies in the folders and in the ledger with what an undisturbed run left there."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.faults.torture.scenario import Home
+
+_OF_ITS_RUN = ("received_at", "finished_at", "batches")
+
+
+@dataclass(frozen=True, slots=True)
+class JobLeft:
+    """What one job has in the outbox."""
+
+    summary: dict[str, Any]
+    """`job.json`, without what differs from run to run."""
+    results: list[tuple[str, str, str]]
+    """custom_id, type and text of each line, sorted."""
+    report: list[dict[str, Any]]
+    files: dict[str, bytes]
+    """The others by name, documents too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a whole run has left."""
+
+    jobs: dict[str, JobLeft]
+    rejected: dict[str, bytes]
+    litter: list[str]
+    """What should not be there any more: files in the inbox, claims, spool, hidden names."""
+    accepted: Counter[str]
+    """How often the API took each request."""
+
+
+@dataclass(slots=True)
+class Flaws:
+    """What is wrong with a run."""
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.lost or self.doubled or self.wrong)
+
+    def __str__(self) -> str:
+        kinds = {"lost": self.lost, "doubled": self.doubled, "wrong": self.wrong}
+        return "; ".join(f"{kind}: {', '.join(said)}" for kind, said in kinds.items() if said) or "none"
+
+
+def look(home: Home, ledger: dict[str, Any]) -> Left:
+    """See what is there; to be called when no daemon works."""
+    jobs = {
+        str(summary.parent.relative_to(home.outbox)): _job(summary.parent) for summary in home.outbox.rglob("job.json")
+    }
+    refused = home.outbox / "rejected"
+    return Left(
+        jobs=jobs,
+        rejected={str(file.relative_to(refused)): file.read_bytes() for file in _files(refused)},
+        litter=sorted(_litter(home, jobs)),
+        accepted=Counter(ledger["accepted"]),
+    )
+
+
+def compare(found: Left, expected: Left) -> Flaws:
+    """Say what differs from the undisturbed run."""
+    flaws = Flaws()
+    flaws.lost += [f"job {name}" for name in expected.jobs if name not in found.jobs]
+    flaws.doubled += [f"job {name}" for name in found.jobs if name not in expected.jobs]
+    flaws.lost += [f"refusal {name}" for name in expected.rejected if name not in found.rejected]
+    flaws.doubled += [f"refusal {name}" for name in found.rejected if name not in expected.rejected]
+    flaws.wrong += [
+        f"refusal {name} differs" for name, told in found.rejected.items() if told != expected.rejected.get(name, told)
+    ]
+    more, less = found.accepted - expected.accepted, expected.accepted - found.accepted
+    flaws.doubled += [f"request {digest[:8]} sent {count} times too often" for digest, count in more.items()]
+    flaws.lost += [f"request {digest[:8]} sent {count} times too seldom" for digest, count in less.items()]
+    for name in found.jobs.keys() & expected.jobs.keys():
+        _compare_job(name, found.jobs[name], expected.jobs[name], flaws)
+    flaws.wrong += [f"{name} is left" for name in found.litter]
+    return flaws
+
+
+def torn(home: Home, expected: Left, passed: set[str]) -> list[str]:
+    """What stands half written under its final name just after a kill; every instant must pass this.
+
+    Jobs that have passed it finished are not looked at again.
+    """
+    said: list[str] = []
+    for name, job in expected.jobs.items():
+        folder = home.outbox / name
+        if name in passed:
+            continue
+        for inside, content in job.files.items():
+            file = folder / inside
+            if file.exists() and file.read_bytes() != content:
+                said.append(f"{name}/{inside} is not whole")
+        if (folder / "job.json").exists():
+            flaws = Flaws()
+            _compare_job(name, _job(folder), job, flaws)
+            passed.add(name)
+            said += [f"{name} has its job.json too early: {flaws}"] if flaws else []
+    return said
+
+
+def _compare_job(name: str, found: JobLeft, expected: JobLeft, flaws: Flaws) -> None:
+    mine, theirs = (Counter(custom_id for custom_id, _, _ in job.results) for job in (found, expected))
+    flaws.lost += [f"result {custom_id} of {name}" for custom_id in theirs - mine]
+    flaws.doubled += [f"result {custom_id} of {name}" for custom_id in mine - theirs]
+    if mine == theirs and found.results != expected.results:
+        flaws.wrong.append(f"results of {name} differ")
+    if found.summary != expected.summary:
+        flaws.wrong.append(f"job.json of {name} differs: {found.summary}")
+    if found.report != expected.report:
+        flaws.wrong.append(f"report of {name} differs")
+    flaws.lost += [f"{name}/{file}" for file in expected.files if file not in found.files]
+    flaws.wrong += [
+        f"{name}/{file} differs" for file, content in found.files.items() if content != expected.files.get(file)
+    ]
+
+
+def _job(folder: Path) -> JobLeft:
+    summary = json.loads((folder / "job.json").read_bytes())
+    told = {"job.json", "results.jsonl", "report.jsonl"}
+    inside = {str(file.relative_to(folder)): file for file in _files(folder)}
+    return JobLeft(
+        summary={key: value for key, value in summary.items() if key not in _OF_ITS_RUN},
+        results=sorted(_result(line) for line in _lines(folder / "results.jsonl")),
+        report=[
+            {key: value for key, value in row.items() if key != "batches"} for row in _lines(folder / "report.jsonl")
+        ],
+        files={name: file.read_bytes() for name, file in inside.items() if name not in told and not _is_job(file)},
+    )
+
+
+def _is_job(file: Path) -> bool:
+    """Whether it belongs to a job of a subfolder, which may share its name with a job."""
+    return False if file.parent.name == "documents" else not (file.parent / "results.jsonl").exists()
+
+
+def _result(line: dict[str, Any]) -> tuple[str, str, str]:
+    result = line["result"]
+    text = "".join(block.get("text", "") for block in result.get("message", {}).get("content", []))
+    return line["custom_id"], result["type"], text
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_bytes().split(b"\n") if line]
+
+
+def _litter(home: Home, jobs: dict[str, JobLeft]) -> Iterator[str]:
+    for folder in (home.inbox, home.state / "claims", home.state / "spool"):
+        yield from (str(file.relative_to(home.place)) for file in _files(folder))
+    yield from (str(file.relative_to(home.place)) for file in _files(home.outbox) if file.name.startswith("."))
+    finished = {home.outbox / name for name in jobs}
+    unfinished = {file.parent for file in home.outbox.rglob("request.*")} - finished
+    yield from (f"unfinished {folder.relative_to(home.place)}" for folder in unfinished)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file()) if folder.exists() else iter(())

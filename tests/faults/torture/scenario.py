@@ -1,0 +1,97 @@
+"""What is dropped into the inbox, and what goes wrong at the API meanwhile."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemon.sandbox import Fault
+from daemon.settings import Settings, load_settings
+
+KEY = "sk-ant-torture"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Files with prompts that no other request has, so that the ledger's hashes tell requests apart."""
+
+    files: Mapping[str, bytes]
+    """By their path below the inbox."""
+    faults: Sequence[Fault] = ()
+    duration: float = 4.0
+    """Seconds that a batch takes."""
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+
+    def drop_all(self, inbox: Path) -> None:
+        for name, content in self.files.items():
+            drop(inbox, name, content)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders of one daemon."""
+
+    place: Path
+
+    @property
+    def inbox(self) -> Path:
+        return self.place / "inbox"
+
+    @property
+    def outbox(self) -> Path:
+        return self.place / "outbox"
+
+    @property
+    def state(self) -> Path:
+        return self.place / "state"
+
+    def settings(self, scenario: Scenario, url: str) -> Settings:
+        flags: dict[str, dict[str, object]] = {
+            # An answer takes the sandbox some milliseconds; on a busy machine, and at forty times the speed, a second.
+            "api": {"base_url": url, "requests_per_minute": 100_000, "doubt": 60.0},
+            "intake": {"settle": 0.0},
+            "poll": {"initial": 2.0, "max": 20.0},
+        }
+        for table, values in scenario.settings.items():
+            flags.setdefault(table, {}).update(values)
+        places = {"inbox": str(self.inbox), "outbox": str(self.outbox), "state": str(self.state)}
+        return load_settings({**places, **flags}, None)
+
+
+def drop(inbox: Path, name: str, content: bytes) -> None:
+    """Drop a file the fast and safe way: under a hidden name, then by its own."""
+    file = inbox / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    hidden = file.with_name(f".{file.name}.tmp")
+    hidden.write_bytes(content)
+    hidden.rename(file)
+
+
+def jsonl(prompts: Sequence[str], model: str = "claude-haiku-4-5", max_tokens: int = 200) -> bytes:
+    """A job file of these prompts."""
+    lines = (
+        {
+            "custom_id": f"r{number}",
+            "params": {"model": model, "max_tokens": max_tokens, "messages": [{"role": "user", "content": prompt}]},
+        }
+        for number, prompt in enumerate(prompts)
+    )
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def everything() -> Scenario:
+    """Small, and yet all of it: several jobs, shared batches, two sets of betas, a refusal, a subfolder, a retry,
+    a create whose answer is lost, and a stream of results that is cut.
+    """
+    return Scenario(
+        files={
+            "words.jsonl": jsonl(["tide", "[sandbox: fail overloaded_error 1] wind", "[sandbox: unicode] rain"]),
+            "essay.md": b"---\nmodel: claude-haiku-4-5\nmax_tokens: 120\n---\nAn essay on salt.\n",
+            "plain.txt": b"A note on bread. [sandbox: words 60]",
+            "nightly/more.jsonl": jsonl(["moss", "fern"]),
+            "long.jsonl": jsonl(["[sandbox: words 80] A long one."], model="claude-opus-4-8", max_tokens=200_000),
+            "broken.jsonl": b'{"custom_id": "a", "params": {"model": 3}}\nnot json\n',
+        },
+        faults=(Fault(route="create", kind="reset"), Fault(route="results", kind="cut", at=1500)),
+        settings={"batch": {"max_requests": 5, "linger": 2.0}},
+    )
