@@ -31,8 +31,10 @@ lint: $(DEV) ## rules, formatting, and who may import whom
 types: $(DEV) ## mypy, strict
 	$(BIN)/mypy
 
+# Those whose name begins with _ are what the others share.
+BENCHMARKS = $(sort $(notdir $(basename $(filter-out benchmarks/_%, $(wildcard benchmarks/*.py)))))
 bench: $(DEV) ## figures; they pass or fail nothing
-	set -e; for script in $(sort $(wildcard benchmarks/*.py)); do $(BIN)/python $$script; done
+	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
 
 torture: $(DEV) ## the tests that are slow: kills, faults, a real systemd (that one needs root)
 	$(BIN)/python -m pytest -m slow

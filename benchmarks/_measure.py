@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 import re
+import threading
 import time
 from array import array
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -57,12 +59,11 @@ def memory(kind: str = "VmRSS") -> float:
 
 @dataclass(slots=True)
 class Pulse:
-    """How an event loop fared; times in milliseconds, of the wall's clock unless it says otherwise."""
+    """How an event loop fared; times in milliseconds."""
 
     runs: "array[float]" = field(default_factory=lambda: array("f"))
-    """What each callback took, from its begin to its end: so long nothing else could run in the loop."""
-    cpu: float = 0.0
-    """The most that a callback computed; what it took beyond that it waited for a processor, or for another thread."""
+    """How long each callback kept the loop: from begin to end, waits for other threads of this process included, but
+    not those in the kernel's queue for a processor, which tell of the machine and not of us."""
     late: float = 0.0
     """How much too late a sleeper woke, at the worst."""
 
@@ -94,18 +95,23 @@ async def pulse() -> AsyncIterator[Pulse]:
 @contextmanager
 def _timed(found: Pulse) -> Iterator[None]:
     original = asyncio.Handle._run  # noqa: SLF001  the one place that every callback passes
+    schedule = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
+
+    def queued() -> float:
+        """Seconds that this thread was ready and no processor free, ever."""
+        return int(os.pread(schedule, 64, 0).split()[1]) / 1e9
 
     def run(handle: asyncio.Handle) -> None:
-        began, computed = time.perf_counter(), time.thread_time()
+        began = time.perf_counter() - queued()
         original(handle)
-        found.runs.append((time.perf_counter() - began) * 1e3)
-        found.cpu = max(found.cpu, (time.thread_time() - computed) * 1e3)
+        found.runs.append(max(time.perf_counter() - queued() - began, 0.0) * 1e3)
 
     asyncio.Handle._run = run  # type: ignore[method-assign]  # noqa: SLF001
     try:
         yield
     finally:
         asyncio.Handle._run = original  # type: ignore[method-assign]  # noqa: SLF001
+        os.close(schedule)
 
 
 async def _beat(found: Pulse) -> None:

@@ -30,7 +30,10 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], not
     widths = [max(len(row[at]) for row in (columns, *rows)) for at in range(len(columns))]
     print(f"\n{title}\n")
     for row in (columns, ["-" * width for width in widths], *rows):
-        first, *others = (cell.ljust(width) if at == 0 else cell.rjust(width) for at, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        first, *others = (
+            cell.ljust(width) if at == 0 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         print("  " + "  ".join((first, *others)))
     if note:
         print(f"\n  {note}")

@@ -19,7 +19,7 @@ from daemon.decisions.verdict import LOST, Outcome, judge
 from daemon.edges.api import Api
 from daemon.edges.clock import Clock
 from daemon.edges.outbox import DOCUMENTS, JobFolder
-from daemon.edges.store import CountTaken, Store
+from daemon.edges.store import Store
 from daemon.errors import Garbled, NotOurs, Unavailable
 from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, Delivery, Evidence, JobId, Seat
@@ -27,8 +27,10 @@ from daemon.model import Batch, BatchId, Delivery, Evidence, JobId, Seat
 log = structlog.get_logger()
 
 GROUP_LINES = 512
-GROUP_BYTES = 4 << 20
+GROUP_BYTES = 1 << 20
 """A group is delivered when it has this many lines or bytes: what a crash makes us read and write again."""
+STREAMS = 16
+"""Result streams that are read at one time, each with a group in memory: hundreds of batches may end at once."""
 WHOLE_READS = 3
 """Readings of a whole result stream after which a request that is not in it counts as lost by the API."""
 
@@ -51,8 +53,9 @@ class Collector:
         self._clock = clock
         self._outbox = outbox
         self._max_attempts = max_attempts
-        # Groups of several batches may end in one job's file; the disk is one in any case.
+        # Groups of several batches may end in one job's file; the disk is one in any case, and so is what is decoded.
         self._at_the_outbox = anyio.Lock()
+        self._streams = anyio.Semaphore(STREAMS)
         self._whole_reads: dict[BatchId, int] = {}
 
     async def collect(self, batch: Batch) -> Batch:
@@ -70,11 +73,13 @@ class Collector:
             raise LookupError(f"batch {batch.id} has ended without an id of the API")
         try:
             async with (
+                self._streams,
                 self._api.results(remote, batch.results_url) as pieces,
                 aclosing(_groups(resultline.lines(pieces))) as groups,
             ):
                 async for group in groups:
-                    await self._deliver_group(batch, group)
+                    async with self._at_the_outbox:
+                        await self._deliver_group(batch, group)
         except NotOurs as error:
             return await self._give_back(batch, str(error))
         missing = await self._store.batches.undelivered_rows(batch.id, GROUP_LINES)
@@ -82,7 +87,8 @@ class Collector:
             self._read_again_at_first(batch, f"its results lack at least {len(missing)} of {batch.count} lines")
             log.error("results incomplete", batch=batch.id, missing=len(missing))
             while missing:
-                await self._deliver(batch, [(row, None, b"") for row in missing])
+                async with self._at_the_outbox:
+                    await self._deliver(batch, [(row, None, b"") for row in missing])
                 missing = await self._store.batches.undelivered_rows(batch.id, GROUP_LINES)
         self._whole_reads.pop(batch.id, None)
         return await self._store.batches.move(batch, State.SETTLED, trouble=None)
@@ -98,19 +104,16 @@ class Collector:
         log.warning("batch was another's", batch=batch.id, remote=batch.remote_id, reason=reason)
         if batch.remote_id is not None:
             await self._store.batches.disprove(batch.id, batch.remote_id)
-        try:
-            return await self._store.batches.move(
-                batch,
-                State.INTENDED,
-                remote_id=None,
-                evidence=None,
-                doubted_at=None,
-                ended_at=None,
-                results_url=None,
-                cancelled_at=None,
-            )
-        except CountTaken as error:
-            raise Unavailable("another batch of its size is being looked for") from error
+        return await self._store.batches.move(
+            batch,
+            State.INTENDED,
+            remote_id=None,
+            evidence=None,
+            doubted_at=None,
+            ended_at=None,
+            results_url=None,
+            cancelled_at=None,
+        )
 
     def _read_again_at_first(self, batch: Batch, reason: str) -> None:
         reads = self._whole_reads[batch.id] = self._whole_reads.get(batch.id, 0) + 1
@@ -128,20 +131,19 @@ class Collector:
         await self._deliver(batch, read.ours)
 
     async def _deliver(self, batch: Batch, lines: list[tuple[int, Line | None, bytes]]) -> None:
-        async with self._at_the_outbox:
-            seats = await self._store.batches.seats(batch.id, (row for row, _, _ in lines), self._max_attempts)
-            due: dict[int, tuple[Seat, Line | None, bytes]] = {}
-            for row, line, raw in lines:
-                if row in seats and not seats[row].delivered:
-                    due.setdefault(row, (seats[row], line, raw))
-            if not due:
-                return
-            jobs = {seat.job for seat, _, _ in due.values()}
-            lengths = {job: await self._store.batches.results_length(job) for job in jobs}
-            # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
-            with anyio.CancelScope(shield=True):
-                deliveries, grown = await to_thread.run_sync(_write, self._outbox, list(due.values()), lengths)
-                await self._store.batches.deliver(batch, deliveries, grown, now=self._clock.now())
+        seats = await self._store.batches.seats(batch.id, (row for row, _, _ in lines), self._max_attempts)
+        due: dict[int, tuple[Seat, Line | None, bytes]] = {}
+        for row, line, raw in lines:
+            if row in seats and not seats[row].delivered:
+                due.setdefault(row, (seats[row], line, raw))
+        if not due:
+            return
+        jobs = {seat.job for seat, _, _ in due.values()}
+        lengths = {job: await self._store.batches.results_length(job) for job in jobs}
+        # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
+        with anyio.CancelScope(shield=True):
+            deliveries, grown = await to_thread.run_sync(_write, self._outbox, list(due.values()), lengths)
+            await self._store.batches.deliver(batch, deliveries, grown, now=self._clock.now())
 
 
 class _Read:

@@ -17,7 +17,7 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from daemon.decisions.doubt import Adopt, Decision, Intent, Look, Probe, Resend, candidates, decide, older
+from daemon.decisions.doubt import Adopt, Decision, Intent, Look, Probe, Resend, Sight, decide, older, sight
 from daemon.decisions.pace import DOUBT, PARKED, PATIENCE, Pace
 from daemon.decisions.resultline import lines, read
 from daemon.decisions.wire import row_of
@@ -180,15 +180,15 @@ class Courier:
         Args:
             batch: An intended one.
         """
-        before: tuple[RemoteBatch, ...] | None = None
+        before: Sight | None = None
         began = self._clock.now()
         while True:
             try:
-                batch, found, waited = await self._look(batch)
-                decision = decide(found, before, waited=waited, doubt=self._orders.doubt)
-                if settled := await self._act(batch, decision, found):
+                batch, seen, waited = await self._look(batch)
+                decision = decide(seen, before, waited=waited, doubt=self._orders.doubt)
+                if settled := await self._act(batch, decision):
                     return settled
-                before = found
+                before = seen
                 pause = min(DOUBT.wait_randomly(waited), max(self._orders.doubt / 4, 0.05))
             except (Parked, Gone, Refused) as denied:
                 if self._clock.now() - began > UNREADABLE:
@@ -197,18 +197,18 @@ class Courier:
                 pause = PARKED.wait_randomly(self._clock.now() - began)
             await self._rest(batch, pause)
 
-    async def _look(self, batch: Batch) -> tuple[Batch, tuple[RemoteBatch, ...], float]:
+    async def _look(self, batch: Batch) -> tuple[Batch, Sight, float]:
         """Read the list back to the baseline: the candidates, and for how long the doubt has lasted."""
         intent = Intent(batch.count, batch.baseline_id, batch.baseline_time or 0.0)
         listing, server_time = await self._api.newer_than(partial(older, intent=intent))
         now = server_time or self._clock.now()
         if batch.doubted_at is None:
             batch = await self._store.batches.note(batch, doubted_at=now, trouble="looking for its create")
-        owned = await self._store.batches.owned_among([remote.id for remote in listing])
+        owners = await self._store.batches.owners_of([remote.id for remote in listing])
         disproved = await self._store.batches.disproved(batch.id)
-        return batch, candidates(listing, intent, owned=owned, disproved=disproved), now - (batch.doubted_at or now)
+        return batch, sight(listing, intent, owners=owners, disproved=disproved), now - (batch.doubted_at or now)
 
-    async def _act(self, batch: Batch, decision: Decision, found: tuple[RemoteBatch, ...]) -> Batch | None:
+    async def _act(self, batch: Batch, decision: Decision) -> Batch | None:
         """Do what was decided; None when the next look must decide again."""
         match decision:
             case Adopt(remote):
@@ -217,9 +217,9 @@ class Courier:
                 log.info("nothing was created", batch=batch.id, attempt=batch.attempt)
                 return await self._store.batches.move(batch, State.PLANNED, trouble=None)
             case Probe(remotes):
-                ours = [remote for remote in remotes if await self._is_ours(remote, batch)]
+                ours = tuple([remote for remote in remotes if await self._is_ours(remote, batch)])
                 if len(ours) > 1:
-                    return await self._hold(batch, "more than one batch at the API carries its requests", found)
+                    return await self._hold(batch, "more than one batch at the API carries its requests", ours)
                 return await self._adopt(batch, ours[0], Evidence.NONCE) if ours else None
             case Look():
                 return None

@@ -1,7 +1,5 @@
 """The packer: sees which requests wait, asks the plan which of them travel together, and puts them on their trips."""
 
-from functools import partial
-
 from anyio import to_thread
 
 from daemon.decisions.plan import Limits, plan
@@ -45,9 +43,9 @@ class Packer:
             now = self._clock.now()
             unresolved = await self._store.batches.unresolved_counts()
             more = len(waiting) == most
-            planned = partial(plan, waiting, self._limits, now=now, room=room, unresolved=unresolved, more=more)
+            planned = plan(waiting, self._limits, now=now, room=room, unresolved=unresolved, more=more)
             # Twenty thousand requests keep a processor busy for a while.
-            plans = await to_thread.run_sync(lambda: list(planned()))
+            plans = await to_thread.run_sync(list, planned)
             if not plans:
                 return max(min(request.since for request in waiting) + self._limits.linger - now, 0.0)
             await self._store.batches.plan(plans, now=now, nonce=new_nonce)

@@ -19,7 +19,7 @@ from daemon.cli.console import cell, err, out, usd
 from daemon.cli.ending import DONE, FAILED, WRONG_CALL, complain
 from daemon.cli.estimate import Estimate
 from daemon.cli.options import Chosen, takes_settings
-from daemon.decisions.jobfile import Rules, read
+from daemon.decisions.jobfile import Rules, Said, read
 from daemon.edges import disk, inbox
 from daemon.edges.clock import Clock
 from daemon.edges.rejected import MAX_PROBLEMS
@@ -51,6 +51,26 @@ class Finding:
     def ok(self) -> bool:
         """Whether the daemon would take it."""
         return self.count == 0
+
+    def take(self, said: Said, long_tokens: int) -> None:
+        """Note one thing that the file says.
+
+        Args:
+            said: A request, or a remark.
+            long_tokens: A `max_tokens` above this makes a request long.
+        """
+        match said:
+            case Entry():
+                self.requests += 1
+                self.betas.update(said.betas)
+                self.long_requests += said.max_tokens > long_tokens
+                self.estimate.add(said)
+            case Problem():
+                self.count += 1
+                if len(self.problems) < MAX_PROBLEMS:
+                    self.problems.append(said)
+            case Caution():
+                self.cautions.append(said)
 
 
 @takes_settings
@@ -109,14 +129,14 @@ def examine(file: Path, rules: Rules, long_tokens: int, progressed: Progressed) 
         OSError: It cannot be read.
     """
     stat = file.stat()
+    if not S_ISREG(stat.st_mode):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     found = Finding(file)
     if inbox.ignored(file.name):
         found.cautions.append(Caution(0, "", "a file of this name is ignored in the inbox; rename it"))
     candidate = inbox.Candidate(PurePosixPath(file.name), stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode)
-    if not S_ISREG(stat.st_mode):
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     if objection := inbox.objection(candidate):
-        found.problems, found.count = [objection], 1
+        found.take(objection, long_tokens)
         return found
 
     def source() -> Iterator[bytes]:
@@ -126,18 +146,7 @@ def examine(file: Path, rules: Rules, long_tokens: int, progressed: Progressed) 
                 yield piece
 
     for said in read(source, file.suffix, file.stem, rules):
-        match said:
-            case Entry():
-                found.requests += 1
-                found.betas.update(said.betas)
-                found.long_requests += said.max_tokens > long_tokens
-                found.estimate.add(said)
-            case Problem():
-                found.count += 1
-                if len(found.problems) < MAX_PROBLEMS:
-                    found.problems.append(said)
-            case Caution():
-                found.cautions.append(said)
+        found.take(said, long_tokens)
     return found
 
 

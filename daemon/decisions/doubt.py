@@ -5,10 +5,10 @@ was newest before the POST, whose counts sum to ours, that nobody else owns; and
 the custom_ids of its results, which begin with our nonce.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from daemon.model import RemoteBatch, RemoteId
+from daemon.model import Evidence, RemoteBatch, RemoteId
 
 CLOCK_GRAIN = 2.0
 """Seconds by which `created_at` and `Date` of one server may differ: `Date` has whole seconds only."""
@@ -62,46 +62,60 @@ def older(remote: RemoteBatch, intent: Intent) -> bool:
     return remote.id == intent.baseline_id or remote.created_at < intent.baseline_time - CLOCK_GRAIN
 
 
-def candidates(
-    listing: Iterable[RemoteBatch], intent: Intent, *, owned: Collection[RemoteId], disproved: Collection[RemoteId]
-) -> tuple[RemoteBatch, ...]:
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one look at the list has shown."""
+
+    free: tuple[RemoteBatch, ...] = ()
+    """Batches that may be ours."""
+    contested: tuple[RemoteBatch, ...] = ()
+    """Batches that may be ours, but that another batch of ours believes to be its own, for their count alone."""
+
+
+def sight(
+    listing: Iterable[RemoteBatch],
+    intent: Intent,
+    *,
+    owners: Mapping[RemoteId, Evidence],
+    disproved: Collection[RemoteId],
+) -> Sight:
     """Pick the batches that may be ours.
 
     Args:
         listing: The API's list, newest first, back to the baseline.
         intent: What was sent.
-        owned: Batches that other rows own.
+        owners: Batches that other rows own, and what makes them believe it.
         disproved: Batches whose results have shown that they are not ours.
     """
-    return tuple(
+    possible = [
         remote
         for remote in listing
-        if not older(remote, intent)
-        and remote.counts.total == intent.count
-        and remote.id not in owned
-        and remote.id not in disproved
+        if not older(remote, intent) and remote.counts.total == intent.count and remote.id not in disproved
+    ]
+    return Sight(
+        free=tuple(remote for remote in possible if remote.id not in owners),
+        contested=tuple(remote for remote in possible if owners.get(remote.id) is Evidence.COUNT),
     )
 
 
-def decide(
-    found: tuple[RemoteBatch, ...], before: tuple[RemoteBatch, ...] | None, *, waited: float, doubt: float
-) -> Decision:
+def decide(seen: Sight, before: Sight | None, *, waited: float, doubt: float) -> Decision:
     """Decide what one look at the list means.
 
     An ended candidate is asked whose it is. A single running one is adopted, to be verified when it ends; of
-    several, none, until one ends. While there is any, nothing is ever sent again.
+    several, none, until one ends. While there is any, nothing is ever sent again; nor while another of our batches
+    holds one that it has not proved: it may hold ours.
 
     Args:
-        found: The candidates of this look.
+        seen: The candidates of this look.
         before: Those of the look before it; None at the first.
         waited: Seconds since the doubt arose, by the server's clock.
         doubt: Seconds an unanswered create may take to show in the list.
     """
-    ended = tuple(remote for remote in found if remote.ended)
+    ended = tuple(remote for remote in seen.free if remote.ended)
     if ended:
         return Probe(ended)
-    if len(found) == 1:
-        return Adopt(found[0])
-    if not found and before == () and waited >= doubt:
+    if len(seen.free) == 1 and not seen.contested:
+        return Adopt(seen.free[0])
+    if seen == before == Sight() and waited >= doubt:
         return Resend()
     return Look()

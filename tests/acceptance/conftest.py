@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,20 +9,27 @@ from tests.acceptance.installation import Installation
 
 @pytest.fixture
 def batchd(tmp_path: Path) -> Iterator[Installation]:
+    """A fresh folder."""
     installation = Installation(tmp_path)
     yield installation
-    for process in installation.running:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    installation.end()
+
+
+@pytest.fixture(scope="session")
+def paused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose daemon was stopped while the only batch of the job `slow` was at the API."""
+    installation = Installation(tmp_path_factory.mktemp("paused"))
+    installation.drop("slow.md", "Answer slowly. [sandbox: take 2]")
+    process = installation.start("run", "--sandbox")
+    installation.wait_until_sent()
+    assert installation.stop(process) == 0
+    installation.end()
+    return installation.home
 
 
 @pytest.fixture
-def under_way(batchd: Installation) -> Installation:
-    """A job whose only batch is at the API and takes long, with no daemon running any more."""
-    batchd.drop("slow.md", "Answer slowly. [sandbox: take 3]")
-    process = batchd.start("run", "--sandbox")
-    batchd.wait_until(lambda: batchd.state.exists() and [b for b in batchd.status()["batches"] if b["remote_id"]])
-    assert batchd.stop(process) == 0
-    return batchd
+def under_way(paused: Path, tmp_path: Path) -> Iterator[Installation]:
+    """The same, to be worked with."""
+    installation = Installation(shutil.copytree(paused, tmp_path / "home"))
+    yield installation
+    installation.end()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
-QUICK = {"BATCHD_INTAKE__SETTLE": "0.1", "BATCHD_BATCH__LINGER": "0.1"}
+QUICK = {"BATCHD_INTAKE__SETTLE": "0.1", "BATCHD_BATCH__LINGER": "0.1", "BATCHD_POLL__INITIAL": "0.3"}
 SOON = 20.0
 
 
@@ -58,6 +58,13 @@ class Installation:
         process.send_signal(signal.SIGTERM)
         return process.wait(10)
 
+    def end(self) -> None:
+        for process in self.running:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
     def status(self, *words: str) -> dict[str, Any]:
         shown: dict[str, Any] = json.loads(self.call("status", "--json", *words).stdout)
         return shown
@@ -73,9 +80,21 @@ class Installation:
         summary: dict[str, Any] = json.loads((self.outbox / name / "job.json").read_text())
         return summary
 
+    def wait_until_sent(self) -> None:
+        self.wait_until(
+            lambda: (
+                (self.state / "batchd.sqlite").exists() and self.sql("SELECT 1 FROM batches WHERE state = 'processing'")
+            )
+        )
+
+    def wait_until_running(self) -> None:
+        self.wait_until((self.state / "batchd.sqlite").exists)
+
     def sql(self, statement: str) -> list[tuple[Any, ...]]:
         connection = sqlite3.connect(self.state / "batchd.sqlite", isolation_level=None)
         try:
             return connection.execute(statement).fetchall()
+        except sqlite3.OperationalError:  # it is just being made
+            return []
         finally:
             connection.close()

@@ -38,7 +38,7 @@ def test_version(batchd: Installation) -> None:
         (("run", "--set", "poll.initial=soon"), "poll.initial = 'soon'"),
         (("run", "--config", "none.toml"), "none.toml"),
         (("run",), "ANTHROPIC_API_KEY"),
-        (("sandbox", "--port", "-1"), "-1"),
+        (("sandbox", "--port", "-1"), "--port"),
         (("status", "--json", "--watch"), "--watch"),
         (("status", "nothing"), "no job 'nothing'"),
         (("cancel", "nothing"), "no daemon has run"),

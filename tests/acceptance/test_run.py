@@ -48,8 +48,8 @@ def test_once_ends_with_1_when_a_file_was_rejected(batchd: Installation) -> None
 
 
 def test_once_ends_with_1_when_a_request_failed_and_retry_sends_it_again(batchd: Installation) -> None:
-    batchd.drop("flaky.md", "Hi [sandbox: fail api_error 3]")
-    assert batchd.call("run", "--once", "--sandbox").returncode == 1
+    batchd.drop("flaky.md", "Hi [sandbox: fail api_error 1]")
+    assert batchd.call("run", "--once", "--sandbox", "--set", "retry.max_attempts=1").returncode == 1
     assert batchd.job("flaky")["state"] == "failed"
     retried = batchd.call("retry", "FLAKY")
     assert (retried.returncode, retried.stderr) == (0, "")
@@ -69,7 +69,7 @@ def test_once_ends_with_1_when_a_request_failed_and_retry_sends_it_again(batchd:
 
 def test_a_second_daemon_says_so_and_sigterm_ends_the_first(batchd: Installation) -> None:
     first = batchd.start("run", "--sandbox")
-    batchd.wait_until(lambda: batchd.state.exists() and batchd.status()["daemon"]["running"])
+    batchd.wait_until_running()
     assert batchd.status()["daemon"]["pid"] == first.pid
     second = batchd.call("run", "--sandbox")
     assert second.returncode == 2
@@ -80,7 +80,7 @@ def test_a_second_daemon_says_so_and_sigterm_ends_the_first(batchd: Installation
 
 def test_sigint_ends_it_as_well(batchd: Installation) -> None:
     process = batchd.start("run", "--sandbox")
-    batchd.wait_until(lambda: batchd.state.exists() and batchd.status()["daemon"]["running"])
+    batchd.wait_until_running()
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 0
 
@@ -88,7 +88,7 @@ def test_sigint_ends_it_as_well(batchd: Installation) -> None:
 def test_what_was_killed_goes_on_in_the_sandbox_too(batchd: Installation) -> None:
     batchd.drop("slow.md", "Answer slowly. [sandbox: take 2]")
     process = batchd.start("run", "--sandbox")
-    batchd.wait_until(lambda: batchd.state.exists() and [b for b in batchd.status()["batches"] if b["remote_id"]])
+    batchd.wait_until_sent()
     process.kill()
     process.wait()
     assert batchd.call("run", "--once", "--sandbox").returncode == 0

@@ -51,7 +51,7 @@ def test_waiting_files_and_rejections_are_counted(batchd: Installation) -> None:
 def test_cancel_is_heard_by_a_running_daemon(batchd: Installation) -> None:
     batchd.drop("endless.md", "Never answer. [sandbox: take 600]")
     process = batchd.start("run", "--sandbox")
-    batchd.wait_until(lambda: batchd.state.exists() and [b for b in batchd.status()["batches"] if b["remote_id"]])
+    batchd.wait_until_sent()
     cancelled = batchd.call("cancel", "endless")
     assert cancelled.returncode == 0
     assert "within a second" in cancelled.stdout

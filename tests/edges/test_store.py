@@ -139,7 +139,11 @@ async def test_two_unresolved_batches_never_share_a_count(store: Store) -> None:
     with pytest.raises(CountTaken):
         await store.batches.move(second, State.INTENDED, **intent)
     await store.batches.move(first, State.PROCESSING, remote_id="msgbatch_1", evidence=Evidence.ANSWER)
-    await store.batches.move(second, State.INTENDED, **intent)
+    second = await store.batches.move(second, State.INTENDED, **intent)
+    first = await store.batches.get(first.id)
+    ended = await store.batches.move(first, State.ENDED)
+    gave_back = await store.batches.move(ended, State.INTENDED, remote_id=None, evidence=None)
+    assert (gave_back.state, second.state) == (State.INTENDED, State.INTENDED)
 
 
 async def test_a_refused_batch_is_cut_in_two_until_the_bad_request_stands_alone(store: Store) -> None:

@@ -18,6 +18,7 @@ from daemon.courier import Courier, Orders
 from daemon.decisions.pace import Pace
 from daemon.decisions.wire import new_nonce, row_of
 from daemon.edges.api import Api, Page
+from daemon.edges.spool import Body
 from daemon.edges.store import CountTaken, Stale, Store
 from daemon.errors import Gone, InDoubt, Unavailable
 from daemon.lifecycle import State, may_follow
@@ -179,7 +180,7 @@ class World:
         if not may_follow(batch.state, to):
             raise ValueError(f"{batch.state} -> {to}")
         unresolved = [b for b in self.batches.values() if b.state is State.INTENDED and b.count == batch.count]
-        if to is State.INTENDED and unresolved:
+        if batch.state is State.PLANNED and to is State.INTENDED and unresolved:
             raise CountTaken
         remote = changes.get("remote_id")
         if remote is not None and any(b.remote_id == remote for b in self.batches.values()):
@@ -199,8 +200,9 @@ class World:
         del batch
         return False, False
 
-    async def owned_among(self, remotes: list[RemoteId]) -> frozenset[RemoteId]:
-        return frozenset(remotes) & {b.remote_id for b in self.batches.values() if b.remote_id}
+    async def owners_of(self, remotes: list[RemoteId]) -> dict[RemoteId, Evidence]:
+        owned = self.batches.values()
+        return {b.remote_id: b.evidence for b in owned if b.remote_id in remotes and b.remote_id and b.evidence}
 
     async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
         return frozenset(self.disproofs.get(batch, ()))
@@ -218,26 +220,23 @@ class World:
         if batch.evidence is not Evidence.COUNT:
             raise AssertionError("an answered create led to another's batch")
         await self.disprove(batch.id, made.id)
-        try:
-            return await self.move(batch, State.INTENDED, remote_id=None, evidence=None, doubted_at=None)
-        except CountTaken as error:
-            raise Unavailable("count taken") from error
+        return await self.move(batch, State.INTENDED, remote_id=None, evidence=None, doubted_at=None)
 
 
 class SimulatedCourier(Courier):
     """The real one, but for the body: a few bytes that tell the simulated API whose it is."""
 
-    async def _body(self, batch: Batch, attempt: int) -> "SmallBody":
+    async def _body(self, batch: Batch, attempt: int) -> Body:
         return SmallBody(batch, attempt)
 
 
-@dataclass(slots=True)
-class SmallBody:
+class SmallBody(Body):
     """Stands for the bytes of a create."""
 
-    batch: Batch
-    attempt: int
-    length: int = 0
+    def __init__(self, batch: Batch, attempt: int) -> None:
+        super().__init__(batch.nonce, attempt, [])
+        self.batch = batch
+        self.attempt = attempt
 
     async def sha256(self) -> str:
         return "x"

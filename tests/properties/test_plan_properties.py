@@ -69,6 +69,7 @@ def test_a_plan_loses_nothing_doubles_nothing_and_keeps_every_limit(  # noqa: PL
 def test_planning_again_and_again_empties_the_queue(*, queue: list[Waiting], limits: Limits) -> None:
     left = list(queue)
     for _ in range(len(queue) + 1):
-        gone = {request for each in plan(left, limits, now=100.0, room=7, more=len(left) > 7) for request in each.requests}
+        plans = plan(left, limits, now=100.0, room=7, more=len(left) > 7)
+        gone = {request for each in plans for request in each.requests}
         left = [request for request in left if request.id not in gone]
     assert left == []

@@ -5,11 +5,11 @@ from itertools import accumulate, pairwise
 
 import pytest
 
-from daemon.decisions.doubt import Adopt, Intent, Look, Probe, Resend, candidates, decide
+from daemon.decisions.doubt import Adopt, Intent, Look, Probe, Resend, Sight, decide, sight
 from daemon.decisions.pace import Pace
 from daemon.decisions.verdict import Result, judge
 from daemon.decisions.wire import BODY_HEAD, BODY_TAIL, ROW_TAIL, body_length, new_nonce, row_head, row_of, wire_id
-from daemon.model import Counts, RemoteBatch, RemoteId, Verdict
+from daemon.model import Counts, Evidence, RemoteBatch, RemoteId, Verdict
 
 POLL = Pace(initial=60.0, factor=1.5, longest=600.0, jitter=0.1)
 
@@ -43,31 +43,41 @@ def test_candidates_are_newer_of_our_count_and_nobody_elses() -> None:
         remote("ours"),
         remote("larger", count=4),
         remote("owned"),
+        remote("believed"),
         remote("disproved"),
         remote("earlier", created=96.9),
         remote("old", created=100.0),
     ]
-    found = candidates(listing, INTENT, owned={RemoteId("owned")}, disproved={RemoteId("disproved")})
-    assert [each.id for each in found] == ["ours"]
+    owners = {RemoteId("owned"): Evidence.ANSWER, RemoteId("believed"): Evidence.COUNT}
+    seen = sight(listing, INTENT, owners=owners, disproved={RemoteId("disproved")})
+    assert [each.id for each in seen.free] == ["ours"]
+    assert [each.id for each in seen.contested] == ["believed"]
 
 
 def test_counts_of_every_kind_make_the_total() -> None:
     ended = RemoteBatch(RemoteId("x"), "ended", Counts(0, 1, 1, 0, 1), 100.0)
-    assert candidates([ended], INTENT, owned=(), disproved=()) == (ended,)
+    assert sight([ended], INTENT, owners={}, disproved=()) == Sight((ended,))
 
 
 def test_a_single_running_candidate_is_adopted_several_are_awaited_ended_ones_are_asked() -> None:
     one, two, ended = remote("a"), remote("b"), remote("c", status="ended")
-    assert decide((one,), None, waited=0, doubt=900) == Adopt(one)
-    assert decide((one, two), None, waited=5000, doubt=900) == Look()
-    assert decide((one, ended), None, waited=0, doubt=900) == Probe((ended,))
+    assert decide(Sight((one,)), None, waited=0, doubt=900) == Adopt(one)
+    assert decide(Sight((one, two)), None, waited=5000, doubt=900) == Look()
+    assert decide(Sight((one, ended)), None, waited=0, doubt=900) == Probe((ended,))
 
 
 def test_nothing_is_sent_again_before_two_empty_looks_and_the_whole_doubt() -> None:
-    assert decide((), None, waited=1000, doubt=900) == Look()
-    assert decide((), (remote("a"),), waited=1000, doubt=900) == Look()
-    assert decide((), (), waited=899, doubt=900) == Look()
-    assert decide((), (), waited=900, doubt=900) == Resend()
+    assert decide(Sight(), None, waited=1000, doubt=900) == Look()
+    assert decide(Sight(), Sight((remote("a"),)), waited=1000, doubt=900) == Look()
+    assert decide(Sight(), Sight(), waited=899, doubt=900) == Look()
+    assert decide(Sight(), Sight(), waited=900, doubt=900) == Resend()
+
+
+def test_what_another_of_ours_holds_without_proof_may_be_ours_so_nothing_is_sent_again() -> None:
+    """Found by simulation: A adopts a foreign batch, B adopts A's late one, A gives back and sees none that is free."""
+    held = Sight(contested=(remote("believed"),))
+    assert decide(held, held, waited=9000, doubt=900) == Look()
+    assert decide(Sight((remote("a"),), held.contested), held, waited=9000, doubt=900) == Look()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Batches: planned from waiting requests, moved along the table of states, delivered and dissolved."""
 
+import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import aiosqlite
@@ -140,6 +141,8 @@ class Batches:
         """
         if not may_follow(batch.state, to):
             raise ValueError(f"a batch that is {batch.state} never becomes {to}")
+        if to is State.INTENDED:
+            changes["gave_back"] = batch.state is not State.PLANNED
         try:
             return await self._set(batch, state=to, **changes)
         except sqlite3.IntegrityError as error:
@@ -257,17 +260,17 @@ class Batches:
         if not await self._database.write(step):
             raise Stale(f"batch {batch.id} is not {batch.state} any more")
 
-    async def owned_among(self, remotes: Collection[RemoteId]) -> frozenset[RemoteId]:
-        """Say which of these batches of the API belong to some batch of ours.
+    async def owners_of(self, remotes: Iterable[RemoteId]) -> dict[RemoteId, Evidence]:
+        """Say which of these batches of the API some batch of ours owns, and what makes it believe so.
 
         Args:
             remotes: Their ids; any number.
         """
-        owned: set[RemoteId] = set()
-        for remote in remotes:
-            if await self._database.row("SELECT 1 FROM batches WHERE remote_id = ?", remote):
-                owned.add(remote)
-        return frozenset(owned)
+        rows = await self._database.rows(
+            "SELECT remote_id, evidence FROM batches WHERE remote_id IN (SELECT value FROM json_each(?))",
+            json.dumps(list(remotes)),
+        )
+        return {RemoteId(row["remote_id"]): Evidence(row["evidence"]) for row in rows}
 
     async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
         """List the batches of the API that are known not to be this one.

@@ -147,7 +147,7 @@ class Database:
         """
         try:
             async with self._reader.execute(sql, parameters) as cursor:
-                cursor.row_factory = lambda raw, columns: make(Row(raw, columns))
+                cursor.row_factory = lambda raw, columns: make(Row(raw, columns))  # type: ignore[assignment]  # declared a type
                 return cast("list[T]", await cursor.fetchall())
         except sqlite3.OperationalError as error:
             raise _unavailable(error) from error

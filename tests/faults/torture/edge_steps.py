@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import IO, Any, ParamSpec, TypeVar, cast
@@ -34,6 +35,19 @@ _CALLS = (
     "pwrite",
 )
 _WRITING = {"wb": io.BufferedWriter, "ab": io.BufferedWriter, "xb": io.BufferedWriter, "r+b": io.BufferedRandom}
+
+
+@dataclass(frozen=True, slots=True)
+class StepBlow:
+    """Strikes at the step of this number; at none, it only counts."""
+
+    at: int | None = None
+
+    def strike(self, log: Path) -> None:
+        install(Steps(log, self.at))
+
+    def __str__(self) -> str:
+        return f"killed at step {self.at}"
 
 
 class Steps:

@@ -45,6 +45,12 @@ class Flaws:
     doubled: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
+    def __iadd__(self, more: "Flaws") -> "Flaws":
+        self.lost += more.lost
+        self.doubled += more.doubled
+        self.wrong += more.wrong
+        return self
+
     def __bool__(self) -> bool:
         return bool(self.lost or self.doubled or self.wrong)
 

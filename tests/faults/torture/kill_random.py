@@ -10,7 +10,7 @@ from pathlib import Path
 from daemon.sandbox import Fault
 from daemon.settings import Settings
 from tests.faults.torture.judge import Flaws, Left, compare, look, torn
-from tests.faults.torture.kill_steps import Stage
+from tests.faults.torture.stage import Stage
 from tests.faults.torture.processes import Child, Ended, fork, judge
 from tests.faults.torture.scenario import KEY, Home, Scenario, drop, jsonl
 from tests.faults.torture.table import Row
@@ -114,7 +114,8 @@ def command(settings: Settings, *flags: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "ANTHROPIC_API_KEY": KEY}
+    plain = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    return {**plain, "ANTHROPIC_API_KEY": KEY}
 
 
 def _set(tables: Mapping[str, object]) -> Iterator[str]:

@@ -31,6 +31,7 @@ CREATE TABLE batches (
     baseline_id   TEXT,
     baseline_time REAL,
     doubted_at    REAL,
+    gave_back     INTEGER NOT NULL DEFAULT 0 CHECK (gave_back IN (0, 1)),
     remote_id     TEXT UNIQUE,                              -- one batch of the API answers one intent
     evidence      TEXT CHECK (evidence IN ('answer', 'count', 'nonce', 'person')),
     submitted_at  REAL,
@@ -46,8 +47,9 @@ CREATE TABLE batches (
     CHECK (state <> 'intended' OR (attempt > 0 AND body_sha256 IS NOT NULL AND baseline_time IS NOT NULL))
 ) STRICT;
 CREATE INDEX batches_unfinished ON batches (state, id) WHERE state NOT IN ('settled', 'dissolved');
--- The count is the only fingerprint that the API's list shows: two unresolved batches never share it.
-CREATE UNIQUE INDEX batches_unresolved ON batches (count) WHERE state = 'intended';
+-- The count is the only fingerprint that the API's list shows: no batch is sent while another of its count is unresolved.
+-- One that had to give back another's comes on top, or two that hold each other's would wait for each other for ever.
+CREATE UNIQUE INDEX batches_unresolved ON batches (count) WHERE state = 'intended' AND NOT gave_back;
 
 CREATE TABLE requests (
     id         INTEGER PRIMARY KEY,

@@ -1,17 +1,17 @@
-"""Kills the daemon at every step that an undisturbed run takes, and at pairs of steps, and starts it again."""
+"""Plays one scenario again and again, each time struck by other blows, and compares it with the undisturbed play."""
 
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import anyio
 
 from daemon.app import serve
-from tests.faults.torture import edge_steps
 from tests.faults.torture.judge import Flaws, Left, compare, look, torn
 from tests.faults.torture.processes import Ended, Judge, fork, judge
 from tests.faults.torture.scenario import KEY, Home, Scenario
@@ -23,13 +23,20 @@ PATIENCE = 60.0
 FASTER = 40.0
 
 
+class Blow(Protocol):
+    """What strikes one run of the daemon."""
+
+    def strike(self, log: Path) -> None:
+        """Make ready, within the child; write a line to the log for each step that could be struck."""
+
+
 @dataclass(frozen=True, slots=True)
 class Undisturbed:
     """What everything is compared with."""
 
     left: Left
     steps: list[str]
-    seconds: float
+    """Those that can be struck."""
 
 
 class Stage:
@@ -54,13 +61,14 @@ class Stage:
         if not play.keep:
             shutil.rmtree(place)
 
-    def undisturbed(self) -> Undisturbed:
+    def undisturbed(self, counting: Blow | None = None) -> Undisturbed:
+        """Play it without a blow, only counting where they could fall."""
         with self.play() as play:
-            ended = play.run()
+            ended = play.run(counting)
             if ended.status != 0:
                 play.keep = True
                 raise RuntimeError(f"the undisturbed run did not end well ({ended.status}): see {play.home.place}/log")
-            return Undisturbed(look(play.home, play.judge.ledger()), play.steps(), ended.seconds)
+            return Undisturbed(look(play.home, play.judge.ledger()), play.steps() if counting else [])
 
 
 class Play:
@@ -74,13 +82,12 @@ class Play:
         self._settings = home.settings(scenario, found.url)
         self._clock = clock
 
-    def run(self, die_at: int | None = None, prepare: Callable[[], object] | None = None) -> Ended:
-        """Run the daemon until nothing is left to do, or until it dies at a step."""
+    def run(self, blow: Blow | None = None) -> Ended:
+        """Run the daemon until nothing is left to do, or until a blow ends it."""
 
         def work() -> None:
-            edge_steps.install(edge_steps.Steps(self.home.place / "steps", die_at))
-            if prepare:
-                prepare()
+            if blow is not None:
+                blow.strike(self.home.place / "steps")
             anyio.run(self._serve)
 
         return fork(work, self.home.place).end(PATIENCE)
@@ -89,50 +96,41 @@ class Play:
         await serve(self._settings, KEY, once=True, clock=self._clock)
 
     def steps(self) -> list[str]:
-        """What the last run did, up to its end."""
+        """What the last run that was struck did, up to its end."""
         return (self.home.place / "steps").read_text().splitlines()
 
 
 def sweep(
-    stage: Stage, undisturbed: Undisturbed, kills: Iterable[Sequence[int]], row: Row, until: float = float("inf")
+    stage: Stage, undisturbed: Undisturbed, blows: Iterable[Sequence[Blow]], row: Row, until: float = float("inf")
 ) -> Row:
-    """Kill at these steps: each entry is the step of the first run, of the second, and so on; then let it finish."""
-    for dying in kills:
+    """Strike the first run, the second, and so on with these blows; then let it finish, and judge."""
+    for falling in blows:
         if time.monotonic() > until:
             row.note = "time was up"
             break
         with stage.play() as play:
-            ended, happened = _kill(play, dying, undisturbed.left)
-            flaws = Flaws(wrong=happened)
+            ended, flaws = _strike(play, falling, undisturbed.left)
             if ended.status != 0:
                 flaws.lost.append(f"the last run did not end ({ended.status})")
-            flaws = _joined(flaws, compare(look(play.home, play.judge.ledger()), undisturbed.left))
+            flaws += compare(look(play.home, play.judge.ledger()), undisturbed.left)
             play.keep = bool(flaws)
-            row.add(flaws, ended, f"killed at {dying} of {len(undisturbed.steps)}, see {play.home.place}")
+            named = ", then ".join(str(blow) for blow in falling)
+            row.add(flaws, ended, f"{named} of {len(undisturbed.steps)}, see {play.home.place}")
     return row
 
 
-def _kill(play: Play, dying: Sequence[int], whole: Left) -> tuple[Ended, list[str]]:
-    said: list[str] = []
-    for step in dying:
-        ended = play.run(step)
-        if not ended.killed:
-            # Its course was another one, and shorter.
-            return ended, said
-        said += [f"{flaw} (after {play.steps()[-1]})" for flaw in torn(play.home, whole, set())]
-    return play.run(), said
+def _strike(play: Play, falling: Sequence[Blow], whole: Left) -> tuple[Ended, Flaws]:
+    """Let the blows fall, run by run; nothing may ever be seen half done."""
+    flaws = Flaws()
+    for blow in falling:
+        ended = play.run(blow)
+        if ended.status is None:
+            flaws.wrong.append("it neither went on by itself nor ended")
+        flaws.wrong += [f"{said} (after {play.steps()[-1]})" for said in torn(play.home, whole, set())]
+    return play.run(), flaws
 
 
-def _joined(one: Flaws, other: Flaws) -> Flaws:
-    return Flaws(one.lost + other.lost, one.doubled + other.doubled, one.wrong + other.wrong)
-
-
-def singles(count: int, every: int = 1) -> list[tuple[int]]:
-    """Each step once, or each so many."""
-    return [(step,) for step in range(1, count + 1, every)]
-
-
-def pairs(count: int, number: int, seed: int) -> list[tuple[int, int]]:
+def drawn_pairs(count: int, number: int, seed: int) -> list[tuple[int, int]]:
     """So many pairs of steps, drawn at random."""
     luck = random.Random(seed)  # noqa: S311  no secret
     return [(luck.randint(1, count), luck.randint(1, count)) for _ in range(number)]
