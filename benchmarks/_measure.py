@@ -95,23 +95,24 @@ async def pulse() -> AsyncIterator[Pulse]:
 @contextmanager
 def _timed(found: Pulse) -> Iterator[None]:
     original = asyncio.Handle._run  # noqa: SLF001  the one place that every callback passes
-    schedule = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
+    with open(f"/proc/self/task/{threading.get_native_id()}/schedstat", "rb") as schedule:  # noqa: PTH123
 
-    def queued() -> float:
-        """Seconds that this thread was ready and no processor free, ever."""
-        return int(os.pread(schedule, 64, 0).split()[1]) / 1e9
+        def clock() -> float:
+            """Milliseconds without those that this thread was ready for while no processor was free."""
+            queued = os.pread(schedule.fileno(), 64, 0).split()[1]
+            return time.perf_counter() * 1e3 - int(queued) / 1e6
 
-    def run(handle: asyncio.Handle) -> None:
-        began = time.perf_counter() - queued()
-        original(handle)
-        found.runs.append(max(time.perf_counter() - queued() - began, 0.0) * 1e3)
+        def run(handle: asyncio.Handle) -> None:
+            began = clock()
+            original(handle)
+            if not schedule.closed:
+                found.runs.append(clock() - began)
 
-    asyncio.Handle._run = run  # type: ignore[method-assign]  # noqa: SLF001
-    try:
-        yield
-    finally:
-        asyncio.Handle._run = original  # type: ignore[method-assign]  # noqa: SLF001
-        os.close(schedule)
+        setattr(asyncio.Handle, "_run", run)  # noqa: B010  mypy takes no assignment to a method
+        try:
+            yield
+        finally:
+            setattr(asyncio.Handle, "_run", original)  # noqa: B010  as above
 
 
 async def _beat(found: Pulse) -> None:
@@ -148,8 +149,7 @@ def _idle(parent: Connection) -> None:
     async def until_told() -> float:
         async with pulse() as found:
             parent.send(None)
-            while not parent.poll():
-                await asyncio.sleep(0.1)
+            await asyncio.to_thread(parent.poll, None)
         return found.late
 
     parent.send(asyncio.run(until_told()))

@@ -16,6 +16,7 @@ from daemon.collector import Collector
 from daemon.courier import Courier, Orders
 from daemon.decisions.catalogue import Catalogue, ModelOverride
 from daemon.decisions.jobfile import Rules
+from daemon.decisions.money import to_picodollars
 from daemon.decisions.pace import Pace
 from daemon.decisions.plan import Limits
 from daemon.edges import inbox, outbox
@@ -26,9 +27,10 @@ from daemon.edges.store import DATABASE, Store, open_store
 from daemon.edges.systemd import notify, watchdog_interval
 from daemon.edges.watcher import watch
 from daemon.errors import BatchdError
+from daemon.holding import Holding
 from daemon.intake import Intake, Places
 from daemon.model import Job
-from daemon.packer import Packer
+from daemon.packer import Budgets, Packer
 from daemon.patience import patiently
 from daemon.settings import Settings
 
@@ -118,6 +120,12 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
+def _budgets(settings: Settings) -> Budgets:
+    return Budgets(
+        per_job=to_picodollars(settings.budget.per_job or None), per_day=to_picodollars(settings.budget.per_day or None)
+    )
+
+
 class Daemon:
     """The task tree: one that looks at the inbox, one that dispatches, and a courier for every batch."""
 
@@ -142,7 +150,7 @@ class Daemon:
         self._intake = Intake(store, clock, places, rules_of(settings), settings.intake.settle, accepted=self._bell)
         batch, poll = settings.batch, settings.poll
         limits = Limits(batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger)
-        self._packer = Packer(store, clock, limits, settings.api.max_queued_requests)
+        self._packer = Packer(store, clock, limits, settings.api.max_queued_requests, _budgets(settings))
         collector = Collector(store, api, clock, places.outbox, settings.retry.max_attempts)
         orders = Orders(
             concurrency=batch.concurrency,
@@ -150,6 +158,7 @@ class Daemon:
             poll=Pace(poll.initial, poll.factor, poll.max, poll.jitter),
         )
         self._courier = Courier(store, api, clock, places.spool, orders, collector.collect)
+        self._holding = Holding(store, places.outbox)
         self._closing = Closing(store, clock, places.outbox, places.spool)
 
     async def run(self, *, once: bool) -> bool:
@@ -187,8 +196,9 @@ class Daemon:
     async def _dispatch(self, tasks: anyio.abc.TaskGroup, once: bool) -> None:  # noqa: FBT001  handed on by _forever
         await self._store.jobs.cancel_waiting()
         for job in await self._store.jobs.to_retry():
-            await self._closing.reopen(job)
+            self._start(tasks, ("job", job.id), partial(self._reopen, job))
         leaves_in = await self._packer.pack()
+        await self._holding.show()
         for batch in await self._store.batches.live_ids():
             self._start(tasks, ("batch", batch), partial(self._courier.carry, batch))
         for batch in await self._store.batches.to_cancel():
@@ -218,6 +228,9 @@ class Daemon:
         await patiently(partial(self._closing.finish, job), self._clock, job=job.name)
         tally = await self._store.jobs.tally(job.id)
         self._all_well &= state_of(job, tally) == "done"
+
+    async def _reopen(self, job: Job) -> None:
+        await patiently(partial(self._closing.reopen, job), self._clock, job=job.name)
 
     async def _nothing_left(self) -> bool:
         """Whether all that is still open waits for a person."""
@@ -263,6 +276,7 @@ class Daemon:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for number in signals:
                 log.info("stopping", signal=signal.Signals(number).name)
+                self._all_well = False  # cut short: how it would have ended, nobody knows
                 notify("STOPPING=1")
                 with anyio.move_on_after(GRACE):
                     await self._courier.counter_is_free()

@@ -18,6 +18,9 @@ from daemon.model import Job, ReportRow, Verdict
 
 log = structlog.get_logger()
 
+HELD = "held.json"
+"""What a job that is held has in its folder, and a finished one has not."""
+
 
 class Closing:
     """Finishes jobs, and opens finished ones again."""
@@ -50,6 +53,7 @@ class Closing:
         if tally.verdicts.get(Verdict.COMPLETE, 0) < job.total:
             await to_thread.run_sync(folder.write_whole, "failures.jsonl", self._failures(job))
         await to_thread.run_sync(folder.sync)
+        await to_thread.run_sync(folder.remove, HELD)
         summary = msgspec.json.format(msgspec.json.encode(_summary(job, tally, batches)), indent=2) + b"\n"
         await to_thread.run_sync(folder.write_whole, "job.json", [summary])
         await to_thread.run_sync(folder.sync)

@@ -6,7 +6,9 @@ behind the acknowledged length, which the next delivery cuts off and writes agai
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import anyio
 import structlog
@@ -33,6 +35,9 @@ STREAMS = 16
 """Result streams that are read at one time, each with a group in memory: hundreds of batches may end at once."""
 WHOLE_READS = 3
 """Readings of a whole result stream after which a request that is not in it counts as lost by the API."""
+
+_Due: TypeAlias = tuple[Seat, Line | None, bytes]
+"""Whose a result is, the result, and its bytes; None for one that the API has lost."""
 
 
 class Collector:
@@ -71,6 +76,7 @@ class Collector:
         remote = batch.remote_id
         if remote is None:
             raise LookupError(f"batch {batch.id} has ended without an id of the API")
+        trouble: str | None = None
         try:
             async with (
                 self._streams,
@@ -79,9 +85,11 @@ class Collector:
             ):
                 async for group in groups:
                     async with self._at_the_outbox:
-                        await self._deliver_group(batch, group)
+                        trouble = await self._deliver_group(batch, group) or trouble
         except NotOurs as error:
             return await self._give_back(batch, str(error))
+        if trouble is not None:
+            raise Unavailable(trouble)
         missing = await self._store.batches.undelivered_rows(batch.id, GROUP_LINES)
         if missing:
             self._read_again_at_first(batch, f"its results lack at least {len(missing)} of {batch.count} lines")
@@ -120,7 +128,8 @@ class Collector:
         if reads < WHOLE_READS:
             raise Unavailable(reason)
 
-    async def _deliver_group(self, batch: Batch, group: list[bytes]) -> None:
+    async def _deliver_group(self, batch: Batch, group: list[bytes]) -> str | None:
+        """Deliver what is ours of a group; says what kept a job's share of it from its folder, if anything did."""
         read = await to_thread.run_sync(_read, group, batch.nonce)
         if not read.ours and read.foreign and batch.evidence is not Evidence.NONCE:
             raise NotOurs("its results carry other ids")
@@ -128,22 +137,23 @@ class Collector:
             await self._store.batches.note(batch, evidence=Evidence.NONCE)
         if read.foreign or read.garbled:
             log.warning("lines passed over", batch=batch.id, foreign=read.foreign, garbled=read.garbled)
-        await self._deliver(batch, read.ours)
+        return await self._deliver(batch, read.ours)
 
-    async def _deliver(self, batch: Batch, lines: list[tuple[int, Line | None, bytes]]) -> None:
+    async def _deliver(self, batch: Batch, lines: list[tuple[int, Line | None, bytes]]) -> str | None:
         seats = await self._store.batches.seats(batch.id, (row for row, _, _ in lines), self._max_attempts)
-        due: dict[int, tuple[Seat, Line | None, bytes]] = {}
+        due: dict[int, _Due] = {}
         for row, line, raw in lines:
             if row in seats and not seats[row].delivered:
                 due.setdefault(row, (seats[row], line, raw))
         if not due:
-            return
+            return None
         jobs = {seat.job for seat, _, _ in due.values()}
         lengths = {job: await self._store.batches.results_length(job) for job in jobs}
         # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
         with anyio.CancelScope(shield=True):
-            deliveries, grown = await to_thread.run_sync(_write, self._outbox, list(due.values()), lengths)
-            await self._store.batches.deliver(batch, deliveries, grown, now=self._clock.now())
+            written = await to_thread.run_sync(_write, self._outbox, list(due.values()), lengths)
+            await self._store.batches.deliver(batch, written.deliveries, written.lengths, now=self._clock.now())
+        return written.trouble
 
 
 class _Read:
@@ -171,26 +181,49 @@ def _read(group: Iterable[bytes], nonce: str) -> _Read:
     return found
 
 
-def _write(
-    outbox: Path, due: list[tuple[Seat, Line | None, bytes]], lengths: dict[JobId, int]
-) -> tuple[list[Delivery], dict[JobId, int]]:
-    """Bring a group into the outbox, durably, and say what is to be acknowledged."""
+@dataclass(slots=True)
+class _Written:
+    """What of a group is durable, and to be acknowledged."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    lengths: dict[JobId, int] = field(default_factory=dict)
+    trouble: str | None = None
+    """Why the share of some job is not."""
+
+
+def _write(outbox: Path, due: Iterable[_Due], lengths: dict[JobId, int]) -> _Written:
+    """Bring a group into the outbox, durably; a job whose folder is spoiled keeps nothing from the others."""
+    written = _Written()
+    shares: dict[JobId, list[_Due]] = {}
+    for each in due:
+        shares.setdefault(each[0].job, []).append(each)
+    for job, share in shares.items():
+        folder = JobFolder(outbox, share[0][0].job_name)
+        try:
+            deliveries, length = _write_share(folder, share, lengths[job])
+        except OSError as error:
+            written.trouble = f"the outbox folder of {folder.name}: {error.strerror or type(error).__name__}"
+            continue
+        written.deliveries += deliveries
+        written.lengths[job] = length
+    return written
+
+
+def _write_share(folder: JobFolder, share: list[_Due], length: int) -> tuple[list[Delivery], int]:
     deliveries: list[Delivery] = []
-    by_job: dict[JobId, list[bytes]] = {}
-    folders: dict[JobId, JobFolder] = {}
-    for seat, line, raw in due:
-        folder = folders.setdefault(seat.job, JobFolder(outbox, seat.job_name))
+    lines: list[bytes] = []
+    for seat, line, raw in share:
         delivery = _delivery(seat, line)
         deliveries.append(delivery)
         if line is None or delivery.verdict is None:
             continue
         if delivery.document is not None:
             folder.write_whole(delivery.document, [line.result.text.encode()])
-        by_job.setdefault(seat.job, []).extend((resultline.under(raw, line.custom_id, seat.custom_id), b"\n"))
-    grown = {job: folders[job].append("results.jsonl", lengths[job], lines).end for job, lines in by_job.items()}
-    for job in by_job:
-        folders[job].sync()
-    return deliveries, grown
+        lines += (resultline.under(raw, line.custom_id, seat.custom_id), b"\n")
+    if lines:
+        length = folder.append("results.jsonl", length, lines).end
+        folder.sync()
+    return deliveries, length
 
 
 def _delivery(seat: Seat, line: Line | None) -> Delivery:

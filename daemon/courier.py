@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from traceback import extract_tb
 
 import anyio
 import structlog
@@ -25,7 +24,7 @@ from daemon.edges.api import Api
 from daemon.edges.clock import Bell, Clock
 from daemon.edges.spool import Body, Place
 from daemon.edges.store import CountTaken, Stale, Store
-from daemon.errors import Gone, InDoubt, NotOurs, Parked, Refused, Unavailable
+from daemon.errors import Gone, InDoubt, NotOurs, Parked, Refused, Unavailable, where
 from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, Evidence, RemoteBatch, RemoteId
 
@@ -124,15 +123,26 @@ class Courier:
         if cancelled:
             await self._store.batches.dissolve(batch)
             return await self._store.batches.get(batch.id)
-        await self._gate.pass_through()
+        if wait := self._gate.admit():
+            if batch.trouble != self._gate.reason:
+                batch = await self._store.batches.note(batch, trouble=self._gate.reason)
+            await self._rest(batch, wait)
+            return batch
         try:
             async with self._counter:
-                return await self._send(batch)
+                sent = await self._send(batch)
         except CountTaken:
             await self._resolved.wait_at_most(PATIENCE.initial, self._clock)
             return batch
+        except Parked as trouble:
+            self._gate.close(str(trouble))
+            raise
         finally:
             self._resolved.ring()
+        if self._gate.open():
+            for bell in self._bells.values():
+                bell.ring()
+        return sent
 
     async def _send(self, batch: Batch) -> Batch:
         newest = await self._api.page(limit=1)
@@ -156,12 +166,10 @@ class Courier:
             return batch
         except Refused as refusal:
             log.warning("create refused", batch=batch.id, requests=batch.count, kind=refusal.kind)
-            await self._store.batches.dissolve(batch, refused=f"{refusal.kind}: {refusal}")
+            await self._store.batches.dissolve(batch, refused=f"{refusal.kind}: {refusal.said}")
             return await self._store.batches.get(batch.id)
-        except Unavailable as trouble:
+        except Unavailable:
             await self._store.batches.move(batch, State.PLANNED)
-            if isinstance(trouble, Parked):
-                self._gate.close(str(trouble))
             raise
         return await self._adopt(batch, remote, Evidence.ANSWER)
 
@@ -261,7 +269,7 @@ class Courier:
                 return await self._store.batches.move(
                     batch, State.ENDED, ended_at=remote.ended_at, results_url=remote.results_url, trouble=None
                 )
-            if self._overdue(batch, remote):
+            if _overdue(remote):
                 return await self._hold(batch, "it has not ended although it has expired", (remote,))
             batch = await self._next_poll(batch, trouble=None)
 
@@ -280,11 +288,6 @@ class Courier:
         now = self._clock.now()
         wait = self._orders.poll.wait_randomly(now - (batch.submitted_at or now))
         return await self._store.batches.note(batch, next_poll_at=now + wait, trouble=trouble)
-
-    def _overdue(self, batch: Batch, remote: RemoteBatch) -> bool:
-        if remote.expires_at is not None and remote.server_time is not None:
-            return remote.server_time > remote.expires_at + OVERDUE
-        return self._clock.now() > (batch.submitted_at or 0.0) + LIFE + OVERDUE
 
     async def _adopt(self, batch: Batch, remote: RemoteBatch, evidence: Evidence) -> Batch:
         now = self._clock.now()
@@ -332,11 +335,14 @@ class Courier:
                 pace, reason, at_least = PARKED, str(trouble), 0.0
             except Unavailable as trouble:
                 pace, reason, at_least = PATIENCE, str(trouble), trouble.retry_after or 0.0
-            except (OSError, Gone, Refused, NotOurs) as trouble:
-                pace, reason, at_least = PATIENCE, f"{type(trouble).__name__}: {trouble}", 0.0
+            except (Gone, Refused, NotOurs) as trouble:
+                pace, reason, at_least = PATIENCE, str(trouble), 0.0
+            except OSError as trouble:
+                # Its file may be named after what a user wrote, so only what went wrong is told.
+                pace, reason, at_least = PATIENCE, trouble.strerror or type(trouble).__name__, 0.0
             except Exception as bug:  # noqa: BLE001  a defect met by one batch is shown at that batch, and stops no other
                 # No traceback: an error's text may carry what users wrote.
-                log.error("defect", batch=batch.id, kind=type(bug).__name__, at=_where(bug))  # noqa: TRY400  as above
+                log.error("defect", batch=batch.id, kind=type(bug).__name__, at=where(bug))  # noqa: TRY400  as above
                 pace, reason, at_least = PARKED, f"a defect of batchd ({type(bug).__name__}): please report it", 0.0
             if self._clock.now() - asked > pace.longest:
                 failing_since = self._clock.now()
@@ -359,25 +365,43 @@ class Gate:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._closed_since: float | None = None
-        self._opens_at = 0.0
+        self._next_try_at = 0.0
+        self.reason = ""
+        """Why it is closed."""
+
+    def admit(self) -> float:
+        """Let a batch through, or say for how many seconds none is; while closed, one at a time may try."""
+        now = self._clock.now()
+        if self._closed_since is not None:
+            if now < self._next_try_at:
+                return self._next_try_at - now
+            self._next_try_at = now + PARKED.initial
+        return 0.0
 
     def close(self, reason: str) -> None:
         """Keep everybody for a while, longer the longer it lasts.
 
         Args:
-            reason: Why, for the log.
+            reason: Why, for people.
         """
         now = self._clock.now()
-        if self._closed_since is None or now - self._opens_at > PARKED.longest:
+        if self._closed_since is None:
             self._closed_since = now
         wait = PARKED.wait(now - self._closed_since)
-        self._opens_at = now + wait
+        self._next_try_at = now + wait
+        self.reason = reason
         log.error("submissions parked", reason=reason, seconds=round(wait))
 
-    async def pass_through(self) -> None:
-        """Wait until it is open."""
-        while (wait := self._opens_at - self._clock.now()) > 0:
-            await self._clock.sleep(wait)
+    def open(self) -> bool:
+        """Let everybody through, and say whether it was closed."""
+        was_closed, self._closed_since = self._closed_since is not None, None
+        return was_closed
+
+
+def _overdue(remote: RemoteBatch) -> bool:
+    """Whether it should have expired long since, by the server's time: ours may have been set meanwhile."""
+    expires_at = remote.expires_at or remote.created_at + LIFE
+    return remote.server_time is not None and remote.server_time > expires_at + OVERDUE
 
 
 def _id(batch: Batch) -> RemoteId:
@@ -389,9 +413,3 @@ def _id(batch: Batch) -> RemoteId:
 def _named(remote: RemoteBatch) -> str:
     made = datetime.fromtimestamp(remote.created_at, UTC).isoformat(timespec="seconds")
     return f"{remote.id} made {made} with {remote.counts.total} requests, {remote.status}"
-
-
-def _where(bug: BaseException) -> str:
-    """File and line of a defect: all that may be logged of it, since messages could carry what users wrote."""
-    frame = extract_tb(bug.__traceback__)[-1]
-    return f"{frame.filename}:{frame.lineno}"

@@ -5,8 +5,19 @@ No message here ever holds a prompt, an answer or a key.
 """
 
 from collections.abc import Sequence
+from traceback import extract_tb
 
 from daemon.model import Problem
+
+
+def where(bug: BaseException) -> str:
+    """File and line of a defect: all that may be told of it, since messages could carry what users wrote.
+
+    Args:
+        bug: One that was raised.
+    """
+    frame = extract_tb(bug.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"
 
 
 class BatchdError(Exception):
@@ -39,14 +50,15 @@ class Rejected(BatchdError):
 class Refused(BatchdError):
     """The API understood and will never take this: surely nothing was created."""
 
-    def __init__(self, message: str, kind: str = "invalid_request_error") -> None:
+    def __init__(self, said: str, kind: str = "invalid_request_error") -> None:
         """Keep the API's reason.
 
         Args:
-            message: What the API said, or what we say for it.
+            said: What the API said. It may repeat the prompt: only the job's own folder may show it.
             kind: Its `error.type`.
         """
-        super().__init__(message)
+        super().__init__(f"the API refuses it ({kind})")
+        self.said = said
         self.kind = kind
 
 

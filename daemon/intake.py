@@ -16,7 +16,8 @@ import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
-from daemon.decisions.jobfile import Rules, read
+from daemon.decisions.jobfile import Rules, Said, read
+from daemon.decisions.money import to_picodollars, worst_case
 from daemon.edges import claims, inbox, rejected
 from daemon.edges.claims import Claim
 from daemon.edges.clock import Bell, Clock
@@ -24,14 +25,16 @@ from daemon.edges.outbox import JobFolder, choose_name
 from daemon.edges.rejected import MAX_PROBLEMS
 from daemon.edges.spool import SpoolWriter
 from daemon.edges.store import NewRequest, Store
-from daemon.errors import Rejected
-from daemon.model import Caution, Entry, Problem
+from daemon.errors import BatchdError, Rejected, where
+from daemon.model import Caution, Entry, Problem, Terms
 from daemon.patience import patiently
 
 log = structlog.get_logger()
 
 READERS = 3
 """Files that are read at one time, so that a large one does not keep the small ones waiting."""
+HANDS = 1_000
+"""Files that are in hand at one time: one that has to wait for the disk keeps no reader from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class _Reading:
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
     cautions: list[Caution] = field(default_factory=list)
+    terms: Terms = field(default_factory=Terms)
 
 
 class Intake:
@@ -85,6 +89,7 @@ class Intake:
         self._accepted = accepted
         self._naming = threading.Lock()
         self._readers = anyio.Semaphore(READERS)
+        self._hands = anyio.Semaphore(HANDS)
         self._at_work = 0
         self.rejections = 0
         """Files refused since the start."""
@@ -124,6 +129,7 @@ class Intake:
             self._at_work -= 1
 
     async def _claim(self, candidates: list[inbox.Candidate], tasks: anyio.abc.TaskGroup) -> None:
+        troubles: list[str] = []
         for candidate in candidates:
             if await to_thread.run_sync(inbox.has_writer, self._places.inbox / candidate.relative):
                 continue
@@ -133,29 +139,43 @@ class Intake:
                 )
             except FileNotFoundError:
                 continue
+            except OSError as trouble:
+                # It stays where it is and delays no other; the next look tries again.
+                troubles.append(trouble.strerror or type(trouble).__name__)
+                continue
             await self.start(claim, tasks)
+        if troubles:
+            log.warning("not taken", files=len(troubles), reason=troubles[0])
 
     async def start(self, claim: Claim, tasks: anyio.abc.TaskGroup) -> None:
-        """Read a claimed file in the background, as soon as a reader is free.
+        """Read a claimed file in the background; waits only while too many are in hand.
 
         Args:
             claim: The file.
             tasks: Where.
         """
         self._at_work += 1
-        await self._readers.acquire()
+        await self._hands.acquire()
         tasks.start_soon(self._take_patiently, claim)
 
     async def _take_patiently(self, claim: Claim) -> None:
         try:
-            await patiently(partial(self._take, claim), self._clock, claim=claim.id)
+            await patiently(partial(self._take_in_turn, claim), self._clock, claim=claim.id)
         finally:
             self._at_work -= 1
-            self._readers.release()
+            self._hands.release()
             self._accepted.ring()
+
+    async def _take_in_turn(self, claim: Claim) -> None:
+        async with self._readers:
+            await self._take(claim)
 
     async def _take(self, claim: Claim) -> None:
         job = await self._store.jobs.of_claim(claim.id)
+        if job is None and not await to_thread.run_sync(claims.holds, claim):
+            # It lies in `rejected/`, and the disk refused what came after.
+            await self._forget(claim)
+            return
         if job is None:
             try:
                 name, total = await to_thread.run_sync(self._read, claim)
@@ -174,25 +194,41 @@ class Intake:
         name = await to_thread.run_sync(
             rejected.reject, self._places.outbox, claim.path, claim.relative, rejection.problems, rejection.count
         )
+        log.warning("file rejected", file=name, errors=rejection.count)
+        await self._forget(claim)
+
+    async def _forget(self, claim: Claim) -> None:
         await to_thread.run_sync(claims.discard, claim)
         await to_thread.run_sync(lambda: (self._places.spool / claim.id).unlink(missing_ok=True))
         self.rejections += 1
-        log.warning("file rejected", file=name, errors=rejection.count)
 
     def _read(self, claim: Claim) -> tuple[str, int]:
         """Check a file and spool its params; then, in the same worker thread, accept it."""
+        claims.secure(claim, self._places.inbox)
         if objection := inbox.objection(claim):
             raise Rejected([objection])
         index = self._places.spool / f"{claim.id}.index"
         try:
-            reading = self._spool(claim, index)
+            reading = self._spool_whatever_it_is(claim, index)
             if reading.count:
                 raise Rejected(reading.problems, reading.count)
             for caution in reading.cautions:
                 log.warning("caution", file=str(claim.relative), line=caution.line, message=caution.message)
-            return self._accept(claim, reading.total, index), reading.total
+            return self._accept(claim, reading, index), reading.total
         finally:
             index.unlink(missing_ok=True)
+
+    def _spool_whatever_it_is(self, claim: Claim, index: Path) -> _Reading:
+        """A defect that a file meets is told beside that file, and stops neither the others nor the next start."""
+        try:
+            return self._spool(claim, index)
+        except (OSError, BatchdError):
+            raise
+        except Exception as bug:
+            # No traceback: an error's text may carry what users wrote.
+            log.error("defect", claim=claim.id, kind=type(bug).__name__, at=where(bug))  # noqa: TRY400  as above
+            said = f"a defect of batchd ({type(bug).__name__} at {where(bug)}): please report it; nothing was sent"
+            raise Rejected([Problem(0, "", said)]) from bug
 
     def _spool(self, claim: Claim, index: Path) -> _Reading:
         found = _Reading()
@@ -209,11 +245,13 @@ class Intake:
                             found.problems.append(said)
                     case Caution():
                         found.cautions.append(said)
+                    case Terms():
+                        found.terms = said
             spool.finish()
             rows.finish()
         return found
 
-    def _accept(self, claim: Claim, total: int, index: Path) -> str:
+    def _accept(self, claim: Claim, reading: _Reading, index: Path) -> str:
         def taken(name: str) -> bool:
             return from_thread.run(self._store.jobs.named, name) is not None
 
@@ -227,14 +265,15 @@ class Intake:
                     name=name,
                     source=printable(claim.relative),
                     received_at=self._clock.now(),
-                    total=total,
+                    total=reading.total,
                     requests=_indexed(index),
+                    budget=to_picodollars(reading.terms.budget),
                 )
             )
             return name
 
 
-def entries(claim: Claim, rules: Rules) -> Iterator[Entry | Problem | Caution]:
+def entries(claim: Claim, rules: Rules) -> Iterator[Said]:
     """Read a claimed file.
 
     Args:
@@ -260,7 +299,18 @@ def printable(path: PurePosixPath) -> str:
 
 def _new_request(entry: Entry, offset: int, size: int) -> NewRequest:
     return NewRequest(
-        entry.custom_id, entry.name, entry.model, entry.max_tokens, entry.betas, entry.documents, offset, size
+        custom_id=entry.custom_id,
+        name=entry.name,
+        model=entry.model,
+        max_tokens=entry.max_tokens,
+        betas=entry.betas,
+        documents=entry.documents,
+        offset=offset,
+        size=size,
+        worst=worst_case(entry.params, entry.model, entry.max_tokens, entry.rounds),
+        budget=to_picodollars(entry.budget),
+        rounds=entry.rounds,
+        expect=None if entry.expect is None else entry.expect.decode(),
     )
 
 

@@ -57,6 +57,20 @@ class Entry:
     """Sorted: requests travel together only when these are equal, since betas belong to a whole batch."""
     documents: bool = True
     """Whether the text of the answer is wanted as a file of its own."""
+    budget: Decimal | None = None
+    """USD that this request may cost; None for any amount."""
+    rounds: int = 0
+    """How many times it may be continued when it comes back cut short."""
+    expect: bytes | None = None
+    """What its document must have to be whole, as the JSON that the user wrote; None when nothing is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a job file says of the job as a whole."""
+
+    budget: Decimal | None = None
+    """USD that all its requests may cost together; None for what the settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +155,11 @@ class Waiting:
     """Only requests of one cohort travel together: how a refused batch is narrowed down to what is wrong in it."""
     since: float
     """Unix seconds."""
+    job: JobId = JobId(0)
+    worst: int | None = 0
+    """Picodollars that it can cost at the most, all its rounds included; None where its price is not known."""
+    budget: int | None = None
+    """Picodollars that its user allows it; None for any amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +274,12 @@ class Job:
     """Whether `job.json` is in the outbox."""
     cancel_wanted: bool = False
     retry_wanted: bool = False
+    hold: str | None = None
+    """Why nothing more of it is sent, until it is released; None when nothing holds it."""
+    hold_until: float | None = None
+    """Unix seconds at which it is tried again by itself; None for when a person releases it."""
+    released: bool = False
+    """Whether a person has let it go whatever it costs."""
     results_length: int = 0
     """Bytes of `results.jsonl` that are acknowledged; what lies behind is a crash's leftover."""
 

@@ -9,6 +9,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -67,6 +68,7 @@ def _origin(value: str) -> str:
 Number = BeforeValidator(_number)
 Seconds = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Number, Field(ge=1)]
+Dollars = Annotated[Decimal, Number, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Place = Annotated[Path, AfterValidator(_place)]
 Beta = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 Betas = Annotated[tuple[Beta, ...], NoDecode, BeforeValidator(_listed)]
@@ -169,6 +171,17 @@ class Defaults(Table):
     max_tokens: Count = Field(default=64_000, description="The longest answer, in tokens.")
 
 
+class Budget(Table):
+    """`[budget]`: what may be spent, in USD; the worst case is reserved before anything is sent."""
+
+    per_job: Dollars = Field(
+        default=Decimal(0), description="USD that a job may cost which does not say; 0 for any amount."
+    )
+    per_day: Dollars = Field(
+        default=Decimal(0), description="USD that all jobs of a day (UTC) may cost; 0 for any amount."
+    )
+
+
 class ModelOverride(Table):
     """`[models."id"]`: what is to be known of a model instead of what the program knows."""
 
@@ -193,6 +206,7 @@ class Settings(BaseSettings):
     poll: Poll = Field(default_factory=Poll)
     retry: Retry = Field(default_factory=Retry)
     defaults: Defaults = Field(default_factory=Defaults)
+    budget: Budget = Field(default_factory=Budget)
     models: dict[str, ModelOverride] = Field(default_factory=dict)
 
     @classmethod

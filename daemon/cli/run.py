@@ -1,6 +1,7 @@
 """`batchd run`: the daemon in the foreground."""
 
 import resource
+import signal
 from functools import partial
 from typing import Annotated
 
@@ -41,6 +42,9 @@ def run(
     daemon works on the state folder. With --once: 0 every job is complete; 1
     some are not, or a file was rejected.
     """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Until the daemon listens for them itself, nothing is under way that could not be left at once.
+        signal.signal(number, _leave)
     from daemon.cli.serving import QUICK, serve  # noqa: PLC0415  the SDK, which `batchd status` must not wait for
 
     show = err() if once and err().is_terminal else None
@@ -50,3 +54,7 @@ def run(
     settings = chosen.settings(QUICK if sandbox else None)
     all_well = anyio.run(partial(serve, settings, once=once, in_sandbox=sandbox, show=show))
     return DONE if all_well or not once else FAILED
+
+
+def _leave(_number: int, _frame: object) -> None:
+    raise SystemExit(DONE)

@@ -12,6 +12,7 @@ from rich.table import Table
 from daemon.cli.console import cell, duration, moment, usd
 from daemon.closing import state_of, timestamp
 from daemon.edges.store import JobStanding, Standing, look_into_store
+from daemon.holding import answers
 from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, RemoteId, Verdict
 
@@ -52,7 +53,7 @@ def state(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> str:
     job, tally = standing.job, standing.tally
     if job.delivered:
         return "to be retried" if job.retry_wanted else state_of(job, tally)
-    if any(batch in batches and batches[batch].state is State.HELD for batch in standing.batches):
+    if job.hold is not None or any(batch in batches and batches[batch].state is State.HELD for batch in standing.batches):
         return "held"
     if job.cancel_wanted:
         return "cancelling"
@@ -71,18 +72,6 @@ def next_poll(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> float 
     polled = (batches[batch] for batch in standing.batches if batch in batches)
     due = (batch.next_poll_at for batch in polled if batch.state is State.PROCESSING)
     return min((each for each in due if each is not None), default=None)
-
-
-def answers(batch: Batch) -> list[str]:
-    """List the commands with which a person can decide about a held batch; none for any other.
-
-    Args:
-        batch: Any.
-    """
-    if batch.state is not State.HELD:
-        return []
-    known = batch.remote_id or RemoteId("ID")
-    return [f"batchd resolve {batch.id} {answer}" for answer in (f"--adopt {known}", "--resend", "--drop")]
 
 
 def tables(standing: Standing, now: float) -> RenderableType:

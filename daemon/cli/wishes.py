@@ -9,12 +9,12 @@ import typer
 from daemon.cli.console import cell, out, printable
 from daemon.cli.ending import DONE, Failure
 from daemon.cli.options import Chosen, takes_settings
-from daemon.cli.standing import answers
 from daemon.cli.status import job_named
 from daemon.edges.clock import Clock
 from daemon.edges.lock import daemon_runs
 from daemon.edges.store import DATABASE, Store, open_store
 from daemon.errors import Unusable
+from daemon.holding import answers
 from daemon.model import Job
 from daemon.settings import Settings
 
@@ -58,7 +58,7 @@ def retry(chosen: Chosen, *, job: JobName) -> int:
 
 @takes_settings
 def release(chosen: Chosen, *, job: JobName) -> int:
-    """Let a held job go on: its batches are asked after again.
+    """Let a held job go on: past its budget, or to ask after its batches again.
 
     A batch of which nobody knows whether the API has it needs more of an
     answer: see `batchd resolve --help`.
@@ -132,6 +132,10 @@ async def _retry(store: Store, job: Job) -> str:
 
 async def _release(store: Store, job: Job) -> str:
     held = [await store.batches.get(batch) for batch in await store.answers.held(job.id)]
+    if job.hold is not None:
+        await store.spending.release(job.id)
+        undecided = [line for batch in held for line in answers(batch)]
+        return "\n".join([f"Job {job.name} goes on, whatever it costs.", *undecided])
     if not held:
         raise Failure(f"job {printable(job.name)} is not held: see `batchd status`")
     released = [batch for batch in held if batch.remote_id is not None]

@@ -84,7 +84,8 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
     patient = more and counts != set(unresolved)
     for (betas, _, cohort), load in loads.items():
         full = len(load.requests) >= load.capacity
-        due = cohort or now - load.since >= limits.linger
+        # A clock that was set back while nobody ran must not make anybody linger until it is that late again.
+        due = cohort or not 0 <= now - load.since < limits.linger
         if full or (due and not patient):
             yield Plan(tuple(load.requests), betas, load.size)
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import islice
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
@@ -13,9 +14,9 @@ from daemon.decisions.jsonscan import Broken
 from daemon.decisions.naming import LONGEST_ID, Names
 from daemon.decisions.shape import PARAMETERS, Check, check, mapping, yes_or_no
 from daemon.decisions.strictjson import MOST_FLAWS, Flaw, Flawed, Json, encode, member
-from daemon.model import Caution, Entry, Problem
+from daemon.model import Caution, Entry, Problem, Terms
 
-Said: TypeAlias = Entry | Problem | Caution
+Said: TypeAlias = Entry | Problem | Caution | Terms
 """What a job file turns out to hold, piece by piece; one Problem, and the file is refused whole."""
 
 _MOST_CAUTIONS: Final = 100
@@ -50,6 +51,14 @@ def _betas(value: Json, path: str) -> Iterator[Flaw]:
             yield Flaw(f"{path}[{index}]", "must be the name of a beta: letters, digits, dots and hyphens")
 
 
+def _dollars(value: Json, path: str) -> Iterator[Flaw]:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 < value <= _MOST_DOLLARS:
+        yield Flaw(path, f"must be an amount of USD above 0, up to {_MOST_DOLLARS:,}")
+
+
+_MOST_DOLLARS: Final = 1_000_000
+
 SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
     {
         "model": PARAMETERS["model"],
@@ -58,6 +67,7 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         "params": mapping,
         "betas": _betas,
         "documents": yes_or_no,
+        "budget": _dollars,
     }
 )
 """The settings of a job or a request, each with its check. A new one is a line here, and a use of it in `Requests`."""
@@ -83,12 +93,13 @@ class _Settings(NamedTuple):
     shortcuts: dict[str, Json]
     betas: tuple[str, ...]
     documents: bool | None
+    budget: Decimal | None
     flaws: list[Flaw]
     unsound: frozenset[str] = frozenset()
     """The parameters of the API among the flawed ones."""
 
 
-_NOTHING: Final = _Settings("job", {}, {}, (), None, [])
+_NOTHING: Final = _Settings("job", {}, {}, (), None, None, [])
 
 
 class Requests:
@@ -114,7 +125,7 @@ class Requests:
         self._count = 0
         self._warned: set[Flaw] = set()
 
-    def settle(self, line: int, found: Json) -> Iterator[Problem]:
+    def settle(self, line: int, found: Json) -> Iterator[Problem | Terms]:
         """Take the job's settings; they hold for every request that is offered afterwards.
 
         Args:
@@ -127,6 +138,8 @@ class Requests:
             self._beneath = {**self._defaults, **self._job.shortcuts, **self._job.params}
             for flaw in self._job.flaws:
                 yield Problem(line, *flaw)
+            if self._job.budget is not None:
+                yield Terms(self._job.budget)
         else:
             yield Problem(line, "job", "must be an object with settings")
 
@@ -214,6 +227,7 @@ class Requests:
                 max_tokens=params["max_tokens"],
                 betas=betas,
                 documents=documents,
+                budget=own.budget,
             )
 
     def _place(self, path: str, own: _Settings) -> str:
@@ -261,7 +275,8 @@ def _read_settings(
             flaws += wrong
     betas = () if "betas" in unsound else tuple(found.get("betas", ()))
     shortcuts: dict[str, Json] = {key: found[key] for key in _SHORTCUTS if key in found}
-    return _Settings(params_path, params, shortcuts, betas, found.get("documents"), flaws, frozenset(unsound))
+    budget = None if "budget" in unsound or "budget" not in found else Decimal(str(found["budget"]))
+    return _Settings(params_path, params, shortcuts, betas, found.get("documents"), budget, flaws, frozenset(unsound))
 
 
 def _stray(key: str) -> str:

@@ -4,6 +4,7 @@ Every field may be missing, null or new: what was paid for is never dropped beca
 """
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
@@ -15,6 +16,9 @@ from daemon.model import Usage
 
 LONGEST = 256 * 1024 * 1024
 """Bytes of a line, beyond which the server is not believed to be sending one."""
+
+_MOST_TOKENS = 1 << 40
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 class _CacheCreation(msgspec.Struct, frozen=True):
@@ -107,13 +111,19 @@ def under(raw: bytes, wire_id: str, custom_id: str) -> bytes:
         raw: A line, without its end.
         wire_id: As it stands there.
         custom_id: The user's.
+
+    Raises:
+        Garbled: It does not stand there.
     """
+    here = msgspec.json.encode(custom_id)
     there = b'"%b"' % wire_id.encode()
+    # The nonce in it is known to nobody but the API's own field, so the first one is that field.
     if there in raw:
-        # The nonce in it is known to nobody but the API's own field, so the first one is that field.
-        return raw.replace(there, msgspec.json.encode(custom_id), 1)
-    line = json.loads(raw)
-    return msgspec.json.encode({**line, "custom_id": custom_id})
+        return raw.replace(there, here, 1)
+    for written in _STRING.finditer(raw):  # with escapes
+        if _unescaped(written[0]) == wire_id:
+            return raw[: written.start()] + here + raw[written.end() :]
+    raise Garbled("a line of the results does not say whose it is")
 
 
 async def lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
@@ -147,19 +157,31 @@ async def lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         yield line
 
 
+def _unescaped(written: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(written, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 def _usage(usage: _Usage) -> Usage:
-    written = usage.cache_creation_input_tokens or 0
     by_ttl = usage.cache_creation or _CacheCreation()
-    one_hour = by_ttl.ephemeral_1h_input_tokens or 0
+    one_hour = _tokens(by_ttl.ephemeral_1h_input_tokens)
     # Five minutes is the API's default: what it does not place belongs there.
-    five_minutes = max(written - one_hour, by_ttl.ephemeral_5m_input_tokens or 0)
+    placed = _tokens(by_ttl.ephemeral_5m_input_tokens)
+    five_minutes = max(_tokens(usage.cache_creation_input_tokens) - one_hour, placed)
     return Usage(
-        input_tokens=max(usage.input_tokens or 0, 0),
-        output_tokens=max(usage.output_tokens or 0, 0),
-        cache_read_input_tokens=max(usage.cache_read_input_tokens or 0, 0),
-        cache_write_5m_tokens=max(five_minutes, 0),
-        cache_write_1h_tokens=max(one_hour, 0),
+        input_tokens=_tokens(usage.input_tokens),
+        output_tokens=_tokens(usage.output_tokens),
+        cache_read_input_tokens=_tokens(usage.cache_read_input_tokens),
+        cache_write_5m_tokens=five_minutes,
+        cache_write_1h_tokens=one_hour,
     )
+
+
+def _tokens(count: int | None) -> int:
+    """A count that nobody can have is none: no column would take it."""
+    return count if count is not None and 0 < count < _MOST_TOKENS else 0
 
 
 def _read_leniently(raw: bytes) -> _Line:
@@ -191,7 +213,7 @@ def _read_leniently(raw: bytes) -> _Line:
 
 
 def _counted(usage: dict[str, Any]) -> dict[str, int]:
-    return {kind: count for kind, count in usage.items() if isinstance(count, int)}
+    return {kind: count for kind, count in usage.items() if type(count) is int}
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -5,6 +5,8 @@ repeat an unanswered create, which nobody could tell from a second batch, and pa
 """
 
 import logging
+import math
+import re
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
@@ -26,7 +28,10 @@ T = TypeVar("T")
 _BATCHES = "/v1/messages/batches"
 _SPEND_LIMIT = "You have reached your specified"
 """How the message of an organization's or workspace's own spend limit begins; it comes as a 400."""
+_KIND = re.compile(r"[a-z_]{1,40}")
 _MINUTE = 60.0
+_LONGEST_RETRY_AFTER = 3600.0
+"""Seconds; who asks for more is asked again all the same."""
 _CONNECT = 15.0
 """Seconds to reach the API at all."""
 
@@ -333,7 +338,7 @@ def _create_error(error: anthropic.APIStatusError) -> Exception:
 
 
 def _read_error(error: anthropic.APIStatusError) -> Exception:  # noqa: PLR0911  a table of statuses
-    kind, said = error.type or f"HTTP {error.status_code}", _message(error)
+    kind, said = _kind(error), _message(error)
     if error.error_code == "enforced_spend_limit_reached" or said.startswith(_SPEND_LIMIT):
         return Parked(f"the spend limit is reached ({kind}): raise it in the Console, or wait for the next month")
     match error.status_code:
@@ -346,9 +351,15 @@ def _read_error(error: anthropic.APIStatusError) -> Exception:  # noqa: PLR0911 
         case 429 | 529:
             return Unavailable(f"the API is busy ({error.status_code} {kind})", _retry_after(error.response))
         case 400 | 422:
-            return Refused(said or "refused without a reason", str(kind))
+            return Refused(said or "refused without a reason", kind)
         case status:
             return Unavailable(f"the API answered HTTP {status}", _retry_after(error.response))
+
+
+def _kind(error: anthropic.APIStatusError) -> str:
+    """Its `error.type`, which is shown and logged: only what looks like one, since a gateway may say anything there."""
+    kind = str(error.type or "")
+    return kind if _KIND.fullmatch(kind) else f"HTTP {error.status_code}"
 
 
 def _message(error: anthropic.APIStatusError) -> str:
@@ -362,15 +373,11 @@ def _message(error: anthropic.APIStatusError) -> str:
 def _retry_after(response: httpx2.Response) -> float | None:
     said = response.headers.get("retry-after", "")
     try:
-        return max(float(said), 0.0)
+        seconds = float(said)
     except ValueError:
-        pass
-    try:
-        then = parsedate_to_datetime(said).timestamp()
-    except ValueError:
-        return None
-    now = _date(response)
-    return None if now is None else max(then - now, 0.0)
+        then, now = _moment(said), _date(response)
+        seconds = math.nan if then is None or now is None else then - now
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
 
 
 def _no_credentials(error: anthropic.AnthropicError) -> Parked:
@@ -405,7 +412,11 @@ def _remote(batch: _Wire, response: httpx2.Response) -> RemoteBatch:
 
 
 def _date(response: httpx2.Response) -> float | None:
+    return _moment(response.headers.get("date", ""))
+
+
+def _moment(said: str) -> float | None:
     try:
-        return parsedate_to_datetime(response.headers.get("date", "")).timestamp()
-    except ValueError:
+        return parsedate_to_datetime(said).timestamp()
+    except (ValueError, OverflowError):
         return None

@@ -46,7 +46,7 @@ class Claim:
 
 
 def claim(inbox: Path, relative: PurePosixPath, claims: Path) -> Claim:
-    """Take something out of the inbox, durably, whatever it is.
+    """Take something out of the inbox, whatever it is; nothing is to be done with it before it is `secure`.
 
     Args:
         inbox: The folder.
@@ -73,14 +73,34 @@ def claim(inbox: Path, relative: PurePosixPath, claims: Path) -> Claim:
                 if error.errno != errno.EXDEV:
                     raise
                 _claim_by_copy(source, target, relative.name, claims / name)
-            _sync_file(target, relative.name)
-            os.fsync(target)
-            os.fsync(source)
             stat = os.stat(relative.name, dir_fd=target, follow_symlinks=False)
     except OSError:
         _discard_if_empty(claims / name)
         raise
     return Claim(name, claims / name, relative, stat.st_size, stat.st_mode)
+
+
+def secure(claim: Claim, inbox: Path) -> None:
+    """Make a claim durable, and with it that the inbox has it no more; once more does no harm.
+
+    Args:
+        claim: One that holds its file.
+        inbox: The folder that it came from.
+
+    Raises:
+        OSError: The disk refuses; repeat.
+    """
+    with disk.opened(claim.folder, claim.relative.parent) as target:
+        _sync_file(target, claim.relative.name)
+        os.fsync(target)
+    try:
+        with disk.opened(inbox, claim.relative.parent) as source:
+            os.fsync(source)
+    except OSError as error:
+        # Where its folder is gone or another now, nothing can bring its name back.
+        if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            raise
+    (claim.folder / _ORIGIN).unlink(missing_ok=True)
 
 
 def _sync_file(folder: int, name: str) -> None:
@@ -100,7 +120,8 @@ def _sync_file(folder: int, name: str) -> None:
 def _claim_by_copy(source: int, target: int, name: str, folder: Path) -> None:
     """Take a file from another file system: its copy is whole and named before the original goes.
 
-    The marker says which original goes; it is there before the copy has its name, and goes after the original.
+    The marker says which original goes; it is there before the copy has its name, and goes after the original. While
+    the original is there, what goes wrong leaves no copy under its name: it would be taken twice.
     """
     stat = os.stat(name, dir_fd=source, follow_symlinks=False)
     if not S_ISREG(stat.st_mode):
@@ -112,16 +133,18 @@ def _claim_by_copy(source: int, target: int, name: str, folder: Path) -> None:
         disk.copy_whole(original, target, _COPY)
         now = disk.stat_at(source, name)
         if now is None or _identity(now) != before:
-            os.unlink(_COPY, dir_fd=target)
             raise BlockingIOError(errno.EAGAIN, "the file changed while it was copied", name)
         with disk.opened(folder) as top:
             disk.write_whole(top, _ORIGIN, [json.dumps(before).encode()])
             os.fsync(top)
-            os.rename(_COPY, name, src_dir_fd=target, dst_dir_fd=target)
-            os.fsync(target)
-            os.unlink(name, dir_fd=source)
-            os.fsync(source)
-            os.unlink(_ORIGIN, dir_fd=top)
+        os.rename(_COPY, name, src_dir_fd=target, dst_dir_fd=target)
+        os.fsync(target)
+        os.unlink(name, dir_fd=source)
+    except OSError:
+        if disk.stat_at(source, name) is not None:
+            for half in (name, _COPY):
+                disk.unlink_at(target, half)
+            raise
     finally:
         os.close(original)
 
@@ -187,9 +210,19 @@ def _remove_original(inbox: Path, held: Claim) -> None:
     with suppress(FileNotFoundError), disk.opened(inbox, held.relative.parent) as source:
         now = disk.stat_at(source, held.relative.name)
         if now is not None and _identity(now) == identity:
+            disk.sync_folder(held.path.parent)
             os.unlink(held.relative.name, dir_fd=source)
             os.fsync(source)
     marker.unlink()
+
+
+def holds(claim: Claim) -> bool:
+    """Whether what was taken still lies in its claim: it does not once it was moved on.
+
+    Args:
+        claim: From `claim` or `recover_claims`.
+    """
+    return os.path.lexists(claim.path)
 
 
 def open_claim(claim: Claim) -> BinaryIO:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
@@ -60,15 +61,18 @@ def choose_name(outbox: Path, wanted: PurePosixPath | str, taken: Callable[[str]
         OSError: The outbox cannot be read, or has ten thousand of that name.
     """
     *queue, last = safepath.components(PurePosixPath(wanted))
-    parents: list[str] = []
+    parent = ""
     for part in queue:
-        parents.append(f"{part}-2" if _reserved("/".join(parents), part, taken) else part)
-    parent = "/".join(parents)
-    for name in safepath.numbered(last):
+        parent = _first(parent, part, lambda whole: _kind(outbox, whole) is _Kind.OTHER, taken)
+    return _first(parent, last, lambda whole: taken(whole) or _kind(outbox, whole) is not _Kind.FREE, taken)
+
+
+def _first(parent: str, wanted: str, occupied: Callable[[str], bool], taken: Callable[[str], bool]) -> str:
+    for name in safepath.numbered(wanted):
         whole = f"{parent}/{name}" if parent else name
-        if not (_reserved(parent, name, taken) or taken(whole) or _occupied(outbox, PurePosixPath(whole))):
+        if not _reserved(parent, name, taken) and not occupied(whole):
             return whole
-    raise FileExistsError(errno.EEXIST, "every name like this one is taken", str(wanted))
+    raise FileExistsError(errno.EEXIST, "every name like this one is taken", wanted)
 
 
 def _reserved(parent: str, name: str, taken: Callable[[str], bool]) -> bool:
@@ -78,18 +82,27 @@ def _reserved(parent: str, name: str, taken: Callable[[str], bool]) -> bool:
     return _JOB_FILES.fullmatch(name) is not None and taken(parent)
 
 
-def _occupied(outbox: Path, inside: PurePosixPath) -> bool:
-    """Whether something has the name already, other than an empty folder."""
+class _Kind(Enum):
+    """What has a name in the outbox already."""
+
+    FREE = auto()
+    """Nothing, or an empty folder."""
+    FOLDER = auto()
+    OTHER = auto()
+    """A link, or a file of somebody's."""
+
+
+def _kind(outbox: Path, inside: str) -> _Kind:
     try:
-        with disk.opened(outbox, inside) as at, os.scandir(at) as entries:
-            return next(entries, None) is not None
+        with disk.opened(outbox, PurePosixPath(inside)) as at, os.scandir(at) as entries:
+            return _Kind.FREE if next(entries, None) is None else _Kind.FOLDER
     except FileNotFoundError:
-        return False
+        return _Kind.FREE
     except NotADirectoryError:
-        return True
+        return _Kind.OTHER
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return True
+            return _Kind.OTHER
         raise
 
 

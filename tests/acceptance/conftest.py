@@ -10,26 +10,23 @@ from tests.acceptance.installation import Installation
 @pytest.fixture
 def batchd(tmp_path: Path) -> Iterator[Installation]:
     """A fresh folder."""
-    installation = Installation(tmp_path)
-    yield installation
-    installation.end()
+    with Installation(tmp_path) as installation:
+        yield installation
 
 
 @pytest.fixture(scope="session")
 def paused(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose daemon was stopped while the only batch of the job `slow` was at the API."""
-    installation = Installation(tmp_path_factory.mktemp("paused"))
-    installation.drop("slow.md", "Answer slowly. [sandbox: take 2]")
-    process = installation.start("run", "--sandbox")
-    installation.wait_until_sent()
-    assert installation.stop(process) == 0
-    installation.end()
-    return installation.home
+    with Installation(tmp_path_factory.mktemp("paused")) as installation:
+        installation.drop("slow.md", "Answer slowly. [sandbox: take 3]")
+        process = installation.start("run", "--sandbox")
+        installation.wait_until_sent()
+        assert installation.stop(process) == 0
+        return installation.home
 
 
 @pytest.fixture
 def under_way(paused: Path, tmp_path: Path) -> Iterator[Installation]:
     """The same, to be worked with."""
-    installation = Installation(shutil.copytree(paused, tmp_path / "home"))
-    yield installation
-    installation.end()
+    with Installation(shutil.copytree(paused, tmp_path / "home")) as installation:
+        yield installation

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 REPOSITORY = Path(__file__).parents[2]
 QUICK = {"BATCHD_INTAKE__SETTLE": "0.1", "BATCHD_BATCH__LINGER": "0.1", "BATCHD_POLL__INITIAL": "0.3"}
@@ -43,14 +43,15 @@ class Installation:
         )
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "daemon", *words],
-            cwd=self.home,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        with (self.home / ".log").open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "daemon", *words],
+                cwd=self.home,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         self.running.append(process)
         return process
 
@@ -58,7 +59,10 @@ class Installation:
         process.send_signal(signal.SIGTERM)
         return process.wait(10)
 
-    def end(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for process in self.running:
             process.kill()
             process.wait()
@@ -81,11 +85,8 @@ class Installation:
         return summary
 
     def wait_until_sent(self) -> None:
-        self.wait_until(
-            lambda: (
-                (self.state / "batchd.sqlite").exists() and self.sql("SELECT 1 FROM batches WHERE state = 'processing'")
-            )
-        )
+        self.wait_until_running()
+        self.wait_until(lambda: self.sql("SELECT 1 FROM batches WHERE state = 'processing'"))
 
     def wait_until_running(self) -> None:
         self.wait_until((self.state / "batchd.sqlite").exists)

@@ -2,49 +2,41 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from tests.acceptance.installation import SOON, Installation
 
 
 def test_once_in_the_sandbox_brings_every_job_to_its_end(batchd: Installation) -> None:
-    batchd.drop("letter.md", "Write a letter of at least 50 words.")
+    batchd.drop("letter.md", "CANARY-PROMPT: write a letter of at least 50 words.")
     lines = ({"custom_id": f"q {n}", "params": {"messages": [{"role": "user", "content": "Hi"}]}} for n in range(3))
     batchd.drop("many.jsonl", "\n".join(map(json.dumps, lines)))
-    ended = batchd.call("run", "--once", "--sandbox")
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == ""
+    ended = batchd.call("run", "--once", "--sandbox", ANTHROPIC_LOG="debug", ANTHROPIC_API_KEY="CANARY-KEY")
+    assert (ended.returncode, ended.stdout) == (0, "")
     assert batchd.job("letter")["state"] == "done"
     assert batchd.job("many")["requests"]["complete"] == 3
     assert (batchd.outbox / "letter" / "documents" / "letter.md").read_text()
     assert not any(batchd.inbox.iterdir())
+    # The log is logfmt, without colour, prompt or key.
+    log = ended.stderr.splitlines()
+    assert all(line.startswith("timestamp=") and " level=" in line and " event=" in line for line in log)
+    assert "CANARY" not in ended.stderr
+    assert "\x1b" not in ended.stderr
+    # The request keeps the rights that its user gave it, in a folder that is closed.
+    made = [batchd.outbox, batchd.state, *batchd.outbox.rglob("*"), *batchd.state.rglob("*")]
+    assert not [path for path in made if path.stat().st_mode & 0o077 and not path.name.startswith("request.")]
 
 
-def test_logs_are_logfmt_without_colour_or_prompt(batchd: Installation) -> None:
-    batchd.drop("secret.md", "CANARY-PROMPT")
-    log = batchd.call("run", "--once", "--sandbox", ANTHROPIC_LOG="debug", ANTHROPIC_API_KEY="CANARY-KEY").stderr
-    assert all(line.startswith("timestamp=") and " level=" in line and " event=" in line for line in log.splitlines())
-    assert "CANARY" not in log
-    assert "\x1b" not in log
-
-
-def test_under_systemd_the_journal_has_the_time(batchd: Installation) -> None:
-    log = batchd.call("run", "--once", "--sandbox", JOURNAL_STREAM="8:1").stderr
-    assert log
-    assert all(line.startswith("level=") for line in log.splitlines())
-
-
-def test_quiet_says_nothing_while_all_is_well(batchd: Installation) -> None:
-    batchd.drop("a.md", "Hi")
-    ended = batchd.call("run", "--once", "--sandbox", "--quiet")
-    assert (ended.returncode, ended.stderr, ended.stdout) == (0, "", "")
-
-
-def test_once_ends_with_1_when_a_file_was_rejected(batchd: Installation) -> None:
+def test_once_ends_with_1_when_a_file_was_rejected_and_the_journal_has_its_own_time(batchd: Installation) -> None:
     batchd.drop("bad.json", "{")
-    ended = batchd.call("run", "--once", "--sandbox")
+    ended = batchd.call("run", "--once", "--sandbox", JOURNAL_STREAM="8:1")
     assert ended.returncode == 1
     assert (batchd.outbox / "rejected" / "bad.json.errors.json").exists()
+    assert "file rejected" in ended.stderr
+    assert all(line.startswith("level=") for line in ended.stderr.splitlines())
 
 
 def test_once_ends_with_1_when_a_request_failed_and_retry_sends_it_again(batchd: Installation) -> None:
@@ -78,29 +70,25 @@ def test_a_second_daemon_says_so_and_sigterm_ends_the_first(batchd: Installation
     assert batchd.status()["daemon"] == {"running": False, "pid": None}
 
 
-def test_sigint_ends_it_as_well(batchd: Installation) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", [0.0, 0.1])
+def test_it_can_be_stopped_while_it_starts(batchd: Installation, number: signal.Signals, after: float) -> None:
     process = batchd.start("run", "--sandbox")
-    batchd.wait_until_running()
-    process.send_signal(signal.SIGINT)
+    batchd.wait_until(batchd.state.exists)
+    time.sleep(after)
+    process.send_signal(number)
     assert process.wait(10) == 0
 
 
-def test_what_was_killed_goes_on_in_the_sandbox_too(batchd: Installation) -> None:
+def test_what_was_killed_goes_on_in_the_sandbox_too_and_quietly(batchd: Installation) -> None:
     batchd.drop("slow.md", "Answer slowly. [sandbox: take 2]")
     process = batchd.start("run", "--sandbox")
     batchd.wait_until_sent()
     process.kill()
     process.wait()
-    assert batchd.call("run", "--once", "--sandbox").returncode == 0
+    ended = batchd.call("run", "--once", "--sandbox", "--quiet")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     assert len(batchd.job("slow")["batches"]) == 1
-
-
-def test_nothing_is_readable_by_others(batchd: Installation) -> None:
-    batchd.drop("a.md", "Hi")
-    batchd.call("run", "--once", "--sandbox")
-    made = [batchd.outbox, batchd.state, *batchd.outbox.rglob("*"), *batchd.state.rglob("*")]
-    # The request keeps the rights that its user gave it, in a folder that is closed.
-    assert not [path for path in made if path.stat().st_mode & 0o077 and not path.name.startswith("request.")]
 
 
 def test_the_demo_shows_everything_from_any_folder(batchd: Installation, tmp_path: Path) -> None:

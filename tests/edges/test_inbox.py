@@ -320,6 +320,7 @@ def test_a_file_of_another_file_system_is_copied_and_then_removed(elsewhere: Pat
     claim = claims.claim(elsewhere, drop(elsewhere, "nightly/a.md", text), state)
     assert read(claim) == text.encode()
     assert names(elsewhere) == set()
+    claims.secure(claim, elsewhere)
     assert [path.name for path in claim.folder.rglob("*") if path.is_file()] == ["a.md"]
 
 

@@ -123,14 +123,14 @@ def test_what_is_wrong_is_said_with_name_value_source_and_remedy(
 
 def test_each_mistake_has_its_line() -> None:
     text = complaint(
-        toml='poll = 3\n[intake]\nsetle = 1\n[api]\ntimeout = "x"\n[batch]\nmax_requests = true\n[budget]\n'
+        toml='poll = 3\n[intake]\nsetle = 1\n[api]\ntimeout = "x"\n[batch]\nmax_requests = true\n[budgets]\n'
     )
     assert text.splitlines() == [
         "api.timeout = 'x' (from batchd.toml): should be a valid number, unable to parse string as a number",
         "intake.setle (from batchd.toml): there is no such setting; did you mean intake.settle?",
         "batch.max_requests = True (from batchd.toml): should be a number",
         "poll = 3 (from batchd.toml): should be a table",
-        "budget (from batchd.toml): there is no such setting; docs/settings.md names all",
+        "budgets (from batchd.toml): there is no such setting; did you mean budget?",
     ]
 
 

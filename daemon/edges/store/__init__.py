@@ -10,16 +10,19 @@ from daemon.edges.store.batches import Batches, BodyRow, CountTaken, Stale
 from daemon.edges.store.database import Database
 from daemon.edges.store.jobs import AGAIN, Jobs, NewRequest, Tally
 from daemon.edges.store.overview import JobStanding, Overview, Standing
+from daemon.edges.store.spending import GROUPS, Spending, Spent
 
 __all__ = [
     "AGAIN",
     "DATABASE",
+    "GROUPS",
     "BodyRow",
     "CountTaken",
     "JobStanding",
     "NewRequest",
     "NotHeld",
     "Overview",
+    "Spent",
     "Stale",
     "Standing",
     "Store",
@@ -40,6 +43,7 @@ class Store:
     batches: Batches
     answers: Answers
     overview: Overview
+    spending: Spending
     database: Database
 
 
@@ -72,4 +76,4 @@ async def look_into_store(path: Path) -> AsyncIterator[Store]:
 
 
 def _store(database: Database) -> Store:
-    return Store(Jobs(database), Batches(database), Answers(database), Overview(database), database)
+    return Store(Jobs(database), Batches(database), Answers(database), Overview(database), Spending(database), database)

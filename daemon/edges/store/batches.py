@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import aiosqlite
 
+from daemon.decisions.money import to_picodollars
 from daemon.edges.store.database import Database, Row, insert, many, update
-from daemon.edges.store.money import to_picodollars
 from daemon.lifecycle import State, may_follow
 from daemon.model import (
     Batch,
@@ -23,6 +23,8 @@ from daemon.model import (
     Verdict,
     Waiting,
 )
+
+LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL"
 
 _UNFINISHED = "state NOT IN ('settled', 'dissolved')"
 
@@ -51,15 +53,17 @@ class Batches:
         self._database = database
 
     async def waiting(self, most: int) -> list[Waiting]:
-        """List the requests that wait for a trip, oldest first.
+        """List the requests that wait for a trip, oldest first; those of a held job wait for more than that.
 
         Args:
             most: How many at the most.
         """
         return await self._database.values(
             _waiting,
-            """SELECT id, size, max_tokens, betas, cohort, since FROM requests
-               WHERE batch IS NULL AND verdict IS NULL ORDER BY id LIMIT ?""",
+            """SELECT requests.id, size, max_tokens, betas, cohort, since, job, worst, requests.budget
+               FROM requests JOIN jobs ON jobs.id = job
+               WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from)
+               ORDER BY requests.id LIMIT ?""",
             most,
         )
 
@@ -95,7 +99,11 @@ class Batches:
                     planned_at=now,
                 )
                 seats = [(batch, row, request) for row, request in enumerate(plan.requests)]
-                await many(db, "INSERT INTO trips (batch, row, request) VALUES (?, ?, ?)", seats)
+                await many(
+                    db,
+                    "INSERT INTO trips (batch, row, request, reserved) SELECT ?, ?, id, worst FROM requests WHERE id = ?",
+                    seats,
+                )
                 await many(
                     db,
                     "UPDATE requests SET batch = ? WHERE id = ? AND batch IS NULL AND verdict IS NULL",
@@ -200,6 +208,19 @@ class Batches:
         )
         return (False, False) if row is None else (bool(row["any"]), bool(row["every"]))
 
+    async def jobs_in(self, batch: BatchId) -> list[str]:
+        """Name the jobs that travel in a batch.
+
+        Args:
+            batch: Its id.
+        """
+        rows = await self._database.rows(
+            """SELECT DISTINCT name FROM jobs WHERE id IN (
+                   SELECT job FROM trips JOIN requests ON requests.id = request WHERE trips.batch = ?) ORDER BY id""",
+            batch,
+        )
+        return [row["name"] for row in rows]
+
     async def to_cancel(self) -> list[BatchId]:
         """List the batches that a cancelled job travels in and that were not told of it yet."""
         rows = await self._database.rows(
@@ -226,7 +247,7 @@ class Batches:
             changed = await update(
                 db,
                 "UPDATE batches SET state = 'dissolved', trouble = ? WHERE id = ? AND state = ?",
-                refused,
+                refused and "the API refused it",
                 batch.id,
                 batch.state,
             )
@@ -374,6 +395,8 @@ class Batches:
             await many(
                 db, "UPDATE jobs SET results_length = ? WHERE id = ?", ((size, job) for job, size in lengths.items())
             )
+            # What cost less than its worst case may have made room for what waits for money.
+            await update(db, LET_GO + " WHERE hold IS NOT NULL")
 
         await self._database.write(step)
 
@@ -396,7 +419,15 @@ def _split(betas: str) -> tuple[str, ...]:
 
 def _waiting(row: Row) -> Waiting:
     return Waiting(
-        RequestId(row["id"]), row["size"], row["max_tokens"], _split(row["betas"]), row["cohort"], row["since"]
+        id=RequestId(row["id"]),
+        size=row["size"],
+        max_tokens=row["max_tokens"],
+        betas=_split(row["betas"]),
+        cohort=row["cohort"],
+        since=row["since"],
+        job=JobId(row["job"]),
+        worst=row["worst"],
+        budget=row["budget"],
     )
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import aiosqlite
 
+from daemon.decisions.money import from_picodollars
 from daemon.edges.store.database import Database, Row, insert, many, update
-from daemon.edges.store.money import from_picodollars
 from daemon.model import Cost, Job, JobId, ReportRow, Usage, Verdict
 
 PAGE = 1000
@@ -30,6 +30,10 @@ class NewRequest:
     documents: bool
     offset: int
     size: int
+    worst: int | None = 0
+    budget: int | None = None
+    rounds: int = 0
+    expect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Jobs:
         received_at: float,
         total: int,
         requests: Iterable[NewRequest],
+        budget: int | None = None,
     ) -> Job:
         """Acknowledge a file: the job and all its requests, or nothing, in one durable commit.
 
@@ -73,18 +78,29 @@ class Jobs:
             received_at: Unix seconds.
             total: How many requests there are.
             requests: All of them, drawn in the database's own thread, so that they need never be in memory at once.
+            budget: Picodollars that the job may cost; None for what the settings say.
         """
 
         async def step(db: aiosqlite.Connection) -> None:
-            job = await insert(db, "jobs", claim=claim, name=name, source=source, received_at=received_at, total=total)
+            job = await insert(
+                db,
+                "jobs",
+                claim=claim,
+                name=name,
+                source=source,
+                received_at=received_at,
+                total=total,
+                budget=budget,
+            )
             await many(
                 db,
                 """INSERT INTO requests
-                       (job, custom_id, name, model, max_tokens, betas, documents, offset, size, since)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                       (job, custom_id, name, model, max_tokens, betas, documents, offset, size, since,
+                        worst, budget, rounds, expect)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     (job, r.custom_id, r.name, r.model, r.max_tokens, ",".join(r.betas), r.documents)
-                    + (r.offset, r.size, received_at)
+                    + (r.offset, r.size, received_at, r.worst, r.budget, r.rounds, r.expect)
                     for r in requests
                 ),
             )
@@ -206,6 +222,15 @@ class Jobs:
             await update(db, f"UPDATE jobs SET {column} = 1 WHERE id = ?", job)  # noqa: S608  one of two names
 
         await self._database.write(step)
+
+    async def where(self, condition: str) -> list[Job]:
+        """List jobs.
+
+        Args:
+            condition: SQL of this package's own.
+        """
+        rows = await self._database.rows(f"SELECT * FROM jobs WHERE {condition} ORDER BY id")  # noqa: S608  as said
+        return [_job(row) for row in rows]
 
     async def to_retry(self) -> list[Job]:
         """List the finished jobs whose failed requests a person wants sent again."""
@@ -394,5 +419,8 @@ def _job(row: Row) -> Job:
         delivered=bool(row["delivered"]),
         cancel_wanted=bool(row["cancel_wanted"]),
         retry_wanted=bool(row["retry_wanted"]),
+        hold=row["hold"],
+        hold_until=row["hold_until"],
+        released=bool(row["released"]),
         results_length=row["results_length"],
     )

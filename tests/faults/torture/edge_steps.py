@@ -7,13 +7,13 @@ C does below them (SQLite's own writes) is swept by `syscalls.py`.
 import builtins
 import io
 import os
-import signal
 import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
+from signal import SIGKILL, Signals
 from typing import IO, Any, ParamSpec, TypeVar, cast
 
 from httpcore2._backends.anyio import AnyIOBackend, AnyIOStream
@@ -42,21 +42,23 @@ class StepBlow:
     """Strikes at the step of this number; at none, it only counts."""
 
     at: int | None = None
+    signal: Signals = SIGKILL
 
     def strike(self, log: Path) -> None:
-        install(Steps(log, self.at))
+        install(Steps(log, self.at, self.signal))
 
     def __str__(self) -> str:
-        return f"killed at step {self.at}"
+        return f"{self.signal.name} at step {self.at}"
 
 
 class Steps:
     """The steps of this process, two for each effect: before it and after it."""
 
-    def __init__(self, log: Path, die_at: int | None) -> None:
+    def __init__(self, log: Path, strike_at: int | None, strike_with: Signals) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         self._write = os.write
-        self._die_at = die_at
+        self._strike_at = strike_at
+        self._strike_with = strike_with
         self._count = 0
         self._lock = threading.Lock()
 
@@ -64,8 +66,8 @@ class Steps:
         with self._lock:
             self._count += 1
             self._write(self._log, f"{name}\n".encode())
-            if self._count == self._die_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            if self._count == self._strike_at:
+                os.kill(os.getpid(), self._strike_with)
 
     def around(self, name: str, call: Callable[P, R]) -> Callable[P, R]:
         @wraps(call)

@@ -10,9 +10,9 @@ from pathlib import Path
 from daemon.sandbox import Fault
 from daemon.settings import Settings
 from tests.faults.torture.judge import Flaws, Left, compare, look, torn
-from tests.faults.torture.stage import Stage
 from tests.faults.torture.processes import Child, Ended, fork, judge
 from tests.faults.torture.scenario import KEY, Home, Scenario, drop, jsonl
+from tests.faults.torture.stage import Stage
 from tests.faults.torture.table import Row
 from tests.support.house import FastClock
 
@@ -40,7 +40,7 @@ def _ware(number: int, luck: random.Random) -> tuple[str, bytes]:
             return f"queue/{number:04}.jsonl", jsonl(prompts)
         case 5:
             return f"{number:04}.jsonl", jsonl([f"[sandbox: fail overloaded_error 1] {prompts[0]}", *prompts[1:]])
-        case 7 if number % 16 == 7:  # noqa: PLR2004  every sixteenth is wrong
+        case 7 if number % 16 == 7:
             return f"{number:04}.jsonl", jsonl(prompts) + b"{\n"
         case _:
             return f"{number:04}.jsonl", jsonl(prompts)
@@ -127,7 +127,7 @@ def _set(tables: Mapping[str, object]) -> Iterator[str]:
 
 def _let_live(child: Child, luck: random.Random) -> Ended:
     """Give a daemon some time, most often some work as well, and kill it."""
-    if luck.random() < 0.2:  # noqa: PLR2004  a fifth die in their start
+    if luck.random() < 0.2:
         return child.wait(luck.uniform(0.2, 2.0)) or child.kill()
     return child.wait(START, until_ready=True) or child.wait(luck.expovariate(1.2)) or child.kill()
 

@@ -26,6 +26,8 @@ from tests.faults.torture.scenario import Scenario
 from tests.support.house import FastClock
 
 _PR_SET_PDEATHSIG = 1
+_GLANCE = 0.002
+"""Seconds between looks at a process: nothing tells when one is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,16 @@ class Child:
             return None
         finally:
             os.close(handle)
+
+    def wait_until_stopped(self, seconds: float) -> bool:
+        """Wait until it is stopped (SIGSTOP); False when it has ended before."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            pid, status = os.waitpid(self.pid, os.WUNTRACED | os.WNOHANG)
+            if pid:
+                return os.WIFSTOPPED(status)
+            time.sleep(_GLANCE)
+        raise TimeoutError(f"process {self.pid} neither stopped nor ended")
 
     def kill(self) -> Ended:
         """Kill it, if it still lives."""

@@ -13,7 +13,7 @@ import anyio
 
 from daemon.app import serve
 from tests.faults.torture.judge import Flaws, Left, compare, look, torn
-from tests.faults.torture.processes import Ended, Judge, fork, judge
+from tests.faults.torture.processes import Child, Ended, Judge, fork, judge
 from tests.faults.torture.scenario import KEY, Home, Scenario
 from tests.faults.torture.table import Row
 from tests.support.house import FastClock
@@ -43,20 +43,21 @@ class Stage:
     """One scenario, played as often as one likes, each time in a fresh house with a sandbox of its own."""
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
-        self.scenario = scenario
-        self._folder = folder
+        self.folder = folder
+        self._scenario = scenario
         self._number = 0
 
     @contextmanager
-    def play(self) -> Iterator["Play"]:
+    def play(self, house: Path | None = None) -> Iterator["Play"]:
+        """Set the stage; the house may lie elsewhere than all that is only of the play."""
         self._number += 1
-        place = self._folder / f"{self._number:05}"
-        home, clock = Home(place), FastClock(FASTER)
+        place = self.folder / f"{self._number:05}"
+        home, clock = Home(house or place / "house"), FastClock(FASTER)
         for folder in (place, home.inbox):
             folder.mkdir(parents=True)
-        self.scenario.drop_all(home.inbox)
-        with judge(self.scenario, place / "sandbox", clock) as found:
-            play = Play(home, found, self.scenario, clock)
+        self._scenario.drop_all(home.inbox)
+        with judge(self._scenario, place / "sandbox", clock) as found:
+            play = Play(place, home, found, self._scenario, clock)
             yield play
         if not play.keep:
             shutil.rmtree(place)
@@ -67,37 +68,40 @@ class Stage:
             ended = play.run(counting)
             if ended.status != 0:
                 play.keep = True
-                raise RuntimeError(f"the undisturbed run did not end well ({ended.status}): see {play.home.place}/log")
+                raise RuntimeError(f"the undisturbed run did not end well ({ended.status}): see {play.place}/log")
             return Undisturbed(look(play.home, play.judge.ledger()), play.steps() if counting else [])
 
 
 class Play:
-    """One house."""
+    """One house, and who judges what is done in it."""
 
-    def __init__(self, home: Home, found: Judge, scenario: Scenario, clock: FastClock) -> None:
+    def __init__(self, place: Path, home: Home, found: Judge, scenario: Scenario, clock: FastClock) -> None:
+        self.place = place
         self.home = home
         self.judge = found
         self.keep = False
-        """Whether the house is wanted afterwards, to see what went wrong."""
+        """Whether the place is wanted afterwards, to see what went wrong."""
         self._settings = home.settings(scenario, found.url)
         self._clock = clock
 
     def run(self, blow: Blow | None = None) -> Ended:
         """Run the daemon until nothing is left to do, or until a blow ends it."""
+        return self.start(blow).end(PATIENCE)
 
+    def start(self, blow: Blow | None = None) -> Child:
         def work() -> None:
             if blow is not None:
-                blow.strike(self.home.place / "steps")
+                blow.strike(self.place / "steps")
             anyio.run(self._serve)
 
-        return fork(work, self.home.place).end(PATIENCE)
+        return fork(work, self.place)
 
     async def _serve(self) -> None:
         await serve(self._settings, KEY, once=True, clock=self._clock)
 
     def steps(self) -> list[str]:
         """What the last run that was struck did, up to its end."""
-        return (self.home.place / "steps").read_text().splitlines()
+        return (self.place / "steps").read_text().splitlines()
 
 
 def sweep(
@@ -115,7 +119,7 @@ def sweep(
             flaws += compare(look(play.home, play.judge.ledger()), undisturbed.left)
             play.keep = bool(flaws)
             named = ", then ".join(str(blow) for blow in falling)
-            row.add(flaws, ended, f"{named} of {len(undisturbed.steps)}, see {play.home.place}")
+            row.add(flaws, ended, f"{named} of {len(undisturbed.steps)}, see {play.place}")
     return row
 
 

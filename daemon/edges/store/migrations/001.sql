@@ -12,7 +12,12 @@ CREATE TABLE jobs (
     delivered      INTEGER NOT NULL DEFAULT 0 CHECK (delivered IN (0, 1) AND (NOT delivered OR finished_at IS NOT NULL)),
     cancel_wanted  INTEGER NOT NULL DEFAULT 0 CHECK (cancel_wanted IN (0, 1)),
     retry_wanted   INTEGER NOT NULL DEFAULT 0 CHECK (retry_wanted IN (0, 1)),
-    results_length INTEGER NOT NULL DEFAULT 0 CHECK (results_length >= 0)
+    results_length INTEGER NOT NULL DEFAULT 0 CHECK (results_length >= 0),
+    budget         INTEGER CHECK (budget >= 0),             -- of the job's own; NULL: what the settings say
+    hold           TEXT,                                    -- why nothing more of it is sent
+    held_from      INTEGER CHECK ((held_from IS NULL) = (hold IS NULL)),  -- the first request that waits for money
+    hold_until     REAL CHECK (hold_until IS NULL OR hold IS NOT NULL),
+    released       INTEGER NOT NULL DEFAULT 0 CHECK (released IN (0, 1))
 ) STRICT;
 CREATE INDEX jobs_open ON jobs (id) WHERE NOT delivered;
 
@@ -64,6 +69,11 @@ CREATE TABLE requests (
     size       INTEGER NOT NULL CHECK (size > 0),
     since      REAL    NOT NULL,                            -- when it began to wait
     cohort     TEXT    NOT NULL DEFAULT '',
+    worst      INTEGER CHECK (worst >= 0),                  -- what it can still cost; NULL: its price is not known
+    budget     INTEGER CHECK (budget >= 0),
+    rounds     INTEGER NOT NULL DEFAULT 0 CHECK (rounds >= 0),  -- how many times it may still be continued
+    round      INTEGER NOT NULL DEFAULT 0 CHECK (round >= 0),   -- how many parts of its document are written
+    expect     TEXT,
     forgiven   INTEGER NOT NULL DEFAULT 0,                  -- trips that `batchd retry` does not count
     batch      INTEGER REFERENCES batches (id),             -- the trip it is on; NULL: it waits, or has its verdict
     verdict    TEXT CHECK (
@@ -89,6 +99,7 @@ CREATE TABLE trips (
     cache_read     INTEGER NOT NULL DEFAULT 0,
     cache_write_5m INTEGER NOT NULL DEFAULT 0,
     cache_write_1h INTEGER NOT NULL DEFAULT 0,
+    reserved       INTEGER,                                 -- the worst case, until the outcome is known
     cost           INTEGER,
     standard_cost  INTEGER,
     PRIMARY KEY (batch, row)

@@ -1,0 +1,179 @@
+"""What a request can cost at the most, and whether a budget has room for it.
+
+Amounts are whole picodollars (1e-12 USD), as the store keeps them, so that sums are exact. The bound holds because no
+token is shorter than a byte; what a request names by URL or file id, and what server tools cost, is not in it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+
+from daemon.decisions.pricing import price
+from daemon.model import JobId, RequestId, Usage, Waiting
+
+PICO = Decimal(10) ** 12
+"""The dearest token costs 0.00005 USD and the cheapest cached one a few billionths: all are whole picodollars."""
+
+_CACHES = b'"cache_control":{'
+_LONG_PROMPT = 100_000
+"""Bytes from which a prompt may be of a dearer tier."""
+_ROUND_PROMPT = 4_000
+"""Bytes, at the most, of what is said to the model to make it go on."""
+
+
+def to_picodollars(usd: Decimal | None) -> int | None:
+    """Turn an amount into what is stored.
+
+    Args:
+        usd: The amount; None where it is not known.
+    """
+    return None if usd is None else int((usd * PICO).to_integral_value())
+
+
+def from_picodollars(stored: int) -> Decimal:
+    """Turn what is stored into an amount in USD.
+
+    Args:
+        stored: Picodollars.
+    """
+    return Decimal(stored) / PICO
+
+
+def worst_case(params: bytes, model: str, max_tokens: int, rounds: int = 0) -> int | None:
+    """Bound what a request can cost in batches, all rounds of its continuation included.
+
+    Round by round the text so far is read again, and as much again may be written:
+    the sum over k of `(input + k * max_tokens) * p_in + max_tokens * p_out`.
+
+    Args:
+        params: What is sent in the next round.
+        model: Its model.
+        max_tokens: Of each round.
+        rounds: How many more may follow the next one.
+
+    Returns:
+        Picodollars; None where the price is not known.
+    """
+    longest = len(params) + rounds * (max_tokens + _ROUND_PROMPT)
+    prices = _prices(model, caches=_CACHES in params or rounds > 0, long=longest >= _LONG_PROMPT)
+    if prices is None:
+        return None
+    reading, writing = prices
+    repeated = (max_tokens + _ROUND_PROMPT) * rounds * (rounds + 1) // 2
+    return (len(params) * (rounds + 1) + repeated) * reading + max_tokens * (rounds + 1) * writing
+
+
+@lru_cache(maxsize=256)
+def _prices(model: str, *, caches: bool, long: bool) -> tuple[int, int] | None:
+    """Picodollars of an input token, the dearest way it may be charged, and of an output token."""
+    tokens = 1_000_000 if long else 1
+    usage = Usage(cache_write_1h_tokens=tokens) if caches else Usage(input_tokens=tokens)
+    beside = Usage(input_tokens=tokens, output_tokens=1_000_000)
+    reading, whole = price(usage, model).batch, price(beside, model).batch
+    alone = price(Usage(input_tokens=tokens), model).batch
+    if reading is None or whole is None or alone is None:
+        return None
+    return int(reading * PICO) // tokens, int((whole - alone) * PICO) // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What one job may spend, and has spent or reserved."""
+
+    budget: int | None
+    """None: any amount."""
+    committed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What may be spent just now."""
+
+    today: Limit
+    jobs: Mapping[JobId, Limit]
+    released: frozenset[JobId] = frozenset()
+    """Jobs that a person has let go whatever they cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a job is not sent."""
+
+    reason: str
+    first: RequestId
+    """It, and whatever comes after it in its job, is held."""
+    until_tomorrow: bool = False
+    """Whether the next day brings room of itself."""
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What may travel, and which jobs are held."""
+
+    fitting: list[Waiting] = field(default_factory=list)
+    holds: dict[JobId, Hold] = field(default_factory=dict)
+
+
+def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
+    """Let those requests travel whose worst case every budget has room for; hold the jobs of the others.
+
+    First come, first served; from the first request that does not fit, nothing more of its job goes, so that what
+    is held is what comes last.
+
+    Args:
+        waiting: The requests, oldest first.
+        purse: What may be spent.
+    """
+    allowed = Allowance()
+    committed = {job: limit.committed for job, limit in purse.jobs.items()}
+    today = purse.today.committed
+    for request in waiting:
+        if request.job in allowed.holds:
+            continue
+        limit = purse.jobs.get(request.job, Limit(None))
+        spent = committed.get(request.job, limit.committed)
+        if request.job not in purse.released:
+            hold = _objection(request, limit.budget, spent, purse.today.budget, today)
+            if hold is not None:
+                allowed.holds[request.job] = hold
+                continue
+        allowed.fitting.append(request)
+        committed[request.job] = spent + (request.worst or 0)
+        today += request.worst or 0
+    return allowed
+
+
+def _objection(request: Waiting, budget: int | None, spent: int, per_day: int | None, today: int) -> Hold | None:
+    budgets = [each for each in (request.budget, budget, per_day) if each is not None]
+    if not budgets:
+        return None
+    if request.worst is None:
+        return Hold("the price of its model is not known, and it has a budget", request.id)
+    if request.budget is not None and request.worst > request.budget:
+        said = f"a request may cost {dollars(request.worst)}, and its budget is {dollars(request.budget)}"
+        return Hold(said, request.id)
+    if budget is not None and spent + request.worst > budget:
+        return Hold(
+            f"the budget of the job is {dollars(budget)}, {dollars(spent)} of it are spent or reserved, "
+            f"and the next request may cost {dollars(request.worst)}",
+            request.id,
+        )
+    if per_day is not None and today + request.worst > per_day:
+        return Hold(
+            f"the budget of the day is {dollars(per_day)}, {dollars(today)} of it are spent or reserved, "
+            f"and the next request may cost {dollars(request.worst)}",
+            request.id,
+            until_tomorrow=True,
+        )
+    return None
+
+
+def dollars(picodollars: int) -> str:
+    """Write an amount for a person.
+
+    Args:
+        picodollars: The amount.
+    """
+    usd = from_picodollars(picodollars)
+    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:,.4f}"

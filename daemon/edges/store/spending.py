@@ -1,0 +1,173 @@
+"""What was spent or is reserved, by job and by day; and the jobs that wait for money."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import aiosqlite
+
+from daemon.decisions.money import Hold, Limit, Purse
+from daemon.edges.store.batches import LET_GO
+from daemon.edges.store.database import Database, update
+from daemon.edges.store.jobs import Jobs
+from daemon.model import Job, JobId
+
+_COMMITTED = "coalesce(sum(CASE WHEN outcome IS NULL THEN reserved ELSE cost END), 0)"
+"""A trip under way counts with its worst case, one that has come back with what it cost."""
+
+GROUPS: Mapping[str, str] = {
+    "day": "date(batches.planned_at, 'unixepoch')",
+    "job": "jobs.name",
+    "model": "requests.model",
+}
+"""By what spending can be told; days are UTC, and a batch belongs to the day it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one day, job or model has cost."""
+
+    group: str
+    requests: int
+    """Answers that were charged."""
+    input_tokens: int
+    """Cached ones included."""
+    output_tokens: int
+    cost: int
+    """Picodollars, of those whose price is known."""
+    standard_cost: int
+    """The same tokens at the synchronous price."""
+    reserved: int
+    """The worst case of what is under way."""
+    unpriced: int
+    """Answers whose price is not known."""
+
+
+class Spending:
+    """The money side of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._jobs = Jobs(database)
+
+    async def purse(
+        self, jobs: Collection[JobId], *, per_job: int | None, per_day: int | None, midnight: float
+    ) -> Purse:
+        """Say what may be spent just now.
+
+        Args:
+            jobs: Those that want to spend.
+            per_job: Picodollars that a job may cost which does not say itself; None for any amount.
+            per_day: Picodollars for all jobs of a day; None for any amount.
+            midnight: When the day began, in unix seconds.
+        """
+        today = await self._database.row(
+            f"SELECT {_COMMITTED} AS spent FROM trips JOIN batches ON id = batch WHERE planned_at >= ?",  # noqa: S608
+            midnight,
+        )
+        rows = await self._database.rows(
+            f"""SELECT jobs.id, budget, released, (
+                    SELECT {_COMMITTED} FROM trips WHERE request IN (SELECT id FROM requests WHERE job = jobs.id)
+                ) AS spent FROM jobs WHERE id IN (SELECT value FROM json_each(?))""",  # noqa: S608  our own text
+            json.dumps(list(jobs)),
+        )
+        return Purse(
+            today=Limit(per_day, 0 if today is None else today["spent"]),
+            jobs={
+                JobId(row["id"]): Limit(per_job if row["budget"] is None else row["budget"], row["spent"])
+                for row in rows
+            },
+            released=frozenset(JobId(row["id"]) for row in rows if row["released"]),
+        )
+
+    async def limited(self) -> bool:
+        """Whether any job or request that is under way has a budget of its own."""
+        row = await self._database.row(
+            """SELECT 1 FROM jobs WHERE NOT delivered AND (budget IS NOT NULL OR EXISTS (
+                   SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL AND budget IS NOT NULL)) LIMIT 1"""
+        )
+        return row is not None
+
+    async def hold(self, holds: Mapping[JobId, Hold], *, tomorrow: float) -> None:
+        """Keep jobs from sending more.
+
+        Args:
+            holds: Which, and why.
+            tomorrow: When the next day begins, in unix seconds.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            for job, hold in holds.items():
+                until = tomorrow if hold.until_tomorrow else None
+                await update(
+                    db,
+                    "UPDATE jobs SET hold = ?, held_from = ?, hold_until = ? WHERE id = ?",
+                    hold.reason,
+                    hold.first,
+                    until,
+                    job,
+                )
+
+        await self._database.write(step)
+
+    async def held(self) -> list[Job]:
+        """List the jobs that wait for money."""
+        return await self._jobs.where("hold IS NOT NULL")
+
+    async def let_go(self, now: float) -> None:
+        """Try those again whose day has come.
+
+        Args:
+            now: Unix seconds.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, f"{LET_GO} WHERE hold_until <= ?", now)
+
+        if await self._database.row("SELECT 1 FROM jobs WHERE hold_until <= ? LIMIT 1", now):
+            await self._database.write(step)
+
+    async def release(self, job: JobId) -> None:
+        """Let a job go, whatever it costs.
+
+        Args:
+            job: Its id.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, f"{LET_GO}, released = 1 WHERE id = ?", job)
+
+        await self._database.write(step)
+
+    async def by(self, group: str, *, since: float = 0.0) -> list[Spent]:
+        """Tell what was spent, in groups.
+
+        Args:
+            group: One of `GROUPS`.
+            since: Unix seconds; batches made before do not count.
+        """
+        rows = await self._database.rows(
+            f"""SELECT {GROUPS[group]} AS name, count(*) FILTER (WHERE outcome = 'succeeded') AS requests,
+                    total(input_tokens + cache_read + cache_write_5m + cache_write_1h) AS input,
+                    total(output_tokens) AS output, coalesce(sum(cost), 0) AS cost,
+                    coalesce(sum(standard_cost), 0) AS standard,
+                    coalesce(sum(reserved) FILTER (WHERE outcome IS NULL), 0) AS reserved,
+                    count(*) FILTER (WHERE outcome = 'succeeded' AND cost IS NULL) AS unpriced
+                FROM trips JOIN batches ON batches.id = trips.batch JOIN requests ON requests.id = trips.request
+                JOIN jobs ON jobs.id = requests.job
+                WHERE batches.planned_at >= ? GROUP BY name ORDER BY name""",  # noqa: S608  one of three texts of ours
+            since,
+        )
+        return [
+            Spent(
+                group=row["name"],
+                requests=row["requests"],
+                input_tokens=int(row["input"]),
+                output_tokens=int(row["output"]),
+                cost=row["cost"],
+                standard_cost=row["standard"],
+                reserved=row["reserved"],
+                unpriced=row["unpriced"],
+            )
+            for row in rows
+        ]

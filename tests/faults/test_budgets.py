@@ -1,0 +1,65 @@
+"""Nobody is surprised by a bill: what does not fit is held, and nothing of it is sent."""
+
+import json
+
+import pytest
+
+from daemon.edges.store import DATABASE, open_store
+from tests.support.house import House
+
+pytestmark = pytest.mark.anyio
+
+PROMPT = "Go on and on. [sandbox: words 3000]"
+
+
+async def release(home: House, name: str) -> None:
+    async with open_store(home.state / DATABASE) as store:
+        job = await store.jobs.named(name)
+        assert job is not None
+        await store.spending.release(job.id)
+
+
+def drop_with_budget(home: House, name: str, budget: float, count: int, prompt: str = PROMPT) -> None:
+    params = {"model": "claude-haiku-4-5", "max_tokens": 1000, "messages": [{"role": "user", "content": prompt}]}
+    lines = [
+        json.dumps({"custom_id": f"r{n}", "params": {**params, "metadata": {"user_id": f"{name}{n}"}}})
+        for n in range(count)
+    ]
+    (home.inbox / name).write_text("\n".join([json.dumps({"job": {"budget": budget}}), *lines]))
+
+
+async def test_a_job_over_its_budget_is_held_sends_only_what_fits_and_goes_when_released(home: House) -> None:
+    drop_with_budget(home, "a.jsonl", budget=0.0060, count=4)  # a request may cost about 0.0026
+    assert not await home.run()
+    assert sum(entry.count for entry in home.server.ledger.batches()) == 2
+    held = json.loads((home.outbox / "a" / "held.json").read_text())
+    assert "budget of the job is $0.0060" in held["reason"]
+    assert held["release"] == "batchd release a"
+    assert not (home.outbox / "a" / "job.json").exists()
+    await release(home, "a")
+    assert not await home.run()
+    assert home.job("a")["requests"]["incomplete"] == 4
+    assert not (home.outbox / "a" / "held.json").exists()
+    home.assert_nothing_twice()
+
+
+async def test_what_came_back_cheaper_than_its_worst_case_makes_room_for_more(home: House) -> None:
+    drop_with_budget(home, "a.jsonl", budget=0.02, count=20, prompt="say hello")
+    assert await home.run()
+    assert home.job("a")["requests"]["complete"] == 20
+    assert home.job("a")["cost_usd"] < 0.02
+    assert len(home.server.ledger.batches()) > 1
+
+
+async def test_the_day_has_a_budget_that_two_jobs_do_not_both_get(home: House) -> None:
+    drop_with_budget(home, "a.jsonl", budget=1.0, count=1)
+    drop_with_budget(home, "b.jsonl", budget=1.0, count=1)
+    assert not await home.run(budget__per_day=0.0030)
+    assert sum(entry.count for entry in home.server.ledger.batches()) == 1
+
+
+async def test_a_model_without_a_price_is_held_under_a_budget_and_costs_null_without_one(home: House) -> None:
+    home.drop("a.jsonl", [PROMPT], model="claude-nonesuch-1")
+    assert not await home.run(budget__per_job=5)
+    assert home.server.ledger.batches() == []
+    assert "price" in json.loads((home.outbox / "a" / "held.json").read_text())["reason"]
