@@ -14,8 +14,6 @@ from anyio import to_thread
 from daemon.closing import Closing, state_of
 from daemon.collector import Collector
 from daemon.courier import Courier, Orders
-from daemon.decisions.catalogue import Catalogue, ModelOverride
-from daemon.decisions.jobfile import Rules
 from daemon.decisions.money import to_picodollars
 from daemon.decisions.pace import Pace
 from daemon.decisions.plan import Limits
@@ -28,7 +26,7 @@ from daemon.edges.systemd import notify, watchdog_interval
 from daemon.edges.watcher import watch
 from daemon.errors import BatchdError
 from daemon.holding import Holding
-from daemon.intake import Intake, Places
+from daemon.intake import Intake, Places, rules_of
 from daemon.model import Job
 from daemon.packer import Budgets, Packer
 from daemon.patience import patiently
@@ -100,24 +98,6 @@ def prepared(settings: Settings) -> Places:
     for private in (places.outbox, places.state, places.claims, places.spool):
         outbox.prepare(private)
     return places
-
-
-def rules_of(settings: Settings) -> Rules:
-    """Say by which rules files are checked.
-
-    Args:
-        settings: All of them.
-    """
-    overrides = {
-        name: ModelOverride(max_output=model.max_output, long_output=model.long_output, window=model.window)
-        for name, model in settings.models.items()
-    }
-    return Rules(
-        model=settings.defaults.model,
-        max_tokens=settings.defaults.max_tokens,
-        betas=settings.api.betas,
-        catalogue=Catalogue().with_overrides(overrides),
-    )
 
 
 def _budgets(settings: Settings) -> Budgets:

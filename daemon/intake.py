@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
+from daemon.decisions.catalogue import Catalogue, ModelOverride
 from daemon.decisions.jobfile import Rules, Said, read
 from daemon.decisions.money import to_picodollars, worst_case
 from daemon.edges import claims, inbox, rejected
@@ -28,6 +29,7 @@ from daemon.edges.store import NewRequest, Store
 from daemon.errors import BatchdError, Rejected, where
 from daemon.model import Caution, Entry, Problem, Terms
 from daemon.patience import patiently
+from daemon.settings import Settings
 
 log = structlog.get_logger()
 
@@ -35,6 +37,24 @@ READERS = 3
 """Files that are read at one time, so that a large one does not keep the small ones waiting."""
 HANDS = 1_000
 """Files that are in hand at one time: one that has to wait for the disk keeps no reader from the others."""
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Say by which rules files are checked.
+
+    Args:
+        settings: All of them.
+    """
+    overrides = {
+        name: ModelOverride(max_output=model.max_output, long_output=model.long_output, window=model.window)
+        for name, model in settings.models.items()
+    }
+    return Rules(
+        model=settings.defaults.model,
+        max_tokens=settings.defaults.max_tokens,
+        betas=settings.api.betas,
+        catalogue=Catalogue().with_overrides(overrides),
+    )
 
 
 @dataclass(frozen=True, slots=True)

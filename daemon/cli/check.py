@@ -23,6 +23,7 @@ from daemon.decisions.jobfile import Rules, Said, read
 from daemon.edges import disk, inbox
 from daemon.edges.clock import Clock
 from daemon.edges.rejected import MAX_PROBLEMS
+from daemon.intake import rules_of
 from daemon.model import Caution, Entry, Problem
 
 _CHUNK: Final = 1 << 19
@@ -95,8 +96,6 @@ def check(
     [bold]Exit codes[/bold] 0 every file would be taken; 1 one would be
     rejected; 2 one cannot be read.
     """
-    from daemon.app import rules_of  # noqa: PLC0415  behind it is the SDK, which other commands must not wait for
-
     settings = chosen.settings()
     rules = rules_of(settings)
     findings: list[Finding] = []

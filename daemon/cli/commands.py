@@ -9,6 +9,7 @@ from typer.main import get_command
 from daemon.cli import ending
 from daemon.cli.check import check
 from daemon.cli.console import out
+from daemon.cli.costs import costs
 from daemon.cli.demo import demo
 from daemon.cli.doctor import doctor
 from daemon.cli.resolve import resolve
@@ -65,7 +66,7 @@ def options(
     del version
 
 
-for _command in (demo, doctor, check, run, status, cancel, retry, release, resolve, sandbox):
+for _command in (demo, doctor, check, run, status, costs, cancel, retry, release, resolve, sandbox):
     app.command()(_command)
 
 

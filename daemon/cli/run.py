@@ -2,8 +2,9 @@
 
 import resource
 import signal
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 import anyio
 import typer
@@ -12,6 +13,9 @@ from daemon.cli.console import err
 from daemon.cli.ending import DONE, FAILED
 from daemon.cli.logs import set_up_logs
 from daemon.cli.options import Chosen, takes_settings
+
+_QUICK: Final[Mapping[str, object]] = {"poll": {"initial": 0.5, "max": 5.0}, "api": {"requests_per_minute": 6000}}
+"""What is used with a sandbox where the user said nothing: it is quick, and limits nobody."""
 
 
 @takes_settings
@@ -45,13 +49,13 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         # Until the daemon listens for them itself, nothing is under way that could not be left at once.
         signal.signal(number, _leave)
-    from daemon.cli.serving import QUICK, serve  # noqa: PLC0415  the SDK, which `batchd status` must not wait for
+    settings = chosen.settings(_QUICK if sandbox else None)
+    from daemon.cli.serving import serve  # noqa: PLC0415  the SDK, which `batchd status` must not wait for
 
     show = err() if once and err().is_terminal else None
     set_up_logs(verbose=verbose, quiet=quiet or (show is not None and not verbose))
     # A core file would hold prompts and the key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    settings = chosen.settings(QUICK if sandbox else None)
     all_well = anyio.run(partial(serve, settings, once=once, in_sandbox=sandbox, show=show))
     return DONE if all_well or not once else FAILED
 

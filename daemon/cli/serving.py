@@ -3,7 +3,7 @@
 Only imported by what serves: with the SDK and a web server behind it, this takes most of a second.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -19,8 +19,6 @@ from daemon.settings import Settings, find_api_key
 
 log = structlog.get_logger()
 
-QUICK: Final[Mapping[str, object]] = {"poll": {"initial": 0.5, "max": 5.0}, "api": {"requests_per_minute": 6000}}
-"""What is used with a sandbox where the user said nothing: it is quick, and limits nobody."""
 _ANY_KEY: Final = "sk-sandbox"
 
 

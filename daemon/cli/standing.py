@@ -14,7 +14,7 @@ from daemon.closing import state_of, timestamp
 from daemon.edges.store import JobStanding, Standing, look_into_store
 from daemon.holding import answers
 from daemon.lifecycle import State
-from daemon.model import Batch, BatchId, RemoteId, Verdict
+from daemon.model import Batch, BatchId, Verdict
 
 _BAR = 10
 _STYLES = {
@@ -53,7 +53,9 @@ def state(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> str:
     job, tally = standing.job, standing.tally
     if job.delivered:
         return "to be retried" if job.retry_wanted else state_of(job, tally)
-    if job.hold is not None or any(batch in batches and batches[batch].state is State.HELD for batch in standing.batches):
+    if job.hold is not None or any(
+        batch in batches and batches[batch].state is State.HELD for batch in standing.batches
+    ):
         return "held"
     if job.cancel_wanted:
         return "cancelling"

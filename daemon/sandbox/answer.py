@@ -13,11 +13,14 @@ from daemon.sandbox.checks import Refusal
 from daemon.sandbox.conversation import Conversation
 from daemon.sandbox.directives import Orders
 from daemon.sandbox.examiner import Cached
+from daemon.sandbox.outline import Outline
 
 _DECODER = msgspec.json.Decoder(dict[str, object])
 _ENCODER = msgspec.json.Encoder()
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _A_THOUGHT = "Let me look at what is asked, and in which order to say it. "
+NOTHING_LEFT = "Nothing is left to say: the text is complete."
+"""The answer to a request to go on with a text that has ended."""
 _THOUGHT_TOKENS = 64
 """Tokens of thinking where it is switched on and nothing says how many."""
 
@@ -151,9 +154,9 @@ def _write(
         omit=frozenset(orders.omit),
         unicode=orders.unicode,
     )
-    text = _rest(whole, said.written)
+    text = _rest(whole, said.written) or _missing(said, orders, wish) or NOTHING_LEFT
     stop = orders.stop or "end_turn"
-    if said.rounds < orders.truncate_rounds:
+    if max(said.rounds, _cuts_so_far(len(said.written), len(whole), orders.truncate_at)) < orders.truncate_rounds:
         text, stop = text[: len(text) // 2 if orders.truncate_at is None else orders.truncate_at], "max_tokens"
     elif orders.pause and said.rounds == 0:
         text, stop = text[: len(text) // 2], "pause_turn"
@@ -174,7 +177,29 @@ def _rest(whole: str, written: str) -> str:
     else:
         tail = written.rstrip()[-200:]
         at = found + len(tail) if (found := whole.rfind(tail)) >= 0 else len(written)
-    return whole[at:] or "Nothing is left to say: the text is complete."
+    return whole[at:]
+
+
+def _cuts_so_far(written: int, whole: int, each: int | None) -> int:
+    """How often a text was cut to have come so far, for a client that sends what it has as one turn.
+
+    Whoever cuts some of it off again before going on must leave most of what each answer wrote.
+    """
+    cuts = reached = 0
+    while reached < written and (step := each or (whole - reached) // 2):
+        reached += step
+        cuts += 1
+    return cuts
+
+
+def _missing(said: Conversation, orders: Orders, wish: Outline) -> str:
+    """The sections that were left out, if the user has come back for them."""
+    asked = set(outline.read(said.latest).titles)
+    titles = tuple(title for title in wish.titles if title in asked.intersection(orders.omit))
+    if not said.written or not titles:
+        return ""
+    words = wish.words * len(titles) // len(wish.titles)
+    return writer.write(replace(wish, titles=titles, words=words), 0, most=2**31).removeprefix(writer.OPENING)
 
 
 def _stopped(text: Text, params: Mapping[str, object]) -> Text:

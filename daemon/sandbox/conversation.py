@@ -27,6 +27,8 @@ class Conversation:
     """The user's turn that the answer is for: the first one, if what followed is sandbox text to be continued."""
     asked: str
     """All turns of the user and the system prompt, where directives are looked for."""
+    latest: str
+    """The user's last turn."""
     written: str
     """The sandbox text so far that is to be continued; empty for a fresh answer."""
     rounds: int
@@ -59,9 +61,10 @@ def read(params: Mapping[str, object]) -> Conversation:
     said = [text for role, text in turns if role == "user"]
     written = "".join(text for role, text in turns if role == "assistant")
     asked = "\n".join([_text(params.get("system")), *said])
+    first, latest = (said[0], said[-1]) if said else ("", "")
     if written.startswith(writer.OPENING):
-        return Conversation(said[0] if said else "", asked, written, sum(role == "assistant" for role, _ in turns))
-    return Conversation(said[-1] if said else "", asked, "", 0)
+        return Conversation(first, asked, latest, written, sum(role == "assistant" for role, _ in turns))
+    return Conversation(latest, asked, latest, "", 0)
 
 
 def weigh(params: Mapping[str, object]) -> Weight:

@@ -5,8 +5,8 @@ import json
 import anyio
 import pytest
 
-from daemon.app import DATABASE, serve
-from daemon.edges.store import open_store
+from daemon.app import serve
+from daemon.edges.store import DATABASE, open_store
 from tests.support.house import House
 
 pytestmark = pytest.mark.anyio
