@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import aiosqlite
 import anyio
+from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from daemon.errors import Unavailable, Unusable
@@ -135,7 +136,7 @@ class Database:
             raise _unavailable(error) from error
 
     async def values(self, make: Callable[[Row], T], sql: str, *parameters: object) -> list[T]:
-        """Read rows, however many, as what is made of them in the database's own thread: nobody waits for that.
+        """Read rows, however many, as what is made of them in a thread: nobody waits for that.
 
         Args:
             make: Makes a value of a row; it touches nothing else.
@@ -145,12 +146,10 @@ class Database:
         Raises:
             Unavailable: The database could not be read.
         """
-        try:
-            async with self._reader.execute(sql, parameters) as cursor:
-                cursor.row_factory = lambda raw, columns: make(Row(raw, columns))  # type: ignore[assignment]  # declared a type
-                return cast("list[T]", await cursor.fetchall())
-        except sqlite3.OperationalError as error:
-            raise _unavailable(error) from error
+        # Never by a cursor that is open across an await: while one is, whoever else reads sees nothing that was
+        # committed after it was opened, not even what he has just written.
+        found = await self.rows(sql, *parameters)
+        return await to_thread.run_sync(lambda: [make(row) for row in found])
 
     async def row(self, sql: str, *parameters: object) -> Row | None:
         """Read the first row, if there is one.

@@ -147,7 +147,7 @@ class Spending:
             since: Unix seconds; batches made before do not count.
         """
         rows = await self._database.rows(
-            f"""SELECT {GROUPS[group]} AS name, count(*) FILTER (WHERE outcome = 'succeeded') AS requests,
+            f"""SELECT {GROUPS[group]} AS label, count(*) FILTER (WHERE outcome = 'succeeded') AS requests,
                     total(input_tokens + cache_read + cache_write_5m + cache_write_1h) AS input,
                     total(output_tokens) AS output, coalesce(sum(cost), 0) AS cost,
                     coalesce(sum(standard_cost), 0) AS standard,
@@ -155,12 +155,12 @@ class Spending:
                     count(*) FILTER (WHERE outcome = 'succeeded' AND cost IS NULL) AS unpriced
                 FROM trips JOIN batches ON batches.id = trips.batch JOIN requests ON requests.id = trips.request
                 JOIN jobs ON jobs.id = requests.job
-                WHERE batches.planned_at >= ? GROUP BY name ORDER BY name""",  # noqa: S608  one of three texts of ours
+                WHERE batches.planned_at >= ? GROUP BY label ORDER BY label""",  # noqa: S608  one of three texts of ours
             since,
         )
         return [
             Spent(
-                group=row["name"],
+                group=row["label"],
                 requests=row["requests"],
                 input_tokens=int(row["input"]),
                 output_tokens=int(row["output"]),
