@@ -17,13 +17,14 @@ from daemon.courier import Courier, Orders
 from daemon.decisions.money import to_picodollars
 from daemon.decisions.pace import Pace
 from daemon.decisions.plan import Limits
-from daemon.edges import inbox, outbox
+from daemon.edges import disk, inbox, outbox
 from daemon.edges.api import Api
 from daemon.edges.clock import Bell, Clock
 from daemon.edges.lock import sole_daemon
 from daemon.edges.store import DATABASE, Store, open_store
 from daemon.edges.systemd import notify, watchdog_interval
 from daemon.edges.watcher import watch
+from daemon.editor import Editor
 from daemon.errors import BatchdError
 from daemon.holding import Holding
 from daemon.intake import Intake, Places, rules_of
@@ -36,6 +37,8 @@ log = structlog.get_logger()
 
 LISTEN = 0.5
 """Seconds between looks for what commands have written to the database."""
+OURS = frozenset({"claims", "spool", "drafts", "lock", "sandbox", "lost+found"})
+"""What may lie in a state folder besides the database."""
 GRACE = 5.0
 """Seconds that a stop waits for creates in flight, so that none is left in doubt; systemd gives us more."""
 
@@ -95,8 +98,9 @@ def prepared(settings: Settings) -> Places:
     """
     places = Places(settings.inbox, settings.outbox, settings.state)
     inbox.prepare(places.inbox)
-    for private in (places.outbox, places.state, places.claims, places.spool):
+    for private in (places.outbox, places.state, places.claims, places.spool, places.drafts):
         outbox.prepare(private)
+    disk.close_to_others(places.state, lambda name: name.startswith(DATABASE) or name in OURS)
     return places
 
 
@@ -127,11 +131,13 @@ class Daemon:
         self._bell = Bell()
         self._under_way: set[Hashable] = set()
         self._all_well = True
-        self._intake = Intake(store, clock, places, rules_of(settings), settings.intake.settle, accepted=self._bell)
+        rules = rules_of(settings)
+        self._intake = Intake(store, clock, places, rules, settings.intake.settle, accepted=self._bell)
         batch, poll = settings.batch, settings.poll
         limits = Limits(batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger)
         self._packer = Packer(store, clock, limits, settings.api.max_queued_requests, _budgets(settings))
-        collector = Collector(store, api, clock, places.outbox, settings.retry.max_attempts)
+        editor = Editor(places.drafts, places.spool, rules.catalogue)
+        collector = Collector(store, api, clock, places.outbox, editor, settings.retry.max_attempts)
         orders = Orders(
             concurrency=batch.concurrency,
             doubt=settings.api.doubt,

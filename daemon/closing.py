@@ -154,9 +154,11 @@ def _reported(row: ReportRow) -> dict[str, object]:
         "cost_usd": _usd(row.cost.batch),
         "standard_cost_usd": _usd(row.cost.standard),
         "attempts": row.attempts,
-        "rounds": 1 if row.stop_reason else 0,
+        "rounds": row.rounds,
         "batches": row.batches,
         "document": row.document,
+        "sections": [{"title": title, "file": file} for title, file in row.sections],
+        "chain": row.chain,
     }
 
 
@@ -185,10 +187,14 @@ def _usd(amount: Decimal | None) -> float | None:
 
 
 def _without(results: Path, custom_ids: frozenset[str]) -> Iterator[bytes]:
-    """The lines of a result file but for those of some requests; of a file that is not there, none."""
+    """The lines of a result file but for the failures of some requests; of a file that is not there, none."""
+
+    class Typed(msgspec.Struct):
+        type: str
 
     class Named(msgspec.Struct):
         custom_id: str
+        result: Typed
 
     decoder = msgspec.json.Decoder(Named)
     try:
@@ -197,5 +203,6 @@ def _without(results: Path, custom_ids: frozenset[str]) -> Iterator[bytes]:
         return
     with os.fdopen(descriptor, "rb") as lines:
         for line in lines:
-            if decoder.decode(line).custom_id not in custom_ids:
+            found = decoder.decode(line)
+            if found.custom_id not in custom_ids or found.result.type == "succeeded":
                 yield line

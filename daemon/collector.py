@@ -15,13 +15,12 @@ import structlog
 from anyio import to_thread
 
 from daemon.decisions import resultline, wire
-from daemon.decisions.pricing import price
 from daemon.decisions.resultline import Line
-from daemon.decisions.verdict import LOST, Outcome, judge
 from daemon.edges.api import Api
 from daemon.edges.clock import Clock
-from daemon.edges.outbox import DOCUMENTS, JobFolder
+from daemon.edges.outbox import JobFolder
 from daemon.edges.store import Store
+from daemon.editor import Editor
 from daemon.errors import Garbled, NotOurs, Unavailable
 from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, Delivery, Evidence, JobId, Seat
@@ -43,7 +42,9 @@ _Due: TypeAlias = tuple[Seat, Line | None, bytes]
 class Collector:
     """Delivers results, of any number of batches at one time."""
 
-    def __init__(self, store: Store, api: Api, clock: Clock, outbox: Path, max_attempts: int) -> None:
+    def __init__(  # noqa: PLR0913  the edges it works with
+        self, store: Store, api: Api, clock: Clock, outbox: Path, editor: Editor, max_attempts: int
+    ) -> None:
         """Make ready.
 
         Args:
@@ -51,12 +52,14 @@ class Collector:
             api: Where results are.
             clock: What moments are told by.
             outbox: Where results go.
+            editor: Who judges them.
             max_attempts: Sendings of one request, the first included.
         """
         self._store = store
         self._api = api
         self._clock = clock
         self._outbox = outbox
+        self._editor = editor
         self._max_attempts = max_attempts
         # Groups of several batches may end in one job's file; the disk is one in any case, and so is what is decoded.
         self._at_the_outbox = anyio.Lock()
@@ -151,8 +154,9 @@ class Collector:
         lengths = {job: await self._store.batches.results_length(job) for job in jobs}
         # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
         with anyio.CancelScope(shield=True):
-            written = await to_thread.run_sync(_write, self._outbox, list(due.values()), lengths)
+            written = await to_thread.run_sync(_write, self._outbox, self._editor, list(due.values()), lengths)
             await self._store.batches.deliver(batch, written.deliveries, written.lengths, now=self._clock.now())
+            await to_thread.run_sync(self._editor.forget, written.deliveries)
         return written.trouble
 
 
@@ -191,7 +195,7 @@ class _Written:
     """Why the share of some job is not."""
 
 
-def _write(outbox: Path, due: Iterable[_Due], lengths: dict[JobId, int]) -> _Written:
+def _write(outbox: Path, editor: Editor, due: Iterable[_Due], lengths: dict[JobId, int]) -> _Written:
     """Bring a group into the outbox, durably; a job whose folder is spoiled keeps nothing from the others."""
     written = _Written()
     shares: dict[JobId, list[_Due]] = {}
@@ -200,7 +204,7 @@ def _write(outbox: Path, due: Iterable[_Due], lengths: dict[JobId, int]) -> _Wri
     for job, share in shares.items():
         folder = JobFolder(outbox, share[0][0].job_name)
         try:
-            deliveries, length = _write_share(folder, share, lengths[job])
+            deliveries, length = _write_share(folder, editor, share, lengths[job])
         except OSError as error:
             written.trouble = f"the outbox folder of {folder.name}: {error.strerror or type(error).__name__}"
             continue
@@ -209,39 +213,20 @@ def _write(outbox: Path, due: Iterable[_Due], lengths: dict[JobId, int]) -> _Wri
     return written
 
 
-def _write_share(folder: JobFolder, share: list[_Due], length: int) -> tuple[list[Delivery], int]:
+def _write_share(folder: JobFolder, editor: Editor, share: list[_Due], length: int) -> tuple[list[Delivery], int]:
     deliveries: list[Delivery] = []
     lines: list[bytes] = []
     for seat, line, raw in share:
-        delivery = _delivery(seat, line)
-        deliveries.append(delivery)
-        if line is None or delivery.verdict is None:
-            continue
-        if delivery.document is not None:
-            folder.write_whole(delivery.document, [line.result.text.encode()])
-        lines += (resultline.under(raw, line.custom_id, seat.custom_id), b"\n")
+        edited = editor.edit(seat, None if line is None else line.result)
+        deliveries.append(edited.delivery)
+        for name, text in edited.files:
+            folder.write_whole(name, [text.encode()])
+        if line is not None and (edited.delivery.verdict is not None or edited.delivery.following is not None):
+            lines += (resultline.under(raw, line.custom_id, seat.custom_id), b"\n")
     if lines:
         length = folder.append("results.jsonl", length, lines).end
         folder.sync()
     return deliveries, length
-
-
-def _delivery(seat: Seat, line: Line | None) -> Delivery:
-    if line is None:
-        return Delivery(seat.row, seat.request, "lost", LOST.verdict, LOST.reason)
-    result = line.result
-    outcome: Outcome = judge(result, attempts_left=seat.attempts_left, cancelled=seat.cancelled)
-    return Delivery(
-        row=seat.row,
-        request=seat.request,
-        outcome=result.type,
-        verdict=outcome.verdict,
-        reason=outcome.reason,
-        stop_reason=result.stop_reason,
-        usage=result.usage,
-        cost=price(result.usage, result.model or seat.model),
-        document=f"{DOCUMENTS}/{seat.name}.md" if seat.documents and result.text and outcome.verdict else None,
-    )
 
 
 async def _groups(lines: AsyncGenerator[bytes, None]) -> AsyncGenerator[list[bytes], None]:

@@ -22,7 +22,7 @@ from daemon.decisions.resultline import lines, read
 from daemon.decisions.wire import row_of
 from daemon.edges.api import Api
 from daemon.edges.clock import Bell, Clock
-from daemon.edges.spool import Body, Place
+from daemon.edges.spool import Body
 from daemon.edges.store import CountTaken, Stale, Store
 from daemon.errors import Gone, InDoubt, NotOurs, Parked, Refused, Unavailable, where
 from daemon.lifecycle import State
@@ -174,13 +174,9 @@ class Courier:
         return await self._adopt(batch, remote, Evidence.ANSWER)
 
     async def _body(self, batch: Batch, attempt: int) -> Body:
-        rows = await self._store.batches.body(batch.id)
-
-        def described() -> Body:
-            return Body(batch.nonce, attempt, [Place(self._spool / row.claim, row.offset, row.size) for row in rows])
-
+        places = await self._store.batches.body(batch.id)
         # There may be 100,000 of them.
-        return await to_thread.run_sync(described)
+        return await to_thread.run_sync(Body, self._spool, batch.nonce, attempt, places)
 
     async def find(self, batch: Batch) -> Batch:
         """Look for the batch that an unanswered create may have made.

@@ -54,6 +54,7 @@ def rules_of(settings: Settings) -> Rules:
         max_tokens=settings.defaults.max_tokens,
         betas=settings.api.betas,
         catalogue=Catalogue().with_overrides(overrides),
+        long_tokens=settings.batch.long_tokens,
     )
 
 
@@ -74,6 +75,11 @@ class Places:
     def spool(self) -> Path:
         """The checked params of every request, one file a job."""
         return self.state / "spool"
+
+    @property
+    def drafts(self) -> Path:
+        """Documents between two rounds."""
+        return self.state / "drafts"
 
 
 @dataclass(slots=True)
@@ -330,6 +336,7 @@ def _new_request(entry: Entry, offset: int, size: int) -> NewRequest:
         worst=worst_case(entry.params, entry.model, entry.max_tokens, entry.rounds),
         budget=to_picodollars(entry.budget),
         rounds=entry.rounds,
+        allowance=entry.rounds * entry.max_tokens,
         expect=None if entry.expect is None else entry.expect.decode(),
     )
 

@@ -27,6 +27,7 @@ class Verdict(StrEnum):
 
     COMPLETE = "complete"
     TRUNCATED = "truncated"
+    SHORT = "short"
     REFUSED = "refused"
     PAUSED = "paused"
     ERRORED = "errored"
@@ -36,7 +37,7 @@ class Verdict(StrEnum):
     @property
     def incomplete(self) -> bool:
         """Whether the API wrote (and charged for) something that is not the whole answer."""
-        return self in {Verdict.TRUNCATED, Verdict.REFUSED, Verdict.PAUSED}
+        return self in {Verdict.TRUNCATED, Verdict.SHORT, Verdict.REFUSED, Verdict.PAUSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,16 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the params of one row of a batch lie in the spool."""
+
+    claim: str
+    offset: int
+    """In bytes, as is `size`."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """`request_counts` of a batch; all stay in `processing` until the whole batch has ended."""
 
@@ -299,6 +310,38 @@ class Seat:
     attempts_left: int
     cancelled: bool
     delivered: bool
+    claim: str = ""
+    """Of its job: the name of its spool file."""
+    offset: int = 0
+    """Of the params of its first round in the spool, in bytes, as is `size`."""
+    size: int = 0
+    max_tokens: int = 0
+    """Of this round."""
+    betas: tuple[str, ...] = ()
+    expect: str | None = None
+    """What its document must have to be whole, as JSON."""
+    round: int = 0
+    """How many parts of its document were written before."""
+    rounds: int = 0
+    """How many may follow this one."""
+    allowance: int = 0
+    """Tokens of output that all of those may write together."""
+    written: int = 0
+    """Tokens of output that were written before."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextRound:
+    """How a document that is not whole is continued."""
+
+    offset: int
+    """Of its params in the spool, in bytes, as is `size`."""
+    size: int
+    max_tokens: int
+    betas: tuple[str, ...]
+    rounds: int
+    allowance: int
+    worst: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +359,12 @@ class Delivery:
     cost: Cost = Cost(None, None)
     document: str | None = None
     """Relative to the job's folder."""
+    sections: tuple[tuple[str, str], ...] = ()
+    """Title and file of each of its sections, where it has any."""
+    round: int = 0
+    """How many parts of its document were written before."""
+    following: NextRound | None = None
+    """The round that continues it; None where none does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,8 +378,13 @@ class ReportRow:
     usage: Usage
     cost: Cost
     attempts: int
+    rounds: int
+    """How many of them brought an answer."""
     batches: tuple[str, ...]
     document: str | None
+    sections: tuple[tuple[str, str], ...]
+    chain: tuple[dict[str, object], ...]
+    """Each trip: its batch, outcome, stop_reason, tokens and cost; empty where there was one only."""
     offset: int
     """Of its params in the job's spool file, in bytes, as is `size`."""
     size: int

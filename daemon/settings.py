@@ -6,6 +6,7 @@ The key is no setting: it is found when a client is made, and no value that coul
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ CONFIG_FILES: Final = (Path("batchd.toml"), Path("/etc/batchd/batchd.toml"))
 MAX_BATCH_BYTES: Final = 256_000_000
 """The API's limit of a batch, in the stricter reading of its "256 MB"."""
 MAX_BATCH_REQUESTS: Final = 100_000
+_KEY: Final = re.compile(r"[!-~]+")
 DOUBT: Final = 900.0
 DOUBT_PER_TIMEOUT: Final = 1.5
 
@@ -307,21 +309,27 @@ def find_api_key() -> str | None:
         None leaves it to the SDK, which looks in further places.
 
     Raises:
-        Unusable: The file is there and cannot be read as text.
+        Unusable: It cannot be a key; or the file is there and cannot be read.
     """
     if key := os.environ.get("ANTHROPIC_API_KEY", "").strip():
-        return key
+        return _sound(key, "$ANTHROPIC_API_KEY")
     if folder := os.environ.get("CREDENTIALS_DIRECTORY"):
         file = Path(folder, "anthropic-api-key")
         try:
-            return file.read_text(encoding="ascii").strip() or None
+            key = file.read_text(encoding="utf-8", errors="replace").strip()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise Unusable(f"the key in {file} cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise Unusable(f"the key in {file} is not text: a key has letters, digits and dashes") from None
+        return _sound(key, str(file)) if key else None
     return None
+
+
+def _sound(key: str, place: str) -> str:
+    """What no header can carry is refused here, by a line that does not show it."""
+    if not _KEY.fullmatch(key):
+        raise Unusable(f"what is in {place} cannot be a key: one has letters, digits and dashes, and is a single line")
+    return key
 
 
 def _config_file(config: Path | None) -> Path | None:

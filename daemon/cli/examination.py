@@ -64,12 +64,13 @@ def settings_file(config: Path | None) -> Finding:
 def key() -> Finding:
     """Say where the key was found; it is never shown."""
     try:
-        if os.environ.get("ANTHROPIC_API_KEY", "").strip():
-            return Finding("key", Health.OK, "found in $ANTHROPIC_API_KEY")
-        if find_api_key() is not None:
-            return Finding("key", Health.OK, "found in $CREDENTIALS_DIRECTORY/anthropic-api-key")
+        found = find_api_key()
     except Unusable as error:
-        return Finding("key", Health.PROBLEM, str(error), "let the service's user read it")
+        return Finding("key", Health.PROBLEM, str(error), "put the key there as the Console shows it, readable by us")
+    if found is not None:
+        in_environment = os.environ.get("ANTHROPIC_API_KEY", "").strip()
+        place = "$ANTHROPIC_API_KEY" if in_environment else "$CREDENTIALS_DIRECTORY/anthropic-api-key"
+        return Finding("key", Health.OK, f"found in {place}")
     said = "neither in $ANTHROPIC_API_KEY nor in a credentials file: whether the SDK finds one, a call will show"
     return Finding("key", Health.WARNING, said, "set ANTHROPIC_API_KEY")
 

@@ -14,7 +14,7 @@ from daemon.closing import state_of, timestamp
 from daemon.edges.store import JobStanding, Standing, look_into_store
 from daemon.holding import answers
 from daemon.lifecycle import State
-from daemon.model import Batch, BatchId, Verdict
+from daemon.model import Batch, BatchId, Job, Verdict
 
 _BAR = 10
 _STYLES = {
@@ -97,7 +97,7 @@ def tables(standing: Standing, now: float) -> RenderableType:
         shown.add_row(
             cell(job.name, "bold"),
             cell(word, _STYLES.get(word, "")),
-            ProgressBar(total=job.total, completed=tally.settled, width=_BAR),
+            ProgressBar(job.total, tally.settled, _BAR, complete_style="cyan", finished_style="green"),
             f"{complete:,}",
             f"{tally.settled - complete:,}",
             f"{job.total:,}",
@@ -105,8 +105,16 @@ def tables(standing: Standing, now: float) -> RenderableType:
             "" if poll is None else f"in {duration(poll - now)}",
             usd(tally.cost.batch) if tally.settled else "",
         )
+    holds = [line for each in standing.jobs for line in _hold(each.job)]
     troubles = [line for batch in standing.batches for line in trouble(batch)]
-    return Group(shown, *troubles)
+    return Group(shown, *holds, *troubles)
+
+
+def _hold(job: Job) -> list[RenderableType]:
+    """Say why a whole job waits for a person, and with which command it goes on."""
+    if job.hold is None:
+        return []
+    return [cell(f"! job {job.name}: {job.hold}", "bold red"), cell(f"    batchd release {job.name}")]
 
 
 def trouble(batch: Batch) -> list[RenderableType]:
@@ -176,6 +184,7 @@ def job_as_data(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> dict
         "next_poll_at": None if poll is None else timestamp(poll),
         "cost_usd": _number(tally.cost.batch),
         "standard_cost_usd": _number(tally.cost.standard),
+        "hold": job.hold,
         "cancel_wanted": job.cancel_wanted,
         "retry_wanted": job.retry_wanted,
     }

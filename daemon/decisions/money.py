@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 
+from daemon.decisions.bargain import Prices
 from daemon.decisions.pricing import price
 from daemon.model import JobId, RequestId, Usage, Waiting
 
@@ -62,6 +63,16 @@ def worst_case(params: bytes, model: str, max_tokens: int, rounds: int = 0) -> i
     reading, writing = prices
     repeated = (max_tokens + _ROUND_PROMPT) * rounds * (rounds + 1) // 2
     return (len(params) * (rounds + 1) + repeated) * reading + max_tokens * (rounds + 1) * writing
+
+
+def token_prices(model: str) -> Prices | None:
+    """Say what a token costs in a batch, read and written; None where that is not known.
+
+    Args:
+        model: Its id.
+    """
+    prices = _prices(model, caches=False, long=False)
+    return None if prices is None else Prices(from_picodollars(prices[0]), from_picodollars(prices[1]))
 
 
 @lru_cache(maxsize=256)

@@ -139,8 +139,8 @@ def _surely_repeated(before: str, after: str, length: int) -> bool:
     """Whether an overlap is one, and not just a text that says the same twice.
 
     It must be long, and occur nowhere else on either side of the seam: what occurs a third time is the text's own
-    habit. Of whole lines there must be two that differ, or one as long as a paragraph outside of a table, since
-    single lines stand twice in a row by right.
+    habit. Where it spans lines, or is one, two of them must differ, or one be as long as a paragraph outside of a
+    table, since equal lines stand one below the other by right.
     """
     stretch = after[:length]
     place = len(before) - length
@@ -148,7 +148,10 @@ def _surely_repeated(before: str, after: str, length: int) -> bool:
         return False
     if before.find(stretch) != place or after.find(stretch, 1) >= 0:
         return False
-    if not stretch.endswith("\n") or (place and before[place - 1] != "\n"):
+    begin = before.rfind("\n", 0, place) + 1
+    lines = before[begin:].splitlines()
+    if begin < place and len(lines) == 1:
         return True
-    lines = {line.strip() for line in stretch.splitlines()} - {""}
-    return len(lines) >= _FEWEST_LINES or (length >= _LONG_LINE and not stretch.lstrip().startswith("|"))
+    # What has been written of the last line may be the beginning of one more that is equal to the others.
+    different = {line for line in lines if not any(other.startswith(line) for other in lines if other != line)}
+    return len(different) >= _FEWEST_LINES or (length >= _LONG_LINE and not stretch.lstrip().startswith("|"))

@@ -8,6 +8,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
+from daemon.decisions import expectation
 from daemon.decisions.catalogue import Catalogue
 from daemon.decisions.fit import fit, too_many_breakpoints
 from daemon.decisions.jsonscan import Broken
@@ -36,6 +37,8 @@ class Rules:
     betas: tuple[str, ...] = ()
     """Added to every request."""
     catalogue: Catalogue = field(default_factory=Catalogue)
+    long_tokens: int = 64_000
+    """`max_tokens` above this makes a request long: unless it says otherwise, it is continued when it is cut."""
     max_request_bytes: int = 32_000_000
     """Bytes of one request, as it stands in the file and as it goes out; the API's own limit for a message."""
     max_requests: int = 1_000_000
@@ -49,6 +52,15 @@ def _betas(value: Json, path: str) -> Iterator[Flaw]:
     for index, each in enumerate(value):
         if not isinstance(each, str) or not _BETA.match(each):
             yield Flaw(f"{path}[{index}]", "must be the name of a beta: letters, digits, dots and hyphens")
+
+
+def _rounds(value: Json, path: str) -> Iterator[Flaw]:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_ROUNDS:
+        yield Flaw(path, f"must be a whole number from 0 to {_MOST_ROUNDS}: how often a cut document is continued")
+
+
+_MOST_ROUNDS: Final = 20
+_ROUNDS_OF_LONG: Final = 3
 
 
 def _dollars(value: Json, path: str) -> Iterator[Flaw]:
@@ -68,6 +80,8 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         "betas": _betas,
         "documents": yes_or_no,
         "budget": _dollars,
+        "continue": _rounds,
+        "expect": expectation.check,
     }
 )
 """The settings of a job or a request, each with its check. A new one is a line here, and a use of it in `Requests`."""
@@ -94,12 +108,14 @@ class _Settings(NamedTuple):
     betas: tuple[str, ...]
     documents: bool | None
     budget: Decimal | None
+    rounds: int | None
+    expect: Json
     flaws: list[Flaw]
     unsound: frozenset[str] = frozenset()
     """The parameters of the API among the flawed ones."""
 
 
-_NOTHING: Final = _Settings("job", {}, {}, (), None, None, [])
+_NOTHING: Final = _Settings("job", {}, {}, (), None, None, None, None, [])
 
 
 class Requests:
@@ -217,7 +233,7 @@ class Requests:
         for flaw in flaws:
             yield Problem(line, self._place(flaw.field, own), flaw.message)
         if not flaws:
-            documents = next((each for each in (own.documents, self._job.documents) if each is not None), True)
+            documents = _first_said(own.documents, self._job.documents, True)
             yield Entry(
                 line=line,
                 custom_id=custom_id,
@@ -228,7 +244,12 @@ class Requests:
                 betas=betas,
                 documents=documents,
                 budget=own.budget,
+                rounds=_first_said(own.rounds, self._job.rounds, self._rounds_of(params["max_tokens"])),
+                expect=encode(expect) if (expect := _first_said(own.expect, self._job.expect, {})) else None,
             )
+
+    def _rounds_of(self, max_tokens: int) -> int:
+        return _ROUNDS_OF_LONG if max_tokens > self._rules.long_tokens else 0
 
     def _place(self, path: str, own: _Settings) -> str:
         """Tell where in the file a merged parameter came from."""
@@ -276,7 +297,22 @@ def _read_settings(
     betas = () if "betas" in unsound else tuple(found.get("betas", ()))
     shortcuts: dict[str, Json] = {key: found[key] for key in _SHORTCUTS if key in found}
     budget = None if "budget" in unsound or "budget" not in found else Decimal(str(found["budget"]))
-    return _Settings(params_path, params, shortcuts, betas, found.get("documents"), budget, flaws, frozenset(unsound))
+    return _Settings(
+        path=params_path,
+        params=params,
+        shortcuts=shortcuts,
+        betas=betas,
+        documents=found.get("documents"),
+        budget=budget,
+        rounds=None if "continue" in unsound else found.get("continue"),
+        expect=None if "expect" in unsound else found.get("expect"),
+        flaws=flaws,
+        unsound=frozenset(unsound),
+    )
+
+
+def _first_said(own: Json, of_job: Json, otherwise: Json) -> Json:
+    return next((each for each in (own, of_job) if each is not None), otherwise)
 
 
 def _stray(key: str) -> str:

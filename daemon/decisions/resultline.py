@@ -26,12 +26,17 @@ class _CacheCreation(msgspec.Struct, frozen=True):
     ephemeral_1h_input_tokens: int | None = None
 
 
+class _OutputDetails(msgspec.Struct, frozen=True):
+    thinking_tokens: int | None = None
+
+
 class _Usage(msgspec.Struct, frozen=True):
     input_tokens: int | None = None
     output_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     cache_creation_input_tokens: int | None = None
     cache_creation: _CacheCreation | None = None
+    output_tokens_details: _OutputDetails | None = None
 
 
 class _Block(msgspec.Struct, frozen=True):
@@ -99,6 +104,7 @@ def read(raw: bytes) -> Line:
             error_message=error.message,
             model=message.model,
             usage=_usage(message.usage or _Usage()),
+            thinking_tokens=_thought(message.usage),
             text="".join(block.text or "" for block in message.content if block.type == "text"),
         ),
     )
@@ -162,6 +168,10 @@ def _unescaped(written: bytes) -> str | None:
         return msgspec.json.decode(written, type=str)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def _thought(usage: _Usage | None) -> int | None:
+    return usage.output_tokens_details.thinking_tokens if usage and usage.output_tokens_details else None
 
 
 def _usage(usage: _Usage) -> Usage:

@@ -75,7 +75,8 @@ def join(before: str, after: str, *, dropped: str = "", ended: bool = False) -> 
     start = begin + repeat.length
     rest = after[start:]
     if not rest or rest.isspace():
-        return Joined(before + dropped, len(after), repeat.restarted, appended=False)
+        blank = "" if repeat.restarted else rest
+        return Joined(before + (dropped or blank), start, repeat.restarted, appended=False)
     if not repeat.length:
         rest = _fitted(before, rest, dropped)
     between = _line_between(before, rest) if ended else ""

@@ -25,6 +25,8 @@ class Result:
     model: str | None = None
     usage: Usage = field(default_factory=Usage)
     text: str = ""
+    thinking_tokens: int | None = None
+    """Among those of output; None where the API does not say."""
 
 
 @dataclass(frozen=True, slots=True)

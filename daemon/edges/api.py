@@ -273,7 +273,10 @@ class Api:
 
     def _if_same_origin(self, url: str | None) -> str | None:
         here = httpx2.URL(str(self._client.base_url))
-        there = here.join(url or "")
+        try:
+            there = here.join(url or "")
+        except (httpx2.InvalidURL, ValueError):
+            return None
         same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
         return str(there) if url and same else None
 

@@ -5,7 +5,7 @@ Everything here blocks: callers run it in a worker thread.
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
@@ -14,6 +14,7 @@ from daemon.errors import Unusable
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
+OTHERS = 0o077
 COPY_BYTES = 1 << 20
 HERE = PurePosixPath()
 
@@ -45,6 +46,27 @@ def prepare(folder: Path, mode: int = PRIVATE_FOLDER) -> None:
         raise Unusable(f"the folder {folder} cannot be made: {error.strerror}") from error
     else:
         folder.chmod(mode)
+
+
+def close_to_others(folder: Path, ours: Callable[[str], bool]) -> None:
+    """Take the rights of others to a folder away; one in which anything lies that is not ours is left as it is.
+
+    Args:
+        folder: It exists.
+        ours: Whether a name in it is one that we give.
+
+    Raises:
+        Unusable: It is open to others, and not ours to close.
+    """
+    if not folder.stat().st_mode & OTHERS:
+        return
+    remedy = f"chmod 700 {folder}, or set another place"
+    try:
+        if strange := next((each.name for each in sorted(folder.iterdir()) if not ours(each.name)), None):
+            raise Unusable(f"{folder} is open to other users, and {strange!r} in it is not ours; {remedy}")
+        folder.chmod(PRIVATE_FOLDER)
+    except OSError as error:
+        raise Unusable(f"{folder} is open to other users, and cannot be closed: {error.strerror}; {remedy}") from error
 
 
 @contextmanager

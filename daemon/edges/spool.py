@@ -9,6 +9,7 @@ from typing import BinaryIO, Self
 from anyio import to_thread
 
 from daemon.decisions import wire
+from daemon.model import Place
 
 _PIECE = 1 << 20
 """Bytes that are handed to the network at one time."""
@@ -54,28 +55,19 @@ class SpoolWriter:
         self._file.close()
 
 
-class Place:
-    """Where the params of one row lie."""
-
-    __slots__ = ("offset", "path", "size")
-
-    def __init__(self, path: Path, offset: int, size: int) -> None:
-        self.path = path
-        self.offset = offset
-        self.size = size
-
-
 class Body:
     """The body of a create: never in memory as a whole, and the same bytes at every reading."""
 
-    def __init__(self, nonce: str, attempt: int, places: list[Place]) -> None:
+    def __init__(self, folder: Path, nonce: str, attempt: int, places: list[Place]) -> None:
         """Describe a body.
 
         Args:
+            folder: Of the spool files.
             nonce: The batch's.
             attempt: From 1.
             places: Where the params of each row lie, in the order of the rows.
         """
+        self._folder = folder
         self._nonce = nonce
         self._attempt = attempt
         self._places = places
@@ -97,13 +89,13 @@ class Body:
     def _parts(self) -> Iterator[bytes]:
         yield wire.BODY_HEAD
         file: BinaryIO | None = None
-        opened: Path | None = None
+        opened: str | None = None
         try:
             for row, place in enumerate(self._places):
-                if file is None or opened != place.path:
+                if file is None or opened != place.claim:
                     if file is not None:
                         file.close()
-                    file, opened = place.path.open("rb"), place.path
+                    file, opened = (self._folder / place.claim).open("rb"), place.claim
                 yield wire.row_head(self._nonce, self._attempt, row)
                 yield read_at(file, place.offset, place.size)
                 yield wire.ROW_TAIL
@@ -129,6 +121,39 @@ def read_at(file: BinaryIO, offset: int, size: int) -> bytes:
     if len(params) != size:
         raise OSError(f"{file.name} ends before byte {offset + size}")
     return params
+
+
+def append_to_spool(path: Path, params: bytes) -> int:
+    """Add the params of a further round to a job's spool file, durably.
+
+    Args:
+        path: The file.
+        params: One line of JSON, without its end.
+
+    Returns:
+        Where they begin; what a crash left behind them is nobody's.
+    """
+    with open(path, "ab", opener=_private) as file:
+        offset = file.tell()
+        file.write(params + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return offset
+
+
+def read_from_spool(path: Path, offset: int, size: int) -> bytes:
+    """Read one request's params.
+
+    Args:
+        path: The job's spool file.
+        offset: Where they begin.
+        size: Their bytes.
+
+    Raises:
+        OSError: The file is shorter than that.
+    """
+    with path.open("rb") as file:
+        return read_at(file, offset, size)
 
 
 def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:

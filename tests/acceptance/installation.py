@@ -86,6 +86,8 @@ class Installation:
 
     def wait_until_sent(self) -> None:
         self.wait_until_running()
+        # It is made before its tables are.
+        self.wait_until(lambda: self.sql("SELECT 1 FROM sqlite_master WHERE name = 'batches'"))
         self.wait_until(lambda: self.sql("SELECT 1 FROM batches WHERE state = 'processing'"))
 
     def wait_until_running(self) -> None:
@@ -95,7 +97,5 @@ class Installation:
         connection = sqlite3.connect(self.state / "batchd.sqlite", isolation_level=None)
         try:
             return connection.execute(statement).fetchall()
-        except sqlite3.OperationalError:  # it is just being made
-            return []
         finally:
             connection.close()

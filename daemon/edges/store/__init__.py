@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.edges.store.answers import Answers, NotHeld
-from daemon.edges.store.batches import Batches, BodyRow, CountTaken, Stale
+from daemon.edges.store.batches import Batches, CountTaken, Stale
 from daemon.edges.store.database import Database
 from daemon.edges.store.jobs import AGAIN, Jobs, NewRequest, Tally
 from daemon.edges.store.overview import JobStanding, Overview, Standing
@@ -16,7 +16,6 @@ __all__ = [
     "AGAIN",
     "DATABASE",
     "GROUPS",
-    "BodyRow",
     "CountTaken",
     "JobStanding",
     "NewRequest",

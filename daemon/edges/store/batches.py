@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import aiosqlite
 
@@ -16,6 +15,7 @@ from daemon.model import (
     Delivery,
     Evidence,
     JobId,
+    Place,
     Plan,
     RemoteId,
     RequestId,
@@ -37,15 +37,6 @@ class CountTaken(Exception):
     """Another batch of the same count is unresolved: wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class BodyRow:
-    """Where the params of one row lie."""
-
-    claim: str
-    offset: int
-    size: int
-
-
 class Batches:
     """The batches of the store."""
 
@@ -60,7 +51,8 @@ class Batches:
         """
         return await self._database.values(
             _waiting,
-            """SELECT requests.id, size, max_tokens, betas, cohort, since, job, worst, requests.budget
+            """SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, cohort, since, job, worst,
+                   requests.budget
                FROM requests JOIN jobs ON jobs.id = job
                WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from)
                ORDER BY requests.id LIMIT ?""",
@@ -101,7 +93,8 @@ class Batches:
                 seats = [(batch, row, request) for row, request in enumerate(plan.requests)]
                 await many(
                     db,
-                    "INSERT INTO trips (batch, row, request, reserved) SELECT ?, ?, id, worst FROM requests WHERE id = ?",
+                    """INSERT INTO trips (batch, row, request, reserved)
+                       SELECT ?, ?, id, worst FROM requests WHERE id = ?""",
                     seats,
                 )
                 await many(
@@ -181,15 +174,16 @@ class Batches:
             raise Stale(f"batch {batch.id} is not {batch.state} any more")
         return await self.get(batch.id)
 
-    async def body(self, batch: BatchId) -> list[BodyRow]:
+    async def body(self, batch: BatchId) -> list[Place]:
         """Say where the params of each row lie, in the order of the rows.
 
         Args:
             batch: Its id.
         """
         return await self._database.values(
-            lambda row: BodyRow(row["claim"], row["offset"], row["size"]),
-            """SELECT claim, requests.offset, requests.size FROM trips
+            lambda row: Place(row["claim"], row["offset"], row["size"]),
+            """SELECT claim, coalesce(sent_offset, requests.offset) AS offset,
+                   coalesce(sent_size, requests.size) AS size FROM trips
                JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
                WHERE trips.batch = ? ORDER BY trips.row""",
             batch,
@@ -326,8 +320,11 @@ class Batches:
         wanted = ",".join(str(int(row)) for row in rows)
         found = await self._database.rows(
             f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name,
-                    model, documents, cancel_wanted,
-                    (SELECT count(*) FROM trips AS t WHERE t.request = requests.id) - forgiven AS attempts
+                    model, documents, cancel_wanted, claim, offset, requests.size, max_tokens, requests.betas, expect,
+                    round, rounds, allowance,
+                    (SELECT total(output_tokens) FROM trips AS t WHERE t.request = requests.id) AS written,
+                    (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
+                     AND (outcome IS NULL OR outcome <> 'succeeded')) - forgiven AS attempts
                 FROM trips JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
                 WHERE trips.batch = ? AND trips.row IN ({wanted})""",  # noqa: S608  integers
             batch,
@@ -345,6 +342,16 @@ class Batches:
                 attempts_left=max_attempts - r["attempts"],
                 cancelled=bool(r["cancel_wanted"]),
                 delivered=r["outcome"] is not None,
+                claim=r["claim"],
+                offset=r["offset"],
+                size=r["size"],
+                max_tokens=r["max_tokens"],
+                betas=_split(r["betas"]),
+                expect=r["expect"],
+                round=r["round"],
+                rounds=r["rounds"],
+                allowance=r["allowance"],
+                written=int(r["written"]),
             )
             for r in found
         }
@@ -374,22 +381,43 @@ class Batches:
             await many(
                 db,
                 """UPDATE trips SET outcome = ?, input_tokens = ?, output_tokens = ?, cache_read = ?,
-                       cache_write_5m = ?, cache_write_1h = ?, cost = ?, standard_cost = ?
+                       cache_write_5m = ?, cache_write_1h = ?, cost = ?, standard_cost = ?, stop_reason = ?
                    WHERE batch = ? AND row = ? AND outcome IS NULL""",
                 (
                     (d.outcome, d.usage.input_tokens, d.usage.output_tokens, d.usage.cache_read_input_tokens)
                     + (d.usage.cache_write_5m_tokens, d.usage.cache_write_1h_tokens)
-                    + (to_picodollars(d.cost.batch), to_picodollars(d.cost.standard), batch.id, d.row)
+                    + (to_picodollars(d.cost.batch), to_picodollars(d.cost.standard), d.stop_reason, batch.id, d.row)
                     for d in deliveries
                 ),
             )
             await many(
                 db,
-                """UPDATE requests SET batch = NULL, verdict = ?, reason = ?, stop_reason = ?, document = ?, since = ?
-                   WHERE id = ? AND batch = ?""",
+                """UPDATE requests SET batch = NULL, verdict = ?, reason = ?, stop_reason = ?, document = ?,
+                       sections = ?, since = ? WHERE id = ? AND batch = ?""",
                 (
-                    (d.verdict, d.reason or None, d.stop_reason, d.document, now, d.request, batch.id)
+                    (d.verdict, d.reason or None, d.stop_reason, d.document)
+                    + (json.dumps(d.sections) if d.sections else None, now, d.request, batch.id)
                     for d in deliveries
+                ),
+            )
+            await many(
+                db,
+                """UPDATE requests SET sent_offset = ?, sent_size = ?, max_tokens = ?, betas = ?, rounds = ?,
+                       allowance = ?, worst = ?, round = round + 1 WHERE id = ? AND round = ?""",
+                (
+                    (
+                        n.offset,
+                        n.size,
+                        n.max_tokens,
+                        ",".join(n.betas),
+                        n.rounds,
+                        n.allowance,
+                        n.worst,
+                        d.request,
+                        d.round,
+                    )
+                    for d in deliveries
+                    if (n := d.following) is not None
                 ),
             )
             await many(

@@ -1,5 +1,6 @@
 """Jobs and their requests: accepted, cancelled, retried, reported, delivered."""
 
+import json
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ class NewRequest:
     worst: int | None = 0
     budget: int | None = None
     rounds: int = 0
+    allowance: int = 0
     expect: str | None = None
 
 
@@ -96,11 +98,11 @@ class Jobs:
                 db,
                 """INSERT INTO requests
                        (job, custom_id, name, model, max_tokens, betas, documents, offset, size, since,
-                        worst, budget, rounds, expect)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                        worst, budget, rounds, allowance, expect)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     (job, r.custom_id, r.name, r.model, r.max_tokens, ",".join(r.betas), r.documents)
-                    + (r.offset, r.size, received_at, r.worst, r.budget, r.rounds, r.expect)
+                    + (r.offset, r.size, received_at, r.worst, r.budget, r.rounds, r.allowance, r.expect)
                     for r in requests
                 ),
             )
@@ -261,7 +263,8 @@ class Jobs:
             await update(
                 db,
                 f"""UPDATE requests SET verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL,
-                        since = ?, cohort = '', forgiven = (SELECT count(*) FROM trips WHERE request = requests.id)
+                        since = ?, cohort = '', forgiven = (
+                            SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
                     WHERE job = ? AND verdict IN ({_AGAIN})""",  # noqa: S608  our own enum
                 now,
                 job,
@@ -337,8 +340,14 @@ class Jobs:
                 f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
                         (SELECT group_concat(remote_id, ' ') FROM (
                             SELECT remote_id FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
-                        )) AS remote_ids
-                    FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, offset, size FROM requests
+                        )) AS remote_ids,
+                        count(*) FILTER (WHERE outcome = 'succeeded') AS rounds,
+                        (SELECT json_group_array(json_object('batch', remote_id, 'outcome', outcome, 'stop_reason',
+                                stop_reason, 'output_tokens', output_tokens, 'cost_picodollars', cost)) FROM (
+                            SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
+                        )) AS chain
+                    FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, sections, offset, size
+                          FROM requests
                           WHERE job = ? AND id > ? AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r
                     LEFT JOIN trips ON trips.request = r.id
                     GROUP BY r.id ORDER BY r.id""",  # noqa: S608  own text
@@ -400,8 +409,11 @@ def _report_row(row: Row) -> ReportRow:
         usage=usage_of(row),
         cost=cost_of(row),
         attempts=row["attempts"],
+        rounds=row["rounds"],
         batches=tuple((row["remote_ids"] or "").split()),
         document=row["document"],
+        sections=tuple((title, file) for title, file in json.loads(row["sections"] or "[]")),
+        chain=tuple(json.loads(row["chain"])) if row["attempts"] > 1 else (),
         offset=row["offset"],
         size=row["size"],
     )

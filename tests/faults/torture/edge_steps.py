@@ -44,6 +44,10 @@ class StepBlow:
     at: int | None = None
     signal: Signals = SIGKILL
 
+    @property
+    def deadly(self) -> bool:
+        return self.signal is SIGKILL
+
     def strike(self, log: Path) -> None:
         install(Steps(log, self.at, self.signal))
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.faults.torture.scenario import Home
 
@@ -45,7 +45,7 @@ class Flaws:
     doubled: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
-    def __iadd__(self, more: "Flaws") -> "Flaws":
+    def __iadd__(self, more: "Flaws") -> Self:
         self.lost += more.lost
         self.doubled += more.doubled
         self.wrong += more.wrong
@@ -160,7 +160,8 @@ def _lines(file: Path) -> list[dict[str, Any]]:
 
 
 def _litter(home: Home, jobs: dict[str, JobLeft]) -> Iterator[str]:
-    for folder in (home.inbox, home.state / "claims", home.state / "spool"):
+    yield from (f"inbox/{file.relative_to(home.inbox)}" for file in _files(home.inbox))
+    for folder in (home.state / "claims", home.state / "spool"):
         yield from (str(file.relative_to(home.place)) for file in _files(folder))
     yield from (str(file.relative_to(home.place)) for file in _files(home.outbox) if file.name.startswith("."))
     finished = {home.outbox / name for name in jobs}

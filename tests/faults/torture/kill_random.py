@@ -46,7 +46,7 @@ def _ware(number: int, luck: random.Random) -> tuple[str, bytes]:
             return f"{number:04}.jsonl", jsonl(prompts)
 
 
-def kill_at_random(folder: Path, row: Row, *, kills: int, files: int, seed: int, until: float = float("inf")) -> Row:
+def kill_at_random(folder: Path, row: Row, *, kills: int, files: int, seed: int, until: float) -> Row:  # noqa: PLR0913  what a torture is made of
     """Kill so often, and compare what came of it with an undisturbed run of the same files."""
     scenario = Scenario(
         files=wares(files, seed),
@@ -74,7 +74,7 @@ def kill_at_random(folder: Path, row: Row, *, kills: int, files: int, seed: int,
 def _torture(  # noqa: PLR0913  what a torture is made of
     place: Path, scenario: Scenario, expected: Left, row: Row, *, kills: int, seed: int, until: float
 ) -> Row:
-    home, luck = Home(place), random.Random(seed)  # noqa: S311  no secret
+    home, luck = Home(place, place / "inbox"), random.Random(seed)  # noqa: S311  no secret
     for folder in (home.inbox, place / "writer"):
         folder.mkdir(parents=True)
     with judge(scenario, place / "sandbox", FastClock(AT_ONCE)) as found:
@@ -104,7 +104,7 @@ def _torture(  # noqa: PLR0913  what a torture is made of
 def daemon(settings: Settings, place: Path, *flags: str) -> Child:
     """Start the command, as a user does."""
     # Forked, and then another program: it dies with us, and the kernel knows no difference to a start by hand.
-    return fork(lambda: os.execve(sys.executable, command(settings, *flags), environment()), place)
+    return fork(lambda: os.execve(sys.executable, command(settings, *flags), environment()), place)  # noqa: S606
 
 
 def command(settings: Settings, *flags: str) -> list[str]:

@@ -61,7 +61,7 @@ class Child:
         deadline = time.monotonic() + seconds
         try:
             while not (until_ready and self.ready is not None):
-                watched = [handle] if self.ready is not None else [handle, self.tell]
+                watched: list[int | socket.socket] = [handle] if self.ready is not None else [handle, self.tell]
                 left = deadline - time.monotonic()
                 found, _, _ = select.select(watched, [], [], max(left, 0))
                 if self.tell in found and b"READY=1" in self.tell.recv(1024):

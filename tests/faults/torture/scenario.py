@@ -22,6 +22,9 @@ class Scenario:
     """Seconds that a batch takes."""
     settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
+    inbox: Path | None = None
+    """A folder on another file system, in which the inbox lies then."""
+
     def drop_all(self, inbox: Path) -> None:
         for name, content in self.files.items():
             drop(inbox, name, content)
@@ -32,10 +35,7 @@ class Home:
     """The folders of one daemon."""
 
     place: Path
-
-    @property
-    def inbox(self) -> Path:
-        return self.place / "inbox"
+    inbox: Path
 
     @property
     def outbox(self) -> Path:
@@ -79,7 +79,7 @@ def jsonl(prompts: Sequence[str], model: str = "claude-haiku-4-5", max_tokens: i
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
-def everything() -> Scenario:
+def everything(inbox: Path | None = None) -> Scenario:
     """Small, and yet all of it: several jobs, shared batches, two sets of betas, a refusal, a subfolder, a retry,
     a create whose answer is lost, and a stream of results that is cut.
     """
@@ -94,4 +94,5 @@ def everything() -> Scenario:
         },
         faults=(Fault(route="create", kind="reset"), Fault(route="results", kind="cut", at=1500)),
         settings={"batch": {"max_requests": 5, "linger": 2.0}},
+        inbox=inbox,
     )

@@ -40,6 +40,10 @@ class CallBlow:
     times: int = 1
     """How many calls fail."""
 
+    @property
+    def deadly(self) -> bool:
+        return self.action is not Action.FAIL
+
     def strike(self, log: Path) -> None:
         told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         ctypes.CDLL(None).torture_arm(self.at, int(self.action), self.error, self.times, told)

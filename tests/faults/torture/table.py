@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Self
 
 from tests.faults.torture.judge import Flaws
 from tests.faults.torture.processes import Ended
@@ -39,6 +40,12 @@ class Row:
             self.done.append(ended.seconds)
             if ended.ready is not None:
                 self.ready.append(ended.ready)
+
+    def __iadd__(self, more: "Row") -> Self:
+        for name in ("tried", "lost", "doubled", "wrong", "ready", "done", "details"):
+            setattr(self, name, getattr(self, name) + getattr(more, name))
+        self.note = self.note or more.note
+        return self
 
     @property
     def good(self) -> bool:

@@ -71,8 +71,11 @@ CREATE TABLE requests (
     cohort     TEXT    NOT NULL DEFAULT '',
     worst      INTEGER CHECK (worst >= 0),                  -- what it can still cost; NULL: its price is not known
     budget     INTEGER CHECK (budget >= 0),
-    rounds     INTEGER NOT NULL DEFAULT 0 CHECK (rounds >= 0),  -- how many times it may still be continued
-    round      INTEGER NOT NULL DEFAULT 0 CHECK (round >= 0),   -- how many parts of its document are written
+    rounds     INTEGER NOT NULL DEFAULT 0 CHECK (rounds >= 0),     -- how many times it may still be continued
+    allowance  INTEGER NOT NULL DEFAULT 0 CHECK (allowance >= 0),  -- tokens that those rounds may write together
+    round      INTEGER NOT NULL DEFAULT 0 CHECK (round >= 0),      -- how many parts of its document are written
+    sent_offset INTEGER,                                           -- of a further round's params; NULL: the first's
+    sent_size   INTEGER,
     expect     TEXT,
     forgiven   INTEGER NOT NULL DEFAULT 0,                  -- trips that `batchd retry` does not count
     batch      INTEGER REFERENCES batches (id),             -- the trip it is on; NULL: it waits, or has its verdict
@@ -82,7 +85,9 @@ CREATE TABLE requests (
     stop_reason TEXT,
     reason      TEXT,
     document    TEXT,
+    sections    TEXT,
     CHECK (batch IS NULL OR verdict IS NULL),
+    CHECK ((sent_offset IS NULL) = (sent_size IS NULL)),
     UNIQUE (job, custom_id),
     UNIQUE (job, name)
 ) STRICT;
@@ -94,6 +99,7 @@ CREATE TABLE trips (
     row            INTEGER NOT NULL CHECK (row >= 0),
     request        INTEGER NOT NULL REFERENCES requests (id),
     outcome        TEXT,                                    -- the type of its result; NULL while under way
+    stop_reason    TEXT,
     input_tokens   INTEGER NOT NULL DEFAULT 0,
     output_tokens  INTEGER NOT NULL DEFAULT 0,
     cache_read     INTEGER NOT NULL DEFAULT 0,

@@ -1,0 +1,265 @@
+"""The editor: makes one document of the rounds that wrote it, and decides whether it is whole or to be continued.
+
+It runs in the collector's worker thread. What it writes is private and may be written again: the draft of a round has
+the number of the round in its name, and the params of the next one are appended to the spool; both count only from
+the commit on that names them.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from daemon.decisions.bargain import Action, Bargain, Unfinished, better_buy, tokens_at_most
+from daemon.decisions.catalogue import LONGEST_OUTPUT, Catalogue, LongOutput
+from daemon.decisions.continuation import Wanted, larger_params, next_params
+from daemon.decisions.expectation import Expectation, expectation_of
+from daemon.decisions.findings import Findings, examine, thinking_ate_it
+from daemon.decisions.money import token_prices, worst_case
+from daemon.decisions.pricing import price
+from daemon.decisions.sections import file_name, marks, split
+from daemon.decisions.stitch import join, kept
+from daemon.decisions.strictjson import decode
+from daemon.decisions.verdict import LOST, Outcome, Result, judge
+from daemon.edges import disk
+from daemon.edges.outbox import DOCUMENTS
+from daemon.edges.spool import append_to_spool, read_from_spool
+from daemon.edges.store import AGAIN
+from daemon.model import BETA_300K, Delivery, NextRound, Seat, Verdict
+
+UNFINISHED = frozenset({Verdict.TRUNCATED, Verdict.SHORT})
+"""Verdicts after which a document can be continued."""
+TOKENS_PER_WORD = 1.5
+"""Of English prose, about; more rather than less."""
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A document between two rounds."""
+
+    kept: str
+    """As it was sent."""
+    dropped: str
+    """What was cut off behind it, to be written again."""
+    ended: bool
+    """Whether the model had ended it, and it was short of what was expected."""
+    prompt_tokens: int
+    """Of the first round."""
+    seams: tuple[int, ...] | None = None
+    """How long it was in each round that left its prefix in the cache; None while none did."""
+
+    @property
+    def text(self) -> str:
+        """All that was written so far."""
+        return self.kept + self.dropped
+
+
+NOTHING = Draft("", "", ended=False, prompt_tokens=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """What becomes of a result, and the files that are to appear in the job's folder before it is acknowledged."""
+
+    delivery: Delivery
+    files: tuple[tuple[str, str], ...] = ()
+    """Names relative to the job's folder, and texts."""
+
+
+class Editor:
+    """Judges results as documents."""
+
+    def __init__(self, drafts: Path, spool: Path, catalogue: Catalogue) -> None:
+        """Make ready.
+
+        Args:
+            drafts: The folder of unfinished documents.
+            spool: The folder of params.
+            catalogue: What models can write.
+        """
+        self._drafts = drafts
+        self._spool = spool
+        self._catalogue = catalogue
+
+    def edit(self, seat: Seat, result: Result | None) -> Edited:
+        """Decide what becomes of a request whose result is here, or will never be.
+
+        Args:
+            seat: The request on its trip.
+            result: Its result; None when the API has none.
+        """
+        draft = self._draft(seat)
+        outcome = LOST if result is None else judge(result, attempts_left=seat.attempts_left, cancelled=seat.cancelled)
+        if result is None or result.type != "succeeded":
+            text = draft.text
+        elif seat.round:
+            text = join(draft.kept, result.text, dropped=draft.dropped, ended=draft.ended).text
+        else:
+            text = result.text
+        following: NextRound | None = None
+        if result is not None and outcome.verdict is not None:
+            outcome, findings = _held_to(outcome, text, seat, result)
+            if outcome.verdict in UNFINISHED and not seat.cancelled:
+                bargain = self._bargain(seat, draft, text, result, cut=outcome.verdict is Verdict.TRUNCATED)
+                if bargain.action is Action.STOP:
+                    told = filter(None, (outcome.reason, bargain.reason if seat.rounds or seat.round else ""))
+                    outcome = Outcome(outcome.verdict, "; ".join(told))
+                else:
+                    following = self._prepare(seat, draft, text, result, bargain, findings)
+                    outcome = Outcome(None, bargain.reason)
+        delivery, files = _filed(seat, result, outcome, text)
+        return Edited(replace(delivery, following=following) if following else delivery, files)
+
+    def forget(self, deliveries: Iterable[Delivery]) -> None:
+        """Remove the drafts of documents that are finished, once that is acknowledged.
+
+        Args:
+            deliveries: What was acknowledged.
+        """
+        for delivery in deliveries:
+            if delivery.verdict is not None and delivery.verdict not in AGAIN:
+                for draft in self._drafts.glob(f"{delivery.request}.*"):
+                    draft.unlink(missing_ok=True)
+
+    def _draft(self, seat: Seat) -> Draft:
+        if not seat.round:
+            return NOTHING
+        return msgspec.json.decode((self._drafts / f"{seat.request}.{seat.round}").read_bytes(), type=Draft)
+
+    def _bargain(self, seat: Seat, draft: Draft, text: str, result: Result, *, cut: bool) -> Bargain:
+        facts = self._catalogue.find(seat.model)
+        ceiling = LONGEST_OUTPUT if facts.long_output is LongOutput.YES else facts.max_output
+        first = self._first(seat) if seat.rounds else b"{}"
+        params, _ = decode(first.decode())
+        expected = _expectation(seat)
+        wish = max(expected.tokens or 0, int((expected.words or 0) * TOKENS_PER_WORD)) if expected else 0
+        return better_buy(
+            Unfinished(
+                cut=cut,
+                prompt_tokens=draft.prompt_tokens or _prompt_tokens(result),
+                text_tokens=tokens_at_most(len(text.encode())) if text.strip() else 0,
+                max_tokens=seat.max_tokens,
+                most_tokens=min(ceiling, seat.allowance),
+                window=facts.window,
+                rounds_left=seat.rounds,
+                grew=not seat.round or len(text) > len(draft.text),
+                structured="tools" in params or "format" in (params.get("output_config") or {}),
+                thinking=_thinking(seat, result),
+                expected_tokens=wish or None,
+                cached=draft.seams is not None,
+            ),
+            token_prices(seat.model),
+        )
+
+    def _prepare(  # noqa: PLR0913  a round follows from all that is known of the one before
+        self, seat: Seat, draft: Draft, text: str, result: Result, bargain: Bargain, findings: Findings | None
+    ) -> NextRound:
+        first = self._first(seat)
+        if bargain.action is Action.RESEND:
+            after = Draft("", "", ended=False, prompt_tokens=0)
+            params = larger_params(first, bargain.max_tokens)
+        else:
+            so_far = text if findings else kept(text, since=len(draft.kept))
+            seams = (*(draft.seams or ()), len(so_far)) if bargain.cache else None
+            wanted = None
+            if findings is not None:
+                expected = _expectation(seat) or Expectation()
+                wanted = Wanted(findings.sentence, findings.missing, expected.marker)
+            params = next_params(
+                first,
+                so_far,
+                max_tokens=bargain.max_tokens,
+                wanted=wanted,
+                cached=draft.seams or () if bargain.cache else None,
+            )
+            prompt = draft.prompt_tokens or _prompt_tokens(result)
+            after = Draft(so_far, text[len(so_far) :], findings is not None, prompt, seams)
+        with disk.opened(self._drafts, create=True) as folder:
+            disk.write_whole(folder, f"{seat.request}.{seat.round + 1}", [msgspec.json.encode(after)])
+            os.fsync(folder)
+        offset = append_to_spool(self._spool / seat.claim, params)
+        allowance = max(seat.allowance - bargain.max_tokens, 0)
+        rounds = min(seat.rounds - 1, allowance // bargain.max_tokens)
+        facts = self._catalogue.find(seat.model)
+        long = bargain.max_tokens > facts.max_output
+        return NextRound(
+            offset=offset,
+            size=len(params),
+            max_tokens=bargain.max_tokens,
+            betas=tuple(sorted({*seat.betas, BETA_300K})) if long else seat.betas,
+            rounds=rounds,
+            allowance=allowance,
+            worst=worst_case(params, seat.model, bargain.max_tokens, rounds),
+        )
+
+    def _first(self, seat: Seat) -> bytes:
+        return read_from_spool(self._spool / seat.claim, seat.offset, seat.size)
+
+
+def _held_to(outcome: Outcome, text: str, seat: Seat, result: Result) -> tuple[Outcome, Findings | None]:
+    """Hold a document that its model has ended to what was expected of it; `stop_reason` has decided before."""
+    if outcome.verdict is Verdict.TRUNCATED:
+        return Outcome(outcome.verdict, _thinking(seat, result) or outcome.reason), None
+    expected = _expectation(seat)
+    if outcome.verdict is not Verdict.COMPLETE or expected is None:
+        return outcome, None
+    findings = examine(text, expected, seat.written + result.usage.output_tokens - (result.thinking_tokens or 0))
+    return (outcome, None) if findings.met else (Outcome(Verdict.SHORT, findings.sentence), findings)
+
+
+def _filed(
+    seat: Seat, result: Result | None, outcome: Outcome, text: str
+) -> tuple[Delivery, tuple[tuple[str, str], ...]]:
+    files: list[tuple[str, str]] = []
+    sections: tuple[tuple[str, str], ...] = ()
+    if seat.documents and text and outcome.verdict is not None:
+        expected = _expectation(seat)
+        marker = (expected or Expectation()).marker
+        if marks(text, marker) or (expected and (expected.titles or expected.count)):
+            pieces = split(text, marker)
+            named = [
+                (each, f"{DOCUMENTS}/{seat.name}/{file_name(each.number, each.title, len(pieces))}") for each in pieces
+            ]
+            files += [(name, each.text) for each, name in named]
+            sections = tuple((each.title, name) for each, name in named)
+        files.append((f"{DOCUMENTS}/{seat.name}.md", text))
+    delivery = Delivery(
+        row=seat.row,
+        request=seat.request,
+        outcome="lost" if result is None else result.type,
+        verdict=outcome.verdict,
+        reason=outcome.reason,
+        round=seat.round,
+        document=files[-1][0] if files else None,
+        sections=sections,
+    )
+    if result is None:
+        return delivery, tuple(files)
+    cost = price(result.usage, result.model or seat.model)
+    return (
+        replace(delivery, stop_reason=result.stop_reason, usage=result.usage, cost=cost),
+        tuple(files),
+    )
+
+
+def _expectation(seat: Seat) -> Expectation | None:
+    if seat.expect is None:
+        return None
+    found = expectation_of(decode(seat.expect)[0])
+    return found if isinstance(found, Expectation) else None
+
+
+def _thinking(seat: Seat, result: Result) -> str:
+    return thinking_ate_it(
+        result.text,
+        stop_reason=result.stop_reason,
+        output_tokens=result.usage.output_tokens,
+        max_tokens=seat.max_tokens,
+        thinking_tokens=result.thinking_tokens,
+    )
+
+
+def _prompt_tokens(result: Result) -> int:
+    usage = result.usage
+    return usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens

@@ -1,0 +1,108 @@
+"""A document is whole, or continued, or it says what is missing: never cut short and called done."""
+
+import json
+
+import pytest
+
+from tests.support.house import House
+
+pytestmark = pytest.mark.anyio
+
+MODEL = "claude-sonnet-4-6"
+BOOK = """Write a book with these chapters, at least 3,000 words in all:
+
+[SECTION: The hive]
+[SECTION: The queen]
+[SECTION: The harvest]
+"""
+
+
+def drop(home: House, name: str, prompt: str, **more: object) -> None:
+    params = {"model": MODEL, "max_tokens": 8_000, "messages": [{"role": "user", "content": prompt}]}
+    (home.inbox / f"{name}.json").write_text(
+        json.dumps({"job": more, "requests": [{"custom_id": name, "params": params}]})
+    )
+
+
+def document(home: House, name: str) -> str:
+    return (home.outbox / name / "documents" / f"{name}.md").read_text("utf-8")
+
+
+async def test_a_document_that_was_cut_twice_is_byte_for_byte_the_uncut_one(home: House) -> None:
+    drop(home, "whole", BOOK)
+    drop(home, "cut", BOOK + "[sandbox: truncate at 5000 rounds 2]", **{"continue": 3})
+    assert await home.run()
+    assert document(home, "cut") == document(home, "whole")
+    (row,) = home.lines("cut", "report.jsonl")
+    assert (row["verdict"], row["rounds"], row["attempts"]) == ("complete", 3, 3)
+    assert [trip["stop_reason"] for trip in row["chain"]] == ["max_tokens", "max_tokens", "end_turn"]
+    assert len(home.lines("cut")) == 3
+    assert home.job("cut")["requests"]["complete"] == 1
+    assert max(home.accepted().values()) == 1, "an identical request was sent again"
+
+
+async def test_without_rounds_it_is_called_truncated(home: House) -> None:
+    drop(home, "cut", BOOK + "[sandbox: truncate]", **{"continue": 0})
+    assert not await home.run()
+    (row,) = home.lines("cut", "report.jsonl")
+    assert (row["verdict"], row["rounds"]) == ("truncated", 1)
+    assert document(home, "cut")
+
+
+async def test_when_the_rounds_are_used_up_it_says_so(home: House) -> None:
+    drop(home, "cut", BOOK + "[sandbox: truncate at 2000 rounds 9]", **{"continue": 1})
+    assert not await home.run()
+    (row,) = home.lines("cut", "report.jsonl")
+    assert (row["verdict"], row["rounds"]) == ("truncated", 2)
+    assert "no rounds are left" in row["reason"]
+
+
+async def test_sections_are_checked_and_written_apart(home: House) -> None:
+    drop(home, "book", BOOK, expect={"sections": ["The hive", "The queen", "The harvest"], "words": 1000})
+    assert await home.run()
+    (row,) = home.lines("book", "report.jsonl")
+    files = [home.outbox / "book" / section["file"] for section in row["sections"]]
+    assert [section["title"] for section in row["sections"]][-3:] == ["The hive", "The queen", "The harvest"]
+    assert "".join(file.read_text("utf-8") for file in files) == document(home, "book")
+
+
+async def test_a_missing_section_is_asked_for_and_if_it_never_comes_it_is_named(home: House) -> None:
+    expect = {"sections": ["The hive", "The queen", "The harvest", "The wax"]}
+    drop(home, "book", BOOK, expect=expect, **{"continue": 0})
+    assert not await home.run()
+    (row,) = home.lines("book", "report.jsonl")
+    assert row["verdict"] == "short"
+    assert "The wax" in row["reason"]
+    assert home.job("book")["requests"]["incomplete"] == 1
+
+
+async def test_a_kill_between_the_rounds_loses_and_doubles_nothing(home: House) -> None:
+    drop(home, "whole", BOOK)
+    drop(
+        home, "cut", BOOK + "[sandbox: truncate at 4000 rounds 2] [sandbox: fail overloaded_error 1]", **{"continue": 3}
+    )
+    home.fault("create", "reset", after=2)
+    home.fault("results", "cut", at=50, after=1)
+    assert await home.run()
+    assert document(home, "cut") == document(home, "whole")
+    assert max(home.server.ledger.billed().values()) == 1
+
+
+async def test_long_requests_are_continued_unless_told_otherwise(home: House) -> None:
+    params = {
+        "model": MODEL,
+        "max_tokens": 100_000,
+        "messages": [{"role": "user", "content": BOOK + "[sandbox: truncate]"}],
+    }
+    (home.inbox / "long.json").write_text(json.dumps(params))
+    assert await home.run()
+    (row,) = home.lines("long", "report.jsonl")
+    assert (row["verdict"], row["rounds"]) == ("complete", 2)
+
+
+async def test_wrong_expectations_are_refused_before_anything_is_spent(home: House) -> None:
+    drop(home, "bad", BOOK, expect={"wrods": 5}, **{"continue": 99})
+    assert not await home.run()
+    errors = json.loads((home.outbox / "rejected" / "bad.json.errors.json").read_text())["errors"]
+    assert {error["field"] for error in errors} == {"job.expect.wrods", "job.continue"}
+    assert home.server.ledger.batches() == []

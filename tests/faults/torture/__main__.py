@@ -1,0 +1,74 @@
+"""`python -m tests.faults.torture`: the forms one after the other, and a table of what came of them."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.faults.torture.forms import FORMS, Form, Task, share_of_time
+from tests.faults.torture.lanes import in_lanes
+from tests.faults.torture.scenario import everything
+from tests.faults.torture.stage import Stage
+from tests.faults.torture.syscalls import can_preload, preload, preloaded
+from tests.faults.torture.table import Row, table
+
+_FOLDER = "TORTURE_FOLDER"
+_LEGEND = """times are median … maximum: `ready again` from
+each restart until it was ready (without the imports, but for the real process), `all done` of the last run, on a clock
+that runs 40 times as fast (but for the real process)."""
+
+
+def main() -> int:
+    """Torture, and say whether anything was lost, doubled or otherwise wrong."""
+    chosen = _arguments().parse_args()
+    folder = Path(os.environ.get(_FOLDER) or tempfile.mkdtemp(prefix="torture-"))
+    if can_preload() and not preloaded():
+        environment = {**preload(folder), _FOLDER: str(folder)}
+        os.execve(sys.executable, [sys.executable, "-m", __package__, *sys.argv[1:]], environment)  # noqa: S606
+    try:
+        Stage(everything(), folder / "rehearsal").undisturbed()
+    except RuntimeError as spoiled:
+        sys.stderr.write(f"{spoiled}\n")
+        return 2
+    began = time.monotonic()
+    rows: list[Row] = []
+    left = [form for form in FORMS if not chosen.form or form.name in chosen.form]
+    while left:
+        until = share_of_time(left[0], left, began + chosen.minutes * 60)
+        rows.append(_row(left.pop(0), folder, until, chosen))
+        sys.stderr.write(f"{rows[-1].fault}: {rows[-1].tried} tried\n")
+    minutes = (time.monotonic() - began) / 60
+    details = "".join(f"{detail}\n" for row in rows for detail in row.details)
+    sys.stdout.write(f"{table(rows)}\n\nIn {minutes:.1f} minutes, seed {chosen.seed}. {_LEGEND}{details}")
+    if all(row.good for row in rows):
+        shutil.rmtree(folder)
+        return 0
+    return 1
+
+
+def _row(form: Form, folder: Path, until: float, chosen: argparse.Namespace) -> Row:
+    lanes = min(chosen.lanes, form.lanes or chosen.lanes)
+
+    def play(lane: int) -> Row:
+        place = folder / form.name / str(lane)
+        place.mkdir(parents=True)
+        return form.play(Task(place, lane, lanes, until, chosen.quick, chosen.seed), Row(form.fault))
+
+    return in_lanes(lanes, play, folder, Row(form.fault))
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.torture", description=__doc__)
+    parser.add_argument("form", nargs="*", help=f"only these: {', '.join(form.name for form in FORMS)}")
+    parser.add_argument("--minutes", type=float, default=30.0, help="all together, at the most (30)")
+    parser.add_argument("--quick", action="store_true", help="some trials of each form")
+    parser.add_argument("--lanes", type=int, default=2 * (os.cpu_count() or 1), help="plays side by side")
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000, help="of all that is random")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

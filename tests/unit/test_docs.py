@@ -1,0 +1,135 @@
+"""The documentation against the program: examples are taken, links lead somewhere, commands exist and are told of."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import typer
+
+from daemon.cli.commands import app
+from daemon.decisions.jobfile import SUFFIXES, Rules, read
+from daemon.model import Problem
+
+ROOT = Path(__file__).parents[2]
+DOCS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PAGES = (*DOCS, *sorted((ROOT / "examples").glob("*.md")), *sorted((ROOT / "systemd").glob("*.md")))
+PROMPTS = {ROOT / "examples" / "handbook.md"}
+"""Markdown that is a request and no page."""
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.name != "README.md")
+ENDINGS = {"jsonl": ".jsonl", "json": ".json", "markdown": ".md"}
+
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+class Fence(NamedTuple):
+    page: Path
+    line: int
+    kind: str
+    remark: str
+    text: str
+
+
+def fences(page: Path) -> Iterator[Fence]:
+    text = page.read_text(encoding="utf-8")
+    for found in FENCE.finditer(text):
+        kind, _, remark = found[1].partition(" ")
+        yield Fence(page, 1 + text.count("\n", 0, found.start()), kind, remark, found[2])
+
+
+def inputs() -> list[Fence]:
+    pages = (ROOT / "README.md", ROOT / "docs" / "formats.md")
+    return [each for page in pages for each in fences(page) if each.kind in ENDINGS and each.remark != "output"]
+
+
+def problems(data: bytes, suffix: str, stem: str) -> list[Problem]:
+    return [each for each in read(lambda: [data], suffix, stem, Rules()) if isinstance(each, Problem)]
+
+
+def prose(page: Path) -> str:
+    """What is said outside fences."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def commands() -> set[str]:
+    group = typer.main.get_command(app)
+    return set(getattr(group, "commands", {}))
+
+
+def named(page: Path) -> set[str]:
+    """The commands that a page names, in code."""
+    code = re.findall(r"`([^`\n]+)`", prose(page)) + [
+        line for fence in fences(page) if fence.kind in {"sh", "text"} for line in fence.text.splitlines()
+    ]
+    call = re.compile(r"^[ $]*(?:\S+=\S+ )*(?:sudo (?:-u \S+ )?)?(?:\S*/)?batchd ([a-z]\w*)(?=\s|$)")
+    return {found[1] for each in code if (found := call.match(each))}
+
+
+@pytest.mark.parametrize("fence", inputs(), ids=lambda fence: f"{fence.page.name}:{fence.line}")
+def test_every_example_is_taken_unless_it_shows_a_refusal(fence: Fence) -> None:
+    assert fence.remark in {"", "refused"}
+    found = problems(fence.text.encode(), ENDINGS[fence.kind], "example")
+    assert bool(found) == (fence.remark == "refused"), found
+
+
+def test_every_kind_of_input_has_an_example() -> None:
+    assert {fence.kind for fence in inputs()} == set(ENDINGS)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_file_is_taken_unless_its_name_says_otherwise(path: Path) -> None:
+    found = problems(path.read_bytes(), path.suffix, path.stem)
+    assert bool(found) == path.name.startswith("refused"), found
+    assert path.suffix in SUFFIXES
+
+
+def test_the_readme_of_the_examples_names_every_file() -> None:
+    page = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in EXAMPLES if f"({path.name})" not in page] == []
+
+
+def test_files_that_the_readme_of_the_examples_names_exist() -> None:
+    (commands_shown,) = [
+        fence.text for fence in fences(ROOT / "examples" / "README.md") if "tests/data/real" in fence.text
+    ]
+    named_files = re.findall(r"tests/data/real/\S+", commands_shown)
+    assert named_files
+    assert [name for name in named_files if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in PROMPTS], ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target in LINK.findall(prose(page)):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), target
+        if anchor:
+            assert anchor in {slug(heading) for heading in HEADING.findall(prose(file))}, target
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in PROMPTS], ids=lambda page: page.name)
+def test_every_command_that_is_named_exists(page: Path) -> None:
+    assert named(page) - commands() == set()
+
+
+def test_every_command_is_told_of() -> None:
+    assert commands() - {name for page in DOCS for name in named(page)} == set()
+
+
+def test_the_daemon_names_only_pages_that_exist() -> None:
+    said = {
+        name
+        for source in (ROOT / "daemon").rglob("*.py")
+        for name in re.findall(r"docs/\w+\.md", source.read_text(encoding="utf-8"))
+    }
+    assert [name for name in said if not (ROOT / name).is_file()] == []
