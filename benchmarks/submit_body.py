@@ -19,7 +19,8 @@ from benchmarks._servers import KEY, plain
 from benchmarks.event_loop import many_requests
 from daemon.edges.api import Api
 from daemon.edges.clock import Clock
-from daemon.edges.spool import Body, Place, SpoolWriter
+from daemon.edges.spool import Body, SpoolWriter
+from daemon.model import Place
 
 NONCE = "aaaaaaaaaaaaaaaa"
 
@@ -43,10 +44,10 @@ async def ours(url: str, params: Path, spool: Path) -> Sending:
         spool: Where the spool file goes.
     """
     with SpoolWriter(spool) as writer, params.open("rb") as lines:
-        places = [Place(spool, *writer.add(line.rstrip(b"\n"))) for line in lines]
+        places = [Place(spool.name, *writer.add(line.rstrip(b"\n"))) for line in lines]
         writer.finish()
     async with Api.connect(key=KEY, base_url=url, per_minute=1000, patience=60, clock=Clock()) as api, _taken() as done:
-        body = Body(NONCE, 1, places)
+        body = Body(spool.parent, NONCE, 1, places)
         await body.sha256()
         await api.create(body.stream(), body.length, ())
     return done()

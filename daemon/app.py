@@ -3,7 +3,7 @@
 import gc
 import signal
 from collections.abc import Awaitable, Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import anyio
@@ -25,7 +25,7 @@ from daemon.edges.store import DATABASE, Store, open_store
 from daemon.edges.systemd import notify, watchdog_interval
 from daemon.edges.watcher import watch
 from daemon.editor import Editor
-from daemon.errors import BatchdError
+from daemon.errors import BatchdError, Unusable, Unavailable
 from daemon.holding import Holding
 from daemon.intake import Intake, Places, rules_of
 from daemon.model import Job
@@ -43,13 +43,16 @@ GRACE = 5.0
 """Seconds that a stop waits for creates in flight, so that none is left in doubt; systemd gives us more."""
 
 
-async def serve(settings: Settings, key: str | None, *, once: bool = False, clock: Clock | None = None) -> bool:
+async def serve(
+    settings: Settings, key: str | None, *, once: bool = False, sandbox: bool = False, clock: Clock | None = None
+) -> bool:
     """Run the daemon until SIGTERM or SIGINT, or until there is nothing left to do.
 
     Args:
         settings: All of them.
         key: The API key; None for whatever the SDK finds.
         once: Whether to end when every job has finished.
+        sandbox: Whether the API is a stand-in, whose text must never be taken for answers.
         clock: Another one than the machine's.
 
     Returns:
@@ -72,6 +75,9 @@ async def serve(settings: Settings, key: str | None, *, once: bool = False, cloc
                 clock=clock,
             ) as api,
         ):
+            if not await store.batches.claim_for("sandbox" if sandbox else "api"):
+                here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
+                raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
             daemon = Daemon(settings, places, store, api, clock)
             with _all_that_is_there_kept():
                 return await daemon.run(once=once)
@@ -254,7 +260,8 @@ class Daemon:
         """Tell the service manager that the event loop turns and the database answers."""
         interval = watchdog_interval()
         while interval is not None:
-            await self._store.database.version_of_data()
+            with suppress(Unavailable):  # who has locked the database goes on doing so, whoever is restarted
+                await self._store.database.version_of_data()
             notify("WATCHDOG=1")
             await self._clock.sleep(interval)
 

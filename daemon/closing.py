@@ -94,7 +94,7 @@ class Closing:
                 if row.verdict is not Verdict.COMPLETE:
                     failure = {"verdict": row.verdict, "reason": row.reason}
                     params = msgspec.Raw(read_at(spooled, row.offset, row.size))
-                    line = {"custom_id": row.custom_id, "params": params, "failure": failure}
+                    line = {"custom_id": row.custom_id, "params": params, **row.settings, "failure": failure}
                     yield msgspec.json.encode(line) + b"\n"
 
     def _rows(self, job: Job) -> Iterator[ReportRow]:

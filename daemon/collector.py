@@ -111,7 +111,9 @@ class Collector:
         """
         if batch.evidence is not Evidence.COUNT:
             self._read_again_at_first(batch, reason)
-            return await self._store.batches.move(batch, State.HELD, trouble=f"{reason}, although the API named it")
+            reason = f"{reason}, although the API named it"
+            log.error("batch held", batch=batch.id, remote=batch.remote_id, reason=reason)
+            return await self._store.batches.move(batch, State.HELD, trouble=reason)
         log.warning("batch was another's", batch=batch.id, remote=batch.remote_id, reason=reason)
         if batch.remote_id is not None:
             await self._store.batches.disprove(batch.id, batch.remote_id)

@@ -24,7 +24,7 @@ from daemon.edges.api import Api
 from daemon.edges.clock import Bell, Clock
 from daemon.edges.spool import Body
 from daemon.edges.store import CountTaken, Stale, Store
-from daemon.errors import Gone, InDoubt, NotOurs, Parked, Refused, Unavailable, where
+from daemon.errors import BatchdError, Gone, InDoubt, Parked, Refused, Unavailable, Unusable, where
 from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, Evidence, RemoteBatch, RemoteId
 
@@ -327,19 +327,11 @@ class Courier:
                 return await leg(batch)
             except Stale:
                 return await self._store.batches.get(batch.id)
-            except Parked as trouble:
-                pace, reason, at_least = PARKED, str(trouble), 0.0
-            except Unavailable as trouble:
-                pace, reason, at_least = PATIENCE, str(trouble), trouble.retry_after or 0.0
-            except (Gone, Refused, NotOurs) as trouble:
-                pace, reason, at_least = PATIENCE, str(trouble), 0.0
-            except OSError as trouble:
-                # Its file may be named after what a user wrote, so only what went wrong is told.
-                pace, reason, at_least = PATIENCE, trouble.strerror or type(trouble).__name__, 0.0
-            except Exception as bug:  # noqa: BLE001  a defect met by one batch is shown at that batch, and stops no other
-                # No traceback: an error's text may carry what users wrote.
-                log.error("defect", batch=batch.id, kind=type(bug).__name__, at=where(bug))  # noqa: TRY400  as above
-                pace, reason, at_least = PARKED, f"a defect of batchd ({type(bug).__name__}): please report it", 0.0
+            except Unusable:
+                raise
+            except Exception as trouble:  # noqa: BLE001  a defect too, met by one batch, is shown there and stops no other
+                pace, reason = _waits(trouble, batch)
+                at_least = getattr(trouble, "retry_after", None) or 0.0
             if self._clock.now() - asked > pace.longest:
                 failing_since = self._clock.now()
             await self._tell_if_possible(batch, reason)
@@ -392,6 +384,22 @@ class Gate:
         """Let everybody through, and say whether it was closed."""
         was_closed, self._closed_since = self._closed_since is not None, None
         return was_closed
+
+
+def _waits(trouble: Exception, batch: Batch) -> tuple[Pace, str]:
+    """Say at which pace a batch waits, and what for."""
+    match trouble:
+        case Parked():
+            return PARKED, str(trouble)
+        case BatchdError():
+            return PATIENCE, str(trouble)
+        case OSError():
+            # Its file may be named after what a user wrote, so only what went wrong is told.
+            return PATIENCE, trouble.strerror or type(trouble).__name__
+        case bug:
+            # No traceback: an error's text may carry what users wrote.
+            log.error("defect", batch=batch.id, kind=type(bug).__name__, at=where(bug))
+            return PARKED, f"a defect of batchd ({type(bug).__name__}): please report it"
 
 
 def _overdue(remote: RemoteBatch) -> bool:

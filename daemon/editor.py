@@ -140,7 +140,7 @@ class Editor:
                 prompt_tokens=draft.prompt_tokens or _prompt_tokens(result),
                 text_tokens=tokens_at_most(len(text.encode())) if text.strip() else 0,
                 max_tokens=seat.max_tokens,
-                most_tokens=min(ceiling, seat.allowance),
+                most_tokens=min(ceiling, _left(seat, result)),
                 window=facts.window,
                 rounds_left=seat.rounds,
                 grew=not seat.round or len(text) > len(draft.text),
@@ -179,8 +179,7 @@ class Editor:
             disk.write_whole(folder, f"{seat.request}.{seat.round + 1}", [msgspec.json.encode(after)])
             os.fsync(folder)
         offset = append_to_spool(self._spool / seat.claim, params)
-        allowance = max(seat.allowance - bargain.max_tokens, 0)
-        rounds = min(seat.rounds - 1, allowance // bargain.max_tokens)
+        left = _left(seat, result)
         facts = self._catalogue.find(seat.model)
         long = bargain.max_tokens > facts.max_output
         return NextRound(
@@ -188,9 +187,11 @@ class Editor:
             size=len(params),
             max_tokens=bargain.max_tokens,
             betas=tuple(sorted({*seat.betas, BETA_300K})) if long else seat.betas,
-            rounds=rounds,
-            allowance=allowance,
-            worst=worst_case(params, seat.model, bargain.max_tokens, rounds),
+            rounds=seat.rounds - 1,
+            allowance=left,
+            worst=worst_case(
+                params, seat.model, bargain.max_tokens, seat.rounds - 1, max(left - bargain.max_tokens, 0)
+            ),
         )
 
     def _first(self, seat: Seat) -> bytes:
@@ -241,6 +242,11 @@ def _filed(
         replace(delivery, stop_reason=result.stop_reason, usage=result.usage, cost=cost),
         tuple(files),
     )
+
+
+def _left(seat: Seat, result: Result) -> int:
+    """Tokens that may still be written, now that a round is over; the first has room of its own."""
+    return max(seat.allowance - (result.usage.output_tokens if seat.round else 0), 0)
 
 
 def _expectation(seat: Seat) -> Expectation | None:

@@ -333,7 +333,7 @@ def _new_request(entry: Entry, offset: int, size: int) -> NewRequest:
         documents=entry.documents,
         offset=offset,
         size=size,
-        worst=worst_case(entry.params, entry.model, entry.max_tokens, entry.rounds),
+        worst=worst_case(entry.params, entry.model, entry.max_tokens, entry.rounds, entry.rounds * entry.max_tokens),
         budget=to_picodollars(entry.budget),
         rounds=entry.rounds,
         allowance=entry.rounds * entry.max_tokens,

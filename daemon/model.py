@@ -325,7 +325,7 @@ class Seat:
     rounds: int = 0
     """How many may follow this one."""
     allowance: int = 0
-    """Tokens of output that all of those may write together."""
+    """Tokens of output that all rounds behind the first may write together, from this one on."""
     written: int = 0
     """Tokens of output that were written before."""
 
@@ -385,6 +385,8 @@ class ReportRow:
     sections: tuple[tuple[str, str], ...]
     chain: tuple[dict[str, object], ...]
     """Each trip: its batch, outcome, stop_reason, tokens and cost; empty where there was one only."""
+    settings: dict[str, object]
+    """What was said of it beside its params, as a job file says it."""
     offset: int
     """Of its params in the job's spool file, in bytes, as is `size`."""
     size: int

@@ -39,7 +39,7 @@ async def serve(settings: Settings, *, once: bool, in_sandbox: bool, show: Conso
             settings = await around.enter_async_context(_sandboxed(settings))
         if show is not None:
             await around.enter_async_context(shown(settings.state / DATABASE, show))
-        return await app.serve(settings, _ANY_KEY if in_sandbox else find_api_key(), once=once)
+        return await app.serve(settings, _ANY_KEY if in_sandbox else find_api_key(), once=once, sandbox=in_sandbox)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from daemon.decisions.sections import MARKER, TITLE
 from daemon.decisions.strictjson import Json, decode, encode
 
 _MOST_BREAKPOINTS: Final = 4
+_OURS: Final = 2
 _HOUR: Final = "1h"
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 
@@ -55,8 +56,10 @@ def next_params(
     messages: list[Json] = list(first["messages"])
     begun = _begun(messages.pop()["content"]) if messages[-1]["role"] == "assistant" else []
     written: list[Json] = [{"type": "text", "text": piece} for piece in _pieces(kept, cached or ())]
-    if cached is not None and _room_for_a_breakpoint(first):
-        written[-1]["cache_control"] = {"type": "ephemeral", "ttl": _HOUR}
+    if cached is not None:
+        # The last one is written, the one before is what an earlier round has written, to be read.
+        for block in written[::-1][: min(_room_for_breakpoints(first), _OURS)]:
+            block["cache_control"] = {"type": "ephemeral", "ttl": _HOUR}
     messages += [
         {"role": "assistant", "content": begun + written},
         {"role": "user", "content": _write_the_rest(wanted) if wanted else _go_on(kept)},
@@ -103,11 +106,13 @@ def _pieces(kept: str, seams: Sequence[int]) -> list[str]:
     return [*pieces, kept[begin:]]
 
 
-def _room_for_a_breakpoint(params: Mapping[str, Json]) -> bool:
-    """Whether one more may stand behind the user's own: four in all, and none of an hour behind one of less."""
+def _room_for_breakpoints(params: Mapping[str, Json]) -> int:
+    """How many more may stand behind the user's own: four in all, and none of an hour behind one of less."""
     controls = list(_controls(params))
-    automatic = params.get("cache_control")  # at the very end, hence behind ours
-    return len(controls) + bool(automatic) < _MOST_BREAKPOINTS and all(each.get("ttl") == _HOUR for each in controls)
+    if any(each.get("ttl") != _HOUR for each in controls):
+        return 0
+    automatic = bool(params.get("cache_control"))  # stands at the very end, hence behind ours
+    return max(_MOST_BREAKPOINTS - len(controls) - automatic, 0)
 
 
 def _controls(params: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:

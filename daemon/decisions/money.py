@@ -41,28 +41,29 @@ def from_picodollars(stored: int) -> Decimal:
     return Decimal(stored) / PICO
 
 
-def worst_case(params: bytes, model: str, max_tokens: int, rounds: int = 0) -> int | None:
+def worst_case(params: bytes, model: str, max_tokens: int, rounds: int = 0, allowance: int = 0) -> int | None:
     """Bound what a request can cost in batches, all rounds of its continuation included.
 
-    Round by round the text so far is read again, and as much again may be written:
-    the sum over k of `(input + k * max_tokens) * p_in + max_tokens * p_out`.
+    What is written is bounded by `max_tokens + allowance`. What is read is the params in each round, and in each but
+    the first the text so far: at the most what the first wrote, and from then on all that may be written.
 
     Args:
         params: What is sent in the next round.
         model: Its model.
-        max_tokens: Of each round.
-        rounds: How many more may follow the next one.
+        max_tokens: Of the next round.
+        rounds: How many more may follow it.
+        allowance: Tokens that those may write together.
 
     Returns:
         Picodollars; None where the price is not known.
     """
-    longest = len(params) + rounds * (max_tokens + _ROUND_PROMPT)
-    prices = _prices(model, caches=_CACHES in params or rounds > 0, long=longest >= _LONG_PROMPT)
+    repeated = max_tokens + (rounds - 1) * (max_tokens + allowance) if rounds else 0
+    read = len(params) * (rounds + 1) + repeated + rounds * _ROUND_PROMPT
+    prices = _prices(model, caches=_CACHES in params or rounds > 0, long=read >= _LONG_PROMPT)
     if prices is None:
         return None
     reading, writing = prices
-    repeated = (max_tokens + _ROUND_PROMPT) * rounds * (rounds + 1) // 2
-    return (len(params) * (rounds + 1) + repeated) * reading + max_tokens * (rounds + 1) * writing
+    return read * reading + (max_tokens + allowance) * writing
 
 
 def token_prices(model: str) -> Prices | None:

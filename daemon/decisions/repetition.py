@@ -12,7 +12,8 @@ CERTAIN: Final = 12
 _NEAR: Final = 4_096
 """Characters on both sides of the seam in which every overlap is found; of longer ones, those that begin uniquely."""
 _ANCHOR: Final = 200
-_TAIL: Final = 200
+_TAILS: Final = (200, 60)
+"""Characters by which the seam is found in a document told anew, the surer ones first."""
 _HEAD: Final = 120
 """Characters with which a document begins that no part of it begins with again: its title and half a sentence."""
 _SHORTEST: Final = 40
@@ -69,6 +70,8 @@ def _restarts(before: str, after: str) -> bool:
         and before.find(head, 1) < 0
         and after.find(head, 1) < 0
         and len(set(head.split())) >= _FEWEST_WORDS
+        and (_different_lines(head) >= _FEWEST_LINES or "\n" not in head.strip())
+        and not head.lstrip().startswith("|")
     )
 
 
@@ -80,9 +83,12 @@ def _behind_retold(before: str, after: str) -> int:
     """
     if after.startswith(before):
         return len(before)
-    tail = before[-_TAIL:]
-    place = after.find(tail)
-    return place + len(tail) if place >= 0 and after.find(tail, place + 1) < 0 else len(after)
+    for size in _TAILS:
+        tail = before[-size:]
+        place = after.find(tail)
+        if place >= 0 and after.find(tail, place + 1) < 0 and before.find(tail) == len(before) - len(tail):
+            return place + len(tail)
+    return len(after)
 
 
 def _far_overlap(before: str, after: str) -> int:
@@ -149,9 +155,14 @@ def _surely_repeated(before: str, after: str, length: int) -> bool:
     if before.find(stretch) != place or after.find(stretch, 1) >= 0:
         return False
     begin = before.rfind("\n", 0, place) + 1
-    lines = before[begin:].splitlines()
-    if begin < place and len(lines) == 1:
+    if begin < place and "\n" not in before[begin:].rstrip("\n"):
         return True
-    # What has been written of the last line may be the beginning of one more that is equal to the others.
-    different = {line for line in lines if not any(other.startswith(line) for other in lines if other != line)}
-    return len(different) >= _FEWEST_LINES or (length >= _LONG_LINE and not stretch.lstrip().startswith("|"))
+    long = length >= _LONG_LINE and not stretch.lstrip().startswith("|")
+    return long or _different_lines(before[begin:]) >= _FEWEST_LINES
+
+
+def _different_lines(text: str) -> int:
+    """How many lines differ; the last does not, if it may be the unfinished copy of another."""
+    *whole, last = text.split("\n")
+    different = set(filter(str.strip, whole))
+    return len(different) + bool(last.strip() and not any(line.startswith(last) for line in different))

@@ -122,7 +122,7 @@ def _beginnings(before: str, after: str, dropped: str) -> Iterator[tuple[int, bo
         return
     blank = len(after) - len(after.lstrip("\r\n"))
     yield blank, False
-    for begin in (0, blank):
+    for begin in sorted({0, blank}):
         yield from ((place, True) for place in _behind_fence(before, after, begin))
         remark = _REMARK.match(after, begin)
         if remark:
@@ -166,11 +166,14 @@ def _fitted(before: str, after: str, dropped: str) -> str:
 
 def _line_between(before: str, after: str) -> str:
     """What must stand between a text that was ended and one that is added to it."""
-    if not before or before.endswith("\n") or after.startswith(("\n", "\r\n")):
+    if not before or after.startswith(("\n", "\r\n")) or before.endswith(("\n\n", "\r\n\r\n")):
         return ""
+    if open_fence(before):
+        return "" if before.endswith("\n") else "\n"
+    if before.endswith("\n"):
+        return "\n" if after.startswith(("#", "[")) else ""
     mark = before[before.rfind("\n") + 1 :].lstrip()[:1]
-    goes_on = mark in {"|", "-", "*", "+", ">"} and after.startswith(mark)
-    return "\n" if goes_on or open_fence(before) else "\n\n"
+    return "\n" if mark in {"|", "-", "*", "+", ">"} and after.startswith(mark) else "\n\n"
 
 
 _SENTENCE_END: Final = re.compile(r"[.!?…][\"'”’)\]*_]*[ \t]+|[。！？][”’」』]*")  # noqa: RUF001  as they are written

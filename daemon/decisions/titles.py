@@ -17,7 +17,7 @@ _BETWEEN: Final = re.compile(r"[\s:\u2010-\u2015\u2212-]+")
 _QUOTES: Final = str.maketrans("‘’‚“”„«»", '\'\'\'"""""')  # noqa: RUF001  that is what they look like
 _NUMBER: Final = re.compile(
     r"\A(?:(?:chapter|section|part|appendix|exhibit|schedule|article|unit|lesson)\s+(?:\d+|[ivxlc]+|[a-z])\b[\s.)]*"
-    r"|\d{1,3}(?:\.\d{1,3})*[.)]\s*|\d{1,3}(?:\.\d{1,3})+\s+|\d{1,3}\s+)(?=\S)"
+    r"|\d{1,3}(?:\.\d{1,3})*(?:[.)]\s*|\s+))(?=[^\s\d])"
 )
 
 

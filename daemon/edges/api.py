@@ -19,7 +19,7 @@ import anyio
 import httpx2
 import msgspec
 
-from daemon.edges.clock import Clock
+from daemon.edges.clock import Bell, Clock
 from daemon.errors import Garbled, Gone, InDoubt, Parked, Refused, TooLarge, Unavailable, Unusable
 from daemon.model import Counts, RemoteBatch, RemoteId
 
@@ -128,14 +128,14 @@ class Api:
         headers = {"content-type": "application/json", "content-length": str(length)}
         if betas:
             headers["anthropic-beta"] = ",".join(betas)
-        await self._turnstile.turn()
         try:
-            response = await self._client.post(
-                _BATCHES,
-                content=body,
-                cast_to=httpx2.Response,
-                options={"headers": headers, "max_retries": 0},
-            )
+            async with self._turnstile.passage():
+                response = await self._client.post(
+                    _BATCHES,
+                    content=body,
+                    cast_to=httpx2.Response,
+                    options={"headers": headers, "max_retries": 0},
+                )
             return _remote(_decode(response, _Wire), response)
         except anthropic.APIStatusError as error:
             raise _create_error(error) from error
@@ -220,9 +220,9 @@ class Api:
             Unavailable: Not now; asking again is harmless. `Parked` for key or money.
             Refused: It cannot be cancelled, since it has ended.
         """
-        await self._turnstile.turn()
         with _read_errors():
-            response = await self._client.post(f"{_BATCHES}/{remote}/cancel", cast_to=httpx2.Response)
+            async with self._turnstile.passage():
+                response = await self._client.post(f"{_BATCHES}/{remote}/cancel", cast_to=httpx2.Response)
             return _remote(_decode(response, _Wire), response)
 
     @asynccontextmanager
@@ -239,15 +239,15 @@ class Api:
             Unavailable: Not now, or cut off in the middle.
         """
         where = self._if_same_origin(url) or f"{_BATCHES}/{remote}/results"
-        await self._turnstile.turn()
         with _read_errors():
-            stream: object = await self._client.get(
-                where,
-                cast_to=httpx2.Response,
-                options={"headers": {"accept": "application/x-jsonl"}, "max_retries": 0},
-                stream=True,
-                stream_cls=anthropic.AsyncStream[Any],
-            )
+            async with self._turnstile.passage():
+                stream: object = await self._client.get(
+                    where,
+                    cast_to=httpx2.Response,
+                    options={"headers": {"accept": "application/x-jsonl"}, "max_retries": 0},
+                    stream=True,
+                    stream_cls=anthropic.AsyncStream[Any],
+                )
         response = cast("httpx2.Response", stream)
         try:
             yield _bytes_of(response)
@@ -281,27 +281,47 @@ class Api:
         return str(there) if url and same else None
 
     async def _get(self, path: str, params: dict[str, object] | None = None) -> httpx2.Response:
-        await self._turnstile.turn()
         with _read_errors():
-            return await self._client.get(
-                path, cast_to=httpx2.Response, options={"params": params or {}, "max_retries": 0}
-            )
+            async with self._turnstile.passage():
+                return await self._client.get(
+                    path, cast_to=httpx2.Response, options={"params": params or {}, "max_retries": 0}
+                )
 
 
 class Turnstile:
-    """Lets so many through in any minute, first come first served."""
+    """Lets so many through in any minute of the server's, first come first served.
+
+    When a call arrived there, nobody here knows but this: not after its answer came. So that is when its minute begins.
+    """
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
+        self._per_minute = per_minute
         self._clock = clock
-        self._passed: deque[float] = deque(maxlen=per_minute)
+        self._within = 0
+        self._left: deque[float] = deque()
+        self._somebody_left = Bell()
         self._queue = anyio.Lock()
 
-    async def turn(self) -> None:
-        """Wait for one's turn."""
+    @asynccontextmanager
+    async def passage(self) -> AsyncIterator[None]:
+        """Wait for one's turn; the call is made within."""
         async with self._queue:
-            if len(self._passed) == self._passed.maxlen:
-                await self._clock.sleep(self._passed[0] + _MINUTE - self._clock.now())
-            self._passed.append(self._clock.now())
+            while self._within + len(self._left) >= self._per_minute:
+                await self._make_room()
+            self._within += 1
+        try:
+            yield
+        finally:
+            self._within -= 1
+            self._left.append(self._clock.now())
+            self._somebody_left.ring()
+
+    async def _make_room(self) -> None:
+        if self._left:
+            await self._clock.sleep(self._left[0] + _MINUTE - self._clock.now())
+            self._left.popleft()
+        else:
+            await self._somebody_left.wait()
 
 
 async def _bytes_of(response: httpx2.Response) -> AsyncIterator[bytes]:

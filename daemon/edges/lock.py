@@ -2,11 +2,15 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from daemon.errors import Occupied
+
+_GLANCE = 0.3
+"""Seconds that a look at the lock may take."""
 
 
 @contextmanager
@@ -21,11 +25,9 @@ def sole_daemon(state: Path) -> Iterator[None]:
     """
     descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _held_within(descriptor, _GLANCE):
             owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            raise Occupied(f"another batchd (process {owner or 'unknown'}) works on {state}") from error
+            raise Occupied(f"another batchd (process {owner or 'unknown'}) works on {state}")
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
         yield
@@ -45,3 +47,17 @@ def daemon_runs(state: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def _held_within(descriptor: int, seconds: float) -> bool:
+    """Take the lock; one who only looks whether it is held has it for an instant, which is waited for."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_GLANCE / 10)
+        else:
+            return True

@@ -62,7 +62,7 @@ def read(params: Mapping[str, object]) -> Conversation:
     written = "".join(text for role, text in turns if role == "assistant")
     asked = "\n".join([_text(params.get("system")), *said])
     first, latest = (said[0], said[-1]) if said else ("", "")
-    if written.startswith(writer.OPENING):
+    if written and written.startswith(writer.OPENING[: len(written)]):
         return Conversation(first, asked, latest, written, sum(role == "assistant" for role, _ in turns))
     return Conversation(latest, asked, latest, "", 0)
 

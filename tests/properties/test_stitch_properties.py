@@ -50,7 +50,7 @@ telling = st.sampled_from(sorted([*PROSE, *MARKDOWN]))
 PREAMBLES = [
     "Continuing where I left off:\n\n",
     "Here is the continuation of the document:\n\n",
-    "Sure! Continuing from where the text stopped:\n---\n",
+    "Sure! Continuing from where the text stopped:\n---\n\n",
     "I'll continue exactly where I left off.\n\n",
 ]
 

@@ -124,7 +124,7 @@ def test_one_sentence_tells_all() -> None:
     [
         "[SECTION: Chapter 5 — Authentication]",
         "[section:chapter 5 - authentication]",
-        "**[SECTION: Chapter 5 – Authentication]**",
+        "**[SECTION: Chapter 5 – Authentication]**",  # noqa: RUF001  that dash is the point
         "## [SECTION: Chapter 5 — Authentication]",
         "# Chapter 5 — Authentication",
         "### Chapter 5: Authentication",

@@ -109,6 +109,26 @@ class Batches:
         """List the batches that are under way, held ones included."""
         return [_batch(r) for r in await self._database.rows(f"SELECT * FROM batches WHERE {_UNFINISHED}")]  # noqa: S608
 
+    async def claim_for(self, api: str) -> bool:
+        """Bind what is under way to an API, so that nothing is sent to, or asked of, another one.
+
+        Args:
+            api: A name of it.
+
+        Returns:
+            False, with nothing changed, where something is under way at another.
+        """
+        bound = await self._database.row("SELECT value FROM facts WHERE name = 'api'")
+        if bound is None or bound["value"] != api:
+            if bound is not None and (await self.unfinished() or await self.waiting(1)):
+                return False
+
+            async def step(db: aiosqlite.Connection) -> None:
+                await update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES ('api', ?)", api)
+
+            await self._database.write(step)
+        return True
+
     async def live_ids(self) -> list[BatchId]:
         """List the batches that need a courier."""
         rows = await self._database.rows(
@@ -403,7 +423,9 @@ class Batches:
             await many(
                 db,
                 """UPDATE requests SET sent_offset = ?, sent_size = ?, max_tokens = ?, betas = ?, rounds = ?,
-                       allowance = ?, worst = ?, round = round + 1 WHERE id = ? AND round = ?""",
+                       allowance = ?, worst = ?, round = round + 1, forgiven = (
+                           SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded'
+                       ) WHERE id = ? AND round = ?""",
                 (
                     (
                         n.offset,

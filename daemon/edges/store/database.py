@@ -25,6 +25,9 @@ Row = sqlite3.Row
 Step = Callable[[aiosqlite.Connection], Awaitable[T]]
 """A few statements that belong together; it runs inside a transaction and never commits itself."""
 
+_OF_THE_FILE = frozenset({sqlite3.OperationalError, sqlite3.DatabaseError})
+"""What SQLite raises where the file, not the statement, is the trouble; the classes derived from them are not meant."""
+_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 GROUP = 256
 """Steps that share one commit at the most."""
 
@@ -57,6 +60,7 @@ class Database:
 
         Raises:
             Unusable: The file is no database of ours, damaged, or of a newer version.
+            Unavailable: It is locked, or the disk full: another start may do.
         """
         try:
             async with aiosqlite.connect(path, isolation_level=None) as writer:
@@ -74,7 +78,10 @@ class Database:
                         finally:
                             tasks.cancel_scope.cancel()
         except sqlite3.DatabaseError as error:
-            raise Unusable(f"{path}: the database cannot be used: {error}; see docs/operations.md") from error
+            said = f"{path}: the database cannot be used: {error}"
+            if _passes(error):
+                raise Unavailable(said) from error
+            raise Unusable(f"{said}; see docs/operations.md") from error
 
     @classmethod
     @asynccontextmanager
@@ -95,9 +102,8 @@ class Database:
                 await db.execute("PRAGMA busy_timeout = 5000")
                 found, newest = await _version(db), _migrations()[-1][0]
                 if found != newest:
-                    raise Unusable(
-                        f"{path}: it has schema {found}, this batchd reads {newest}: `batchd run` updates it"
-                    )
+                    remedy = "`batchd run` updates it" if found < newest else "update batchd"
+                    raise Unusable(f"{path}: it has schema {found}, this batchd reads {newest}: {remedy}")
                 with send:
                     yield cls(db, db, send)
         except sqlite3.DatabaseError as error:
@@ -132,8 +138,8 @@ class Database:
         """
         try:
             return list(await self._reader.execute_fetchall(sql, parameters))
-        except sqlite3.OperationalError as error:
-            raise _unavailable(error) from error
+        except sqlite3.DatabaseError as error:
+            raise _sorted(error) from error
 
     async def values(self, make: Callable[[Row], T], sql: str, *parameters: object) -> list[T]:
         """Read rows, however many, as what is made of them in a thread: nobody waits for that.
@@ -166,8 +172,15 @@ class Database:
         return [said for row in found if (said := str(row[0])) != "ok"]
 
     async def version_of_data(self) -> int:
-        """A number that changes when another process has written: how a command wakes the daemon."""
-        found = await self._writer.execute_fetchall("PRAGMA data_version")
+        """A number that changes when another process has written: how a command wakes the daemon.
+
+        Raises:
+            Unavailable: The database could not be read.
+        """
+        try:
+            found = await self._writer.execute_fetchall("PRAGMA data_version")
+        except sqlite3.DatabaseError as error:
+            raise _sorted(error) from error
         return int(next(iter(found))[0])
 
 
@@ -244,9 +257,9 @@ async def _commit_groups(db: aiosqlite.Connection, tickets: MemoryObjectReceiveS
             group.append(tickets.receive_nowait())
         try:
             await _commit(db, group)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             for ticket in group:
-                ticket.error = _unavailable(error)
+                ticket.error = _sorted(error)
             if db.in_transaction:
                 await db.rollback()
         for ticket in group:
@@ -259,14 +272,23 @@ async def _commit(db: aiosqlite.Connection, group: list[_Ticket]) -> None:
         await db.execute("SAVEPOINT step")
         try:
             ticket.result = await ticket.step(db)
-        except sqlite3.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001  whatever one step raises is its caller's, not the others'
+        except Exception as error:  # what one step raises is its caller's, not the others'; but not the file's trouble
+            if type(error) in _OF_THE_FILE:
+                raise
             ticket.error = error
             await db.execute("ROLLBACK TO step")
         await db.execute("RELEASE step")
     await db.execute("COMMIT")
 
 
-def _unavailable(error: sqlite3.OperationalError) -> Unavailable:
-    return Unavailable(f"the database cannot take it now: {error}")
+def _sorted(error: sqlite3.DatabaseError) -> Exception:
+    """Sort what SQLite says of the file itself; anything else is a defect of ours, and stays what it is."""
+    if isinstance(error, sqlite3.OperationalError):
+        return Unavailable(f"the database cannot take it now: {error}")
+    if type(error) in _OF_THE_FILE:
+        return Unusable(f"the database is damaged: {error}; nothing was deleted, see docs/operations.md")
+    return error
+
+
+def _passes(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING

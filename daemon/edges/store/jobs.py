@@ -346,7 +346,8 @@ class Jobs:
                                 stop_reason, 'output_tokens', output_tokens, 'cost_picodollars', cost)) FROM (
                             SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
                         )) AS chain
-                    FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, sections, offset, size
+                    FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
+                              betas, documents, expect, budget, rounds + round AS continued
                           FROM requests
                           WHERE job = ? AND id > ? AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r
                     LEFT JOIN trips ON trips.request = r.id
@@ -414,9 +415,24 @@ def _report_row(row: Row) -> ReportRow:
         document=row["document"],
         sections=tuple((title, file) for title, file in json.loads(row["sections"] or "[]")),
         chain=tuple(json.loads(row["chain"])) if row["attempts"] > 1 else (),
+        settings=_settings(row),
         offset=row["offset"],
         size=row["size"],
     )
+
+
+def _settings(row: Row) -> dict[str, object]:
+    """What was said of a request beside its params, as a job file says it."""
+    said: dict[str, object] = {"continue": row["continued"]}
+    if row["betas"]:
+        said["betas"] = row["betas"].split(",")
+    if not row["documents"]:
+        said["documents"] = False
+    if row["expect"] is not None:
+        said["expect"] = json.loads(row["expect"])
+    if row["budget"] is not None:
+        said["budget"] = float(from_picodollars(row["budget"]))
+    return said
 
 
 def _job(row: Row) -> Job:

@@ -131,7 +131,7 @@ def _compare_job(name: str, found: JobLeft, expected: JobLeft, flaws: Flaws) -> 
 
 
 def _job(folder: Path) -> JobLeft:
-    summary = json.loads((folder / "job.json").read_bytes())
+    summary = _parsed((folder / "job.json").read_bytes())
     told = {"job.json", "results.jsonl", "report.jsonl"}
     inside = {str(file.relative_to(folder)): file for file in _files(folder)}
     return JobLeft(
@@ -150,13 +150,22 @@ def _is_job(file: Path) -> bool:
 
 
 def _result(line: dict[str, Any]) -> tuple[str, str, str]:
-    result = line["result"]
+    result = line.get("result", line)
     text = "".join(block.get("text", "") for block in result.get("message", {}).get("content", []))
-    return line["custom_id"], result["type"], text
+    return line.get("custom_id", ""), result.get("type", str(result)), text
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_bytes().split(b"\n") if line]
+    """The lines of a file; one that is missing beside `job.json` has none."""
+    return [_parsed(line) for line in file.read_bytes().split(b"\n") if line] if file.exists() else []
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(raw)
+    except ValueError:
+        return {"not JSON": raw[:100]}
+    return found
 
 
 def _litter(home: Home, jobs: dict[str, JobLeft]) -> Iterator[str]:

@@ -91,6 +91,7 @@ CREATE TABLE requests (
     UNIQUE (job, custom_id),
     UNIQUE (job, name)
 ) STRICT;
+CREATE INDEX requests_travelling ON requests (batch) WHERE batch IS NOT NULL;
 CREATE INDEX requests_waiting ON requests (id) WHERE batch IS NULL AND verdict IS NULL;
 CREATE INDEX requests_open ON requests (job) WHERE verdict IS NULL;
 
@@ -113,6 +114,11 @@ CREATE TABLE trips (
 CREATE INDEX trips_of_request ON trips (request);
 -- A request is never on two trips at one time.
 CREATE UNIQUE INDEX trips_under_way ON trips (request) WHERE outcome IS NULL;
+
+CREATE TABLE facts (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE disproved (
     batch     INTEGER NOT NULL REFERENCES batches (id),

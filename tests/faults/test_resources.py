@@ -1,0 +1,400 @@
+"""Disks that fill up, descriptors that run out, databases in other hands, clocks that jump, events that are lost.
+
+Nothing is falsely acknowledged meanwhile, what is wrong is told in a line, and the work goes on by itself.
+"""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+from anyio import to_thread
+
+from daemon.app import serve
+from daemon.edges.clock import Clock
+from daemon.edges.store import DATABASE
+from daemon.errors import Unavailable
+from daemon.sandbox import SandboxSettings
+from daemon.sandbox import serve as serve_sandbox
+from tests.support.house import SPEED, FastClock, House, house
+
+pytestmark = pytest.mark.anyio
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def look(home: House, *words: str) -> str:
+    """What a command says about the house, on either stream."""
+    places = ("--inbox", str(home.inbox), "--outbox", str(home.outbox), "--state", str(home.state))
+    done = subprocess.run(
+        [sys.executable, "-m", "daemon", *words, *places],
+        cwd=home.place,
+        env={"PYTHONPATH": str(REPOSITORY), "HOME": str(home.place), "ANTHROPIC_API_KEY": home.key},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return f"{done.stdout}exit {done.returncode}"
+
+
+@asynccontextmanager
+async def at_work(home: House, **changes: object) -> AsyncIterator[None]:
+    """Within the block the daemon works; behind it, everything is done."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(home.run, seconds=40, **changes))
+        yield
+
+
+async def until(fact: Callable[[], object]) -> None:
+    with anyio.fail_after(20):
+        while not fact():
+            await anyio.sleep(0.02)
+
+
+def assert_done(home: House, *names: str) -> None:
+    home.assert_nothing_twice()
+    for name in names:
+        job = home.job(name)
+        assert (job["state"], job["requests"]["complete"]) == ("done", job["requests"]["total"])
+        assert len(home.results(name)) == len(home.lines(name, "report.jsonl")) == job["requests"]["total"]
+
+
+# --- full disks ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """Mount a disk of its own, a small one, in the place of a folder."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    folder.mkdir(parents=True, exist_ok=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", folder], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def filled(folder: Path, *, but: int = 0) -> Iterator[None]:
+    """Leave no room but some bytes."""
+    ballast = folder / ".ballast"
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(1 << 12))
+        except OSError:
+            file.truncate(max(file.tell() - but, 0))
+    yield
+    ballast.unlink()
+
+
+@pytest.mark.parametrize("but", [0, 8_192, 40_000])
+async def test_a_full_outbox_is_waited_for_and_nothing_is_acknowledged_that_is_not_there(
+    tmp_path: Path, but: int
+) -> None:
+    with small_disk(tmp_path / "outbox", "1m"):
+        async with house(tmp_path) as home:
+            home.drop("a.jsonl", [f"say {number} [sandbox: words 300]" for number in range(40)], max_tokens=3_000)
+            async with at_work(home):
+                await until(home.accepted)
+                with filled(home.outbox, but=but):
+                    await until(lambda: "No space left" in told(home))
+                    assert not (home.outbox / "a" / "job.json").exists()
+                    assert acknowledged(home) <= size_of(home.outbox / "a" / "results.jsonl")
+                    if but == 0:
+                        status = await to_thread.run_sync(look, home, "status")
+                        (line,) = [line for line in status.splitlines() if line.startswith("!")]
+                        assert "No space left on device" in line
+                        assert "outbox" in await to_thread.run_sync(look, home, "doctor", "--offline")
+            assert_done(home, "a")
+
+
+async def test_a_full_state_folder_is_waited_for_and_nothing_is_sent_that_is_not_stored(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "state", "2m"):
+        async with house(tmp_path) as home:
+            home.drop("a.jsonl", ["one", "two"])
+            assert await home.run()
+            with filled(home.state):
+                home.drop("b.jsonl", [f"say {number}" for number in range(500)])
+                with pytest.raises(Unavailable, match="the database cannot be used"):  # the service tries again
+                    await home.run()
+                assert len(home.accepted()) == 2
+                assert [path.name for path in home.inbox.iterdir()] == ["b.jsonl"]
+                doctor = await to_thread.run_sync(look, home, "doctor", "--offline")
+                assert "make room" in doctor
+            assert await home.run()
+            assert_done(home, "a", "b")
+
+
+async def test_a_state_folder_that_fills_up_in_the_middle_stops_nothing_for_good(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "state", "2m"):
+        async with house(tmp_path, duration=8.0) as home:
+            home.drop("a.jsonl", [f"say {number}" for number in range(50)])
+            async with at_work(home):
+                await until(home.accepted)
+                with filled(home.state):
+                    home.drop("b.jsonl", ["later"])
+                    await anyio.sleep(1)
+                    assert not (home.outbox / "b" / "job.json").exists()
+            assert_done(home, "a", "b")
+
+
+async def test_a_full_inbox_is_emptied_all_the_same(tmp_path: Path) -> None:
+    """It is another file system than the state's, so files are copied; nothing has to fit into the inbox for that."""
+    with small_disk(tmp_path / "inbox", "1m"):
+        async with house(tmp_path) as home:
+            home.drop("a.jsonl", ["one", "two"])
+            with filled(home.inbox):
+                (home.inbox / "b.md").touch()
+                (home.inbox / "queue").mkdir()
+                assert not await home.run()
+            assert_done(home, "a")
+            assert (home.outbox / "rejected" / "b.md.errors.json").exists()
+
+
+async def test_an_outbox_that_cannot_be_written_for_a_while_is_waited_for(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "outbox", "4m"):
+        async with house(tmp_path) as home:
+            home.drop("a.jsonl", ["one", "two"])
+            async with at_work(home):
+                await until(home.accepted)
+                subprocess.run(["mount", "-o", "remount,ro", home.outbox], check=True)
+                await until(lambda: "Read-only" in told(home))
+                assert "may not be written" in await to_thread.run_sync(look, home, "doctor", "--offline")
+                subprocess.run(["mount", "-o", "remount,rw", home.outbox], check=True)
+            assert_done(home, "a")
+
+
+def told(home: House) -> str:
+    """What the store says of the batches under way."""
+    with closing(sqlite3.connect(home.state / DATABASE)) as database:
+        return " ".join(row[0] for row in database.execute("SELECT trouble FROM batches WHERE trouble IS NOT NULL"))
+
+
+def acknowledged(home: House) -> int:
+    with closing(sqlite3.connect(home.state / DATABASE)) as database:
+        return int(database.execute("SELECT total(results_length) FROM jobs").fetchone()[0])
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+# --- descriptors --------------------------------------------------------------------------------------------------------
+
+FEW = """
+import json, resource, sys
+from functools import partial
+import anyio
+from daemon.app import serve
+from daemon.settings import load_settings
+from tests.support.house import FastClock
+
+def run(flags, descriptors):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+    anyio.run(partial(serve, load_settings(flags, None), "sk-ant-test-key", clock=FastClock()))
+
+run(json.loads(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+@contextmanager
+def another_process(home: House, script: str, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    flags = json.dumps(home.settings().model_dump(mode="json", include={"inbox", "outbox", "state", "api", "poll"}))
+    with (home.place / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, flags, *arguments], cwd=REPOSITORY, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(15)
+
+
+async def test_out_of_descriptors_nothing_is_lost_and_the_next_start_does_the_rest(home: House) -> None:
+    for number in range(40):
+        home.drop(f"queue-{number}/a.jsonl", [f"say {number}"])
+    with another_process(home, FEW, "20") as process:
+        await anyio.sleep(4)
+        assert process.poll() is None, (home.place / "log").read_text()
+    log = (home.place / "log").read_text()
+    assert "Traceback" not in log
+    assert "Too many open files" in log
+    assert await home.run()
+    assert_done(home, *(f"queue-{number}/a" for number in range(40)))
+
+
+# --- the database -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_database_that_another_process_has_locked_is_waited_for(home: House) -> None:
+    home.drop("a.jsonl", ["one", "two"])
+    async with at_work(home):
+        await until(home.accepted)
+        with closing(sqlite3.connect(home.state / DATABASE, isolation_level=None)) as thief:
+            thief.execute("BEGIN EXCLUSIVE")
+            home.drop("b.jsonl", ["dropped meanwhile"])
+            assert "the daemon runs" in await to_thread.run_sync(look, home, "status")
+            await anyio.sleep(6)  # longer than SQLite waits by itself
+            assert not (home.outbox / "b" / "request.jsonl").exists()
+            thief.execute("ROLLBACK")
+    assert_done(home, "a", "b")
+
+
+def spoil_header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"no database")
+
+
+def spoil_pages(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(path.stat().st_size - 4096))
+
+
+@pytest.mark.parametrize("spoil", [spoil_header, spoil_pages])
+async def test_a_damaged_database_is_told_of_in_a_line_and_nothing_is_deleted(
+    home: House, spoil: Callable[[Path], None]
+) -> None:
+    home.drop("a.jsonl", ["one", "two"])
+    assert await home.run()
+    path = home.state / DATABASE
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    spoil(path)
+    before = path.read_bytes()
+    home.drop("b.jsonl", ["waits"])
+    said = await to_thread.run_sync(look, home, "run", "--quiet", "--set", "intake.settle=0")
+    assert said.endswith("exit 2")
+    (line,) = [line for line in said.splitlines() if line.startswith("batchd:")]
+    assert "docs/operations.md" in line
+    assert "Traceback" not in said
+    assert path.read_bytes() == before
+    assert "exit 2" in await to_thread.run_sync(look, home, "status")
+    assert "database" in await to_thread.run_sync(look, home, "doctor", "--offline")
+
+
+# --- the clock ----------------------------------------------------------------------------------------------------------
+
+JUMPS = (-3_600.0, 2 * 86_400.0)
+
+
+class JumpedClock(FastClock):
+    """The same clock, set to another time."""
+
+    def __init__(self, of: Clock, jump: float) -> None:
+        super().__init__(SPEED)
+        self._base = of.now() + jump
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+async def test_a_clock_that_jumps_while_the_daemon_runs_changes_no_timer(
+    tmp_path: Path, jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steady, real = FastClock(1), time.time
+    async with serve_sandbox(SandboxSettings(duration=1.5, state=tmp_path / "sandbox"), steady.now) as server:
+        home = House(tmp_path, server, Clock())
+        home.drop("a.jsonl", ["one", "two"])
+        async with at_work(home, poll__initial=0.4, poll__max=0.4, batch__linger=0.2):
+            await until(home.accepted)
+            monkeypatch.setattr(time, "time", lambda: real() + jump)
+            home.drop("b.jsonl", ["later"])
+        assert_done(home, "a", "b")
+        polls = [call.at for call in server.ledger.calls if call.route == "retrieve"]
+        assert 4 <= len(polls) <= 12
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize("linger", [1.0, 1_000.0])
+async def test_a_clock_that_jumped_between_two_runs_delays_and_expires_nothing(
+    home: House, jump: float, linger: float
+) -> None:
+    """What lingers is on its way no later, what was submitted is asked after no later, and nothing is overdue."""
+    home.drop("a.jsonl", ["one [sandbox: take 60]", "two"])
+    with pytest.raises(TimeoutError):
+        await home.run(seconds=1, batch__linger=linger)
+    assert len(home.accepted()) == (2 if linger == 1.0 else 0)
+    home.clock = JumpedClock(home.clock, jump)
+    assert await home.run(seconds=6)
+    assert_done(home, "a")
+
+
+# --- many files, lost events --------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def running(home: House, **changes: object) -> AsyncIterator[None]:
+    """The daemon as it runs for ever; it is stopped at the end of the block."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(serve, home.settings(**changes), home.key, clock=home.clock))
+        await until((home.state / DATABASE).exists)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+def finished(home: House, *names: str) -> bool:
+    return all((home.outbox / name / "job.json").exists() for name in names)
+
+
+async def test_many_files_at_once_are_all_done_and_nothing_is_sent_twice(home: House) -> None:
+    names = [f"{number}" for number in range(MANY)]
+    for name in names:
+        (home.inbox / f"{name}.md").write_text(f"What do bees eat on day {name}?")
+    assert await home.run(seconds=60)
+    assert sum((home.outbox / name / "job.json").exists() for name in names) == MANY
+    assert sum(home.accepted().values()) == MANY
+    home.assert_nothing_twice()
+
+
+MANY = 3_000
+
+
+async def test_a_burst_of_events_that_the_kernel_drops_hides_no_file(home: House) -> None:
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    async with running(home):
+        for number in range(limit // 2 + 1_000):  # two events each
+            (home.inbox / f".{number}").touch()
+        home.drop("a.jsonl", ["one"])
+        await until(lambda: finished(home, "a"))
+
+
+async def test_a_replaced_inbox_and_a_filled_folder_moved_in_are_seen(home: House) -> None:
+    async with running(home):
+        await until((home.state / "lock").exists)
+        home.inbox.rename(home.place / "old")
+        await anyio.sleep(0.3)
+        home.inbox.mkdir()
+        home.drop("a.jsonl", ["one"])
+        await until(lambda: finished(home, "a"))
+        filled_folder = home.place / "old" / "queue" / "deep"
+        filled_folder.mkdir(parents=True)
+        for number in range(3):
+            (filled_folder / f"{number}.md").write_text(f"What do bees eat on day {number}?")
+        (home.place / "old" / "queue").rename(home.inbox / "queue")
+        await until(lambda: finished(home, *(f"queue/deep/{number}" for number in range(3))))
+
+
+async def test_a_name_that_is_no_text_kills_no_watcher(home: House) -> None:
+    async with running(home, intake__rescan=3_600.0):  # so that only the watcher brings news within this test
+        await anyio.sleep(0.5)
+        with open(os.path.join(os.fsencode(home.inbox), b"caf\xe9.md"), "wb") as file:  # noqa: ASYNC230, PTH118, PTH123
+            file.write(b"What do bees eat in a caf\xc3\xa9?")
+        await until(lambda: len(home.accepted()) == 1)
+        home.drop("a.jsonl", ["one"])
+        await until(lambda: finished(home, "a"))
