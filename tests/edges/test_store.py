@@ -203,6 +203,20 @@ async def test_a_newer_database_and_one_that_is_none_are_refused(tmp_path: Path)
         assert raised.group_contains(Unusable, match=said)
 
 
+async def test_several_processes_may_make_the_same_database_at_one_time(tmp_path: Path) -> None:
+    """Found by generated histories: a command that looked while the daemon started for the first time."""
+    opened = []
+
+    async def open_one() -> None:
+        async with open_store(tmp_path / "new.sqlite") as store:
+            opened.append(await store.jobs.all_delivered())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(8):
+            tasks.start_soon(open_one)
+    assert opened == [True] * 8
+
+
 async def test_a_database_that_another_holds_makes_the_work_wait_and_not_fail(store: Store, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "batchd.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

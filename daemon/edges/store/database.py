@@ -5,7 +5,7 @@ that many couriers want to store at one time share one (260,000 rows a second in
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -63,11 +63,9 @@ class Database:
             Unavailable: It is locked, or the disk full: another start may do.
         """
         try:
-            async with aiosqlite.connect(path, isolation_level=None) as writer:
-                writer.row_factory = sqlite3.Row
+            async with _connected(path) as writer:
                 await _prepare(writer, path)
-                async with aiosqlite.connect(path, isolation_level=None) as reader, anyio.create_task_group() as tasks:
-                    reader.row_factory = sqlite3.Row
+                async with _connected(path) as reader, anyio.create_task_group() as tasks:
                     await reader.execute("PRAGMA query_only = ON")
                     await reader.execute("PRAGMA busy_timeout = 5000")
                     send, receive = anyio.create_memory_object_stream[_Ticket](float("inf"))
@@ -97,8 +95,7 @@ class Database:
         send, receive = anyio.create_memory_object_stream[_Ticket]()
         receive.close()  # nobody would commit
         try:
-            async with aiosqlite.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None) as db:
-                db.row_factory = sqlite3.Row
+            async with _connected(f"file:{quote(str(path))}?mode=ro") as db:
                 await db.execute("PRAGMA busy_timeout = 5000")
                 found, newest = await _version(db), _migrations()[-1][0]
                 if found != newest:
@@ -184,6 +181,18 @@ class Database:
         return int(next(iter(found))[0])
 
 
+@asynccontextmanager
+async def _connected(place: Path | str) -> AsyncIterator[aiosqlite.Connection]:
+    """A connection, closed also where the block was cancelled: its thread would stay."""
+    db = await aiosqlite.connect(place, uri=isinstance(place, str), isolation_level=None)
+    try:
+        db.row_factory = sqlite3.Row
+        yield db
+    finally:
+        with anyio.CancelScope(shield=True):
+            await db.close()
+
+
 async def update(db: aiosqlite.Connection, sql: str, *parameters: object) -> int:
     """Run one statement and say how many rows it changed.
 
@@ -236,7 +245,27 @@ async def _prepare(db: aiosqlite.Connection, path: Path) -> None:
         raise Unusable(f"{path}: written by a newer batchd (schema {found}, this one knows {newest}): update batchd")
     for version, script in scripts:
         if version > found:
-            await db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version};\nCOMMIT;")
+            await _migrate(db, version, script)
+
+
+async def _migrate(db: aiosqlite.Connection, version: int, script: str) -> None:
+    """Take one step of the schema, unless another process, which was opening it too, has been quicker."""
+    await db.execute("BEGIN IMMEDIATE")
+    if await _version(db) < version:
+        for statement in _statements(script):
+            await db.execute(statement)
+        await db.execute(f"PRAGMA user_version = {version}")
+    await db.execute("COMMIT")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut a script, since `executescript` would commit by itself what must be one transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _migrations() -> list[tuple[int, str]]:

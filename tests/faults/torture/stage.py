@@ -123,30 +123,29 @@ def sweep(
             break
         with stage.play() as play:
             flaws = Flaws()
-            fell = [_strike(play, blow, undisturbed.left, flaws) for blow in falling]
+            struck = [_strike(play, blow, undisturbed.left, flaws) for blow in falling]
             ended = play.run()
             if ended.status != 0:
                 flaws.lost.append(f"the last run did not end ({ended.status})")
             flaws += compare(look(play.home, play.judge.ledger()), undisturbed.left)
             play.keep = bool(flaws)
             # A course that was shorter this time ends before the blow: that is no trial.
-            if all(fell) or flaws:
+            if flaws or all(run.killed or not blow.deadly for run, blow in zip(struck, falling, strict=True)):
+                row.ended += sum(run.status not in {0, None} and not run.killed for run in struck)
                 row.add(flaws, ended, f"{', then '.join(map(str, falling))}, see {play.place}")
     return row
 
 
-def _strike(play: Play, blow: Blow, whole: Left, flaws: Flaws) -> bool:
-    """Let a blow fall, after which nothing may be seen half done; and say whether it fell."""
+def _strike(play: Play, blow: Blow, whole: Left, flaws: Flaws) -> Ended:
+    """Let a blow fall, after which nothing may be seen half done."""
     ended = play.run(blow)
     flaws.wrong += [f"{said} (after {play.steps()[-1]})" for said in torn(play.home, whole, set())]
-    if blow.deadly:
-        return ended.killed
     if ended.status is None:
         flaws.wrong.append("it neither went on by itself nor ended")
-    if ended.status == 0:
+    if ended.status == 0 and not blow.deadly:
         # It says that all is done: nothing may be left to another start.
         flaws += compare(look(play.home, play.judge.ledger()), whole)
-    return True
+    return ended
 
 
 def drawn_pairs(count: int, number: int, seed: int) -> list[tuple[int, int]]:

@@ -26,6 +26,8 @@ class Row:
     done: list[float] = field(default_factory=list)
     """Seconds from the last restart until nothing was left to do."""
     details: list[str] = field(default_factory=list)
+    ended: int = 0
+    """Runs that a fault which kills nobody has ended, with an error."""
     note: str = ""
 
     def add(self, flaws: Flaws, ended: Ended | None, about: str) -> None:
@@ -42,7 +44,7 @@ class Row:
                 self.ready.append(ended.ready)
 
     def __iadd__(self, more: "Row") -> Self:
-        for name in ("tried", "lost", "doubled", "wrong", "ready", "done", "details"):
+        for name in ("tried", "lost", "doubled", "wrong", "ended", "ready", "done", "details"):
             setattr(self, name, getattr(self, name) + getattr(more, name))
         self.note = self.note or more.note
         return self
@@ -53,7 +55,11 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         counts = (str(number) for number in (self.tried, self.lost, self.doubled, self.wrong))
-        return (self.fault, *counts, _spread(self.ready), _spread(self.done), self.note)
+        return (self.fault, *counts, _spread(self.ready), _spread(self.done), self._notes())
+
+    def _notes(self) -> str:
+        ended = f"{self.ended} ended with an error, the others went on" if self.ended else ""
+        return "; ".join(filter(None, (self.note, ended)))
 
 
 def table(rows: Iterable[Row]) -> str:
