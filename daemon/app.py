@@ -25,7 +25,7 @@ from daemon.edges.store import DATABASE, Store, open_store
 from daemon.edges.systemd import notify, watchdog_interval
 from daemon.edges.watcher import watch
 from daemon.editor import Editor
-from daemon.errors import BatchdError, Unusable, Unavailable
+from daemon.errors import BatchdError, Unavailable, Unusable
 from daemon.holding import Holding
 from daemon.intake import Intake, Places, rules_of
 from daemon.model import Job

@@ -93,14 +93,14 @@ class Collector:
             return await self._give_back(batch, str(error))
         if trouble is not None:
             raise Unavailable(trouble)
-        missing = await self._store.batches.undelivered_rows(batch.id, GROUP_LINES)
+        missing = await self._store.deliveries.undelivered_rows(batch.id, GROUP_LINES)
         if missing:
             self._read_again_at_first(batch, f"its results lack at least {len(missing)} of {batch.count} lines")
             log.error("results incomplete", batch=batch.id, missing=len(missing))
             while missing:
                 async with self._at_the_outbox:
                     await self._deliver(batch, [(row, None, b"") for row in missing])
-                missing = await self._store.batches.undelivered_rows(batch.id, GROUP_LINES)
+                missing = await self._store.deliveries.undelivered_rows(batch.id, GROUP_LINES)
         self._whole_reads.pop(batch.id, None)
         return await self._store.batches.move(batch, State.SETTLED, trouble=None)
 
@@ -145,7 +145,7 @@ class Collector:
         return await self._deliver(batch, read.ours)
 
     async def _deliver(self, batch: Batch, lines: list[tuple[int, Line | None, bytes]]) -> str | None:
-        seats = await self._store.batches.seats(batch.id, (row for row, _, _ in lines), self._max_attempts)
+        seats = await self._store.deliveries.seats(batch.id, (row for row, _, _ in lines), self._max_attempts)
         due: dict[int, _Due] = {}
         for row, line, raw in lines:
             if row in seats and not seats[row].delivered:
@@ -153,11 +153,11 @@ class Collector:
         if not due:
             return None
         jobs = {seat.job for seat, _, _ in due.values()}
-        lengths = {job: await self._store.batches.results_length(job) for job in jobs}
+        lengths = {job: await self._store.deliveries.results_length(job) for job in jobs}
         # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
         with anyio.CancelScope(shield=True):
             written = await to_thread.run_sync(_write, self._outbox, self._editor, list(due.values()), lengths)
-            await self._store.batches.deliver(batch, written.deliveries, written.lengths, now=self._clock.now())
+            await self._store.deliveries.deliver(batch, written.deliveries, written.lengths, now=self._clock.now())
             await to_thread.run_sync(self._editor.forget, written.deliveries)
         return written.trouble
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import Annotated, Final
 
+import anyio
 import msgspec
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,18 +18,22 @@ from rich.table import Table
 
 from daemon.cli.console import cell, err, out, usd
 from daemon.cli.ending import DONE, FAILED, WRONG_CALL, complain
-from daemon.cli.estimate import Estimate
+from daemon.cli.estimate import ENOUGH, Estimate, History, Kind, percentile, read_history
+from daemon.cli.logs import set_up_logs
 from daemon.cli.options import Chosen, takes_settings
 from daemon.decisions.jobfile import Rules, Said, read
 from daemon.edges import disk, inbox
 from daemon.edges.clock import Clock
 from daemon.edges.rejected import MAX_PROBLEMS
+from daemon.edges.store import DATABASE
 from daemon.intake import rules_of
-from daemon.model import Caution, Entry, Problem
+from daemon.model import Caution, Cost, Entry, Problem
 
 _CHUNK: Final = 1 << 19
 _A_WHILE: Final = 1.0
 """Seconds after which progress is shown."""
+_MANY: Final = 100
+"""Requests from which on a batch pays whatever their length, by the rule of thumb in docs/costs.md."""
 
 Progressed = Callable[[int, int], None]
 """Hears how many bytes of a file have been read, and how many there are."""
@@ -52,6 +57,13 @@ class Finding:
     def ok(self) -> bool:
         """Whether the daemon would take it."""
         return self.count == 0
+
+    @property
+    def advice(self) -> str | None:
+        """What is to be said of the batch as the way to go; None where it is a good one."""
+        if not self.requests or self.long_requests or self.requests > _MANY:
+            return None
+        return "short and few: without batches it would be seconds to minutes; a batch may take 24 hours"
 
     def take(self, said: Said, long_tokens: int) -> None:
         """Note one thing that the file says.
@@ -84,10 +96,12 @@ def check(
     """Validate and price files offline: nothing is spent, or touched.
 
     Every error is told with its line and field, by the rules by which the
-    daemon would reject the file whole. The price is an upper bound (a token
-    for each byte of input, every answer as long as its max_tokens) and an
-    estimate (four bytes a token), at the batch price and at the synchronous
-    one.
+    daemon would reject the file whole. Of the cost it tells the worst case, as
+    the daemon reserves it (a token for each byte of input, every answer as
+    long as it may be, every round of its continuation); an estimate (four
+    bytes a token, every answer as long as its max_tokens, none continued), and
+    what that saves against the synchronous price; and, where at least 20
+    similar requests were answered before, what it usually comes to.
 
     [bold]Examples[/bold]
       batchd check questions.jsonl handbook.md
@@ -96,6 +110,7 @@ def check(
     [bold]Exit codes[/bold] 0 every file would be taken; 1 one would be
     rejected; 2 one cannot be read.
     """
+    set_up_logs(quiet=True)
     settings = chosen.settings()
     rules = rules_of(settings)
     findings: list[Finding] = []
@@ -107,11 +122,14 @@ def check(
             except OSError as error:
                 complain(f"{file}: {_reason(error)}")
                 unreadable += 1
+    kinds = dict.fromkeys(kind for finding in findings for kind in finding.estimate.kinds)
+    history = anyio.run(read_history, settings.state / DATABASE, kinds)
     if as_json:
-        out().print(msgspec.json.encode({"files": [as_data(each) for each in findings]}).decode(), soft_wrap=True)
+        told = [as_data(each, history) for each in findings]
+        out().print(msgspec.json.encode({"files": told}).decode(), soft_wrap=True)
     else:
         for finding in findings:
-            _show(finding)
+            _show(finding, history)
     return WRONG_CALL if unreadable else DONE if all(each.ok for each in findings) else FAILED
 
 
@@ -149,13 +167,15 @@ def examine(file: Path, rules: Rules, long_tokens: int, progressed: Progressed) 
     return found
 
 
-def as_data(finding: Finding) -> dict[str, object]:
+def as_data(finding: Finding, history: History) -> dict[str, object]:
     """Tell of a file in the words of `batchd check --json`; a price that is not known is null.
 
     Args:
         finding: What it holds.
+        history: How long earlier answers were.
     """
     worst, about = finding.estimate.worst(), finding.estimate.about()
+    expected = finding.estimate.expected(history)
     return {
         "file": os.fsencode(finding.file).decode("utf-8", "replace"),
         "ok": finding.ok,
@@ -163,6 +183,7 @@ def as_data(finding: Finding) -> dict[str, object]:
         "models": dict(finding.estimate.models),
         "betas": sorted(finding.betas),
         "long_requests": finding.long_requests,
+        "continued_requests": finding.estimate.continued,
         "errors": finding.problems,
         "error_count": finding.count,
         "cautions": finding.cautions,
@@ -170,10 +191,28 @@ def as_data(finding: Finding) -> dict[str, object]:
         "worst_case_standard_usd": _number(worst.standard),
         "estimate_usd": _number(about.batch),
         "estimate_standard_usd": _number(about.standard),
+        "estimate_saving_usd": _number(_saving(about)),
+        "history": [_known(kind, history) for kind in finding.estimate.kinds if history.lengths.get(kind)],
+        "history_of_sandbox": history.sandbox,
+        "expected_usd": _number(expected.median),
+        "expected_p95_usd": _number(expected.high),
+        "advice": finding.advice,
     }
 
 
-def _show(finding: Finding) -> None:
+def _known(kind: Kind, history: History) -> dict[str, object]:
+    lengths = history.lengths[kind]
+    return {
+        "model": kind.model,
+        "max_tokens_from": kind.least,
+        "max_tokens_to": kind.most,
+        "answers": len(lengths),
+        "median_output_tokens": percentile(lengths, 50),
+        "p95_output_tokens": percentile(lengths, 95),
+    }
+
+
+def _show(finding: Finding, history: History) -> None:
     console = out()
     errors = "1 error" if finding.count == 1 else f"{finding.count:,} errors"
     verdict = cell("ok", "green") if finding.ok else cell(f"would be rejected: {errors}", "bold red")
@@ -186,8 +225,13 @@ def _show(finding: Finding) -> None:
         facts.add_row("  models", cell(models))
         facts.add_row("  betas", cell(", ".join(sorted(finding.betas)) or "none"))
         facts.add_row("  long answers", f"{finding.long_requests:,}")
-        facts.add_row("  cost at most", f"{usd(worst.batch)} in batches, {usd(worst.standard)} without")
-        facts.add_row("  with 4 bytes a token", f"{usd(about.batch)} in batches, {usd(about.standard)} without")
+        facts.add_row("  continued", _continued(finding.estimate))
+        facts.add_row("  cost at most", usd(worst.batch))
+        facts.add_row("  about", f"{usd(about.batch)} if each answer takes its whole max_tokens, once")
+        facts.add_row("  without batches", f"{usd(about.standard)} for the same: {usd(_saving(about))} saved")
+        facts.add_row("  usually", cell(_usually(finding.estimate, history)))
+        if finding.advice:
+            facts.add_row("  remark", cell(finding.advice, "yellow"))
     console.print(facts)
     if finding.problems or finding.cautions:
         remarks = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -201,6 +245,29 @@ def _show(finding: Finding) -> None:
     if finding.count > len(finding.problems):
         console.print(f"  and {finding.count - len(finding.problems):,} more errors")
     console.print()
+
+
+def _continued(estimate: Estimate) -> str:
+    if not estimate.continued:
+        return "no answer, when it is cut short"
+    times = "once" if estimate.rounds == 1 else f"up to {estimate.rounds} times"
+    return f"{estimate.continued:,} of {estimate.models.total():,} answers, {times}, when cut short"
+
+
+def _usually(estimate: Estimate, history: History) -> str:
+    """Say what such requests came to, or why nothing can be said."""
+    if history.trouble:
+        return f"not known: {history.trouble}"
+    expected = estimate.expected(history)
+    if expected.answers < ENOUGH:
+        return f"not known: {expected.answers} answers to such requests are recorded, {ENOUGH} are needed"
+    whose = "answers of the sandbox" if history.sandbox else "answers"
+    lengths = f"{usd(expected.median)} with answers of the median length, {usd(expected.high)} of the 95th percentile's"
+    return f"{lengths}: by {expected.answers:,} {whose} to such requests"
+
+
+def _saving(cost: Cost) -> Decimal | None:
+    return None if cost.batch is None or cost.standard is None else cost.standard - cost.batch
 
 
 def _line(remark: Problem | Caution) -> str:

@@ -192,9 +192,10 @@ def member(path: str, key: str) -> str:
 
     Args:
         path: The object's own path, or nothing.
-        key: The key; anything but a plain word is quoted.
+        key: The key; anything but a plain word is quoted, and a long one cut.
     """
-    word = key if key.isidentifier() and key.isascii() else shown(key)
+    plain = len(key) <= _SHOWN and key.isidentifier() and key.isascii()
+    word = key if plain else shown(key)
     return f"{path}.{word}" if path else word
 
 

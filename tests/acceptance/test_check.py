@@ -1,4 +1,5 @@
 import json
+import shutil
 from decimal import Decimal
 
 from tests.acceptance.installation import Installation
@@ -17,8 +18,15 @@ def test_a_good_file_is_priced_and_nothing_is_touched(batchd: Installation) -> N
     assert (file["ok"], file["requests"], file["errors"], file["long_requests"]) == (True, 2, [], 1)
     assert file["betas"] == ["output-300k-2026-03-24"]
     # 364,000 tokens of output at 7.5 USD a million in batches, and two short prompts
-    assert 2.73 < file["estimate_usd"] < file["worst_case_usd"] < 2.735
+    assert 2.73 < file["estimate_usd"] < 2.735
+    # The long one may be continued three times: 900,000 tokens more, and in each round all that precedes it is read,
+    # at the price of writing it to the cache for an hour.
+    assert file["continued_requests"] == 1
+    repeated = 300_000 + 2 * 1_200_000
+    assert 0 < file["worst_case_usd"] - (0.48 + 9.0 + repeated * 3e-6) < 0.05
     assert Decimal(str(file["worst_case_standard_usd"])) == 2 * Decimal(str(file["worst_case_usd"]))
+    assert file["estimate_saving_usd"] == file["estimate_usd"]
+    assert (file["history"], file["expected_usd"], file["advice"]) == ([], None, None)
     assert [path.name for path in batchd.home.iterdir()] == ["good.jsonl"]
 
 
@@ -52,3 +60,55 @@ def test_what_cannot_be_read_ends_with_2_and_the_others_are_checked(batchd: Inst
     assert ended.returncode == 2
     assert len(ended.stderr.splitlines()) == 2
     assert "good.jsonl" in ended.stdout
+
+
+def test_the_worst_case_is_what_the_daemon_reserves(batchd: Installation) -> None:
+    (batchd.home / "long.jsonl").write_text(GOOD + LONG)
+    (file,) = json.loads(batchd.call("check", "long.jsonl", "--json").stdout)["files"]
+    batchd.drop("long.jsonl", GOOD + LONG)
+    batchd.call("run", "--once", "--sandbox")
+    (reserved,) = batchd.sql("SELECT sum(reserved) FROM trips")[0]
+    assert Decimal(str(file["worst_case_usd"])) == Decimal(reserved) / 10**12
+
+
+def test_what_such_requests_came_to_before_is_told_from_twenty_answers_on(batchd: Installation) -> None:
+    job = {"model": "claude-haiku-4-5", "max_tokens": 1000}
+    text = [{"role": "user", "content": "[sandbox: truncate at 400 rounds 1] Tell me of the sea. [sandbox: words 300]"}]
+    requests = [{"custom_id": f"r{n}", "continue": n % 2, "params": {"messages": text}} for n in range(20)]
+    (batchd.home / "few.json").write_text(json.dumps({"job": job, "requests": requests[:19]}))
+    whole = json.dumps({"job": job, "requests": requests})
+    (batchd.home / "all.json").write_text(whole)
+    shutil.copytree(batchd.home, batchd.inbox, ignore=lambda *_: ["all.json"])
+    batchd.call("run", "--once", "--sandbox")
+    (file,) = json.loads(batchd.call("check", "all.json", "--json").stdout)["files"]
+    assert (file["history"][0]["answers"], file["expected_usd"]) == (19, None)
+    assert "19 answers" in batchd.call("check", "all.json").stdout
+
+    batchd.drop("all.json", whole)
+    batchd.call("run", "--once", "--sandbox")
+    (file,) = json.loads(batchd.call("check", "all.json", "--json").stdout)["files"]
+    (kind,) = file["history"]
+    # Also those that were continued, with more room than they had at first, count as requests of 1,000 tokens.
+    assert (kind["answers"], kind["max_tokens_from"], kind["max_tokens_to"]) == (39, 256, 1023)
+    assert kind["median_output_tokens"] < kind["p95_output_tokens"]
+    assert 0 < file["expected_usd"] < file["expected_p95_usd"] < file["worst_case_usd"]
+    assert file["history_of_sandbox"]
+    assert "39 answers of the sandbox" in batchd.call("check", "all.json").stdout
+
+
+def test_a_database_that_cannot_be_read_keeps_nobody_from_checking(batchd: Installation) -> None:
+    (batchd.home / "good.jsonl").write_text(GOOD)
+    batchd.state.mkdir()
+    (batchd.state / "batchd.sqlite").write_text("no database")
+    ended = batchd.call("check", "good.jsonl")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "usually" in ended.stdout
+    assert "cannot be read" in ended.stdout
+
+
+def test_short_and_few_is_said_to_be_no_case_for_batches(batchd: Installation) -> None:
+    (batchd.home / "good.jsonl").write_text(GOOD)
+    (batchd.home / "many.jsonl").write_text("".join(GOOD.replace('"a"', f'"a{n}"') for n in range(101)))
+    good, many = json.loads(batchd.call("check", "good.jsonl", "many.jsonl", "--json").stdout)["files"]
+    assert "24 hours" in good["advice"]
+    assert many["advice"] is None

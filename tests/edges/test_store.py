@@ -170,13 +170,13 @@ async def test_a_delivery_counts_once_and_money_sums_exactly(store: Store) -> No
     delivery = Delivery(0, RequestId(1), "succeeded", Verdict.COMPLETE, "", "end_turn", Usage(5, 7, 1, 2, 3), cost)
     lost = Delivery(1, RequestId(2), "expired", None, "")
     for _ in range(2):
-        await store.batches.deliver(batch, [delivery, lost], {job.id: 100}, now=5.0)
+        await store.deliveries.deliver(batch, [delivery, lost], {job.id: 100}, now=5.0)
     tally = await store.jobs.tally(job.id)
     assert (tally.waiting, tally.travelling, tally.verdicts) == (1, 1, {Verdict.COMPLETE: 1})
     assert tally.cost == cost
     assert tally.usage == Usage(5, 7, 1, 2, 3)
-    assert await store.batches.undelivered_rows(batch.id, 10) == [2]
-    seats = await store.batches.seats(batch.id, [0, 1, 2, 99], 3)
+    assert await store.deliveries.undelivered_rows(batch.id, 10) == [2]
+    seats = await store.deliveries.seats(batch.id, [0, 1, 2, 99], 3)
     assert {row: seat.delivered for row, seat in seats.items()} == {0: True, 1: True, 2: False}
     assert seats[2].attempts_left == 2
 
@@ -187,7 +187,7 @@ async def test_an_unknown_price_makes_the_sum_unknown_and_never_zero(store: Stor
     (batch,) = await store.batches.unfinished()
     known = Delivery(0, RequestId(1), "succeeded", Verdict.COMPLETE, "", cost=Cost(Decimal(1), Decimal(2)))
     unknown = Delivery(1, RequestId(2), "succeeded", Verdict.COMPLETE, "")
-    await store.batches.deliver(batch, [known, unknown], {}, now=5.0)
+    await store.deliveries.deliver(batch, [known, unknown], {}, now=5.0)
     assert (await store.jobs.tally(job.id)).cost == Cost(None, None)
 
 

@@ -367,9 +367,7 @@ async def test_no_route_follows_a_redirect_so_the_key_stays_with_its_origin(stat
             return Answer(status, b"", {"location": f"{elsewhere.url}{seen.path}"})
 
         with listening(away) as server:
-            async with Api.connect(
-                key=KEY, base_url=server.url, per_minute=100, patience=5, clock=Clock()
-            ) as api:
+            async with Api.connect(key=KEY, base_url=server.url, per_minute=100, patience=5, clock=Clock()) as api:
                 for call in (create, results, retrieve, look, cancel, models):
                     with pytest.raises(BatchdError) as caught:
                         await call(api)

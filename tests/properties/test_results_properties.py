@@ -37,7 +37,9 @@ usage = st.fixed_dictionaries(
         "cache_read_input_tokens": counts,
         "cache_creation_input_tokens": counts,
         "cache_creation": mixed(
-            st.fixed_dictionaries({}, optional={"ephemeral_5m_input_tokens": counts, "ephemeral_1h_input_tokens": counts})
+            st.fixed_dictionaries(
+                {}, optional={"ephemeral_5m_input_tokens": counts, "ephemeral_1h_input_tokens": counts}
+            )
         ),
         "server_tool_use": values,
     },

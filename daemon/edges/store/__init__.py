@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon.edges.store.answers import Answers, NotHeld
 from daemon.edges.store.batches import Batches, CountTaken, Stale
 from daemon.edges.store.database import Database
+from daemon.edges.store.deliveries import Deliveries
 from daemon.edges.store.jobs import AGAIN, Jobs, NewRequest, Tally
 from daemon.edges.store.overview import JobStanding, Overview, Standing
 from daemon.edges.store.spending import GROUPS, Spending, Spent
@@ -40,6 +41,7 @@ class Store:
 
     jobs: Jobs
     batches: Batches
+    deliveries: Deliveries
     answers: Answers
     overview: Overview
     spending: Spending
@@ -75,4 +77,12 @@ async def look_into_store(path: Path) -> AsyncIterator[Store]:
 
 
 def _store(database: Database) -> Store:
-    return Store(Jobs(database), Batches(database), Answers(database), Overview(database), Spending(database), database)
+    return Store(
+        Jobs(database),
+        Batches(database),
+        Deliveries(database),
+        Answers(database),
+        Overview(database),
+        Spending(database),
+        database,
+    )

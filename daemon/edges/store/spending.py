@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import aiosqlite
 
 from daemon.decisions.money import Hold, Limit, Purse
-from daemon.edges.store.batches import LET_GO
 from daemon.edges.store.database import Database, update
+from daemon.edges.store.deliveries import LET_GO
 from daemon.edges.store.jobs import Jobs
 from daemon.model import Job, JobId
 
@@ -171,3 +171,36 @@ class Spending:
             )
             for row in rows
         ]
+
+    async def lengths(self, model: str, least: int, most: int, *, newest: int) -> list[int]:
+        """List how many tokens the answers to finished requests had, all rounds of each together.
+
+        Args:
+            model: Of which model.
+            least: Of the `max_tokens` that they were sent with at first.
+            most: The same.
+            newest: How many at the most, the newest ones.
+        """
+        # A round that continues overwrites max_tokens; what it was at first follows from the allowance that is left,
+        # the answers that were taken off it (neither the first nor the last), and the number of rounds there were.
+        return await self._database.values(
+            lambda row: int(row["output"]),
+            """SELECT (SELECT total(output_tokens) FROM trips WHERE request = r.id) AS output FROM requests AS r
+               WHERE model = ? AND verdict IS NOT NULL
+                 AND EXISTS (SELECT 1 FROM trips WHERE request = r.id AND outcome = 'succeeded')
+                 AND CASE WHEN round = 0 THEN max_tokens ELSE (
+                     allowance + (SELECT total(output_tokens) FROM (
+                         SELECT output_tokens, row_number() OVER (ORDER BY batch) AS part FROM trips
+                         WHERE request = r.id AND outcome = 'succeeded') WHERE part BETWEEN 2 AND r.round)
+                 ) / (rounds + round) END BETWEEN ? AND ?
+               ORDER BY id DESC LIMIT ?""",
+            model,
+            least,
+            most,
+            newest,
+        )
+
+    async def of_sandbox(self) -> bool:
+        """Whether it was the sandbox that the daemon worked with last."""
+        row = await self._database.row("SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'")
+        return row is not None

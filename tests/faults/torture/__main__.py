@@ -16,9 +16,10 @@ from tests.faults.torture.syscalls import can_preload, preload, preloaded
 from tests.faults.torture.table import Row, table
 
 _FOLDER = "TORTURE_FOLDER"
-_LEGEND = """times are median … maximum: `ready again` from
-each restart until it was ready (without the imports, but for the real process), `all done` of the last run, on a clock
-that runs 40 times as fast (but for the real process)."""
+_LEGEND = """Times are median … maximum, in seconds: `ready again` from each start after
+a kill (without the import of Python's modules, but for `batchd run`), `all done` of the last run until nothing was left
+to do, on a clock that runs 40 times as fast (but for `batchd run`).
+"""
 
 
 def main() -> int:

@@ -117,10 +117,10 @@ def _power(task: Task, row: Row) -> Row:
 
 
 FORMS = (
-    Form("steps", "SIGKILL at each edge step", 6, _steps),
+    Form("steps", "SIGKILL at each edge step", 7, _steps),
     Form("across", "the same, inbox on another file system", 3, _steps_across),
     Form("pairs", "SIGKILL at two steps, drawn at random", 3, _pairs),
-    Form("random", "kill -9 of `batchd run` at random moments", 7, _random, lanes=2),
+    Form("random", "kill -9 of `batchd run` at random moments", 10, _random, lanes=2),
     Form("calls", "SIGKILL at each system call, or halfway a write", 5, _calls(
         CallBlow(action=Action.DIE_BEFORE), CallBlow(action=Action.DIE_HALFWAY)
     )),

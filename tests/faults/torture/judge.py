@@ -59,8 +59,8 @@ class Flaws:
         return "; ".join(f"{kind}: {', '.join(said)}" for kind, said in kinds.items() if said) or "none"
 
 
-def look(home: Home, ledger: dict[str, Any]) -> Left:
-    """See what is there; to be called when no daemon works."""
+def look(home: Home, ledger: dict[str, Any], *, swept: bool = True) -> Left:
+    """See what is there when no daemon works; a spool that no start has swept since may hold what nobody needs."""
     jobs = {
         str(summary.parent.relative_to(home.outbox)): _job(summary.parent) for summary in home.outbox.rglob("job.json")
     }
@@ -68,7 +68,7 @@ def look(home: Home, ledger: dict[str, Any]) -> Left:
     return Left(
         jobs=jobs,
         rejected={str(file.relative_to(refused)): file.read_bytes() for file in _files(refused)},
-        litter=sorted(_litter(home, jobs)),
+        litter=sorted(_litter(home, jobs, swept=swept)),
         accepted=Counter(ledger["accepted"]),
     )
 
@@ -140,7 +140,11 @@ def _job(folder: Path) -> JobLeft:
         report=[
             {key: value for key, value in row.items() if key != "batches"} for row in _lines(folder / "report.jsonl")
         ],
-        files={name: file.read_bytes() for name, file in inside.items() if name not in told and not _is_job(file)},
+        files={
+            name: file.read_bytes()
+            for name, file in inside.items()
+            if name not in told and not file.name.startswith(".") and not _is_job(file)
+        },
     )
 
 
@@ -168,9 +172,9 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     return found
 
 
-def _litter(home: Home, jobs: dict[str, JobLeft]) -> Iterator[str]:
+def _litter(home: Home, jobs: dict[str, JobLeft], *, swept: bool) -> Iterator[str]:
     yield from (f"inbox/{file.relative_to(home.inbox)}" for file in _files(home.inbox))
-    for folder in (home.state / "claims", home.state / "spool"):
+    for folder in (home.state / "claims", *([home.state / "spool"] if swept else ())):
         yield from (str(file.relative_to(home.place)) for file in _files(folder))
     yield from (str(file.relative_to(home.place)) for file in _files(home.outbox) if file.name.startswith("."))
     finished = {home.outbox / name for name in jobs}

@@ -144,7 +144,7 @@ def _strike(play: Play, blow: Blow, whole: Left, flaws: Flaws) -> Ended:
         flaws.wrong.append("it neither went on by itself nor ended")
     if ended.status == 0 and not blow.deadly:
         # It says that all is done: nothing may be left to another start.
-        flaws += compare(look(play.home, play.judge.ledger()), whole)
+        flaws += compare(look(play.home, play.judge.ledger(), swept=False), whole)
     return ended
 
 
