@@ -114,7 +114,8 @@ def _hold(job: Job) -> list[RenderableType]:
     """Say why a whole job waits for a person, and with which command it goes on."""
     if job.hold is None:
         return []
-    return [cell(f"! job {job.name}: {job.hold}", "bold red"), cell(f"    batchd release {job.name}")]
+    by_itself = "" if job.hold_until is None else f"; it is tried again at {moment(job.hold_until)}"
+    return [cell(f"! job {job.name}: {job.hold}{by_itself}", "bold red"), cell(f"    batchd release {job.name}")]
 
 
 def trouble(batch: Batch) -> list[RenderableType]:
@@ -156,7 +157,7 @@ def batch_table(standing: Standing, now: float) -> RenderableType:
 
 
 def job_as_data(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> dict[str, object]:
-    """Tell of a job in the words of `batchd status --json`; documented in docs/operations.md.
+    """Tell of a job in the words of `batchd status --json`; documented in docs/formats.md.
 
     Args:
         standing: The job.
@@ -185,6 +186,7 @@ def job_as_data(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> dict
         "cost_usd": _number(tally.cost.batch),
         "standard_cost_usd": _number(tally.cost.standard),
         "hold": job.hold,
+        "held_until": None if job.hold_until is None else timestamp(job.hold_until),
         "cancel_wanted": job.cancel_wanted,
         "retry_wanted": job.retry_wanted,
     }

@@ -24,6 +24,8 @@ SUFFIXES: Final = (".jsonl", ".ndjson", ".json", ".md", ".txt")
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = " \t\r"
+_LINES_A_REQUEST: Final = 10
+"""Blank ones included: of nothing but line ends, a file of 4 GB would keep its reader for an hour."""
 _ONLY_JOB: Final = 'only a plain "job" may stand beside requests'
 _NOT_UTF8: Final = "not UTF-8; save the file as UTF-8"
 
@@ -47,7 +49,7 @@ def read(source: Source, suffix: str, stem: str, rules: Rules) -> Iterator[Said]
     requests = Requests(rules)
     limit = rules.max_request_bytes
     if kind in {".jsonl", ".ndjson"}:
-        said = _read_lines(source, requests, limit)
+        said = _read_lines(source, requests, limit, rules.max_requests * _LINES_A_REQUEST)
     elif kind == ".json":
         said = _read_document(source, requests, _usable(stem), limit)
     elif kind in SUFFIXES:
@@ -72,9 +74,11 @@ def _usable(stem: str) -> str:
     return stem.encode("utf-8", "replace").decode()[:LONGEST_ID] or "request"
 
 
-def _read_lines(source: Source, requests: Requests, limit: int) -> Iterator[Said]:
+def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> Iterator[Said]:
     first = True
     for number, line in enumerate(split_lines(source(), limit), start=1):
+        if number > most:
+            raise Broken(number, f"more than {most:,} lines in one file; split it up")
         bare = line.removeprefix(_BOM) if line and number == 1 else line
         if bare is not None and not bare.strip():
             continue
@@ -82,6 +86,7 @@ def _read_lines(source: Source, requests: Requests, limit: int) -> Iterator[Said
         try:
             value = _parse_line(bare, limit)
         except Flawed as flawed:
+            requests.count(number)
             yield from (Problem(number, *flaw) for flaw in flawed.flaws)
             continue
         if was_first and isinstance(value, dict) and "job" in value and "custom_id" not in value:
@@ -124,6 +129,7 @@ def _read_document(source: Source, requests: Requests, stem: str, limit: int) ->
     listed, readable = False, True
     for part in split_document(source(), "requests", limit):
         if isinstance(part.value, Flawed):
+            requests.count(part.line)
             readable = False
             yield from _problems(part, part.value)
         elif part.number is None:

@@ -110,6 +110,7 @@ def split_document(chunks: Iterable[bytes], array: str, limit: int) -> Iterator[
     text.step()
     spent = 0
     keys: set[str] = set()
+    members = 0
     more = text.peek() != "}"
     while more:
         text.peek()
@@ -127,7 +128,8 @@ def split_document(chunks: Iterable[bytes], array: str, limit: int) -> Iterator[
                 raise Broken(line, f"more than {limit:,} characters beside {array}; split the file up")
             yield Part(line, key, _twice() if key in keys else value)
         keys.add(key)
-        if len(keys) > _MOST_KEYS:
+        members += 1
+        if members > _MOST_KEYS:
             raise Broken(line, f"more than {_MOST_KEYS:,} keys in one object")
         more = text.comma()
     text.expect("}")
@@ -215,9 +217,10 @@ class _Text:
                     continue
                 line = self.line + self._window.count("\n", self._at, error.position)
                 raise Broken(line, f"not JSON: {error.message}") from None
+            if end - self._at > self._limit:
+                self._too_long()
+            # A number that ends with the window may go on behind it.
             if end < len(self._window) or not self._fill():
-                if end - self._at > self._limit:
-                    self._too_long()
                 self._pass(end)
                 return found
 

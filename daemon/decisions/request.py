@@ -159,6 +159,19 @@ class Requests:
         else:
             yield Problem(line, "job", "must be an object with settings")
 
+    def count(self, line: int) -> None:
+        """Count a request, also one that cannot be read: a file of errors alone must come to its end too.
+
+        Args:
+            line: Where it begins.
+
+        Raises:
+            Broken: It is one more than a file may hold.
+        """
+        self._count += 1
+        if self._count > self._rules.max_requests:
+            raise Broken(line, f"more than {self._rules.max_requests:,} requests in one file; split it up")
+
     def offer(self, line: int, found: Json, params_path: str = "params") -> Iterator[Said]:
         """Take one request.
 
@@ -173,9 +186,7 @@ class Requests:
         Raises:
             Broken: It is one more than a file may hold.
         """
-        self._count += 1
-        if self._count > self._rules.max_requests:
-            raise Broken(line, f"more than {self._rules.max_requests:,} requests in one file; split it up")
+        self.count(line)
         if not isinstance(found, dict):
             yield Problem(line, "", 'must be an object such as {"custom_id": "…", "params": {…}}')
             return

@@ -139,6 +139,9 @@ def open_regular(name: str | Path, *, folder: int | None = None) -> int:
     Raises:
         OSError: It cannot be opened, or is not a regular file.
     """
+    # Looked at first, since devices do things when they are opened; and again, since names can be given away meanwhile.
+    if not S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(name))
     descriptor = os.open(name, READ_ONLY, dir_fd=folder)
     if not S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

@@ -234,7 +234,7 @@ class SmallBody(Body):
     """Stands for the bytes of a create."""
 
     def __init__(self, batch: Batch, attempt: int) -> None:
-        super().__init__(batch.nonce, attempt, [])
+        super().__init__(Path(), batch.nonce, attempt, [])
         self.batch = batch
         self.attempt = attempt
 

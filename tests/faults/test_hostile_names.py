@@ -15,9 +15,14 @@ from pathlib import Path
 import anyio
 import pytest
 
+from daemon.decisions.jobfile import Rules, Said, Source, read
+from daemon.edges.store import DATABASE, open_store
 from tests.support.house import House
 
 pytestmark = pytest.mark.anyio
+
+SOON = 2.0
+"""Seconds in which a good file is done, while something else waits for somebody to put it right."""
 
 BROKEN = b"caf\xe9: no UTF-8\n"
 
@@ -43,10 +48,13 @@ def picture(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def put(home: House, name: bytes, content: bytes = b"") -> None:
     """Drop a file under any name that the kernel takes: a prompt that no other has, or what is given."""
-    folder = os.fsencode(home.inbox)
-    os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
-    with open(os.path.join(folder, name), "wb") as file:
-        file.write(content or b"What do bees eat? I ask as %r.\n" % name)
+    path = home.inbox / os.fsdecode(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content or b"What do bees eat? I ask as %r.\n" % name)
+
+
+def lies_there(path: Path) -> bool:
+    return os.path.lexists(path)
 
 
 def rejections(home: House) -> list[dict[str, object]]:
@@ -101,7 +109,7 @@ async def test_a_name_of_any_kind_is_one_job_within_the_outbox(home: House, outs
     ignored = name.startswith(b".")
     jobs = [path for path in home.outbox.rglob("job.json") if path.is_file()]
     assert len(jobs) == (1 if ignored else 2)
-    assert os.path.lexists(os.path.join(os.fsencode(home.inbox), name)) == ignored
+    assert lies_there(home.inbox / os.fsdecode(name)) == ignored
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
@@ -181,7 +189,7 @@ async def test_what_is_no_fair_file_is_refused_unopened_and_stops_nothing(
     (reasons,) = rejections(home)
     assert reasons["file"] == "a.md"
     assert reasons["count"] == 1
-    assert not os.path.lexists(home.inbox / "a.md")
+    assert not lies_there(home.inbox / "a.md")
     assert len(home.accepted()) == 1
 
 
@@ -233,17 +241,17 @@ async def test_a_file_that_cannot_be_taken_away_delays_no_other_and_is_taken_onc
     with stuck(home.inbox / "a" / "a.md"):
         home.drop("zz.jsonl", ["good"])
         with pytest.raises(TimeoutError):  # for it waits on
-            await home.run(seconds=3)
+            await home.run(seconds=SOON)
         assert home.results("zz") == {"r0": "succeeded"}
     assert await home.run()
     assert home.job("a/a")["state"] == "done"
 
 
-# --- the outbox, in the hands of somebody else --------------------------------------------------------------------------
+# --- the outbox, in the hands of somebody else ------------------------------------------------------------------------
 
 
 async def until_submitted(home: House) -> None:
-    while not home.accepted():
+    while not home.accepted():  # noqa: ASYNC110  another program's state
         await anyio.sleep(0.01)
 
 
@@ -264,7 +272,7 @@ async def test_a_link_in_the_place_of_what_a_job_writes_is_not_followed_and_stop
 
     async def wait_on() -> None:
         with pytest.raises(TimeoutError):
-            await home.run(seconds=4)
+            await home.run(seconds=SOON)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait_on)
@@ -282,6 +290,43 @@ async def test_a_link_in_the_place_of_what_a_job_writes_is_not_followed_and_stop
     home.assert_nothing_twice()
 
 
+async def test_a_job_that_cannot_be_opened_again_stops_no_other(home: House, outside: Path) -> None:
+    home.drop("a.jsonl", ["[sandbox: fail invalid_request_error 1] one", "two"])
+    assert not await home.run()
+    async with open_store(home.state / DATABASE) as store:
+        job = await store.jobs.named("a")
+        assert job is not None
+        await store.jobs.want(job.id, "retry")
+    replace_by_link(home.outbox / "a", outside)
+    home.drop("zz.jsonl", ["good"])
+    with pytest.raises(TimeoutError):  # for the job waits on
+        await home.run(seconds=SOON)
+    assert home.results("zz") == {"r0": "succeeded"}
+    (home.outbox / "a").unlink()
+    (home.outbox / "a.old").rename(home.outbox / "a")
+    assert await home.run()
+    assert home.results("a") == {"r0": "succeeded", "r1": "succeeded"}
+
+
+async def test_a_defect_that_one_file_meets_is_told_beside_it_and_stops_neither_the_others_nor_the_next_start(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is known, so one is made: this shows that even that costs no more than the file itself."""
+
+    def defective(source: Source, suffix: str, stem: str, rules: Rules) -> Iterator[Said]:
+        if stem == "a":
+            raise ZeroDivisionError("canary-prompt")
+        return read(source, suffix, stem, rules)
+
+    monkeypatch.setattr("daemon.intake.read", defective)
+    put(home, b"a.md")
+    await assert_a_good_file_is_done(home)
+    (reasons,) = rejections(home)
+    assert "a defect of batchd (ZeroDivisionError at " in json.dumps(reasons)
+    assert "canary" not in json.dumps(reasons)
+    assert (home.outbox / "rejected" / "a.md").exists()
+
+
 @pytest.mark.parametrize("name", ["rejected", "queue"])
 async def test_a_link_in_the_place_of_a_folder_of_many_jobs_stops_no_other(
     home: House, outside: Path, name: str
@@ -293,7 +338,7 @@ async def test_a_link_in_the_place_of_a_folder_of_many_jobs_stops_no_other(
         put(home, f"queue/{number}.md".encode())
     home.drop("zz.jsonl", ["good"])
     with pytest.raises(TimeoutError) if name == "rejected" else nullcontext():
-        await home.run(seconds=4)
+        await home.run(seconds=SOON if name == "rejected" else 30.0)
     assert home.results("zz") == {"r0": "succeeded"}
     (home.outbox / name).unlink()
     await home.run()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def calls(home: House, *routes: str, status: int | None = None) -> list[float]:
 
 
 def gaps(moments: list[float]) -> list[float]:
-    return [after - before for before, after in zip(moments, moments[1:], strict=False)]
+    return [after - before for before, after in pairwise(moments)]
 
 
 def troubles(home: House) -> list[str]:
@@ -87,11 +88,11 @@ async def at_work(home: House, **changes: object) -> AsyncIterator[None]:
 
 async def until(fact: Callable[[], object]) -> None:
     with anyio.fail_after(20):
-        while not fact():
+        while not fact():  # noqa: ASYNC110  another program's state
             await anyio.sleep(0.02)
 
 
-# --- 429 ----------------------------------------------------------------------------------------------------------------
+# --- 429 --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("retry_after", [None, 20.0])
@@ -127,7 +128,7 @@ async def test_a_busy_api_delays_a_stop_by_nothing(home: House) -> None:
     assert_all_complete(home, "a")
 
 
-# --- key and money ------------------------------------------------------------------------------------------------------
+# --- key and money ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ async def test_a_key_that_was_changed_in_the_middle_of_the_night_is_taken_at_the
     assert_all_complete(home, "a")
 
 
-# --- our own limits -----------------------------------------------------------------------------------------------------
+# --- our own limits ---------------------------------------------------------------------------------------------------
 
 
 async def test_all_calls_together_stay_below_the_requests_a_minute_that_the_api_grants(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ from tests.support.house import SPEED, FastClock, House, house
 pytestmark = pytest.mark.anyio
 
 REPOSITORY = Path(__file__).parents[2]
+QUEUE = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+"""Events that the kernel keeps for a watcher."""
 
 
 def look(home: House, *words: str) -> str:
@@ -57,7 +59,7 @@ async def at_work(home: House, **changes: object) -> AsyncIterator[None]:
 
 async def until(fact: Callable[[], object]) -> None:
     with anyio.fail_after(20):
-        while not fact():
+        while not fact():  # noqa: ASYNC110  another program's state
             await anyio.sleep(0.02)
 
 
@@ -69,7 +71,7 @@ def assert_done(home: House, *names: str) -> None:
         assert len(home.results(name)) == len(home.lines(name, "report.jsonl")) == job["requests"]["total"]
 
 
-# --- full disks ---------------------------------------------------------------------------------------------------------
+# --- full disks -------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -87,6 +89,10 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def remount(folder: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", folder], check=True)
 
 
 @contextmanager
@@ -173,10 +179,10 @@ async def test_an_outbox_that_cannot_be_written_for_a_while_is_waited_for(tmp_pa
             home.drop("a.jsonl", ["one", "two"])
             async with at_work(home):
                 await until(home.accepted)
-                subprocess.run(["mount", "-o", "remount,ro", home.outbox], check=True)
+                remount(home.outbox, "ro")
                 await until(lambda: "Read-only" in told(home))
                 assert "may not be written" in await to_thread.run_sync(look, home, "doctor", "--offline")
-                subprocess.run(["mount", "-o", "remount,rw", home.outbox], check=True)
+                remount(home.outbox, "rw")
             assert_done(home, "a")
 
 
@@ -195,7 +201,7 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-# --- descriptors --------------------------------------------------------------------------------------------------------
+# --- descriptors ------------------------------------------------------------------------------------------------------
 
 FEW = """
 import json, resource, sys
@@ -240,7 +246,7 @@ async def test_out_of_descriptors_nothing_is_lost_and_the_next_start_does_the_re
     assert_done(home, *(f"queue-{number}/a" for number in range(40)))
 
 
-# --- the database -------------------------------------------------------------------------------------------------------
+# --- the database -----------------------------------------------------------------------------------------------------
 
 
 async def test_a_database_that_another_process_has_locked_is_waited_for(home: House) -> None:
@@ -290,7 +296,7 @@ async def test_a_damaged_database_is_told_of_in_a_line_and_nothing_is_deleted(
     assert "database" in await to_thread.run_sync(look, home, "doctor", "--offline")
 
 
-# --- the clock ----------------------------------------------------------------------------------------------------------
+# --- the clock --------------------------------------------------------------------------------------------------------
 
 JUMPS = (-3_600.0, 2 * 86_400.0)
 
@@ -335,7 +341,7 @@ async def test_a_clock_that_jumped_between_two_runs_delays_and_expires_nothing(
     assert_done(home, "a")
 
 
-# --- many files, lost events --------------------------------------------------------------------------------------------
+# --- many files, lost events ------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -364,9 +370,8 @@ async def test_many_files_at_once_are_all_done_and_nothing_is_sent_twice(home: H
 
 
 async def test_a_burst_of_events_that_the_kernel_drops_hides_no_file(home: House) -> None:
-    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     async with running(home):
-        for number in range(limit // 2 + 1_000):  # two events each
+        for number in range(QUEUE // 2 + 1_000):  # two events each
             (home.inbox / f".{number}").touch()
         home.drop("a.jsonl", ["one"])
         await until(lambda: finished(home, "a"))

@@ -19,7 +19,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-import anyio
 import pytest
 from anyio import to_thread
 
@@ -124,7 +123,7 @@ def files(*folders: Path) -> Iterator[Path]:
         yield from (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-# --- what is shown ------------------------------------------------------------------------------------------------------
+# --- what is shown ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("directive", ["", "[sandbox: fail invalid_request_error 9]", "[sandbox: truncate]"])
@@ -266,7 +265,7 @@ def test_a_key_that_is_none_is_complained_of_in_a_line_that_does_not_show_it(tmp
     assert len(said.splitlines()) == 1
 
 
-# --- the process and its files ------------------------------------------------------------------------------------------
+# --- the process and its files ----------------------------------------------------------------------------------------
 
 
 async def test_a_key_from_the_credentials_folder_is_in_no_listing_and_no_core_file(home: House) -> None:
@@ -275,8 +274,7 @@ async def test_a_key_from_the_credentials_folder_is_in_no_listing_and_no_core_fi
     drop(home.place, "[sandbox: never]")
     command = Command(home.place, home.server.base_url, {"CREDENTIALS_DIRECTORY": str(home.place / "credentials")})
     with stopped_at_end(command.start("run")) as process:
-        while not home.accepted():
-            await anyio.sleep(0.05)
+        await to_thread.run_sync(wait_until, home.accepted, "batch")
         proc = Path("/proc", str(process.pid))
         assert KEY.encode() not in (proc / "environ").read_bytes() + (proc / "cmdline").read_bytes()
         limits = (proc / "limits").read_text()
@@ -292,8 +290,7 @@ async def test_what_is_written_is_private_whatever_the_umask(home: House) -> Non
     (home.inbox / "broken.json").write_text("{")
     command = Command(home.place, home.server.base_url)
     with stopped_at_end(command.start("run", umask=0)):
-        while not (home.outbox / "a" / "job.json").exists():
-            await anyio.sleep(0.05)
+        await to_thread.run_sync(wait_until, (home.outbox / "a" / "job.json").exists, "job")
         found = {path: mode(path) for root in (home.state, home.outbox) for path in (root, *root.rglob("*"))}
     assert {"batchd.sqlite-wal", "lock", "job.json", "results.jsonl", "documents"} <= {path.name for path in found}
     as_dropped = {"request.jsonl", "broken.json"}  # within private folders
@@ -325,7 +322,7 @@ def test_a_folder_with_other_things_in_it_is_not_taken_for_the_state(tmp_path: P
     assert Command(tmp_path, "http://127.0.0.1:9").said("run", "--once")[0] == 0
 
 
-# --- abroad -------------------------------------------------------------------------------------------------------------
+# --- abroad -----------------------------------------------------------------------------------------------------------
 
 
 async def body() -> AsyncIterator[bytes]:

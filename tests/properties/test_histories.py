@@ -84,9 +84,7 @@ class Histories(RuleBasedStateMachine):
     def start(self) -> None:
         if not self.running:
             home: House = self.home
-            self.daemon = self.loop.create_task(
-                serve(home.settings(batch__linger=0.5), home.key, clock=home.clock)  # type: ignore[arg-type]
-            )
+            self.daemon = self.loop.create_task(serve(home.settings(batch__linger=0.5), home.key, clock=home.clock))
             self.run(asyncio.sleep(0.05))
 
     @rule()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,12 +11,13 @@ import typer
 
 from daemon.cli.commands import app
 from daemon.decisions.jobfile import SUFFIXES, Rules, read
-from daemon.model import Problem
+from daemon.decisions.pricing import price
+from daemon.model import Problem, Usage
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 PAGES = (*DOCS, *sorted((ROOT / "examples").glob("*.md")), *sorted((ROOT / "systemd").glob("*.md")))
-PROMPTS = {ROOT / "examples" / "handbook.md"}
+PROMPTS = {ROOT / "examples" / "handbook.md", ROOT / "examples" / "two_hundred_pages.md"}
 """Markdown that is a request and no page."""
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.name != "README.md")
 ENDINGS = {"jsonl": ".jsonl", "json": ".json", "markdown": ".md"}
@@ -124,6 +126,33 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
 
 def test_every_command_is_told_of() -> None:
     assert commands() - {name for page in DOCS for name in named(page)} == set()
+
+
+def test_the_figures_of_the_articles_example_are_those_of_the_price_list() -> None:
+    def without(*calls: Usage) -> Decimal:
+        return sum((price(usage, "claude-sonnet-4-6").standard or Decimal(0) for usage in calls), Decimal(0))
+
+    def chunked(prompt: int, *outputs: int, along: bool = True) -> Decimal:
+        before = [sum(outputs[:n]) if along else 0 for n in range(len(outputs))]
+        return without(*(Usage(prompt + read, each) for read, each in zip(before, outputs, strict=True)))
+
+    third = 50_000
+    cached = without(Usage(0, third, 0, 1_000), Usage(0, third, 1_000, third), Usage(0, third, 1_000 + third, third))
+    ways = (
+        (1_000, chunked(1_000, third, third, third)),
+        (50_000, chunked(50_000, third, third, third)),
+        (1_000, cached),
+        (1_000, chunked(1_000, 128_000, 22_000)),
+        (1_000, chunked(1_000, third, third, third, along=False)),
+        (100_000, chunked(100_000, third, third, third, along=False)),
+    )
+    page = (ROOT / "docs" / "costs.md").read_text(encoding="utf-8")
+    rows = re.findall(r"\| ([\d,]+) \| \$([\d.]+) \| \$([\d.]+) \| ([\d.]+) % \|", page)
+    assert len(rows) == len(ways)
+    for (prompt, costs), row in zip(ways, rows, strict=True):
+        batch = price(Usage(prompt, 150_000), "claude-sonnet-4-6").batch
+        assert batch is not None
+        assert row == (f"{prompt:,}", f"{costs:.4f}", f"{batch:.4f}", f"{100 * (1 - batch / costs):.1f}")
 
 
 def test_the_daemon_names_only_pages_that_exist() -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from daemon.decisions.jobfile import Rules, read
-from daemon.model import Caution, Entry, Problem
+from daemon.decisions.jobfile import Rules, Said, read
+from daemon.model import Entry, Problem
 
 REAL = Path(__file__).parent.parent / "data" / "real"
 
 
-def said(name: str) -> list[Entry | Problem | Caution]:
+def said(name: str) -> list[Said]:
     path = REAL / name
 
     def source() -> Iterator[bytes]:
