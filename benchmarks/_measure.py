@@ -64,6 +64,9 @@ class Pulse:
     runs: "array[float]" = field(default_factory=lambda: array("f"))
     """How long each callback kept the loop: from begin to end, waits for other threads of this process included, but
     not those in the kernel's queue for a processor, which tell of the machine and not of us."""
+    cpu: float = 0.0
+    """The most that all threads together computed in one callback's time: where it is far less than the longest
+    callback took, another thread held the interpreter and waited for a processor."""
     late: float = 0.0
     """How much too late a sleeper woke, at the worst."""
 
@@ -103,10 +106,11 @@ def _timed(found: Pulse) -> Iterator[None]:
             return time.perf_counter() * 1e3 - int(queued) / 1e6
 
         def run(handle: asyncio.Handle) -> None:
-            began = clock()
+            began, computed = clock(), time.process_time()
             original(handle)
             if not schedule.closed:
                 found.runs.append(clock() - began)
+                found.cpu = max(found.cpu, (time.process_time() - computed) * 1e3)
 
         setattr(asyncio.Handle, "_run", run)  # noqa: B010  mypy takes no assignment to a method
         try:

@@ -36,6 +36,7 @@ class Run(NamedTuple):
     callbacks: int
     longest: float
     p999: float
+    cpu: float
     late: float
 
 
@@ -91,7 +92,7 @@ def daemon(place: Path, url: str) -> Run:
                 raise AssertionError("the job did not come to a good end")
             seconds = time.perf_counter() - began
         most = memory("VmHWM")
-        return Run(seconds, idle, most, len(found.runs), found.longest, found.quantile(0.999), found.late)
+        return Run(seconds, idle, most, len(found.runs), found.longest, found.quantile(0.999), found.cpu, found.late)
 
     return asyncio.run(work())
 
@@ -137,6 +138,7 @@ def main() -> None:
                 number(run.callbacks),
                 number(run.p999, 1),
                 number(run.longest, 1),
+                number(run.cpu, 1),
                 number(run.late, 1),
                 number(idle_late, 1),
                 "yes" if run.most < MOST_MEMORY and run.longest < LONGEST else "NO",
@@ -144,7 +146,19 @@ def main() -> None:
         )
     table(
         "The whole daemon, from the inbox to job.json",
-        ("job", "seconds", "MB idle", "MB peak", "callbacks", "p99.9 ms", "max ms", "late ms", "idle late", "met"),
+        (
+            "job",
+            "seconds",
+            "MB idle",
+            "MB peak",
+            "callbacks",
+            "p99.9 ms",
+            "max ms",
+            "max CPU ms",
+            "late ms",
+            "idle late",
+            "met",
+        ),
         rows,
         f"Limits: {MOST_MEMORY:.0f} MB, and {LONGEST:.0f} ms in a callback, less its waits for a free processor."
         "\n  Late: a sleeper in the daemon's loop, at the worst; idle late: one in a process that does nothing.",

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
+from daemon.decisions.money import from_picodollars
 from daemon.edges.clock import Clock
 from daemon.edges.outbox import JobFolder
 from daemon.edges.spool import read_at
@@ -158,8 +159,13 @@ def _reported(row: ReportRow) -> dict[str, object]:
         "batches": row.batches,
         "document": row.document,
         "sections": [{"title": title, "file": file} for title, file in row.sections],
-        "chain": row.chain,
+        "chain": [_trip(trip) for trip in row.chain],
     }
+
+
+def _trip(trip: dict[str, object]) -> dict[str, object]:
+    cost = trip.pop("cost_picodollars")
+    return {**trip, "cost_usd": _usd(from_picodollars(cost)) if isinstance(cost, int) else None}
 
 
 def _tokens(of: Tally | ReportRow) -> dict[str, int]:

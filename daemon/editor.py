@@ -17,7 +17,7 @@ from daemon.decisions.catalogue import LONGEST_OUTPUT, Catalogue, LongOutput
 from daemon.decisions.continuation import Wanted, larger_params, next_params
 from daemon.decisions.expectation import Expectation, expectation_of
 from daemon.decisions.findings import Findings, examine, thinking_ate_it
-from daemon.decisions.money import token_prices, worst_case
+from daemon.decisions.money import to_picodollars, token_prices, worst_case
 from daemon.decisions.pricing import price
 from daemon.decisions.sections import file_name, marks, split
 from daemon.decisions.stitch import join, kept
@@ -189,9 +189,7 @@ class Editor:
             betas=tuple(sorted({*seat.betas, BETA_300K})) if long else seat.betas,
             rounds=seat.rounds - 1,
             allowance=left,
-            worst=worst_case(
-                params, seat.model, bargain.max_tokens, seat.rounds - 1, max(left - bargain.max_tokens, 0)
-            ),
+            worst=_still(seat, result, params, bargain.max_tokens, left),
         )
 
     def _first(self, seat: Seat) -> bytes:
@@ -247,6 +245,15 @@ def _filed(
 def _left(seat: Seat, result: Result) -> int:
     """Tokens that may still be written, now that a round is over; the first has room of its own."""
     return max(seat.allowance - (result.usage.output_tokens if seat.round else 0), 0)
+
+
+def _still(seat: Seat, result: Result, params: bytes, max_tokens: int, left: int) -> int | None:
+    """What the document can still cost: never more than what was bounded before, less what this round has cost."""
+    anew = worst_case(params, seat.model, max_tokens, seat.rounds - 1, max(left - max_tokens, 0))
+    spent = to_picodollars(price(result.usage, result.model or seat.model).batch)
+    if anew is None or seat.worst is None or spent is None:
+        return anew
+    return min(anew, max(seat.worst - spent, 0))
 
 
 def _expectation(seat: Seat) -> Expectation | None:

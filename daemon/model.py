@@ -328,6 +328,8 @@ class Seat:
     """Tokens of output that all rounds behind the first may write together, from this one on."""
     written: int = 0
     """Tokens of output that were written before."""
+    worst: int | None = None
+    """Picodollars that this round and all that may follow it can cost; None where the price is not known."""
 
 
 @dataclass(frozen=True, slots=True)

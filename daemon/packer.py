@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import structlog
 from anyio import to_thread
 
-from daemon.decisions.money import afford
+from daemon.decisions.money import Hold, afford
 from daemon.decisions.plan import Limits, plan
 from daemon.decisions.wire import new_nonce
 from daemon.edges.clock import Clock
 from daemon.edges.store import Store
-from daemon.model import Waiting
+from daemon.model import JobId, Waiting
 
 log = structlog.get_logger()
 
@@ -47,6 +47,7 @@ class Packer:
         self._limits = limits
         self._max_queued = max_queued
         self._budgets = budgets
+        self._told: dict[JobId, Hold] = {}
 
     async def pack(self) -> float | None:
         """Plan every batch that may leave now.
@@ -90,5 +91,7 @@ class Packer:
         if allowed.holds:
             await self._store.spending.hold(allowed.holds, tomorrow=midnight + DAY)
             for job, hold in allowed.holds.items():
-                log.warning("job held", job=job, reason=hold.reason)
+                if self._told.get(job) != hold:
+                    self._told[job] = hold
+                    log.warning("job held", job=(await self._store.jobs.get(job)).name, reason=hold.reason)
         return allowed.fitting

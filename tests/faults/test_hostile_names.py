@@ -112,12 +112,13 @@ async def test_a_name_of_any_kind_is_one_job_within_the_outbox(home: House, outs
     assert lies_there(home.inbox / os.fsdecode(name)) == ignored
 
 
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-async def test_a_refused_file_of_any_name_has_its_reasons_beside_it(home: House, outside: Path, name: bytes) -> None:
-    put(home, name, BROKEN)
+async def test_refused_files_of_any_name_have_their_reasons_beside_them(home: House, outside: Path) -> None:
+    for name in NAMES.values():
+        put(home, name, BROKEN)
     await assert_a_good_file_is_done(home)
     assert_all_lies_in(home)
     del outside
+    assert len(rejections(home)) == sum(not name.startswith(b".") for name in NAMES.values())
     for reasons in rejections(home):
         assert (home.outbox / "rejected" / str(reasons["file"])).read_bytes() == BROKEN
 

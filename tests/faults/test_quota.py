@@ -177,7 +177,7 @@ async def test_one_of_many_parked_batches_asks_at_a_calm_pace_and_all_go_on_at_o
     async with at_work(home, batch__max_requests=1, batch__linger=0.0):
         await until(lambda: len(troubles(home)) == 12)
         began = home.clock.now()
-        await anyio.sleep(6)
+        await anyio.sleep(4)
         asked = [at for at in calls(home, "list", "create") if at > began]
         assert 1 <= len(asked) <= 1 + (home.clock.now() - began) / CALM
         home.server.faults.clear()

@@ -358,7 +358,7 @@ def finished(home: House, *names: str) -> bool:
     return all((home.outbox / name / "job.json").exists() for name in names)
 
 
-@pytest.mark.parametrize("many", [300, pytest.param(3_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("many", [200, pytest.param(3_000, marks=pytest.mark.slow)])
 async def test_many_files_at_once_are_all_done_and_nothing_is_sent_twice(home: House, many: int) -> None:
     names = [f"{number}" for number in range(many)]
     for name in names:

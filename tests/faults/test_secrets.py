@@ -24,8 +24,9 @@ from anyio import to_thread
 
 from daemon.edges.api import Api
 from daemon.edges.clock import Clock
-from daemon.errors import BatchdError
+from daemon.errors import BatchdError, Unusable
 from daemon.model import RemoteId
+from daemon.settings import find_api_key
 from tests.support.house import House
 
 pytestmark = pytest.mark.anyio
@@ -104,18 +105,21 @@ def stopped_at_end(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[
         process.communicate(timeout=20)
 
 
-def drop(place: Path, directive: str = "") -> None:
-    line = {
-        "custom_id": NAME,
-        "params": {
-            "model": "claude-haiku-4-5",
-            "max_tokens": 300,
-            "system": f"{SYSTEM}: be brief.",
-            "messages": [{"role": "user", "content": f"{PROMPT}: what do bees eat? {directive}"}],
-        },
-    }
+def drop(place: Path, *directives: str) -> None:
+    lines = (
+        {
+            "custom_id": f"{NAME}-{number}",
+            "params": {
+                "model": "claude-haiku-4-5",
+                "max_tokens": 300,
+                "system": f"{SYSTEM}: be brief.",
+                "messages": [{"role": "user", "content": f"{PROMPT}: what do bees eat? {directive}"}],
+            },
+        }
+        for number, directive in enumerate(directives or ("",))
+    )
     (place / "inbox").mkdir(exist_ok=True)
-    (place / "inbox" / "a.jsonl").write_text(json.dumps(line) + "\n", "utf-8")
+    (place / "inbox" / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
 
 
 def files(*folders: Path) -> Iterator[Path]:
@@ -126,17 +130,16 @@ def files(*folders: Path) -> Iterator[Path]:
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("directive", ["", "[sandbox: fail invalid_request_error 9]", "[sandbox: truncate]"])
-async def test_logs_at_every_level_and_what_is_shown_hold_no_key_prompt_or_answer(home: House, directive: str) -> None:
+async def test_logs_at_every_level_and_what_is_shown_hold_no_key_prompt_or_answer(home: House) -> None:
     for route, kind in (("create", "garbled"), ("retrieve", "garbled"), ("results", "cut")):
         home.fault(route, kind)
-    drop(home.place, directive)
+    drop(home.place, "", "[sandbox: fail invalid_request_error 9]", "[sandbox: truncate]", "[sandbox: refuse]")
     command = Command(home.place, home.server.base_url)
     code, log = await to_thread.run_sync(command.said, "run", "--once", "--verbose")
-    assert code == (1 if directive else 0), log
+    assert code == 1, log
     assert "batch submitted" in log
     answers = [path.read_text("utf-8") for path in (home.outbox / "a" / "documents").glob("*")]
-    assert len(answers) == (0 if "fail" in directive else 1)
+    assert len(answers) == 2
     canaries = (*CANARIES, *(answer.strip()[:30] for answer in answers))
     for text in (log, await to_thread.run_sync(command.shown)):
         assert [canary for canary in canaries if canary in text] == []
@@ -219,7 +222,10 @@ def repeating(status: int, *, creates_only: bool) -> Callable[[Seen], Answer]:
     return answer
 
 
-@pytest.mark.parametrize(("status", "creates_only"), [(400, True), (400, False), (401, False), (500, False)])
+@pytest.mark.parametrize(
+    ("status", "creates_only"),
+    [(400, True), (400, False), (401, False), pytest.param(500, False, marks=pytest.mark.slow)],
+)
 def test_what_the_api_repeats_in_its_errors_is_not_repeated_again(
     tmp_path: Path, status: int, *, creates_only: bool
 ) -> None:
@@ -255,14 +261,31 @@ def wait_until(fact: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("key", ["sk-ant-canary\nsecond line", "sk-ant-canary-\u0448", "sk-ant canary"])
-def test_a_key_that_is_none_is_complained_of_in_a_line_that_does_not_show_it(tmp_path: Path, key: str) -> None:
-    command = Command(tmp_path, "http://127.0.0.1:9", {"ANTHROPIC_API_KEY": key})
+NO_KEYS = ("sk-ant-canary\nsecond line", "sk-ant-canary-\u0448", "sk-ant canary")
+
+
+@pytest.mark.parametrize("key", NO_KEYS)
+def test_what_cannot_be_a_key_is_refused_without_being_shown(
+    tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+    with pytest.raises(Unusable, match="cannot be a key") as in_environment:
+        find_api_key()
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "anthropic-api-key").write_text(key, "utf-8")
+    with pytest.raises(Unusable, match="cannot be a key") as in_file:
+        find_api_key()
+    assert "canary" not in f"{in_environment.value} {in_file.value}"
+
+
+def test_a_key_that_is_none_is_complained_of_in_a_line(tmp_path: Path) -> None:
+    command = Command(tmp_path, "http://127.0.0.1:9", {"ANTHROPIC_API_KEY": NO_KEYS[0]})
     code, said = command.said("run", "--once")
     assert code == 2
     assert "$ANTHROPIC_API_KEY" in said
-    assert "canary" not in said + command.shown()
     assert len(said.splitlines()) == 1
+    assert "canary" not in said + command.shown()
 
 
 # --- the process and its files ----------------------------------------------------------------------------------------

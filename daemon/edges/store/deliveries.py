@@ -31,7 +31,7 @@ class Deliveries:
         found = await self._database.rows(
             f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name,
                     model, documents, cancel_wanted, claim, offset, requests.size, max_tokens, requests.betas, expect,
-                    round, rounds, allowance,
+                    round, rounds, allowance, worst,
                     (SELECT total(output_tokens) FROM trips AS t WHERE t.request = requests.id) AS written,
                     (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
                      AND (outcome IS NULL OR outcome <> 'succeeded')) - forgiven AS attempts
@@ -62,6 +62,7 @@ class Deliveries:
                 rounds=r["rounds"],
                 allowance=r["allowance"],
                 written=int(r["written"]),
+                worst=r["worst"],
             )
             for r in found
         }
