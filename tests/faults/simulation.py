@@ -216,7 +216,7 @@ class World:
         made = next(each for each in self.made if each.id == batch.remote_id)
         await self.latency()
         if row_of(f"{made.nonce}_1-0", batch.nonce) == 0:
-            return await self.move(batch, State.SETTLED)
+            return await self.move(await self.note(batch, evidence=Evidence.NONCE), State.SETTLED)
         if batch.evidence is not Evidence.COUNT:
             raise AssertionError("an answered create led to another's batch")
         await self.disprove(batch.id, made.id)

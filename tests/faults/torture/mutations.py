@@ -1,0 +1,285 @@
+"""Do the tests bite? Each invariant's code is broken on purpose, in a copy, and its test must turn red.
+
+    python -m tests.faults.torture.mutations [NUMBER …]
+
+The invariants are numbered as in `docs/reliability.md`; D are the decisions behind them.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+RED, GREEN = 1, 0
+"""Exit codes of pytest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A deliberate fault, and the test that should find it."""
+
+    invariant: str
+    fault: str
+    file: str
+    before: str
+    after: str
+    test: str
+
+
+MUTATIONS = (
+    Mutation(
+        "1",
+        "a step that failed is committed with the others",
+        "daemon/edges/store/database.py",
+        'await db.execute("ROLLBACK TO step")',
+        "pass",
+        "tests/edges/test_store.py::test_a_job_of_which_one_request_cannot_be_stored_is_not_stored_at_all",
+    ),
+    Mutation(
+        "1",
+        "a file that was claimed before a crash is forgotten",
+        "daemon/app.py",
+        "for claim in await self._intake.recover():",
+        "for claim in []:",
+        "tests/faults/test_kill_steps.py",
+    ),
+    Mutation(
+        "2",
+        "the SDK repeats a create by itself",
+        "daemon/edges/api.py",
+        'options={"headers": headers, "max_retries": 0},',
+        'options={"headers": headers, "max_retries": 2},',
+        "tests/faults/test_doubt.py",
+    ),
+    Mutation(
+        "3",
+        "a create without an answer is taken for one that made nothing",
+        "daemon/edges/api.py",
+        'raise InDoubt(f"no answer to a create',
+        'raise Unavailable(f"no answer to a create',
+        "tests/faults/test_doubt.py",
+    ),
+    Mutation(
+        "3",
+        "a create that failed with 5xx is taken for one that made nothing",
+        "daemon/edges/api.py",
+        'return InDoubt(f"no certain answer to a create',
+        'return Unavailable(f"no certain answer to a create',
+        "tests/faults/test_doubt.py",
+    ),
+    Mutation(
+        "4",
+        "whose the results are is not asked",
+        "daemon/collector.py",
+        "if not read.ours and read.foreign and",
+        "if False and",
+        "tests/faults/test_doubt.py",
+    ),
+    Mutation(
+        "4",
+        "any ended batch of our count is ours",
+        "daemon/courier.py",
+        "if row_of(read(first).custom_id, batch.nonce) is not None:",
+        "if True:",
+        "tests/faults/test_doubt.py",
+    ),
+    Mutation(
+        "5",
+        "what was delivered is delivered again when a stream is read again",
+        "daemon/collector.py",
+        "if row in seats and not seats[row].delivered:",
+        "if row in seats:",
+        "tests/faults/test_results.py",
+    ),
+    Mutation(
+        "5",
+        "a request that is not in the results is waited for by nobody",
+        "daemon/collector.py",
+        "        if missing:\n",
+        "        if False:\n",
+        "tests/faults/test_results.py",
+    ),
+    Mutation(
+        "6",
+        "a file has its name before it is whole",
+        "daemon/edges/disk.py",
+        'partial = f".{name}.part"',
+        "partial = name",
+        "tests/edges/test_outbox.py",
+    ),
+    Mutation(
+        "6",
+        "what a crash left behind the committed length stays",
+        "daemon/edges/outbox.py",
+        "grown.truncate(start)",
+        "pass",
+        "tests/edges/test_outbox.py",
+    ),
+    Mutation(
+        "7",
+        "timers follow the wall clock",
+        "daemon/edges/clock.py",
+        "return self._started + time.clock_gettime(time.CLOCK_BOOTTIME)",
+        "return time.time()",
+        "tests/faults/test_resources.py",
+    ),
+    Mutation(
+        "8",
+        "only the watcher is believed",
+        "daemon/edges/watcher.py",
+        "        bell()\n        if",
+        "        if",
+        "tests/edges/test_inbox.py",
+    ),
+    Mutation(
+        "9",
+        "whatever lies in the inbox is taken for a file",
+        "daemon/edges/inbox.py",
+        "if not S_ISREG(found.mode):",
+        "if False:",
+        "tests/faults/test_hostile_names.py",
+    ),
+    Mutation(
+        "9",
+        "links in the outbox are followed",
+        "daemon/edges/disk.py",
+        "O_NOFOLLOW",
+        "O_CLOEXEC",
+        "tests/edges/test_outbox.py",
+    ),
+    Mutation(
+        "10",
+        "a full disk ends the work instead of making it wait",
+        "daemon/patience.py",
+        "except OSError as trouble:",
+        "except ZeroDivisionError as trouble:",
+        "tests/faults/test_resources.py",
+    ),
+    Mutation(
+        "11",
+        "the log repeats what the API said",
+        "daemon/courier.py",
+        'log.warning("create refused", batch=batch.id,',
+        'log.warning("create refused", said=str(refusal), batch=batch.id,',
+        "tests/faults/test_secrets.py",
+    ),
+    Mutation(
+        "11",
+        "the key follows a redirect",
+        "daemon/edges/api.py",
+        "follow_redirects=False,",
+        "follow_redirects=True,",
+        "tests/faults/test_secrets.py",
+    ),
+    Mutation(
+        "12",
+        "SIGTERM is not heard",
+        "daemon/app.py",
+        "scope.cancel()",
+        "pass",
+        "tests/acceptance/test_run.py",
+    ),
+    Mutation(
+        "D",
+        "one empty look is enough to send again",
+        "daemon/decisions/doubt.py",
+        "if seen == before == Sight() and waited >= doubt:",
+        "if seen == Sight() and waited >= 0:",
+        "tests/unit/test_decisions.py",
+    ),
+    Mutation(
+        "D",
+        "what another of ours only believes to be its own does not count",
+        "daemon/decisions/doubt.py",
+        "contested=tuple(remote for remote in possible if owners.get(remote.id) is Evidence.COUNT),",
+        "contested=(),",
+        "tests/unit/test_decisions.py",
+    ),
+    Mutation(
+        "D",
+        "a truncated document is called complete",
+        "daemon/decisions/verdict.py",
+        'COMPLETE = frozenset({"end_turn",',
+        'COMPLETE = frozenset({"max_tokens", "end_turn",',
+        "tests/unit/test_decisions.py",
+    ),
+    Mutation(
+        "D",
+        "the last request of a full batch is forgotten",
+        "daemon/decisions/plan.py",
+        "yield Plan(tuple(load.requests), request.betas, load.size)",
+        "yield Plan(tuple(load.requests[:-1]), request.betas, load.size)",
+        "tests/properties/test_plan_properties.py",
+    ),
+    Mutation(
+        "D",
+        "a job may spend its budget twice",
+        "daemon/decisions/money.py",
+        "spent + request.worst > budget",
+        "spent + request.worst > 2 * budget",
+        "tests/unit/test_money.py",
+    ),
+    Mutation(
+        "D",
+        "a seam loses a character",
+        "daemon/decisions/stitch.py",
+        "return Joined(before + between + rest, start, repeat.restarted)",
+        "return Joined(before + between + rest[1:], start, repeat.restarted)",
+        "tests/properties/test_stitch_properties.py",
+    ),
+)
+
+
+def main(wanted: list[str]) -> int:
+    """Try every mutation, or those of some invariants, and print a line for each; 1 if one survives."""
+    survived = 0
+    print(f"{'invariant':<10}{'seconds':>8}  {'found by':<44}the fault")  # noqa: T201  its table is what it is for
+    for mutation in MUTATIONS:
+        if wanted and mutation.invariant not in wanted:
+            continue
+        began = time.monotonic()
+        code = _tried(mutation)
+        survived += code != RED
+        by = (
+            mutation.test.rpartition("/")[2]
+            if code == RED
+            else "SURVIVED"
+            if code == GREEN
+            else f"pytest ended with {code}"
+        )
+        print(f"{mutation.invariant:<10}{time.monotonic() - began:>8.1f}  {by[:42]:<44}{mutation.fault}", flush=True)  # noqa: T201  its table is what it is for
+    print(f"{survived} survived")  # noqa: T201  its table is what it is for
+    return 1 if survived else 0
+
+
+def _tried(mutation: Mutation) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for part in ("daemon", "tests"):
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for part in ("pyproject.toml", "docs", "systemd", "examples", "README.md"):
+            (copy / part).symlink_to(ROOT / part)
+        file = copy / mutation.file
+        text = file.read_text("utf-8")
+        if mutation.before not in text:
+            raise SystemExit(f"{mutation.file} has no {mutation.before!r} any more: mend the list of mutations")
+        file.write_text(text.replace(mutation.before, mutation.after), "utf-8")
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", mutation.test],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": str(copy)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=900,
+            check=False,
+        )
+        return ended.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
