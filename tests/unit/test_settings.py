@@ -194,7 +194,7 @@ def test_the_key_is_found_in_the_environment_then_in_the_credentials(
 def test_a_key_that_is_not_text_is_unusable(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(nowhere))
     (nowhere / "anthropic-api-key").write_bytes(b"\xff\xfe")
-    with pytest.raises(Unusable, match="is not text"):
+    with pytest.raises(Unusable, match="cannot be a key"):
         find_api_key()
 
 
