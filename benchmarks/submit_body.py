@@ -13,7 +13,7 @@ import msgspec
 from anthropic import AsyncAnthropic
 from anthropic.types.messages.batch_create_params import Request
 
-from benchmarks._measure import Pulse, apart, memory, pulse
+from benchmarks._measure import apart, memory, pulse
 from benchmarks._report import MB, middle, number, table, times, wants_full
 from benchmarks._servers import KEY, plain
 from benchmarks.event_loop import many_requests
@@ -43,10 +43,14 @@ async def ours(url: str, params: Path, spool: Path) -> Sending:
         params: One request's a line.
         spool: Where the spool file goes.
     """
+    before = memory()
     with SpoolWriter(spool) as writer, params.open("rb") as lines:
         places = [Place(spool.name, *writer.add(line.rstrip(b"\n"))) for line in lines]
         writer.finish()
-    async with Api.connect(key=KEY, base_url=url, per_minute=1000, patience=60, clock=Clock()) as api, _taken() as done:
+    async with (
+        Api.connect(key=KEY, base_url=url, per_minute=1000, patience=60, clock=Clock()) as api,
+        _taken(before) as done,
+    ):
         body = Body(spool.parent, NONCE, 1, places)
         await body.sha256()
         await api.create(body.stream(), body.length, ())
@@ -60,7 +64,7 @@ async def the_sdk(url: str, params: Path, _: Path) -> Sending:
         url: Of the server.
         params: One request's a line.
     """
-    async with AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0) as client, _taken() as done:
+    async with AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0) as client, _taken(memory()) as done:
         with params.open("rb") as lines:
             requests = [
                 Request(custom_id=f"{NONCE}_1-{row}", params=json.loads(line)) for row, line in enumerate(lines)
@@ -70,9 +74,8 @@ async def the_sdk(url: str, params: Path, _: Path) -> Sending:
 
 
 @asynccontextmanager
-async def _taken() -> AsyncIterator[Callable[[], Sending]]:
-    found: Pulse
-    before, began, seconds = memory(), time.perf_counter(), 0.0
+async def _taken(before: float) -> AsyncIterator[Callable[[], Sending]]:
+    began, seconds = time.perf_counter(), 0.0
     async with pulse() as found:
         yield lambda: Sending(seconds, memory("VmHWM") - before, found.longest)
     seconds = time.perf_counter() - began

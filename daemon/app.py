@@ -228,9 +228,13 @@ class Daemon:
         """Whether all that is still open waits for a person."""
         if self._under_way or not self._intake.idle or await self._has_files():
             return False
-        if not await self._store.jobs.all_delivered():
-            self._all_well = False
-        return not await self._store.batches.live_ids() and not await self._store.batches.waiting(1)
+        store = self._store
+        if await store.batches.live_ids() or await store.batches.waiting(1):
+            return False
+        if await store.jobs.undelivered() or await store.jobs.to_retry():
+            return False
+        self._all_well &= await store.jobs.all_delivered()
+        return True
 
     async def _has_files(self) -> bool:
         return len(await to_thread.run_sync(inbox.scan, self._places.inbox)) > 0

@@ -28,6 +28,8 @@ Step = Callable[[aiosqlite.Connection], Awaitable[T]]
 _OF_THE_FILE = frozenset({sqlite3.OperationalError, sqlite3.DatabaseError})
 """What SQLite raises where the file, not the statement, is the trouble; the classes derived from them are not meant."""
 _PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+_BUSY = 5.0
+"""Seconds for which another process may hold the file."""
 GROUP = 256
 """Steps that share one commit at the most."""
 
@@ -235,7 +237,7 @@ async def many(db: aiosqlite.Connection, sql: str, rows: Iterable[Iterable[objec
 
 async def _prepare(db: aiosqlite.Connection, path: Path) -> None:
     await db.execute("PRAGMA busy_timeout = 5000")
-    await db.execute("PRAGMA journal_mode = WAL")
+    await _log_ahead(db)
     await db.execute("PRAGMA synchronous = FULL")
     await db.execute("PRAGMA foreign_keys = ON")
     scripts = _migrations()
@@ -246,6 +248,20 @@ async def _prepare(db: aiosqlite.Connection, path: Path) -> None:
     for version, script in scripts:
         if version > found:
             await _migrate(db, version, script)
+
+
+async def _log_ahead(db: aiosqlite.Connection) -> None:
+    """Switch to WAL, for good; SQLite does not wait by itself while another process is switching too."""
+    until = anyio.current_time() + _BUSY
+    while True:
+        try:
+            await db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if anyio.current_time() > until:
+                raise
+            await anyio.sleep(_BUSY / 100)
+        else:
+            return
 
 
 async def _migrate(db: aiosqlite.Connection, version: int, script: str) -> None:
