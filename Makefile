@@ -39,6 +39,7 @@ bench: $(DEV) ## figures; they pass or fail nothing
 torture: $(DEV) ## the tests that are slow: kills, faults, a real systemd (that one needs root)
 	$(BIN)/python -m pytest -m slow
 	$(BIN)/python -m tests.faults.torture
+	$(BIN)/python -m tests.faults.simulation
 	$(BIN)/python -m tests.faults.torture.mutations
 
 format: $(DEV) ## write it as `make lint` wants it

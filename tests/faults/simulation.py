@@ -2,9 +2,16 @@
 
 Simulated are the world's sides: the API with its list, other clients, lost answers, kills, and the store (a table in
 memory that keeps the same rules). Everything that decides is the code that runs in production.
+
+    python -m tests.faults.simulation [--minutes 8] [--seed 1]
 """
 
+import argparse
+import logging
+import multiprocessing
 import random
+import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +20,7 @@ from pathlib import Path
 from typing import cast
 
 import anyio
+import structlog
 
 from daemon.courier import Courier, Orders
 from daemon.decisions.pace import Pace
@@ -46,6 +54,7 @@ class Made:
 class Tally:
     """What came of many worlds."""
 
+    histories: int = 0
     submissions: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     duplicates: int = 0
@@ -299,3 +308,45 @@ async def simulate(histories: int, first_seed: int = 0) -> Tally:
     for seed in range(first_seed, first_seed + histories):
         await history(seed, tally)
     return tally
+
+
+def _share(seed: int, seconds: float) -> Tally:
+    """Live through worlds in one process, until the time is up."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    tally, until = Tally(), time.monotonic() + seconds
+    while time.monotonic() < until:
+        anyio.run(history, seed, tally)
+        tally.histories += 1
+        seed += 1
+    return tally
+
+
+def main() -> int:
+    """Simulate for some minutes on every processor, and print what came of it; 1 if anything went wrong."""
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    options.add_argument("--minutes", type=float, default=8.0)
+    options.add_argument("--seed", type=int, default=1)
+    said = options.parse_args()
+    shares = multiprocessing.cpu_count()
+    with multiprocessing.get_context("spawn").Pool(shares) as pool:
+        tallies = pool.starmap(_share, [(said.seed + n * 1_000_000, said.minutes * 60) for n in range(shares)])
+    whole = Tally()
+    for tally in tallies:
+        for name in ("histories", "submissions", "duplicates", "lost", "wrongly_adopted", "held"):
+            setattr(whole, name, getattr(whole, name) + getattr(tally, name))
+        whole.faults += tally.faults
+    rows = {
+        "histories": whole.histories,
+        "submissions": whole.submissions,
+        **{f"  {kind}": count for kind, count in sorted(whole.faults.items())},
+        "duplicates": whole.duplicates,
+        "lost": whole.lost,
+        "wrong adoptions": whole.wrongly_adopted,
+        "left to a person": whole.held,
+    }
+    print("\n".join(f"{name:<24}{count:>10,}" for name, count in rows.items()))  # noqa: T201  what it is for
+    return 1 if whole.duplicates or whole.lost or whole.wrongly_adopted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

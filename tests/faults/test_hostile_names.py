@@ -265,6 +265,7 @@ def stuck(path: Path) -> Iterator[None]:
 
 async def test_a_file_that_cannot_be_taken_away_delays_no_other_and_is_taken_once_it_can_be(home: House) -> None:
     put(home, b"a.md")
+    (home.inbox / "queue").mkdir()
     with stuck(home.inbox / "a.md"):
         await assert_a_good_file_is_done_meanwhile(home, "queue/zz")  # which is looked at later
     assert await home.run()

@@ -50,10 +50,10 @@ MUTATIONS = (
     ),
     Mutation(
         "2",
-        "the SDK repeats a create by itself",
-        "daemon/edges/api.py",
-        'options={"headers": headers, "max_retries": 0},',
-        'options={"headers": headers, "max_retries": 2},',
+        "an intent without an answer is simply sent again",
+        "daemon/courier.py",
+        "State.INTENDED: self.find,",
+        "State.INTENDED: lambda batch: self._store.batches.move(batch, State.PLANNED),",
         "tests/faults/test_doubt.py",
     ),
     Mutation(
