@@ -117,6 +117,22 @@ async def test_anothers_batch_of_equal_count_in_the_same_second_is_left_alone(ho
     assert "theirs" not in (home.outbox / "a" / "results.jsonl").read_text()
 
 
+async def test_of_several_batches_that_have_ended_the_one_with_our_nonce_is_ours(home: House) -> None:
+    home.fault("create", "reset")
+    home.fault("list", "status", status=503, times=4, after=1)  # the first one is the baseline
+    home.drop("a.jsonl", ["one", "two"])
+
+    async def other() -> None:
+        await another_client_creates(home, 2)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(other)
+        assert await home.run()
+    home.assert_nothing_twice()
+    assert len(home.server.ledger.batches()) == 2
+    assert home.results("a") == {"r0": "succeeded", "r1": "succeeded"}
+
+
 async def test_a_wrong_request_that_got_past_our_checks_is_found_and_the_others_go_on(home: House) -> None:
     """The API refuses a whole create for one request: the batch is cut in two until it stands alone."""
     home.fault("create", "status", status=400, times=2)

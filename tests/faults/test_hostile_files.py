@@ -236,12 +236,14 @@ def test_a_large_file_is_refused_at_its_place_within_bounded_time_and_memory(nam
     file, source, place = LARGE[name]
     began = time.monotonic()
     first: Problem | None = None
+    told = 0
     tracemalloc.start()
     try:
         kept: list[Said] = []
         for each in read(source, Path(file).suffix, "a", TIGHT):
             if isinstance(each, Problem):
                 first = first or each
+                told += 1
                 if len(kept) < 1_000:  # as the daemon keeps them
                     kept.append(each)
         peak = tracemalloc.get_traced_memory()[1]
@@ -250,6 +252,7 @@ def test_a_large_file_is_refused_at_its_place_within_bounded_time_and_memory(nam
     assert first is not None
     assert (first.line, first.field) == place
     assert_fit_to_be_shown(kept)
+    assert told <= 2 * TIGHT.max_requests + 1
     assert peak < ROOM
     assert time.monotonic() - began < 30
 

@@ -254,6 +254,30 @@ async def test_out_of_descriptors_nothing_is_lost_and_the_next_start_does_the_re
     assert_done(home, *(f"queue-{number}/a" for number in range(40)))
 
 
+CUT_OFF = """
+import sys, tempfile
+from pathlib import Path
+import anyio
+from tests.support.house import house
+
+async def main():
+    for number in range(12):
+        with tempfile.TemporaryDirectory() as place:
+            async with house(Path(place)) as home:
+                for name in range(15):
+                    home.drop(f"{name}.jsonl", [f"say {name}"])
+                with anyio.move_on_after(0.02 + number * 0.02):
+                    await home.run()
+
+anyio.run(main)
+"""
+
+
+def test_a_daemon_that_is_cut_off_at_any_moment_ends() -> None:
+    """Threads that wait for their commit get it: they would be waited for."""
+    subprocess.run([sys.executable, "-c", CUT_OFF], cwd=REPOSITORY, check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+
 # --- the database -----------------------------------------------------------------------------------------------------
 
 
@@ -282,7 +306,15 @@ def spoil_pages(path: Path) -> None:
         file.write(os.urandom(path.stat().st_size - 4096))
 
 
-@pytest.mark.parametrize("spoil", [spoil_header, spoil_pages])
+def spoil_a_table(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        ((page,),) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'jobs'")
+    with path.open("r+b") as file:
+        file.seek(4096 * (page - 1))
+        file.write(os.urandom(4096))
+
+
+@pytest.mark.parametrize("spoil", [spoil_header, spoil_pages, spoil_a_table])
 async def test_a_damaged_database_is_told_of_in_a_line_and_nothing_is_deleted(
     home: House, spoil: Callable[[Path], None]
 ) -> None:
@@ -315,6 +347,14 @@ class JumpedClock(FastClock):
     def __init__(self, of: Clock, jump: float) -> None:
         super().__init__(SPEED)
         self._base = of.now() + jump
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+def test_the_clock_does_not_follow_jumps(jump: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, real = Clock(), time.time
+    before = clock.now()
+    monkeypatch.setattr(time, "time", lambda: real() + jump)
+    assert 0 <= clock.now() - before < 5
 
 
 @pytest.mark.parametrize("jump", JUMPS)
@@ -382,6 +422,22 @@ async def test_a_burst_of_events_that_the_kernel_drops_hides_no_file(home: House
         for number in range(QUEUE // 2 + 1_000):  # two events each
             (home.inbox / f".{number}").touch()
         home.drop("a.jsonl", ["one"])
+        await until(lambda: finished(home, "a"))
+
+
+async def test_a_watcher_that_hears_nothing_delays_by_no_more_than_one_rescan(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deaf(*_: object, **__: object) -> None:
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr("daemon.app.watch", deaf)
+    async with running(home):
+        await anyio.sleep(0.5)
+        home.drop("a.jsonl", ["one"])
+        dropped = home.clock.now()
+        await until(lambda: not (home.inbox / "a.jsonl").exists())
+        assert home.clock.now() - dropped < 60 + SPEED  # a rescan, and a second of this machine
         await until(lambda: finished(home, "a"))
 
 

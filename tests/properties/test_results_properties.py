@@ -114,6 +114,7 @@ def test_lines_are_the_same_however_the_stream_is_cut_and_ended(
 
 @example(b'{"custom_id":"a","result":{"type":"succeeded","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}}")
 @example(b'{"custom_id":"a","result":{"type":"succeeded","message":{"usage":{"input_tokens":' + b"9" * 5_000 + b"}}}}")
+@example(b'{"custom_id":"a","result":{"type":"succeeded","message":{"usage":{"input_tokens":' + b"9" * 30 + b"}}}}")
 @given(raw_lines | torn | st.binary(max_size=80) | values.map(lambda value: written(value, escaped=True)))
 def test_any_bytes_are_a_line_that_can_be_stored_and_delivered_or_garbled(raw: bytes) -> None:
     try:

@@ -71,12 +71,9 @@ class Database:
                     await reader.execute("PRAGMA query_only = ON")
                     await reader.execute("PRAGMA busy_timeout = 5000")
                     send, receive = anyio.create_memory_object_stream[_Ticket](float("inf"))
-                    with send, receive:
+                    with send:  # whose end is the committing's
                         tasks.start_soon(_commit_groups, writer, receive)
-                        try:
-                            yield cls(writer, reader, send)
-                        finally:
-                            tasks.cancel_scope.cancel()
+                        yield cls(writer, reader, send)
         except sqlite3.DatabaseError as error:
             said = f"{path}: the database cannot be used: {error}"
             if _passes(error):
@@ -296,19 +293,29 @@ async def _version(db: aiosqlite.Connection) -> int:
 
 
 async def _commit_groups(db: aiosqlite.Connection, tickets: MemoryObjectReceiveStream[_Ticket]) -> None:
-    async for first in tickets:
-        group = [first]
-        while len(group) < GROUP and tickets.statistics().current_buffer_used:
-            group.append(tickets.receive_nowait())
-        try:
-            await _commit(db, group)
-        except sqlite3.DatabaseError as error:
-            for ticket in group:
-                ticket.error = _sorted(error)
-            if db.in_transaction:
-                await db.rollback()
+    """Commit what is given until no more can be.
+
+    A cancellation of the whole passes it by: threads that are at work then wait for their commit, and whoever cancelled
+    for those threads.
+    """
+    with anyio.CancelScope(shield=True), tickets:
+        async for first in tickets:
+            group = [first]
+            while len(group) < GROUP and tickets.statistics().current_buffer_used:
+                group.append(tickets.receive_nowait())
+            await _commit_or_tell(db, group)
+
+
+async def _commit_or_tell(db: aiosqlite.Connection, group: list[_Ticket]) -> None:
+    try:
+        await _commit(db, group)
+    except sqlite3.DatabaseError as error:
         for ticket in group:
-            ticket.done.set()
+            ticket.error = _sorted(error)
+        if db.in_transaction:
+            await db.rollback()
+    for ticket in group:
+        ticket.done.set()
 
 
 async def _commit(db: aiosqlite.Connection, group: list[_Ticket]) -> None:

@@ -126,14 +126,14 @@ MUTATIONS = (
         "daemon/edges/clock.py",
         "return self._started + time.clock_gettime(time.CLOCK_BOOTTIME)",
         "return time.time()",
-        "tests/faults/test_resources.py",
+        "tests/edges/test_clock.py",
     ),
     Mutation(
         "8",
-        "only the watcher is believed",
+        "a replaced folder is watched no more",
         "daemon/edges/watcher.py",
-        "        bell()\n        if",
-        "        if",
+        "elif await _identity(inbox) != identity:",
+        "elif False:",
         "tests/edges/test_inbox.py",
     ),
     Mutation(
@@ -165,7 +165,7 @@ MUTATIONS = (
         "the log repeats what the API said",
         "daemon/courier.py",
         'log.warning("create refused", batch=batch.id,',
-        'log.warning("create refused", said=str(refusal), batch=batch.id,',
+        'log.warning("create refused", said=refusal.said, batch=batch.id,',
         "tests/faults/test_secrets.py",
     ),
     Mutation(
