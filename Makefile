@@ -1,7 +1,7 @@
 # Needed: Python 3.11 or newer, make, a package index. Everything lands in .venv; nothing outside this folder changes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types bench torture format lock clean
+.PHONY: help demo test lint types bench torture mutations format lock clean
 
 # Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or
 # Debian's without the module that puts pip into an environment.
@@ -36,10 +36,15 @@ BENCHMARKS = $(sort $(notdir $(basename $(filter-out benchmarks/_%, $(wildcard b
 bench: $(DEV) ## figures; they pass or fail nothing
 	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
 
-torture: $(DEV) ## the tests that are slow: kills, faults, a real systemd (that one needs root)
+# Of the kills; the slow tests and the simulation take some minutes more.
+MINUTES ?= 20
+
+torture: $(DEV) ## the long form of the faults, up to 30 minutes: kills, failing calls, power, histories of doubt, a real systemd (needs root)
 	$(BIN)/python -m pytest -m slow
-	$(BIN)/python -m tests.faults.torture
-	$(BIN)/python -m tests.faults.simulation
+	$(BIN)/python -m tests.faults.torture --minutes $(MINUTES)
+	$(BIN)/python -m tests.faults.simulation --minutes 4
+
+mutations: $(DEV) ## whether the tests bite: code broken on purpose, in a copy
 	$(BIN)/python -m tests.faults.torture.mutations
 
 format: $(DEV) ## write it as `make lint` wants it
