@@ -18,6 +18,7 @@ import pytest
 
 from daemon.decisions.jobfile import Rules, Said, Source, read
 from daemon.edges.store import DATABASE, open_store
+from daemon.intake import READERS
 from tests.support.house import House
 
 pytestmark = pytest.mark.anyio
@@ -339,18 +340,23 @@ async def test_a_defect_that_one_file_meets_is_told_beside_it_and_stops_neither_
     assert (home.outbox / "rejected" / "a.md").exists()
 
 
-@pytest.mark.parametrize("name", ["rejected", "queue"])
-async def test_a_link_in_the_place_of_a_folder_of_many_jobs_stops_no_other(
-    home: House, outside: Path, name: str
+async def test_refusals_that_cannot_be_written_wait_and_keep_no_reader_from_the_others(
+    home: House, outside: Path
 ) -> None:
     home.outbox.mkdir()
-    (home.outbox / name).symlink_to(outside)
-    for number in range(5):  # more than are read at one time
-        put(home, f"{number}.json".encode(), BROKEN)
+    (home.outbox / "rejected").symlink_to(outside)
+    for number in range(READERS + 2):
+        put(home, f"{number}.md".encode(), BROKEN)
+    await assert_a_good_file_is_done_meanwhile(home, "queue/zz")  # which is looked at later
+    (home.outbox / "rejected").unlink()
+    assert not await home.run()
+    assert len(rejections(home)) == READERS + 2
+
+
+async def test_a_queue_whose_name_somebody_has_taken_in_the_outbox_gets_another(home: House, outside: Path) -> None:
+    home.outbox.mkdir()
+    (home.outbox / "queue").symlink_to(outside)
+    for number in range(READERS + 2):
         put(home, f"queue/{number}.md".encode())
-    await assert_a_good_file_is_done_meanwhile(home)
-    (home.outbox / name).unlink()
-    await home.run()
-    assert len(rejections(home)) == 5
-    assert len(list(home.outbox.glob("queue*/*/job.json"))) == 5
-    home.assert_nothing_twice()
+    await assert_a_good_file_is_done(home)
+    assert finished(home, *(f"queue-2/{number}" for number in range(READERS + 2)))
