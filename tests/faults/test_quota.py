@@ -103,7 +103,7 @@ async def run_until(home: House, fact: Callable[[], object], **changes: object) 
 # --- 429 --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("retry_after", [None, 20.0])
+@pytest.mark.parametrize("retry_after", [pytest.param(None, marks=pytest.mark.slow), 20.0])
 @pytest.mark.parametrize("route", ROUTES)
 async def test_a_429_is_waited_for_as_long_as_the_api_asks(home: House, route: str, retry_after: float | None) -> None:
     home.fault(route, "status", status=429, retry_after=retry_after, times=2)
@@ -138,10 +138,21 @@ async def test_a_busy_api_delays_a_stop_by_nothing(home: House) -> None:
 # --- key and money ----------------------------------------------------------------------------------------------------
 
 
+QUICK = {
+    ("list", "a key without rights"),
+    ("create", "the tier's spend cap"),
+    ("create", "the organization's spend limit"),
+    ("retrieve", "an account that cannot pay"),
+    ("results", "a key that is not taken"),
+}
+
+
 @pytest.mark.parametrize(
     ("route", "refusal"),
-    [*(("create", refusal) for refusal in REFUSALS), *((route, "a key that is not taken") for route in ROUTES)]
-    + [("retrieve", "an account that cannot pay"), ("results", "the organization's spend limit")],
+    [
+        pytest.param(*each, marks=() if each in QUICK else pytest.mark.slow)
+        for each in ((route, refusal) for route in ROUTES for refusal in REFUSALS)
+    ],
 )
 async def test_a_refused_key_or_payment_parks_the_work_says_so_and_goes_on_by_itself(
     home: House, route: str, refusal: str
@@ -179,16 +190,16 @@ async def test_status_shows_what_the_work_is_parked_for(home: House) -> None:
 async def test_one_of_many_parked_batches_asks_at_a_calm_pace_and_all_go_on_at_once(home: House) -> None:
     for route in ("create", "list"):
         home.fault(route, "status", status=401, times=FOR_GOOD)
-    for number in range(12):
+    for number in range(8):
         home.drop(f"{number}.jsonl", [f"one of {number}"])
     async with at_work(home, batch__max_requests=1, batch__linger=0.0):
-        await until(lambda: len(troubles(home)) == 12)
+        await until(lambda: len(troubles(home)) == 8)
         began = home.clock.now()
-        await anyio.sleep(4)
+        await anyio.sleep(3)
         asked = [at for at in calls(home, "list", "create") if at > began]
         assert 1 <= len(asked) <= 1 + (home.clock.now() - began) / CALM
         home.server.faults.clear()
-    assert_all_complete(home, *(f"{number}" for number in range(12)))
+    assert_all_complete(home, *(f"{number}" for number in range(8)))
 
 
 async def test_a_job_that_is_cancelled_while_it_is_parked_is_never_sent(home: House) -> None:
@@ -240,6 +251,7 @@ async def test_no_more_requests_are_queued_than_the_api_grants(tmp_path: Path) -
         assert_all_complete(home, "a")
 
 
+@pytest.mark.slow
 async def test_a_queue_that_others_have_filled_is_waited_for(tmp_path: Path) -> None:
     async with house(tmp_path, max_queued_requests=6) as home:
         home.drop("a.jsonl", [f"say {number}" for number in range(20)])

@@ -144,7 +144,7 @@ async def test_a_full_state_folder_is_waited_for_and_nothing_is_sent_that_is_not
             home.drop("a.jsonl", ["one", "two"])
             assert await home.run()
             with filled(home.state):
-                home.drop("b.jsonl", [f"say {number}" for number in range(500)])
+                home.drop("b.jsonl", [f"say {number}" for number in range(50)])
                 with pytest.raises(Unavailable, match="the database cannot be used"):  # the service tries again
                     await home.run()
                 assert len(home.accepted()) == 2
@@ -245,7 +245,7 @@ async def test_out_of_descriptors_nothing_is_lost_and_the_next_start_does_the_re
     for number in range(40):
         home.drop(f"queue-{number}/a.jsonl", [f"say {number}"])
     with another_process(home, FEW, "20") as process:
-        await anyio.sleep(4)
+        await anyio.sleep(2.5)
         assert process.poll() is None, (home.place / "log").read_text()
     log = (home.place / "log").read_text()
     assert "Traceback" not in log
@@ -261,12 +261,12 @@ import anyio
 from tests.support.house import house
 
 async def main():
-    for number in range(12):
+    for number in range(6):
         with tempfile.TemporaryDirectory() as place:
             async with house(Path(place)) as home:
                 for name in range(15):
                     home.drop(f"{name}.jsonl", [f"say {name}"])
-                with anyio.move_on_after(0.02 + number * 0.02):
+                with anyio.move_on_after(0.02 + number * 0.04):
                     await home.run()
 
 anyio.run(main)
@@ -281,7 +281,8 @@ def test_a_daemon_that_is_cut_off_at_any_moment_ends() -> None:
 # --- the database -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_database_that_another_process_has_locked_is_waited_for(home: House) -> None:
+@pytest.mark.parametrize("seconds", [1.5, pytest.param(10.0, marks=pytest.mark.slow)])  # SQLite itself waits for 5
+async def test_a_database_that_another_process_has_locked_is_waited_for(home: House, seconds: float) -> None:
     home.drop("a.jsonl", ["one", "two"])
     async with at_work(home):
         await until(home.accepted)
@@ -289,7 +290,7 @@ async def test_a_database_that_another_process_has_locked_is_waited_for(home: Ho
             thief.execute("BEGIN EXCLUSIVE")
             home.drop("b.jsonl", ["dropped meanwhile"])
             assert "the daemon runs" in await to_thread.run_sync(look, home, "status")
-            await anyio.sleep(6)  # longer than SQLite waits by itself
+            await anyio.sleep(seconds)
             assert not (home.outbox / "b" / "request.jsonl").exists()
             thief.execute("ROLLBACK")
     assert_done(home, "a", "b")
@@ -314,7 +315,7 @@ def spoil_a_table(path: Path) -> None:
         file.write(os.urandom(4096))
 
 
-@pytest.mark.parametrize("spoil", [spoil_header, spoil_pages, spoil_a_table])
+@pytest.mark.parametrize("spoil", [spoil_header, pytest.param(spoil_pages, marks=pytest.mark.slow), spoil_a_table])
 async def test_a_damaged_database_is_told_of_in_a_line_and_nothing_is_deleted(
     home: House, spoil: Callable[[Path], None]
 ) -> None:
@@ -357,7 +358,7 @@ def test_the_clock_does_not_follow_jumps(jump: float, monkeypatch: pytest.Monkey
     assert 0 <= clock.now() - before < 5
 
 
-@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize("jump", [JUMPS[0], pytest.param(JUMPS[1], marks=pytest.mark.slow)])
 async def test_a_clock_that_jumps_while_the_daemon_runs_changes_no_timer(
     tmp_path: Path, jump: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,12 +407,12 @@ def finished(home: House, *names: str) -> bool:
     return all((home.outbox / name / "job.json").exists() for name in names)
 
 
-@pytest.mark.parametrize("many", [200, pytest.param(3_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("many", [100, pytest.param(3_000, marks=pytest.mark.slow)])
 async def test_many_files_at_once_are_all_done_and_nothing_is_sent_twice(home: House, many: int) -> None:
     names = [f"{number}" for number in range(many)]
     for name in names:
         (home.inbox / f"{name}.md").write_text(f"What do bees eat on day {name}?")
-    assert await home.run(seconds=300, batch__linger=200.0)
+    assert await home.run(seconds=300, batch__linger=40.0)
     assert finished(home, *names)
     assert sum(home.accepted().values()) == many
     home.assert_nothing_twice()

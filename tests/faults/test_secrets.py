@@ -341,8 +341,6 @@ def test_a_folder_with_other_things_in_it_is_not_taken_for_the_state(tmp_path: P
     assert said.count("\n") == 1
     assert f"chmod 700 {state.name}" in said
     assert mode(state) == 0o755
-    state.chmod(0o700)
-    assert Command(tmp_path, "http://127.0.0.1:9").said("run", "--once")[0] == 0
 
 
 # --- abroad -----------------------------------------------------------------------------------------------------------
