@@ -32,8 +32,8 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
     "an account that cannot pay": ("status", {"status": 402}, "cannot pay"),
 }
 FOR_GOOD = 10_000
-CALM = 55.0
-"""Seconds between two tries at the least: a minute, and what the clock's speed blurs."""
+CALM = 50.0
+"""Seconds between two tries at the least: a minute, a tenth of it up or down, and what the clock's speed blurs."""
 
 
 def assert_all_complete(home: House, *names: str) -> None:
