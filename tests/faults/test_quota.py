@@ -5,9 +5,7 @@ import math
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
-from functools import partial
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ import pytest
 from anyio import to_thread
 
 from daemon.edges.store import DATABASE, open_store
-from tests.support.house import House, house
+from tests.support.house import House, at_work, house, run_until, until
 
 pytestmark = pytest.mark.anyio
 
@@ -76,28 +74,6 @@ def look(home: House, *words: str) -> str:
         check=True,
     )
     return done.stdout
-
-
-@asynccontextmanager
-async def at_work(home: House, **changes: object) -> AsyncIterator[None]:
-    """Within the block the daemon works; behind it, everything is done."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(home.run, seconds=120, **changes))
-        yield
-
-
-async def until(fact: Callable[[], object]) -> None:
-    with anyio.fail_after(60):
-        while not fact():  # noqa: ASYNC110  another program's state
-            await anyio.sleep(0.02)
-
-
-async def run_until(home: House, fact: Callable[[], object], **changes: object) -> None:
-    """Run the daemon, and end it as soon as something is so."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(home.run, seconds=120, **changes))
-        await until(fact)
-        tasks.cancel_scope.cancel()
 
 
 # --- 429 --------------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ from daemon.edges.store import DATABASE
 from daemon.errors import Unavailable
 from daemon.sandbox import SandboxSettings
 from daemon.sandbox import serve as serve_sandbox
-from tests.support.house import SPEED, FastClock, House, house
+from tests.support.house import SPEED, FastClock, House, at_work, house, run_until, until
 
 pytestmark = pytest.mark.anyio
 
@@ -47,28 +47,6 @@ def look(home: House, *words: str) -> str:
         check=False,
     )
     return f"{done.stdout}exit {done.returncode}"
-
-
-@asynccontextmanager
-async def at_work(home: House, **changes: object) -> AsyncIterator[None]:
-    """Within the block the daemon works; behind it, everything is done."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(home.run, seconds=120, **changes))
-        yield
-
-
-async def until(fact: Callable[[], object]) -> None:
-    with anyio.fail_after(60):
-        while not fact():  # noqa: ASYNC110  another program's state
-            await anyio.sleep(0.02)
-
-
-async def run_until(home: House, fact: Callable[[], object], **changes: object) -> None:
-    """Run the daemon, and end it as soon as something is so."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(home.run, seconds=120, **changes))
-        await until(fact)
-        tasks.cancel_scope.cancel()
 
 
 def assert_done(home: House, *names: str) -> None:

@@ -3,8 +3,9 @@
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +120,25 @@ async def house(place: Path, **sandbox: Any) -> AsyncIterator[House]:
     settings = SandboxSettings(**{"duration": 4.0, "state": place / "sandbox", **sandbox})
     async with serve_sandbox(settings, clock.now) as server:
         yield House(place, server, clock)
+
+
+@asynccontextmanager
+async def at_work(home: House, **changes: object) -> AsyncIterator[None]:
+    """Within the block the daemon works; behind it, everything is done."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(home.run, seconds=120, **changes))
+        yield
+
+
+async def until(fact: Callable[[], object]) -> None:
+    with anyio.fail_after(60):
+        while not fact():  # noqa: ASYNC110  another program's state
+            await anyio.sleep(0.02)
+
+
+async def run_until(home: House, fact: Callable[[], object], **changes: object) -> None:
+    """Run the daemon, and end it as soon as something is so."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(home.run, seconds=120, **changes))
+        await until(fact)
+        tasks.cancel_scope.cancel()
