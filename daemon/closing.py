@@ -100,7 +100,7 @@ class Closing:
 
     def _rows(self, job: Job) -> Iterator[ReportRow]:
         """Every request of a job, drawn page by page from within a worker thread, so that none is kept."""
-        pages = self._store.jobs.report(job.id)
+        pages = self._store.reports.read(job.id)
         while (page := from_thread.run(_next, pages)) is not None:
             yield from page
 

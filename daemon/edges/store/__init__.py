@@ -11,6 +11,7 @@ from daemon.edges.store.database import Database
 from daemon.edges.store.deliveries import Deliveries
 from daemon.edges.store.jobs import AGAIN, Jobs, NewRequest, Tally
 from daemon.edges.store.overview import JobStanding, Overview, Standing
+from daemon.edges.store.reports import Reports
 from daemon.edges.store.spending import GROUPS, Spending, Spent
 
 __all__ = [
@@ -42,6 +43,7 @@ class Store:
     jobs: Jobs
     batches: Batches
     deliveries: Deliveries
+    reports: Reports
     answers: Answers
     overview: Overview
     spending: Spending
@@ -81,6 +83,7 @@ def _store(database: Database) -> Store:
         Jobs(database),
         Batches(database),
         Deliveries(database),
+        Reports(database),
         Answers(database),
         Overview(database),
         Spending(database),
