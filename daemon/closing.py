@@ -11,6 +11,7 @@ import structlog
 from anyio import from_thread, to_thread
 
 from daemon.decisions.money import from_picodollars
+from daemon.decisions.priming import unmarked
 from daemon.edges.clock import Clock
 from daemon.edges.outbox import JobFolder
 from daemon.edges.spool import read_at
@@ -94,8 +95,9 @@ class Closing:
             for row in self._rows(job):
                 if row.verdict is not Verdict.COMPLETE:
                     failure = {"verdict": row.verdict, "reason": row.reason}
-                    params = msgspec.Raw(read_at(spooled, row.offset, row.size))
-                    line = {"custom_id": row.custom_id, "params": params, **row.settings, "failure": failure}
+                    params = read_at(spooled, row.offset, row.size)
+                    said = unmarked(msgspec.json.decode(params)) if row.cached else msgspec.Raw(params)
+                    line = {"custom_id": row.custom_id, "params": said, **row.settings, "failure": failure}
                     yield msgspec.json.encode(line) + b"\n"
 
     def _rows(self, job: Job) -> Iterator[ReportRow]:
@@ -141,6 +143,7 @@ def _summary(job: Job, tally: Tally, batches: list[str]) -> dict[str, object]:
         "usage": _tokens(tally),
         "cost_usd": _usd(tally.cost.batch),
         "standard_cost_usd": _usd(tally.cost.standard),
+        "cache": {"decision": job.cache, "saved_usd": _usd(tally.saved)},
         "batches": batches,
     }
 

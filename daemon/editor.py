@@ -18,7 +18,7 @@ from daemon.decisions.continuation import Wanted, larger_params, next_params
 from daemon.decisions.expectation import Expectation, expectation_of
 from daemon.decisions.findings import Findings, examine, thinking_ate_it
 from daemon.decisions.money import to_picodollars, token_prices, worst_case
-from daemon.decisions.pricing import price
+from daemon.decisions.pricing import price, saved_by_cache
 from daemon.decisions.sections import file_name, marks, split
 from daemon.decisions.stitch import join, kept
 from daemon.decisions.strictjson import decode
@@ -235,9 +235,15 @@ def _filed(
     )
     if result is None:
         return delivery, tuple(files)
-    cost = price(result.usage, result.model or seat.model)
+    model = result.model or seat.model
     return (
-        replace(delivery, stop_reason=result.stop_reason, usage=result.usage, cost=cost),
+        replace(
+            delivery,
+            stop_reason=result.stop_reason,
+            usage=result.usage,
+            cost=price(result.usage, model),
+            saved=saved_by_cache(result.usage, model),
+        ),
         tuple(files),
     )
 

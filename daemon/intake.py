@@ -5,30 +5,27 @@ read again at the next start; whatever dies after it, the job is known and nothi
 """
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import anyio
 import anyio.abc
-import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
 from daemon.decisions.catalogue import Catalogue, ModelOverride
-from daemon.decisions.jobfile import Rules, Said, read
-from daemon.decisions.money import to_picodollars, worst_case
+from daemon.decisions.jobfile import Rules
+from daemon.decisions.money import to_picodollars
 from daemon.edges import claims, inbox, rejected
 from daemon.edges.claims import Claim
 from daemon.edges.clock import Bell, Clock
 from daemon.edges.outbox import JobFolder, choose_name
-from daemon.edges.rejected import MAX_PROBLEMS
-from daemon.edges.spool import SpoolWriter
-from daemon.edges.store import NewRequest, Store
+from daemon.edges.store import Store
 from daemon.errors import BatchdError, Rejected, where
-from daemon.model import Caution, Entry, Problem, Terms
+from daemon.model import Problem
 from daemon.patience import patiently
+from daemon.scribe import Copy, Reading, copy
 from daemon.settings import Settings
 
 log = structlog.get_logger()
@@ -80,17 +77,6 @@ class Places:
     def drafts(self) -> Path:
         """Documents between two rounds."""
         return self.state / "drafts"
-
-
-@dataclass(slots=True)
-class _Reading:
-    """What reading a file came to."""
-
-    total: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    count: int = 0
-    cautions: list[Caution] = field(default_factory=list)
-    terms: Terms = field(default_factory=Terms)
 
 
 class Intake:
@@ -233,21 +219,23 @@ class Intake:
         claims.secure(claim, self._places.inbox)
         if objection := inbox.objection(claim):
             raise Rejected([objection])
-        index = self._places.spool / f"{claim.id}.index"
+        copied = Copy(self._places.spool, claim.id)
         try:
-            reading = self._spool_whatever_it_is(claim, index)
+            reading = self._copy_whatever_it_is(claim, copied)
             if reading.count:
                 raise Rejected(reading.problems, reading.count)
             for caution in reading.cautions:
                 log.warning("caution", file=str(claim.relative), line=caution.line, message=caution.message)
-            return self._accept(claim, reading, index), reading.total
+            for reason in reading.priming.reasons if reading.priming else ():
+                log.info("cache", file=str(claim.relative), decision=reason)
+            return self._accept(claim, reading, copied), reading.total
         finally:
-            index.unlink(missing_ok=True)
+            copied.discard_index()
 
-    def _spool_whatever_it_is(self, claim: Claim, index: Path) -> _Reading:
+    def _copy_whatever_it_is(self, claim: Claim, to: Copy) -> Reading:
         """A defect that a file meets is told beside that file, and stops neither the others nor the next start."""
         try:
-            return self._spool(claim, index)
+            return copy(claim, self._rules, to)
         except (OSError, BatchdError):
             raise
         except Exception as bug:
@@ -256,28 +244,7 @@ class Intake:
             said = f"a defect of batchd ({type(bug).__name__} at {where(bug)}): please report it; nothing was sent"
             raise Rejected([Problem(0, "", said)]) from bug
 
-    def _spool(self, claim: Claim, index: Path) -> _Reading:
-        found = _Reading()
-        with SpoolWriter(self._places.spool / claim.id) as spool, SpoolWriter(index) as rows:
-            for said in entries(claim, self._rules):
-                match said:
-                    case Entry():
-                        found.total += 1
-                        offset, size = spool.add(said.params)
-                        rows.add(msgspec.json.encode(_new_request(said, offset, size)))
-                    case Problem():
-                        found.count += 1
-                        if len(found.problems) < MAX_PROBLEMS:
-                            found.problems.append(said)
-                    case Caution():
-                        found.cautions.append(said)
-                    case Terms():
-                        found.terms = said
-            spool.finish()
-            rows.finish()
-        return found
-
-    def _accept(self, claim: Claim, reading: _Reading, index: Path) -> str:
+    def _accept(self, claim: Claim, reading: Reading, copied: Copy) -> str:
         def taken(name: str) -> bool:
             return from_thread.run(self._store.jobs.named, name) is not None
 
@@ -292,26 +259,12 @@ class Intake:
                     source=printable(claim.relative),
                     received_at=self._clock.now(),
                     total=reading.total,
-                    requests=_indexed(index),
+                    requests=copied.rows(),
                     budget=to_picodollars(reading.terms.budget),
+                    cache="; ".join(reading.priming.reasons) if reading.priming else None,
                 )
             )
             return name
-
-
-def entries(claim: Claim, rules: Rules) -> Iterator[Said]:
-    """Read a claimed file.
-
-    Args:
-        claim: A regular one.
-        rules: By which it is checked.
-    """
-
-    def source() -> Iterator[bytes]:
-        with claims.open_claim(claim) as file:
-            yield from claims.chunks(file)
-
-    return read(source, claim.relative.suffix, claim.relative.stem, rules)
 
 
 def printable(path: PurePosixPath) -> str:
@@ -321,28 +274,3 @@ def printable(path: PurePosixPath) -> str:
         path: With bytes that are no UTF-8 surrogate-escaped.
     """
     return str(path).encode("utf-8", "replace").decode("utf-8")
-
-
-def _new_request(entry: Entry, offset: int, size: int) -> NewRequest:
-    return NewRequest(
-        custom_id=entry.custom_id,
-        name=entry.name,
-        model=entry.model,
-        max_tokens=entry.max_tokens,
-        betas=entry.betas,
-        documents=entry.documents,
-        offset=offset,
-        size=size,
-        worst=worst_case(entry.params, entry.model, entry.max_tokens, entry.rounds, entry.rounds * entry.max_tokens),
-        budget=to_picodollars(entry.budget),
-        rounds=entry.rounds,
-        allowance=entry.rounds * entry.max_tokens,
-        expect=None if entry.expect is None else entry.expect.decode(),
-    )
-
-
-def _indexed(index: Path) -> Iterator[NewRequest]:
-    decoder = msgspec.json.Decoder(NewRequest)
-    with index.open("rb") as rows:
-        for row in rows:
-            yield decoder.decode(row)

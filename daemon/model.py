@@ -64,6 +64,8 @@ class Entry:
     """How many times it may be continued when it comes back cut short."""
     expect: bytes | None = None
     """What its document must have to be whole, as the JSON that the user wrote; None when nothing is said."""
+    cache: bool = False
+    """Whether what it shares with others may be cached, where that pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,8 @@ class Job:
     """Unix seconds at which it is tried again by itself; None for when a person releases it."""
     released: bool = False
     """Whether a person has let it go whatever it costs."""
+    cache: str | None = None
+    """What was decided about the prompt cache; None where nobody asked for it."""
     results_length: int = 0
     """Bytes of `results.jsonl` that are acknowledged; what lies behind is a crash's leftover."""
 
@@ -359,6 +363,8 @@ class Delivery:
     stop_reason: str | None = None
     usage: Usage = Usage()
     cost: Cost = Cost(None, None)
+    saved: Decimal | None = None
+    """USD by which the prompt cache made it cheaper."""
     document: str | None = None
     """Relative to the job's folder."""
     sections: tuple[tuple[str, str], ...] = ()
@@ -387,6 +393,8 @@ class ReportRow:
     sections: tuple[tuple[str, str], ...]
     chain: tuple[dict[str, object], ...]
     """Each trip: its batch, outcome, stop_reason, tokens and cost; empty where there was one only."""
+    cached: bool
+    """Whether it was given a breakpoint that its user had not written."""
     settings: dict[str, object]
     """What was said of it beside its params, as a job file says it."""
     offset: int

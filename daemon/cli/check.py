@@ -22,6 +22,7 @@ from daemon.cli.estimate import ENOUGH, Estimate, History, Kind, percentile, rea
 from daemon.cli.logs import set_up_logs
 from daemon.cli.options import Chosen, takes_settings
 from daemon.decisions.jobfile import Rules, Said, read
+from daemon.decisions.priming import Beginnings
 from daemon.edges import disk, inbox
 from daemon.edges.clock import Clock
 from daemon.edges.rejected import MAX_PROBLEMS
@@ -52,6 +53,8 @@ class Finding:
     """Of the problems, those beyond the first 1,000 included."""
     cautions: list[Caution] = field(default_factory=list)
     estimate: Estimate = field(default_factory=Estimate)
+    beginnings: Beginnings | None = None
+    """Of the requests that ask for a cache; None where none does."""
 
     @property
     def ok(self) -> bool:
@@ -65,6 +68,11 @@ class Finding:
             return None
         return "short and few: without batches it would be seconds to minutes; a batch may take 24 hours"
 
+    @property
+    def caching(self) -> list[str]:
+        """What is decided about the prompt cache, with the numbers; nothing where nobody asks for one."""
+        return list(self.beginnings.decide().reasons) if self.beginnings else []
+
     def take(self, said: Said, long_tokens: int) -> None:
         """Note one thing that the file says.
 
@@ -74,6 +82,9 @@ class Finding:
         """
         match said:
             case Entry():
+                if said.cache:
+                    self.beginnings = self.beginnings or Beginnings(long_tokens)
+                    self.beginnings.add(self.requests, said.params, said.betas)
                 self.requests += 1
                 self.betas.update(said.betas)
                 self.long_requests += said.max_tokens > long_tokens
@@ -196,6 +207,7 @@ def as_data(finding: Finding, history: History) -> dict[str, object]:
         "history_of_sandbox": history.sandbox,
         "expected_usd": _number(expected.median),
         "expected_p95_usd": _number(expected.high),
+        "cache": finding.caching,
         "advice": finding.advice,
     }
 
@@ -230,6 +242,8 @@ def _show(finding: Finding, history: History) -> None:
         facts.add_row("  about", f"{usd(about.batch)} if each answer takes its whole max_tokens, once")
         facts.add_row("  without batches", f"{usd(about.standard)} for the same: {usd(_saving(about))} saved")
         facts.add_row("  usually", cell(_usually(finding.estimate, history)))
+        for reason in finding.caching:
+            facts.add_row("  cache", cell(reason))
         if finding.advice:
             facts.add_row("  remark", cell(finding.advice, "yellow"))
     console.print(facts)

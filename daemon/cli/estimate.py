@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from anyio import to_thread
 
-from daemon.decisions.money import from_picodollars, to_picodollars, token_prices, worst_case
+from daemon.decisions.money import from_picodollars, to_picodollars, token_prices, worst_of
 from daemon.decisions.pricing import price
 from daemon.edges.store import look_into_store
 from daemon.errors import BatchdError
@@ -113,8 +113,7 @@ class Estimate:
         self.continued += entry.rounds > 0
         self.rounds = max(self.rounds, entry.rounds)
         whole = self._sums.setdefault(Kind.of(entry.model, entry.max_tokens), _Sum())
-        allowance = entry.rounds * entry.max_tokens
-        worst = worst_case(entry.params, entry.model, entry.max_tokens, entry.rounds, allowance)
+        worst = worst_of(entry)
         read = _reading(entry.model, -(-len(entry.params) // BYTES_PER_TOKEN))
         whole.requests += 1
         whole.worst = None if worst is None or whole.worst is None else whole.worst + worst

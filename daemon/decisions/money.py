@@ -11,12 +11,14 @@ from functools import lru_cache
 
 from daemon.decisions.bargain import Prices
 from daemon.decisions.pricing import price
-from daemon.model import JobId, RequestId, Usage, Waiting
+from daemon.model import Entry, JobId, RequestId, Usage, Waiting
 
 PICO = Decimal(10) ** 12
 """The dearest token costs 0.00005 USD and the cheapest cached one a few billionths: all are whole picodollars."""
 
 _CACHES = b'"cache_control":{'
+_BREAKPOINT = b'[{"type":"text","text":,"cache_control":{"type":"ephemeral","ttl":"1h"}}]'
+"""What is added to a request, at the most, that is to be cached."""
 _LONG_PROMPT = 100_000
 """Bytes from which a prompt may be of a dearer tier."""
 _ROUND_PROMPT = 4_000
@@ -39,6 +41,20 @@ def from_picodollars(stored: int) -> Decimal:
         stored: Picodollars.
     """
     return Decimal(stored) / PICO
+
+
+def worst_of(entry: Entry) -> int | None:
+    """Bound what a request can cost in batches, before anything of it was sent.
+
+    Args:
+        entry: A checked one.
+
+    Returns:
+        Picodollars; None where the price is not known.
+    """
+    # What may be given a breakpoint is reckoned as if it had one.
+    params = entry.params + _BREAKPOINT if entry.cache else entry.params
+    return worst_case(params, entry.model, entry.max_tokens, entry.rounds, entry.rounds * entry.max_tokens)
 
 
 def worst_case(params: bytes, model: str, max_tokens: int, rounds: int = 0, allowance: int = 0) -> int | None:
@@ -74,6 +90,29 @@ def token_prices(model: str) -> Prices | None:
     """
     prices = _prices(model, caches=False, long=False)
     return None if prices is None else Prices(from_picodollars(prices[0]), from_picodollars(prices[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class CachePrices:
+    """What a token of a prompt costs in a batch, in USD."""
+
+    plain: Decimal
+    write: Decimal
+    """Into the cache, for an hour."""
+    hit: Decimal
+    """Out of it."""
+
+
+@lru_cache(maxsize=256)
+def cache_prices(model: str) -> CachePrices | None:
+    """Say what the prompt cache costs; None where that is not known.
+
+    Args:
+        model: Its id.
+    """
+    kinds = (Usage(input_tokens=1), Usage(cache_write_1h_tokens=1), Usage(cache_read_input_tokens=1))
+    plain, write, hit = (price(usage, model).batch for usage in kinds)
+    return None if plain is None or write is None or hit is None else CachePrices(plain, write, hit)
 
 
 @lru_cache(maxsize=256)

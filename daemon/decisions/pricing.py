@@ -4,6 +4,7 @@ Pure: the prices are those bundled with the installed genai-prices; no network, 
 """
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 
 import genai_prices
@@ -44,6 +45,23 @@ def price(usage: Usage, model: str, at: datetime | None = None) -> Cost:
     )
     discounted = _all_discounted(batch.model_price, standard.model_price)
     return Cost(batch.total_price if discounted else None, standard.total_price)
+
+
+def saved_by_cache(usage: Usage, model: str) -> Decimal | None:
+    """Say by how much the prompt cache made an answer cheaper; less than nothing where it wrote more than was read.
+
+    Args:
+        usage: The tokens of one answer.
+        model: The model's id.
+
+    Returns:
+        USD at the batch price; None where that is not known.
+    """
+    if not any(_cached(usage)):
+        return Decimal(0)
+    plain = Usage(input_tokens=usage.input_tokens + sum(_cached(usage)), output_tokens=usage.output_tokens)
+    uncached, charged = price(plain, model).batch, price(usage, model).batch
+    return None if uncached is None or charged is None else uncached - charged
 
 
 def _cached(usage: Usage) -> tuple[int, int, int]:

@@ -71,6 +71,14 @@ def _dollars(value: Json, path: str) -> Iterator[Flaw]:
 
 _MOST_DOLLARS: Final = 1_000_000
 
+
+def _cache(value: Json, path: str) -> Iterator[Flaw]:
+    if value not in _CACHE:
+        yield Flaw(path, f"must be {' or '.join(_CACHE)}: whether what requests share is to be cached where that pays")
+
+
+_CACHE: Final = ("auto", "off")
+
 SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
     {
         "model": PARAMETERS["model"],
@@ -82,6 +90,7 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         "budget": _dollars,
         "continue": _rounds,
         "expect": expectation.check,
+        "cache": _cache,
     }
 )
 """The settings of a job or a request, each with its check. A new one is a line here, and a use of it in `Requests`."""
@@ -110,12 +119,13 @@ class _Settings(NamedTuple):
     budget: Decimal | None
     rounds: int | None
     expect: Json
+    cache: str | None
     flaws: list[Flaw]
     unsound: frozenset[str] = frozenset()
     """The parameters of the API among the flawed ones."""
 
 
-_NOTHING: Final = _Settings("job", {}, {}, (), None, None, None, None, [])
+_NOTHING: Final = _Settings("job", {}, {}, (), None, None, None, None, None, [])
 
 
 class Requests:
@@ -257,6 +267,7 @@ class Requests:
                 budget=own.budget,
                 rounds=_first_said(own.rounds, self._job.rounds, self._rounds_of(params["max_tokens"])),
                 expect=encode(expect) if (expect := _first_said(own.expect, self._job.expect, {})) else None,
+                cache=_first_said(own.cache, self._job.cache, "off") == "auto",
             )
 
     def _rounds_of(self, max_tokens: int) -> int:
@@ -317,6 +328,7 @@ def _read_settings(
         budget=budget,
         rounds=None if "continue" in unsound else found.get("continue"),
         expect=None if "expect" in unsound else found.get("expect"),
+        cache=None if "cache" in unsound else found.get("cache"),
         flaws=flaws,
         unsound=frozenset(unsound),
     )

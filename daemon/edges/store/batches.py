@@ -39,7 +39,10 @@ class Batches:
         self._database = database
 
     async def waiting(self, most: int) -> list[Waiting]:
-        """List the requests that wait for a trip, oldest first; those of a held job wait for more than that.
+        """List the requests that wait for a trip, oldest first.
+
+        Those of a held job wait for more than that, and so does who shares a beginning with one that goes first: until
+        that one's answer is here.
 
         Args:
             most: How many at the most.
@@ -50,6 +53,9 @@ class Batches:
                    requests.budget
                FROM requests JOIN jobs ON jobs.id = job
                WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from)
+                 AND (first IS NULL OR first = requests.id OR EXISTS (
+                     SELECT 1 FROM requests AS primer
+                     WHERE primer.id = requests.first AND (primer.verdict IS NOT NULL OR primer.round > 0)))
                ORDER BY requests.id LIMIT ?""",
             most,
         )

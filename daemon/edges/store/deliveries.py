@@ -92,12 +92,14 @@ class Deliveries:
             await many(
                 db,
                 """UPDATE trips SET outcome = ?, input_tokens = ?, output_tokens = ?, cache_read = ?,
-                       cache_write_5m = ?, cache_write_1h = ?, cost = ?, standard_cost = ?, stop_reason = ?
+                       cache_write_5m = ?, cache_write_1h = ?, cost = ?, standard_cost = ?, cache_saved = ?,
+                       stop_reason = ?
                    WHERE batch = ? AND row = ? AND outcome IS NULL""",
                 (
                     (d.outcome, d.usage.input_tokens, d.usage.output_tokens, d.usage.cache_read_input_tokens)
                     + (d.usage.cache_write_5m_tokens, d.usage.cache_write_1h_tokens)
-                    + (to_picodollars(d.cost.batch), to_picodollars(d.cost.standard), d.stop_reason, batch.id, d.row)
+                    + (to_picodollars(d.cost.batch), to_picodollars(d.cost.standard), to_picodollars(d.saved))
+                    + (d.stop_reason, batch.id, d.row)
                     for d in deliveries
                 ),
             )

@@ -1,7 +1,8 @@
 """Jobs and their requests: accepted, cancelled, retried, reported, delivered."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 import aiosqlite
 
@@ -9,6 +10,8 @@ from daemon.decisions.money import from_picodollars
 from daemon.edges.store.database import Database, Row, insert, many, update
 from daemon.model import Cost, Job, JobId, Usage, Verdict
 
+PRIMER = "primer"
+"""The cohort of those that go first, and so wait for no company."""
 AGAIN = (Verdict.ERRORED, Verdict.EXPIRED, Verdict.CANCELED)
 """What `batchd retry` sends again: none of it was charged. What was paid for is never sent again as it is."""
 
@@ -32,6 +35,9 @@ class NewRequest:
     rounds: int = 0
     allowance: int = 0
     expect: str | None = None
+    cache: bool = False
+    first: int | None = None
+    """The row of the file that goes before it, and leaves in the cache what both begin with; or its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,8 @@ class Tally:
     verdicts: dict[Verdict, int]
     usage: Usage
     cost: Cost
+    saved: Decimal
+    """USD by which the prompt cache made it cheaper, as far as prices are known."""
 
     @property
     def settled(self) -> int:
@@ -66,6 +74,7 @@ class Jobs:
         total: int,
         requests: Iterable[NewRequest],
         budget: int | None = None,
+        cache: str | None = None,
     ) -> Job:
         """Acknowledge a file: the job and all its requests, or nothing, in one durable commit.
 
@@ -77,6 +86,7 @@ class Jobs:
             total: How many requests there are.
             requests: All of them, drawn in the database's own thread, so that they need never be in memory at once.
             budget: Picodollars that the job may cost; None for what the settings say.
+            cache: What was decided about the prompt cache, for a person; None where nobody asked.
         """
 
         async def step(db: aiosqlite.Connection) -> None:
@@ -89,18 +99,27 @@ class Jobs:
                 received_at=received_at,
                 total=total,
                 budget=budget,
+                cache=cache,
             )
             await many(
                 db,
                 """INSERT INTO requests
                        (job, custom_id, name, model, max_tokens, betas, documents, offset, size, since,
-                        worst, budget, rounds, allowance, expect)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                        worst, budget, rounds, allowance, expect, cache, first, cohort)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     (job, r.custom_id, r.name, r.model, r.max_tokens, ",".join(r.betas), r.documents)
                     + (r.offset, r.size, received_at, r.worst, r.budget, r.rounds, r.allowance, r.expect)
-                    for r in requests
+                    + (r.cache, r.first, PRIMER if r.first == row else "")
+                    for row, r in enumerate(requests)
                 ),
+            )
+            # Rows of one commit have ids one after the other.
+            await update(
+                db,
+                """UPDATE requests SET first = first + (SELECT min(id) FROM requests WHERE job = ?1)
+                   WHERE job = ?1 AND first IS NOT NULL""",
+                job,
             )
 
         known = await self.of_claim(claim)
@@ -259,7 +278,7 @@ class Jobs:
             await update(
                 db,
                 f"""UPDATE requests SET verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL,
-                        since = ?, cohort = '', forgiven = (
+                        since = ?, cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
                             SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
                     WHERE job = ? AND verdict IN ({_AGAIN})""",  # noqa: S608  our own enum
                 now,
@@ -301,15 +320,7 @@ class Jobs:
             job,
         )
         spent = await self._database.row(f"SELECT {SPENT} FROM trips WHERE {_TRIPS_OF_JOB}", job)  # noqa: S608  own text
-        if spent is None:
-            raise LookupError(f"no job {job}")
-        return Tally(
-            waiting=sum(row["n"] for row in rows if row["verdict"] is None and not row["travelling"]),
-            travelling=sum(row["n"] for row in rows if row["travelling"]),
-            verdicts={Verdict(row["verdict"]): row["n"] for row in rows if row["verdict"] is not None},
-            usage=usage_of(spent),
-            cost=cost_of(spent),
-        )
+        return tally_of(rows, spent)
 
     async def batches_of(self, job: JobId) -> list[str]:
         """Name the batches of the API that a job travelled in, in the order of their making.
@@ -330,11 +341,29 @@ _TRIPS_OF_JOB = "request IN (SELECT id FROM requests WHERE job = ?)"
 SPENT = """
     total(input_tokens) AS input_tokens, total(output_tokens) AS output_tokens, total(cache_read) AS cache_read,
     total(cache_write_5m) AS cache_write_5m, total(cache_write_1h) AS cache_write_1h,
-    coalesce(sum(cost), 0) AS cost, coalesce(sum(standard_cost), 0) AS standard_cost,
+    coalesce(sum(cache_saved), 0) AS saved, coalesce(sum(cost), 0) AS cost,
+    coalesce(sum(standard_cost), 0) AS standard_cost,
     count(*) FILTER (WHERE outcome = 'succeeded' AND cost IS NULL) AS unpriced,
     count(*) FILTER (WHERE outcome = 'succeeded' AND standard_cost IS NULL) AS unpriced_standard
 """
 """Sums over trips; one answer of unknown price makes the sum unknown."""
+
+
+def tally_of(counts: Collection[Row], spent: Row | None) -> Tally:
+    """Sum up how the requests of a job stand.
+
+    Args:
+        counts: How many (`n`) have which `verdict`, and are `travelling` or not.
+        spent: A row that has `SPENT`; None for a job that has made no trip.
+    """
+    return Tally(
+        waiting=sum(row["n"] for row in counts if row["verdict"] is None and not row["travelling"]),
+        travelling=sum(row["n"] for row in counts if row["travelling"]),
+        verdicts={Verdict(row["verdict"]): row["n"] for row in counts if row["verdict"] is not None},
+        usage=Usage() if spent is None else usage_of(spent),
+        cost=Cost(Decimal(0), Decimal(0)) if spent is None else cost_of(spent),
+        saved=Decimal(0) if spent is None else from_picodollars(spent["saved"]),
+    )
 
 
 def usage_of(row: Row) -> Usage:
@@ -379,5 +408,6 @@ def _job(row: Row) -> Job:
         hold=row["hold"],
         hold_until=row["hold_until"],
         released=bool(row["released"]),
+        cache=row["cache"],
         results_length=row["results_length"],
     )

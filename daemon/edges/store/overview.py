@@ -2,14 +2,13 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from daemon.edges.store.batches import Batches
 from daemon.edges.store.database import Database, Row
-from daemon.edges.store.jobs import SPENT, Jobs, Tally, cost_of, usage_of
-from daemon.model import Batch, BatchId, Cost, Job, JobId, Usage, Verdict
+from daemon.edges.store.jobs import SPENT, Jobs, Tally, tally_of
+from daemon.model import Batch, BatchId, Job, JobId
 
 _THESE = "job IN (SELECT value FROM json_each(?))"
 
@@ -86,15 +85,5 @@ class Overview:
         )
         sums = {JobId(row["job"]): row for row in spent}
         return tuple(
-            JobStanding(job, _tally(counted[job.id], sums.get(job.id)), tuple(travelled[job.id])) for job in jobs
+            JobStanding(job, tally_of(counted[job.id], sums.get(job.id)), tuple(travelled[job.id])) for job in jobs
         )
-
-
-def _tally(counts: Collection[Row], spent: Row | None) -> Tally:
-    return Tally(
-        waiting=sum(row["n"] for row in counts if row["verdict"] is None and not row["travelling"]),
-        travelling=sum(row["n"] for row in counts if row["travelling"]),
-        verdicts={Verdict(row["verdict"]): row["n"] for row in counts if row["verdict"] is not None},
-        usage=Usage() if spent is None else usage_of(spent),
-        cost=Cost(Decimal(0), Decimal(0)) if spent is None else cost_of(spent),
-    )

@@ -37,7 +37,7 @@ class Reports:
                             SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
                         )) AS chain
                     FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
-                              betas, documents, expect, budget, rounds + round AS continued
+                              betas, documents, expect, budget, cache, first, rounds + round AS continued
                           FROM requests
                           WHERE job = ? AND id > ? AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r
                     LEFT JOIN trips ON trips.request = r.id
@@ -66,6 +66,7 @@ def _report_row(row: Row) -> ReportRow:
         document=row["document"],
         sections=tuple((title, file) for title, file in json.loads(row["sections"] or "[]")),
         chain=tuple(json.loads(row["chain"])) if row["attempts"] > 1 else (),
+        cached=row["first"] is not None,
         settings=_settings(row),
         offset=row["offset"],
         size=row["size"],
@@ -79,6 +80,8 @@ def _settings(row: Row) -> dict[str, object]:
         said["betas"] = row["betas"].split(",")
     if not row["documents"]:
         said["documents"] = False
+    if row["cache"]:
+        said["cache"] = "auto"
     if row["expect"] is not None:
         said["expect"] = json.loads(row["expect"])
     if row["budget"] is not None:

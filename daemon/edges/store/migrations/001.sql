@@ -14,6 +14,7 @@ CREATE TABLE jobs (
     retry_wanted   INTEGER NOT NULL DEFAULT 0 CHECK (retry_wanted IN (0, 1)),
     results_length INTEGER NOT NULL DEFAULT 0 CHECK (results_length >= 0),
     budget         INTEGER CHECK (budget >= 0),             -- of the job's own; NULL: what the settings say
+    cache          TEXT,                                    -- what was decided about the prompt cache
     hold           TEXT,                                    -- why nothing more of it is sent
     held_from      INTEGER CHECK ((held_from IS NULL) = (hold IS NULL)),  -- the first request that waits for money
     hold_until     REAL CHECK (hold_until IS NULL OR hold IS NOT NULL),
@@ -77,6 +78,8 @@ CREATE TABLE requests (
     sent_offset INTEGER,                                           -- of a further round's params; NULL: the first's
     sent_size   INTEGER,
     expect     TEXT,
+    cache      INTEGER NOT NULL DEFAULT 0 CHECK (cache IN (0, 1)),
+    first      INTEGER REFERENCES requests (id) DEFERRABLE INITIALLY DEFERRED,  -- goes before it, or is it itself
     forgiven   INTEGER NOT NULL DEFAULT 0,                  -- trips that `batchd retry` does not count
     batch      INTEGER REFERENCES batches (id),             -- the trip it is on; NULL: it waits, or has its verdict
     verdict    TEXT CHECK (
@@ -109,6 +112,7 @@ CREATE TABLE trips (
     reserved       INTEGER,                                 -- the worst case, until the outcome is known
     cost           INTEGER,
     standard_cost  INTEGER,
+    cache_saved    INTEGER,                                 -- what the prompt cache made it cheaper by; may be negative
     PRIMARY KEY (batch, row)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX trips_of_request ON trips (request);

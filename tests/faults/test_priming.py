@@ -1,0 +1,106 @@
+"""Requests that begin alike: one goes first where that is cheaper, the others find the cache warm."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.support.house import House, house, run_until
+
+pytestmark = pytest.mark.anyio
+
+GUIDE = "Use the house style: short words, active voice, one thought a sentence. " * 600
+"""Some ten thousand tokens."""
+
+
+def drop(home: House, name: str, count: int, *, cache: str = "auto", **params: Any) -> None:
+    job = {"job": {"cache": cache, "system": GUIDE, "max_tokens": 300, "model": "claude-sonnet-4-6", "params": params}}
+    lines = [
+        json.dumps({"custom_id": f"r{n}", "params": {"messages": [{"role": "user", "content": f"Topic {n}"}]}})
+        for n in range(count)
+    ]
+    (home.inbox / name).write_text("\n".join([json.dumps(job), *lines]))
+
+
+def batch_counts(home: House) -> list[int]:
+    return [entry.count for entry in home.server.ledger.batches()]
+
+
+async def test_one_goes_first_and_the_others_read_what_it_wrote(home: House) -> None:
+    drop(home, "plain.jsonl", 40, cache="off")
+    drop(home, "primed.jsonl", 40)
+    assert await home.run()
+    plain, primed = home.job("plain"), home.job("primed")
+    assert plain["cache"] == {"decision": None, "saved_usd": 0}
+    assert primed["cache"]["decision"].startswith("40 requests share about 10,")
+    read, written = (primed["usage"][f"cache_{what}_input_tokens"] for what in ("read", "creation"))
+    assert read > 39 * 5_000
+    assert written < read
+    # What is said to be saved is what the same requests cost more without it, but for the length of their answers.
+    answers = (plain["usage"]["output_tokens"] - primed["usage"]["output_tokens"]) * 7.5e-6
+    assert primed["cache"]["saved_usd"] == pytest.approx(plain["cost_usd"] - primed["cost_usd"] - answers, abs=1e-3)
+    assert primed["cache"]["saved_usd"] > 0.2
+    assert sorted(batch_counts(home)) == [1, 39, 40]
+    home.assert_nothing_twice()
+
+
+async def test_what_does_not_pay_is_sent_as_it_is(home: House) -> None:
+    drop(home, "few.jsonl", 2)
+    drop(home, "slow.jsonl", 40, max_tokens=100_000)
+    assert await home.run()
+    assert "saves less than 0.01 USD" in home.job("few")["cache"]["decision"]
+    assert "no two requests" in home.job("slow")["cache"]["decision"]
+    for name in ("few", "slow"):
+        assert home.job(name)["usage"]["cache_creation_input_tokens"] == 0
+
+
+async def test_the_others_wait_for_the_first_across_a_restart(tmp_path: Path) -> None:
+    async with house(tmp_path, duration=20.0) as home:
+        drop(home, "a.jsonl", 30)
+        await run_until(home, lambda: batch_counts(home))
+        assert batch_counts(home) == [1]
+        await run_until(home, lambda: sum(batch_counts(home)) > 1)
+        assert batch_counts(home) == [1, 29]
+        assert home.server.ledger.batches()[0].ended_at is not None
+        assert await home.run()
+        assert home.job("a")["requests"]["complete"] == 30
+        home.assert_nothing_twice()
+
+
+async def test_the_first_that_fails_keeps_nobody(home: House) -> None:
+    drop(home, "a.jsonl", 12)
+    first = json.dumps({"custom_id": "r0", "params": {"messages": [{"role": "user", "content": "Topic 0"}]}})
+    wrong = first.replace("Topic 0", "[sandbox: fail invalid_request_error 9]")
+    file = home.inbox / "a.jsonl"
+    file.write_text(file.read_text().replace(first, wrong))
+    assert not await home.run()
+    assert home.job("a")["requests"] == {
+        "total": 12, "complete": 11, "incomplete": 0, "errored": 1, "expired": 0, "canceled": 0,
+    }  # fmt: skip
+    failure = home.lines("a", "failures.jsonl")[0]
+    assert "cache_control" not in json.dumps(failure)
+    assert failure["cache"] == "auto"
+
+
+async def test_a_shared_context_is_cached_beyond_the_system_prompt(home: House) -> None:
+    content = [{"type": "text", "text": GUIDE}]
+    lines = [json.dumps({"job": {"cache": "auto", "max_tokens": 300}})]
+    for n in range(20):
+        turn = {"role": "user", "content": [*content, {"type": "text", "text": f"Question {n}"}]}
+        lines.append(json.dumps({"custom_id": f"r{n}", "params": {"messages": [turn]}}))
+    (home.inbox / "a.jsonl").write_text("\n".join(lines))
+    assert await home.run()
+    assert home.job("a")["usage"]["cache_read_input_tokens"] > 15 * 5_000
+    assert batch_counts(home) == [1, 19]
+
+
+async def test_a_first_that_is_held_for_its_budget_holds_the_others_with_it(home: House) -> None:
+    drop(home, "a.jsonl", 10)
+    file = home.inbox / "a.jsonl"
+    file.write_text(file.read_text().replace('"cache": "auto"', '"cache": "auto", "budget": 0.001'))
+    with anyio.fail_after(30):
+        assert not await home.run()
+    assert batch_counts(home) == []
+    assert (home.outbox / "a" / "held.json").exists()
