@@ -33,8 +33,34 @@ class Reading:
     """All of them."""
     cautions: list[Caution] = field(default_factory=list)
     terms: Terms = field(default_factory=Terms)
-    priming: Priming | None = None
-    """What was decided about the cache; None where nobody asked for it."""
+    _beginnings: Beginnings | None = None
+
+    @property
+    def priming(self) -> Priming | None:
+        """What is decided about the prompt cache, once all is read; None where nobody asked for it."""
+        return self._beginnings.decide() if self._beginnings else None
+
+    def take(self, said: Said, rules: Rules) -> None:
+        """Note one thing that the file says.
+
+        Args:
+            said: A request, or a remark.
+            rules: By which it is checked.
+        """
+        match said:
+            case Entry():
+                if said.cache:
+                    self._beginnings = self._beginnings or Beginnings(rules.long_tokens)
+                    self._beginnings.add(self.total, said.params, said.betas)
+                self.total += 1
+            case Problem():
+                self.count += 1
+                if len(self.problems) < MAX_PROBLEMS:
+                    self.problems.append(said)
+            case Caution():
+                self.cautions.append(said)
+            case Terms():
+                self.terms = said
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,52 +101,26 @@ def copy(claim: Claim, rules: Rules, to: Copy) -> Reading:
         rules: By which it is checked.
         to: Where.
     """
-    found = Reading()
-    beginnings: Beginnings | None = None
-    with SpoolWriter(to.params) as params, SpoolWriter(to.index) as rows:
-        for said in entries(claim, rules):
-            match said:
-                case Entry():
-                    if said.cache:
-                        beginnings = beginnings or Beginnings(rules.long_tokens)
-                        beginnings.add(found.total, said.params, said.betas)
-                    found.total += 1
-                    rows.add(msgspec.json.encode(_new_request(said, *params.add(said.params))))
-                case Problem():
-                    found.count += 1
-                    if len(found.problems) < MAX_PROBLEMS:
-                        found.problems.append(said)
-                case Caution():
-                    found.cautions.append(said)
-                case Terms():
-                    found.terms = said
-        params.finish()
-        rows.finish()
-    if beginnings and not found.count:
-        found.priming = beginnings.decide()
-        _mark(to, found.priming)
-    return found
-
-
-def entries(claim: Claim, rules: Rules) -> Iterator[Said]:
-    """Read a claimed file.
-
-    Args:
-        claim: A regular one.
-        rules: By which it is checked.
-    """
 
     def source() -> Iterator[bytes]:
         with claims.open_claim(claim) as file:
             yield from claims.chunks(file)
 
-    return read(source, claim.relative.suffix, claim.relative.stem, rules)
+    found = Reading()
+    with SpoolWriter(to.params) as params, SpoolWriter(to.index) as rows:
+        for said in read(source, claim.relative.suffix, claim.relative.stem, rules):
+            found.take(said, rules)
+            if isinstance(said, Entry):
+                rows.add(msgspec.json.encode(_new_request(said, *params.add(said.params))))
+        params.finish()
+        rows.finish()
+    if (priming := found.priming) and priming.places and not found.count:
+        _mark(to, priming)
+    return found
 
 
 def _mark(copied: Copy, priming: Priming) -> None:
     """Write the copy again, with the breakpoints that were decided on."""
-    if not priming.places:
-        return
     again = Copy(copied.folder, f"{copied.claim}.marked")
     with copied.params.open("rb") as spooled, SpoolWriter(again.params) as params, SpoolWriter(again.index) as rows:
         for row in copied.rows():

@@ -22,13 +22,12 @@ from daemon.cli.estimate import ENOUGH, Estimate, History, Kind, percentile, rea
 from daemon.cli.logs import set_up_logs
 from daemon.cli.options import Chosen, takes_settings
 from daemon.decisions.jobfile import Rules, Said, read
-from daemon.decisions.priming import Beginnings
 from daemon.edges import disk, inbox
 from daemon.edges.clock import Clock
-from daemon.edges.rejected import MAX_PROBLEMS
 from daemon.edges.store import DATABASE
 from daemon.intake import rules_of
 from daemon.model import Caution, Cost, Entry, Problem
+from daemon.scribe import Reading
 
 _CHUNK: Final = 1 << 19
 _A_WHILE: Final = 1.0
@@ -45,56 +44,40 @@ class Finding:
     """What one file turned out to hold."""
 
     file: Path
-    requests: int = 0
+    reading: Reading = field(default_factory=Reading)
     betas: set[str] = field(default_factory=set)
     long_requests: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    count: int = 0
-    """Of the problems, those beyond the first 1,000 included."""
-    cautions: list[Caution] = field(default_factory=list)
     estimate: Estimate = field(default_factory=Estimate)
-    beginnings: Beginnings | None = None
-    """Of the requests that ask for a cache; None where none does."""
 
     @property
     def ok(self) -> bool:
         """Whether the daemon would take it."""
-        return self.count == 0
+        return self.reading.count == 0
 
     @property
     def advice(self) -> str | None:
         """What is to be said of the batch as the way to go; None where it is a good one."""
-        if not self.requests or self.long_requests or self.requests > _MANY:
+        if not self.reading.total or self.long_requests or self.reading.total > _MANY:
             return None
         return "short and few: without batches it would be seconds to minutes; a batch may take 24 hours"
 
     @property
     def caching(self) -> list[str]:
         """What is decided about the prompt cache, with the numbers; nothing where nobody asks for one."""
-        return list(self.beginnings.decide().reasons) if self.beginnings else []
+        return list(self.reading.priming.reasons) if self.reading.priming else []
 
-    def take(self, said: Said, long_tokens: int) -> None:
+    def take(self, said: Said, rules: Rules) -> None:
         """Note one thing that the file says.
 
         Args:
             said: A request, or a remark.
-            long_tokens: A `max_tokens` above this makes a request long.
+            rules: By which it is checked.
         """
-        match said:
-            case Entry():
-                if said.cache:
-                    self.beginnings = self.beginnings or Beginnings(long_tokens)
-                    self.beginnings.add(self.requests, said.params, said.betas)
-                self.requests += 1
-                self.betas.update(said.betas)
-                self.long_requests += said.max_tokens > long_tokens
-                self.estimate.add(said)
-            case Problem():
-                self.count += 1
-                if len(self.problems) < MAX_PROBLEMS:
-                    self.problems.append(said)
-            case Caution():
-                self.cautions.append(said)
+        self.reading.take(said, rules)
+        if isinstance(said, Entry):
+            self.betas.update(said.betas)
+            self.long_requests += said.max_tokens > rules.long_tokens
+            self.estimate.add(said)
 
 
 @takes_settings
@@ -129,7 +112,7 @@ def check(
     with _progress() as progress:
         for file in files:
             try:
-                findings.append(examine(file, rules, settings.batch.long_tokens, progress))
+                findings.append(examine(file, rules, progress))
             except OSError as error:
                 complain(f"{file}: {_reason(error)}")
                 unreadable += 1
@@ -144,13 +127,12 @@ def check(
     return WRONG_CALL if unreadable else DONE if all(each.ok for each in findings) else FAILED
 
 
-def examine(file: Path, rules: Rules, long_tokens: int, progressed: Progressed) -> Finding:
+def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
     """Read a file as the daemon would.
 
     Args:
         file: Its path.
         rules: By which it is checked.
-        long_tokens: A `max_tokens` above this makes a request long.
         progressed: Told of every piece.
 
     Raises:
@@ -161,10 +143,10 @@ def examine(file: Path, rules: Rules, long_tokens: int, progressed: Progressed) 
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     found = Finding(file)
     if inbox.ignored(file.name):
-        found.cautions.append(Caution(0, "", "a file of this name is ignored in the inbox; rename it"))
+        found.reading.cautions.append(Caution(0, "", "a file of this name is ignored in the inbox; rename it"))
     candidate = inbox.Candidate(PurePosixPath(file.name), stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode)
     if objection := inbox.objection(candidate):
-        found.take(objection, long_tokens)
+        found.take(objection, rules)
         return found
 
     def source() -> Iterator[bytes]:
@@ -174,7 +156,7 @@ def examine(file: Path, rules: Rules, long_tokens: int, progressed: Progressed) 
                 yield piece
 
     for said in read(source, file.suffix, file.stem, rules):
-        found.take(said, long_tokens)
+        found.take(said, rules)
     return found
 
 
@@ -190,14 +172,14 @@ def as_data(finding: Finding, history: History) -> dict[str, object]:
     return {
         "file": os.fsencode(finding.file).decode("utf-8", "replace"),
         "ok": finding.ok,
-        "requests": finding.requests,
+        "requests": finding.reading.total,
         "models": dict(finding.estimate.models),
         "betas": sorted(finding.betas),
         "long_requests": finding.long_requests,
         "continued_requests": finding.estimate.continued,
-        "errors": finding.problems,
-        "error_count": finding.count,
-        "cautions": finding.cautions,
+        "errors": finding.reading.problems,
+        "error_count": finding.reading.count,
+        "cautions": finding.reading.cautions,
         "worst_case_usd": _number(worst.batch),
         "worst_case_standard_usd": _number(worst.standard),
         "estimate_usd": _number(about.batch),
@@ -226,13 +208,13 @@ def _known(kind: Kind, history: History) -> dict[str, object]:
 
 def _show(finding: Finding, history: History) -> None:
     console = out()
-    errors = "1 error" if finding.count == 1 else f"{finding.count:,} errors"
+    errors = "1 error" if finding.reading.count == 1 else f"{finding.reading.count:,} errors"
     verdict = cell("ok", "green") if finding.ok else cell(f"would be rejected: {errors}", "bold red")
     facts = Table.grid(padding=(0, 2))
     facts.add_row(cell(str(finding.file), "bold"), verdict)
     models = ", ".join(f"{model} ({count:,})" for model, count in finding.estimate.models.most_common())
-    facts.add_row("  requests", f"{finding.requests:,}")
-    if finding.requests:
+    facts.add_row("  requests", f"{finding.reading.total:,}")
+    if finding.reading.total:
         worst, about = finding.estimate.worst(), finding.estimate.about()
         facts.add_row("  models", cell(models))
         facts.add_row("  betas", cell(", ".join(sorted(finding.betas)) or "none"))
@@ -247,17 +229,17 @@ def _show(finding: Finding, history: History) -> None:
         if finding.advice:
             facts.add_row("  remark", cell(finding.advice, "yellow"))
     console.print(facts)
-    if finding.problems or finding.cautions:
+    if finding.reading.problems or finding.reading.cautions:
         remarks = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for column in ("", "LINE", "FIELD", "MESSAGE"):
             remarks.add_column(column, justify="right" if column == "LINE" else "left", overflow="fold")
-        for problem in finding.problems:
+        for problem in finding.reading.problems:
             remarks.add_row(cell("  error", "red"), _line(problem), cell(problem.field), cell(problem.message))
-        for caution in finding.cautions:
+        for caution in finding.reading.cautions:
             remarks.add_row(cell("  caution", "yellow"), _line(caution), cell(caution.field), cell(caution.message))
         console.print(remarks)
-    if finding.count > len(finding.problems):
-        console.print(f"  and {finding.count - len(finding.problems):,} more errors")
+    if finding.reading.count > len(finding.reading.problems):
+        console.print(f"  and {finding.reading.count - len(finding.reading.problems):,} more errors")
     console.print()
 
 

@@ -331,7 +331,7 @@ async def test_a_defect_that_one_file_meets_is_told_beside_it_and_stops_neither_
             raise ZeroDivisionError("canary-prompt")
         return read(source, suffix, stem, rules)
 
-    monkeypatch.setattr("daemon.intake.read", defective)
+    monkeypatch.setattr("daemon.scribe.read", defective)
     put(home, b"a.md")
     await assert_a_good_file_is_done(home)
     (reasons,) = rejections(home)
