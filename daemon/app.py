@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from daemon.closing import Closing, state_of
 from daemon.collector import Collector
-from daemon.courier import Courier, Orders
+from daemon.courier import Courier
 from daemon.decisions.money import to_picodollars
 from daemon.decisions.pace import Pace
 from daemon.decisions.plan import Limits
@@ -26,12 +26,17 @@ from daemon.edges.systemd import notify, watchdog_interval
 from daemon.edges.watcher import watch
 from daemon.editor import Editor
 from daemon.errors import BatchdError, Unavailable, Unusable
+from daemon.finder import Finder
 from daemon.holding import Holding
 from daemon.intake import Intake, Places, rules_of
+from daemon.lifecycle import State
 from daemon.model import Job
 from daemon.packer import Budgets, Packer
 from daemon.patience import patiently
+from daemon.poller import Poller
+from daemon.sender import Sender
 from daemon.settings import Settings
+from daemon.station import Station
 
 log = structlog.get_logger()
 
@@ -144,12 +149,18 @@ class Daemon:
         self._packer = Packer(store, clock, limits, settings.api.max_queued_requests, _budgets(settings))
         editor = Editor(places.drafts, places.spool, rules.catalogue)
         collector = Collector(store, api, clock, places.outbox, editor, settings.retry.max_attempts)
-        orders = Orders(
-            concurrency=batch.concurrency,
-            doubt=settings.api.doubt,
-            poll=Pace(poll.initial, poll.factor, poll.max, poll.jitter),
-        )
-        self._courier = Courier(store, api, clock, places.spool, orders, collector.collect)
+        pace = Pace(poll.initial, poll.factor, poll.max, poll.jitter)
+        self._station = Station(store, clock, pace)
+        self._sender = Sender(store, api, clock, places.spool, self._station, batch.concurrency)
+        finder = Finder(store, api, clock, self._station, settings.api.doubt)
+        poller = Poller(store, api, clock, self._station, pace)
+        journey = {
+            State.PLANNED: self._sender.submit,
+            State.INTENDED: finder.find,
+            State.PROCESSING: poller.poll,
+            State.ENDED: collector.collect,
+        }
+        self._courier = Courier(store, clock, self._station, journey)
         self._holding = Holding(store, places.outbox)
         self._closing = Closing(store, clock, places.outbox, places.spool)
 
@@ -194,7 +205,7 @@ class Daemon:
         for batch in await self._store.batches.live_ids():
             self._start(tasks, ("batch", batch), partial(self._courier.carry, batch))
         for batch in await self._store.batches.to_cancel():
-            self._courier.call(batch)
+            self._station.call(batch)
         for job in await self._store.jobs.undelivered():
             self._start(tasks, ("job", job.id), partial(self._finish, job))
         if once and leaves_in is None and await self._nothing_left():
@@ -276,6 +287,6 @@ class Daemon:
                 self._all_well = False  # cut short: how it would have ended, nobody knows
                 notify("STOPPING=1")
                 with anyio.move_on_after(GRACE):
-                    await self._courier.counter_is_free()
+                    await self._sender.counter_is_free()
                 scope.cancel()
                 return

@@ -22,15 +22,19 @@ from typing import cast
 import anyio
 import structlog
 
-from daemon.courier import Courier, Orders
+from daemon.courier import Courier
 from daemon.decisions.pace import Pace
 from daemon.decisions.wire import new_nonce, row_of
 from daemon.edges.api import Api, Page
 from daemon.edges.spool import Body
 from daemon.edges.store import CountTaken, Stale, Store
 from daemon.errors import Gone, InDoubt, Unavailable
+from daemon.finder import Finder
 from daemon.lifecycle import State, may_follow
 from daemon.model import Batch, BatchId, Counts, Evidence, RemoteBatch, RemoteId
+from daemon.poller import Poller
+from daemon.sender import Sender
+from daemon.station import Station
 from tests.support.virtual import VirtualClock
 
 DOUBT = 900.0
@@ -232,7 +236,7 @@ class World:
         return await self.move(batch, State.INTENDED, remote_id=None, evidence=None, doubted_at=None)
 
 
-class SimulatedCourier(Courier):
+class SimulatedSender(Sender):
     """The real one, but for the body: a few bytes that tell the simulated API whose it is."""
 
     async def _body(self, batch: Batch, attempt: int) -> Body:
@@ -285,9 +289,15 @@ async def history(seed: int, tally: Tally) -> None:
 
 async def _one_life(world: World) -> None:
     """Run a daemon's couriers until all is done, or until it is killed."""
-    orders = Orders(concurrency=4, doubt=DOUBT, poll=Pace(60.0, 1.5, 600.0))
-    store = cast("Store", _Shelf(world))
-    courier = SimulatedCourier(store, cast("Api", world), world.clock, Path(), orders, world.collect)
+    store, api, pace = cast("Store", _Shelf(world)), cast("Api", world), Pace(60.0, 1.5, 600.0)
+    station = Station(store, world.clock, pace)
+    journey = {
+        State.PLANNED: SimulatedSender(store, api, world.clock, Path(), station, 4).submit,
+        State.INTENDED: Finder(store, api, world.clock, station, DOUBT).find,
+        State.PROCESSING: Poller(store, api, world.clock, station, pace).poll,
+        State.ENDED: world.collect,
+    }
+    courier = Courier(store, world.clock, station, journey)
     async with anyio.create_task_group() as tasks:
         world.kill = tasks.cancel_scope.cancel
         for batch in list(world.batches.values()):

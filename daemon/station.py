@@ -1,0 +1,125 @@
+"""The station: what the legs of every journey share. Here batches rest and are called."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import structlog
+
+from daemon.decisions.pace import Pace
+from daemon.edges.clock import Bell, Clock
+from daemon.edges.store import Store
+from daemon.gate import Gate
+from daemon.lifecycle import State
+from daemon.model import Batch, BatchId, Evidence, RemoteBatch
+
+log = structlog.get_logger()
+
+
+class Station:
+    """Where batches are between two calls of the API."""
+
+    def __init__(self, store: Store, clock: Clock, poll: Pace) -> None:
+        """Open it.
+
+        Args:
+            store: Where batches stand.
+            clock: What waits are measured by.
+            poll: How often a batch is asked after.
+        """
+        self._store = store
+        self._clock = clock
+        self._poll = poll
+        self._bells: dict[BatchId, Bell] = {}
+        self.gate = Gate(clock)
+        """Closed while the API refuses key or money, to all alike."""
+
+    @contextmanager
+    def stay(self, batch_id: BatchId) -> Iterator[None]:
+        """Within the block the batch can rest here, and be called.
+
+        Args:
+            batch_id: Its id.
+        """
+        self._bells[batch_id] = Bell()
+        try:
+            yield
+        finally:
+            del self._bells[batch_id]
+
+    def call(self, batch_id: BatchId) -> None:
+        """Wake a batch that rests: somebody wants something of it.
+
+        Args:
+            batch_id: Its id; one that is not here is passed over.
+        """
+        if bell := self._bells.get(batch_id):
+            bell.ring()
+
+    def call_all(self) -> None:
+        """Wake all that rest."""
+        for bell in self._bells.values():
+            bell.ring()
+
+    async def rest(self, batch: Batch, seconds: float) -> bool:
+        """Wait, and say whether somebody called before the time was up.
+
+        Args:
+            batch: One that stays here.
+            seconds: For how long.
+        """
+        until = self._clock.now() + seconds
+        if seconds > 0:
+            await self._bells[batch.id].wait_at_most(seconds, self._clock)
+        return self._clock.now() < until
+
+    async def tell(self, batch: Batch, trouble: str) -> None:
+        """Leave word of what keeps a batch, once.
+
+        Args:
+            batch: Any.
+            trouble: In one line, for `batchd status`.
+        """
+        if batch.trouble != trouble:
+            log.warning("batch waits", batch=batch.id, reason=trouble)
+            await self._store.batches.note(batch, trouble=trouble)
+
+    async def hold(self, batch: Batch, reason: str, found: tuple[RemoteBatch, ...] = ()) -> Batch:
+        """Leave a batch to a person.
+
+        Args:
+            batch: Any that is under way.
+            reason: Why nobody else can decide.
+            found: What the API has that it may be about.
+        """
+        named = "; ".join(_named(remote) for remote in found)
+        log.error("batch held", batch=batch.id, reason=reason)
+        return await self._store.batches.move(
+            batch, State.HELD, trouble=f"{reason} [{named}]" if named else reason, next_poll_at=None
+        )
+
+    async def adopt(self, batch: Batch, remote: RemoteBatch, evidence: Evidence) -> Batch:
+        """Take a batch of the API for ours.
+
+        Args:
+            batch: An intended one.
+            remote: The API's.
+            evidence: What makes us believe it.
+        """
+        now = self._clock.now()
+        log.info("batch submitted", batch=batch.id, remote=remote.id, requests=batch.count, evidence=evidence.value)
+        return await self._store.batches.move(
+            batch,
+            State.PROCESSING,
+            remote_id=remote.id,
+            evidence=evidence,
+            submitted_at=now,
+            expires_at=remote.expires_at,
+            next_poll_at=now + self._poll.wait_randomly(0),
+            trouble=None,
+        )
+
+
+def _named(remote: RemoteBatch) -> str:
+    made = datetime.fromtimestamp(remote.created_at, UTC).isoformat(timespec="seconds")
+    return f"{remote.id} made {made} with {remote.counts.total} requests, {remote.status}"
