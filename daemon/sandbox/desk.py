@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemon.sandbox import errors
 from daemon.sandbox.admission import Admission
 from daemon.sandbox.answer import name
-from daemon.sandbox.book import Book, BookClosed
+from daemon.sandbox.book import Book
+from daemon.sandbox.database import DatabaseClosed
 from daemon.sandbox.errors import ApiError
 from daemon.sandbox.examiner import Examiner
 from daemon.sandbox.faults import Faults
@@ -91,7 +92,7 @@ class Desk:
                 await happen(Spoiled(fault, self._serve, scope, receive, noting))
             else:
                 await self._serve(scope, receive, noting)
-        except (ClientDisconnect, BookClosed):
+        except (ClientDisconnect, DatabaseClosed):
             pass  # nobody is there to be told
         finally:
             self._sandbox.ledger.calls.append(Call(began, self._route, status))
