@@ -23,6 +23,7 @@ from daemon.sandbox.faults import Faults
 from daemon.sandbox.ledger import Call, Ledger
 from daemon.sandbox.mischief import Call as Spoiled
 from daemon.sandbox.mischief import happen
+from daemon.sandbox.receipts import Receipts
 from daemon.sandbox.settings import SandboxSettings
 
 _P = ParamSpec("_P")
@@ -44,7 +45,8 @@ class Sandbox:
         self._temporary = None if settings.state else tempfile.TemporaryDirectory(prefix="batchd-sandbox-")
         self.book = Book(settings.state or Path(self._temporary.name if self._temporary else ""))
         self.examiner = Examiner(self.book.attempts())
-        self.ledger = Ledger(self.book, settings.seed, now)
+        self.receipts = Receipts(self.book.database)
+        self.ledger = Ledger(self.book, self.receipts, settings.seed, now)
         self.faults = Faults(settings.faults)
         self.admission = Admission(settings.api_key, settings.requests_per_minute, now)
         self._threads = anyio.CapacityLimiter(4)
