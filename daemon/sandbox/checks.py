@@ -140,7 +140,10 @@ def _batched(params: Mapping[str, object]) -> Iterator[str]:
 
 
 def _without_answer(params: Mapping[str, object]) -> Iterator[str]:
-    """What makes no sense where only the prompt cache is to be filled (docs: prompt caching, "pre-warm")."""
+    """What makes no sense with `max_tokens: 0`, which fills the prompt cache and writes nothing (SDK 2.12.0).
+
+    The API is known to refuse some of it; which, nobody here could verify, so the sandbox refuses all of it.
+    """
     if params["max_tokens"] != 0:
         return
     if params.get("stream"):
