@@ -26,7 +26,8 @@ def sandbox(
 
     It runs until SIGTERM or SIGINT: a real HTTP server on 127.0.0.1, as
     strict as the API: batches are created, take their time, end, expire, are
-    cancelled and listed. The text it writes means nothing. Any key will do.
+    cancelled and listed; messages by themselves are answered at once, whole
+    or as a stream. The text it writes means nothing. Any key will do.
 
     [bold]Example[/bold]
       batchd sandbox --port 8787

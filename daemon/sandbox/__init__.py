@@ -1,4 +1,4 @@
-"""A stand-in of the Message Batches API: a real HTTP server that speaks it, and is as strict as it.
+"""A stand-in of the Messages API and its batches: a real HTTP server that speaks it, and is as strict as it.
 
     async with serve(SandboxSettings()) as server:
         client = AsyncAnthropic(base_url=server.base_url, api_key="sk-any")
@@ -9,6 +9,7 @@ can go wrong on the wire in `faults.py`, and `ledger.py` knows what was sent and
 
 from daemon.sandbox.faults import Fault, Faults
 from daemon.sandbox.ledger import Call, Entry, Ledger
+from daemon.sandbox.receipts import Receipt
 from daemon.sandbox.serving import SandboxServer, create_app, serve
 from daemon.sandbox.settings import SandboxSettings
 
@@ -18,6 +19,7 @@ __all__ = [
     "Fault",
     "Faults",
     "Ledger",
+    "Receipt",
     "SandboxServer",
     "SandboxSettings",
     "create_app",

@@ -1,4 +1,4 @@
-"""Makes the result line of one request: deterministic, so that it need not be kept."""
+"""Makes the answer of one request, in a batch or by itself: deterministic, so that it need not be kept."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import msgspec
 
 from daemon.sandbox import conversation, directives, errors, models, outline, writer
 from daemon.sandbox.batch import Batch
-from daemon.sandbox.checks import Refusal
+from daemon.sandbox.checks import Refusal, Terms
 from daemon.sandbox.conversation import Conversation
 from daemon.sandbox.directives import Orders
 from daemon.sandbox.examiner import Cached
@@ -34,6 +34,19 @@ class Request(NamedTuple):
     refusal: Refusal | None
     digest: bytes
     tokens: int
+    cached: Cached
+
+
+class Prompt(NamedTuple):
+    """What an answer is made from, whichever way the request came."""
+
+    id: str
+    """Of the message that is the answer."""
+    raw: bytes
+    """The params, as they came."""
+    terms: Terms
+    tokens: int
+    """Cached ones included."""
     cached: Cached
 
 
@@ -89,7 +102,7 @@ def line(request: Request, batch: Batch, raw: bytes, seed: int) -> bytes:
 
 
 def message(request: Request, batch: Batch, raw: bytes, seed: int) -> dict[str, object]:
-    """The Message that a request gets.
+    """The Message that a request of a batch gets.
 
     Args:
         request: What is known of the request.
@@ -97,18 +110,29 @@ def message(request: Request, batch: Batch, raw: bytes, seed: int) -> dict[str, 
         raw: Its params, as they came.
         seed: Of the sandbox.
     """
-    params = _DECODER.decode(raw)
+    own = name("msg_", batch.id, request.custom_id)
+    return compose(Prompt(own, raw, batch.terms, request.tokens, request.cached), seed)
+
+
+def compose(prompt: Prompt, seed: int) -> dict[str, object]:
+    """The Message that a prompt gets.
+
+    Args:
+        prompt: One that passed the checks.
+        seed: Of the sandbox.
+    """
+    params = _DECODER.decode(prompt.raw)
     said = conversation.read(params)
     orders = directives.read(said.asked)
     model = models.find(str(params["model"]))
     if model is None:
         raise ValueError("only requests that passed the checks can be answered")
-    max_tokens = min(int(str(params["max_tokens"])), model.cap(batch.terms.betas))
-    bounds = Bounds(max_tokens, model.window - request.tokens)
+    max_tokens = min(int(str(params["max_tokens"])), model.cap(prompt.terms.betas))
+    bounds = Bounds(max_tokens, model.window - prompt.tokens)
     text = _stopped(_write(said, orders, bounds, _thinking(orders, params), seed), params)
-    read, wrote_5m, wrote_1h = request.cached
+    read, wrote_5m, wrote_1h = prompt.cached
     return {
-        "id": name("msg_", batch.id, request.custom_id),
+        "id": prompt.id,
         "type": "message",
         "role": "assistant",
         "model": params["model"],
@@ -118,14 +142,14 @@ def message(request: Request, batch: Batch, raw: bytes, seed: int) -> dict[str, 
         "stop_details": _details(text),
         "container": None,
         "usage": {
-            "input_tokens": request.tokens - read - wrote_5m - wrote_1h,
+            "input_tokens": prompt.tokens - read - wrote_5m - wrote_1h,
             "cache_creation_input_tokens": wrote_5m + wrote_1h,
             "cache_read_input_tokens": read,
             "cache_creation": {"ephemeral_5m_input_tokens": wrote_5m, "ephemeral_1h_input_tokens": wrote_1h},
-            "output_tokens": max(1, writer.tokens(len(text.text)) + text.thinking_tokens),
+            "output_tokens": max(min(1, max_tokens), writer.tokens(len(text.text)) + text.thinking_tokens),
             "output_tokens_details": {"thinking_tokens": text.thinking_tokens},
             "server_tool_use": None,
-            "service_tier": "batch",
+            "service_tier": "batch" if prompt.terms.batched else "standard",
             "inference_geo": "global",
         },
     }
@@ -139,6 +163,8 @@ def _write(
     seed: int,
 ) -> Text:
     """The text, cut where orders or bounds cut it."""
+    if bounds.max_tokens == 0:
+        return Text("", "max_tokens")
     if orders.refuse:
         return Text("", "refusal")
     thinking = min(thinking, bounds.max_tokens - 1)

@@ -5,20 +5,16 @@ gives it its id, so a process killed at any instant leaves whole batches only. M
 safe to call from any thread.
 """
 
-import sqlite3
-import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from daemon.sandbox.answer import Request
 from daemon.sandbox.batch import Batch
 from daemon.sandbox.checks import Refusal, Terms
+from daemon.sandbox.database import Database
 from daemon.sandbox.examiner import Cached, Finding
-from daemon.sandbox.schema import SCHEMA
 
 _BATCH = (
     "SELECT number, id, count, created_at, done_at, expires_at, listed_at, canceled_at, cancel_duration, deleted_at,"
@@ -47,10 +43,6 @@ class Filed:
     ended: int
 
 
-class BookClosed(Exception):
-    """The sandbox is shutting down."""
-
-
 class Book:
     """All batches of one sandbox."""
 
@@ -62,26 +54,22 @@ class Book:
         """
         self.folder = folder
         (folder / "bodies").mkdir(parents=True, exist_ok=True)
-        self._lock = threading.Lock()
-        self._closed = False
+        self.database = Database(folder / "sandbox.db")
+        """Where the batches are, and what else the sandbox must not forget."""
         self._counts: dict[int, dict[str, int]] = {}
-        self._database = sqlite3.connect(folder / "sandbox.db", check_same_thread=False, isolation_level=None)
-        self._database.executescript(SCHEMA)
         self._forget_unfinished()
 
     def close(self) -> None:
         """Close the file; whatever was said to be kept is."""
-        with self._lock:
-            self._closed = True
-            self._database.close()
+        self.database.close()
 
     def attempts(self) -> Counter[bytes]:
         """How often each prompt that tells to fail has been sent."""
-        return Counter(dict(self._all("SELECT told, count(*) FROM request WHERE told NOT NULL GROUP BY told")))
+        return Counter(dict(self.database.all("SELECT told, count(*) FROM request WHERE told NOT NULL GROUP BY told")))
 
     def begin(self) -> int:
         """Make room for a batch that is being received; it does not exist yet."""
-        with self._transaction() as database:
+        with self.database.transaction() as database:
             number = database.execute("INSERT INTO batch DEFAULT VALUES").lastrowid
         if number is None:  # only for the type: an INSERT always has one
             raise RuntimeError("no row was inserted")
@@ -111,7 +99,7 @@ class Book:
             )
             for position, row in enumerate(rows, first)
         )
-        with self._transaction() as database:
+        with self.database.transaction() as database:
             database.executemany(f"INSERT INTO request VALUES ({', '.join('?' * 15)})", values)  # noqa: S608  question marks
 
     def create(self, batch: Batch) -> None:
@@ -120,7 +108,7 @@ class Book:
         Args:
             batch: As agreed.
         """
-        with self._transaction() as database:
+        with self.database.transaction() as database:
             database.execute(
                 "UPDATE batch SET id = ?, count = ?, created_at = ?, done_at = ?, expires_at = ?, listed_at = ?,"
                 " cancel_duration = ?, version = ?, betas = ? WHERE number = ?",
@@ -137,7 +125,7 @@ class Book:
             number: The batch's.
         """
         self.body(number).unlink(missing_ok=True)
-        with self._transaction() as database:
+        with self.database.transaction() as database:
             database.execute("DELETE FROM request WHERE batch = ?", (number,))
             database.execute("DELETE FROM batch WHERE number = ? AND id IS NULL", (number,))
 
@@ -184,7 +172,7 @@ class Book:
             batch: One under way; canceling it again changes nothing.
             now: Unix seconds.
         """
-        with self._transaction() as database:
+        with self.database.transaction() as database:
             database.execute(
                 "UPDATE batch SET canceled_at = ? WHERE number = ? AND canceled_at IS NULL",
                 (now, batch.number),
@@ -197,7 +185,7 @@ class Book:
             batch: One that has ended.
             now: Unix seconds.
         """
-        with self._transaction() as database:
+        with self.database.transaction() as database:
             database.execute("UPDATE batch SET deleted_at = ? WHERE number = ?", (now, batch.number))
         self.body(batch.number).unlink(missing_ok=True)
 
@@ -209,7 +197,7 @@ class Book:
         """
         if batch.number not in self._counts:
             self._counts[batch.number] = dict(
-                self._all(
+                self.database.all(
                     f"SELECT {_OUTCOME} AS result, count(*) FROM request WHERE batch = ? GROUP BY result",  # noqa: S608  a constant
                     (batch.cutoff, batch.unprocessed, batch.number),
                 ),
@@ -229,7 +217,7 @@ class Book:
                 began,
                 ended,
             )
-            for position, custom_id, began, ended, outcome, kind, message, digest, tokens, *cached in self._all(
+            for position, custom_id, began, ended, outcome, kind, message, digest, tokens, *cached in self.database.all(
                 f"SELECT position, custom_id, began, ended, {_OUTCOME}, kind, message, digest, tokens, cache_read,"  # noqa: S608  a constant and question marks
                 f" cache_5m, cache_1h FROM request WHERE batch = ? AND position IN ({', '.join('?' * len(positions))})",
                 (batch.cutoff, batch.unprocessed, batch.number, *positions),
@@ -243,7 +231,7 @@ class Book:
         Args:
             batch: The batch; the outcome is what it will be if it is still under way.
         """
-        return self._all(
+        return self.database.all(
             f"SELECT custom_id, digest, {_OUTCOME} FROM request WHERE batch = ? ORDER BY position",  # noqa: S608  a constant
             (batch.cutoff, batch.unprocessed, batch.number),
         )
@@ -255,7 +243,7 @@ class Book:
             batch: The batch.
         """
         return next(
-            (usage for (usage,) in self._all("SELECT usage FROM batch WHERE number = ?", (batch.number,))), None
+            (usage for (usage,) in self.database.all("SELECT usage FROM batch WHERE number = ?", (batch.number,))), None
         )
 
     def note_usage(self, batch: Batch, usage: str) -> None:
@@ -265,35 +253,13 @@ class Book:
             batch: One that has ended.
             usage: JSON.
         """
-        with self._transaction() as database:
+        with self.database.transaction() as database:
             database.execute("UPDATE batch SET usage = ? WHERE number = ?", (usage, batch.number))
 
     def _forget_unfinished(self) -> None:
-        for (number,) in self._all("SELECT number FROM batch WHERE id IS NULL"):
+        for (number,) in self.database.all("SELECT number FROM batch WHERE id IS NULL"):
             self.drop(number)
 
     def _batches(self, where: str, values: Sequence[object]) -> Iterator[Batch]:
-        for *fields, version, betas in self._all(f"{_BATCH} {where}", values):
+        for *fields, version, betas in self.database.all(f"{_BATCH} {where}", values):
             yield Batch(*(*fields, Terms(version, frozenset(filter(None, betas.split(","))))))
-
-    def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._opened() as database:
-            return database.execute(query, values).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._opened() as database:
-            database.execute("BEGIN IMMEDIATE")
-            try:
-                yield database
-            except BaseException:
-                database.execute("ROLLBACK")
-                raise
-            database.execute("COMMIT")
-
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            if self._closed:
-                raise BookClosed
-            yield self._database

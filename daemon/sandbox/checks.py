@@ -1,6 +1,6 @@
-"""The API's own checks of a request's `params`, made while it is processed: hours late, one request at a time.
+"""The API's own checks of a request's `params`: at once where it comes alone, hours late where it comes in a batch.
 
-Where the API's wording is not known (what a batch does not allow), it is the sandbox's own, in the API's style.
+Where the API's wording is not known (what only one of the two ways allows), it is the sandbox's own, in its style.
 """
 
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ FIELDS = frozenset(
         "tools",
     },
 )
-"""What the Messages API takes (SDK 2.12.0, `message_create_params.py`) and a batch allows."""
+"""What the Messages API takes (SDK 2.12.0, `message_create_params.py`)."""
 BETA_FIELDS = frozenset(
     {
         "billing_policy",
@@ -46,6 +46,7 @@ BETA_FIELDS = frozenset(
 SAMPLING_FIELDS = frozenset({"temperature", "top_p", "top_k"})
 """Gone with version 2026-10-21, on every model, whatever their value."""
 UNBATCHED_FIELDS = frozenset({"speed", "fallbacks"})
+"""What the Messages API takes, yet neither a batch nor the sandbox."""
 MOST_BREAKPOINTS = 4
 
 _OBJECTS = ("metadata", "output_config", "tool_choice")
@@ -54,16 +55,17 @@ _SERVICE_TIERS = ("auto", "standard_only")
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The headers of the create call, which hold for every request of the batch."""
+    """How requests came: the headers of the call, which hold for every request of a batch, and whether it is one."""
 
     version: str
     """`anthropic-version`."""
     betas: frozenset[str] = frozenset()
     """`anthropic-beta`."""
+    batched: bool = True
 
 
 class Refusal(NamedTuple):
-    """Why a request comes back errored."""
+    """Why a request is not answered."""
 
     kind: str
     """`error.type`."""
@@ -90,6 +92,8 @@ def refusal(params: Mapping[str, object], terms: Terms, prompt_tokens: int, brea
 
 
 def _malformed(params: Mapping[str, object], terms: Terms) -> Iterator[str]:
+    if not terms.batched and models.BETA_300K in terms.betas:
+        yield f"anthropic-beta: `{models.BETA_300K}` is supported in the Message Batches API only"
     yield from (f"{name}: {REQUIRED}" for name in REQUIRED_FIELDS if name not in params)
     taken = FIELDS | UNBATCHED_FIELDS
     if terms.betas:
@@ -97,8 +101,10 @@ def _malformed(params: Mapping[str, object], terms: Terms) -> Iterator[str]:
     if terms.version < STRICTER:
         taken |= SAMPLING_FIELDS
     yield from (f"{name}: {EXTRA}" for name in params if name not in taken)
-    yield from (f"{name}: not supported in the Message Batches API" for name in params if name in UNBATCHED_FIELDS)
+    where = "in the Message Batches API" if terms.batched else "by the sandbox"
+    yield from (f"{name}: not supported {where}" for name in params if name in UNBATCHED_FIELDS)
     yield from _scalars(params)
+    yield from _batched(params) if terms.batched else _without_answer(params)
     yield from contents.messages(params["messages"], terms.version)
     if "system" in params:
         yield from contents.system(params["system"])
@@ -118,16 +124,35 @@ def _scalars(params: Mapping[str, object]) -> Iterator[str]:
         yield "model: String should have at least 1 character"
     if not isinstance(max_tokens, int) or isinstance(max_tokens, bool):
         yield "max_tokens: Input should be a valid integer"
-    elif max_tokens == 0:
-        yield "max_tokens: 0 is not supported in the Message Batches API"
     elif max_tokens < 0:
         yield "max_tokens: Input should be greater than or equal to 1"
-    stream = params.get("stream", False)
-    if stream is True:
-        yield "stream: streaming is not supported in the Message Batches API"
-    elif stream is not False:
+    if not isinstance(params.get("stream", False), bool):
         yield "stream: Input should be a valid boolean"
     yield from _small(params)
+
+
+def _batched(params: Mapping[str, object]) -> Iterator[str]:
+    """What a batch does not allow."""
+    if params["max_tokens"] == 0:
+        yield "max_tokens: 0 is not supported in the Message Batches API"
+    if params.get("stream"):
+        yield "stream: streaming is not supported in the Message Batches API"
+
+
+def _without_answer(params: Mapping[str, object]) -> Iterator[str]:
+    """What makes no sense with `max_tokens: 0`, which fills the prompt cache and writes nothing (SDK 2.12.0).
+
+    The API is known to refuse some of it; which, nobody here could verify, so the sandbox refuses all of it.
+    """
+    if params["max_tokens"] != 0:
+        return
+    if params.get("stream"):
+        yield "max_tokens: 0 is not supported when streaming"
+    output, choice = params.get("output_config"), params.get("tool_choice")
+    if isinstance(output, Mapping) and output.get("format"):
+        yield "max_tokens: 0 is not supported with output_config.format"
+    if isinstance(choice, Mapping) and choice.get("type") in {"any", "tool"}:
+        yield f"max_tokens: 0 is not supported with tool_choice.type '{choice['type']}'"
 
 
 def _small(params: Mapping[str, object]) -> Iterator[str]:

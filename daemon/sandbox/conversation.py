@@ -93,10 +93,13 @@ def weigh(params: Mapping[str, object]) -> Weight:
 def digest(params: Mapping[str, object]) -> bytes:
     """SHA-256 of params in canonical form (keys sorted, no blanks), 32 bytes.
 
+    `stream` is left out: how the answer travels is no part of what is asked, nor of what is paid for.
+
     Args:
         params: As parsed.
     """
-    return hashlib.sha256(_ENCODER.encode(params)).digest()
+    asked = {name: value for name, value in params.items() if name != "stream"}
+    return hashlib.sha256(_ENCODER.encode(asked)).digest()
 
 
 def _blocks(params: Mapping[str, object]) -> Iterator[Mapping[str, object]]:

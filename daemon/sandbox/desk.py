@@ -15,13 +15,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemon.sandbox import errors
 from daemon.sandbox.admission import Admission
 from daemon.sandbox.answer import name
-from daemon.sandbox.book import Book, BookClosed
+from daemon.sandbox.book import Book
+from daemon.sandbox.database import DatabaseClosed
 from daemon.sandbox.errors import ApiError
 from daemon.sandbox.examiner import Examiner
 from daemon.sandbox.faults import Faults
 from daemon.sandbox.ledger import Call, Ledger
 from daemon.sandbox.mischief import Call as Spoiled
 from daemon.sandbox.mischief import happen
+from daemon.sandbox.receipts import Receipts
 from daemon.sandbox.settings import SandboxSettings
 
 _P = ParamSpec("_P")
@@ -43,7 +45,8 @@ class Sandbox:
         self._temporary = None if settings.state else tempfile.TemporaryDirectory(prefix="batchd-sandbox-")
         self.book = Book(settings.state or Path(self._temporary.name if self._temporary else ""))
         self.examiner = Examiner(self.book.attempts())
-        self.ledger = Ledger(self.book, settings.seed, now)
+        self.receipts = Receipts(self.book.database)
+        self.ledger = Ledger(self.book, self.receipts, settings.seed, now)
         self.faults = Faults(settings.faults)
         self.admission = Admission(settings.api_key, settings.requests_per_minute, now)
         self._threads = anyio.CapacityLimiter(4)
@@ -91,7 +94,7 @@ class Desk:
                 await happen(Spoiled(fault, self._serve, scope, receive, noting))
             else:
                 await self._serve(scope, receive, noting)
-        except (ClientDisconnect, BookClosed):
+        except (ClientDisconnect, DatabaseClosed):
             pass  # nobody is there to be told
         finally:
             self._sandbox.ledger.calls.append(Call(began, self._route, status))

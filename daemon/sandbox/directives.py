@@ -3,7 +3,7 @@
 | directive | does |
 |---|---|
 | `fail TYPE [N]` | comes back errored with this `error.type` the first N times (1) it is sent, then succeeds |
-| `expire` | comes back expired |
+| `expire` | comes back expired; means nothing outside of batches, which alone expire |
 | `truncate [at CHARS] [rounds N]` | cut at CHARS (half of it) with `max_tokens`, in the first N rounds (1) of a talk |
 | `pause` | the same at half of the text with `pause_turn`, in the first round |
 | `refuse` | `refusal`, with no text |
@@ -13,8 +13,10 @@
 | `omit TITLE` | leaves this section out |
 | `blocks N` | spreads the text over N content blocks |
 | `unicode` | adds characters that trip naive readers of lines |
-| `take SECONDS` | it is done this long after the create, and so is the batch not before |
+| `take SECONDS` | it is done this long after the create, and so is the batch not before; a stream lasts this long |
 | `never` | it is never done, and nor is the batch: not by expiry, not by cancel |
+
+They hold for a message by itself as for one in a batch: there, `fail` is the status of the call.
 """
 
 import re

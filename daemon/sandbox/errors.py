@@ -23,6 +23,9 @@ TYPES: Mapping[int, str] = {
 }
 """`error.type` of each status (docs: API errors)."""
 
+STATUSES: Mapping[str, int] = {kind: status for status, kind in reversed(list(TYPES.items()))} | {"timeout_error": 504}
+"""The status of each `error.type`."""
+
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What parsing raises for bytes that are not JSON, or nested beyond reason."""
 
@@ -35,29 +38,33 @@ TOO_LARGE_PAGE = (
 
 
 def not_json(mistake: Exception, where: str = "") -> "ApiError":
-    """How a body that does not parse is refused.
+    """How a body that does not parse, or is no object, is refused.
 
     Args:
         mistake: One of `NOT_JSON`.
         where: Path of the part that does not.
     """
+    if isinstance(mistake, msgspec.ValidationError):
+        return ApiError(400, "Input should be a valid dictionary")
     return ApiError(400, f"The request body is not valid JSON: {where}{mistake}")
 
 
 class ApiError(Exception):
     """A call that is refused, and how."""
 
-    def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, status: int, message: str, *, kind: str | None = None, retry_after: float | None = None) -> None:
         """Keep what the answer will say.
 
         Args:
             status: HTTP status, one of `TYPES`.
             message: In the API's style: path of the field, colon, what is wrong.
+            kind: `error.type`, where it is not that of the status.
             retry_after: Seconds to ask the caller to wait.
         """
         super().__init__(message)
         self.status = status
         self.message = message
+        self.kind = kind or TYPES[status]
         self.retry_after = retry_after
 
 
@@ -84,4 +91,4 @@ def answer(error: ApiError, request_id: str) -> JSONResponse:
         request_id: As in the `request-id` header.
     """
     headers = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}
-    return JSONResponse(body(TYPES[error.status], error.message, request_id), error.status, headers)
+    return JSONResponse(body(error.kind, error.message, request_id), error.status, headers)

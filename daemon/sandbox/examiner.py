@@ -1,4 +1,4 @@
-"""Decides, once and when a request arrives, how it will end; the text itself is written only when it is read."""
+"""Decides, once and when a request arrives, how it will end; a text in a batch is written only when it is read."""
 
 import hashlib
 from collections import Counter
@@ -89,7 +89,7 @@ class Examiner:
             self._attempts[told] += 1
             if self._attempts[told] <= orders.fail_times:
                 refusal = Refusal(orders.fail, f"The sandbox was told to fail: attempt {self._attempts[told]}")
-        outcome = "errored" if refusal else "expired" if orders.expire else "succeeded"
+        outcome = "errored" if refusal else "expired" if orders.expire and terms.batched else "succeeded"
         cached = self._cache(weight.breakpoints, now) if outcome == "succeeded" else NOTHING_CACHED
         return Finding(digest, outcome, refusal, orders.take, told, weight.tokens, cached)
 

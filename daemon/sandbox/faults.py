@@ -7,13 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-ROUTES = ("create", "retrieve", "list", "results", "cancel", "delete", "models", "model", "count_tokens")
+ROUTES = ("message", "create", "retrieve", "list", "results", "cancel", "delete", "models", "model", "count_tokens")
 """The names of the API's routes."""
 
 _ANY = frozenset(ROUTES)
 _BATCH = frozenset({"create", "retrieve", "list", "cancel"})
 _RESULTS = frozenset({"results"})
 _SHORT = _ANY - _RESULTS
+_MESSAGE = frozenset({"message"})
+_LONG = _RESULTS | _MESSAGE
 
 
 class Kind(NamedTuple):
@@ -40,8 +42,10 @@ KINDS: Mapping[str, Kind] = {
     "relative_url": Kind("`results_url` is relative", _BATCH),
     "absent_url": Kind("`results_url` is left out", _BATCH),
     "sparse": Kind("fields that are null are left out", _BATCH),
-    "cut": Kind("breaks off after `at` bytes of the results", _RESULTS),
-    "slow": Kind("waits `seconds` before each piece of the results", _RESULTS),
+    "cut": Kind("breaks off after `at` bytes of the answer", _LONG),
+    "slow": Kind("waits `seconds` before each piece of the answer", _LONG),
+    "error_event": Kind("an `error` event of `status` ends the stream after `at` bytes of it", _MESSAGE),
+    "unfinished": Kind("the stream ends after `at` bytes of it as if that were all", _MESSAGE),
     "blank_lines": Kind("a blank line after each line", _RESULTS),
     "crlf": Kind("lines end with CRLF", _RESULTS),
     "missing": Kind("the line number `at`, from 0, is missing", _RESULTS),

@@ -1,7 +1,7 @@
 """What the sandbox was asked, and what it would have charged: the judge of "nothing is paid twice"."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,9 +10,9 @@ import msgspec
 from daemon.sandbox import results
 from daemon.sandbox.batch import Batch
 from daemon.sandbox.book import Book
+from daemon.sandbox.receipts import TOKENS, Receipt, Receipts, charges
 
 _REMEMBERED_CALLS = 100_000
-_TOKENS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 
 class Call(NamedTuple):
@@ -50,15 +50,17 @@ class Entry:
 class Ledger:
     """Everything that happened, from the first start of this sandbox's state (calls: since this start)."""
 
-    def __init__(self, book: Book, seed: int, now: Callable[[], float]) -> None:
+    def __init__(self, book: Book, receipts: Receipts, seed: int, now: Callable[[], float]) -> None:
         """Look into a book.
 
         Args:
             book: Where batches are kept.
+            receipts: Where messages are that came by themselves.
             seed: Of the sandbox.
             now: Unix seconds.
         """
         self._book = book
+        self._receipts = receipts
         self._seed = seed
         self._now = now
         self.calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
@@ -72,13 +74,24 @@ class Ledger:
         """How often each params-hash was taken by a create."""
         return Counter(digest for entry in self.batches() for digest in entry.requests.values())
 
+    def messages(self) -> list[Receipt]:
+        """Every message that came by itself and was paid for, oldest first."""
+        return self._receipts.all()
+
     def billed(self) -> Counter[str]:
-        """How often each params-hash succeeded, in batches that have ended: above 1, somebody paid twice."""
-        return Counter(digest for entry in self.batches() for digest in entry.billed.values())
+        """How often each params-hash was paid for: above 1, somebody paid twice.
+
+        It was if it succeeded in a batch that has ended, or came by itself, even where the answer was cut.
+        """
+        return _billed(self.batches(), self.messages())
 
     def usage(self) -> dict[str, int]:
         """Tokens charged for, by kind, of all batches that have ended."""
-        return _total(self.batches())
+        return _total(entry.usage for entry in self.batches())
+
+    def message_usage(self) -> dict[str, int]:
+        """The same of all messages that came by themselves, which cost twice as much."""
+        return _total(receipt.usage for receipt in self.messages())
 
     def note_bill(self, batch: Batch) -> dict[str, int]:
         """Find out what a batch is charged for and keep it, as long as its body is there.
@@ -88,23 +101,24 @@ class Ledger:
         """
         if (noted := self._book.usage(batch)) is not None:
             return msgspec.json.decode(noted, type=dict[str, int])
-        usage = dict.fromkeys(_TOKENS, 0)
-        for message in results.messages(self._book, batch, self._seed):
-            tokens = msgspec.convert(message["usage"], dict[str, object])
-            for name in _TOKENS:
-                usage[name] += msgspec.convert(tokens[name], int)
+        usage = _total(
+            charges(msgspec.convert(message["usage"], dict[str, object]))
+            for message in results.messages(self._book, batch, self._seed)
+        )
         self._book.note_usage(batch, msgspec.json.encode(usage).decode())
         return usage
 
     def as_json(self) -> bytes:
         """The whole ledger as `GET /sandbox/ledger` shows it."""
-        batches = self.batches()
+        batches, messages = self.batches(), self.messages()
         return msgspec.json.encode(
             {
                 "batches": batches,
                 "accepted": Counter(digest for entry in batches for digest in entry.requests.values()),
-                "billed": Counter(digest for entry in batches for digest in entry.billed.values()),
-                "usage": _total(batches),
+                "messages": messages,
+                "billed": _billed(batches, messages),
+                "usage": _total(entry.usage for entry in batches),
+                "message_usage": _total(receipt.usage for receipt in messages),
                 "calls": list(self.calls),
             },
         )
@@ -129,5 +143,15 @@ class Ledger:
         )
 
 
-def _total(batches: list[Entry]) -> dict[str, int]:
-    return {name: sum(entry.usage.get(name, 0) for entry in batches) for name in _TOKENS}
+def _billed(batches: list[Entry], messages: list[Receipt]) -> Counter[str]:
+    paid = Counter(receipt.digest for receipt in messages)
+    paid.update(digest for entry in batches for digest in entry.billed.values())
+    return paid
+
+
+def _total(usages: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total = dict.fromkeys(TOKENS, 0)
+    for usage in usages:
+        for name, tokens in usage.items():
+            total[name] += tokens
+    return total

@@ -11,7 +11,7 @@ import msgspec
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from daemon.sandbox import errors, spoil
+from daemon.sandbox import errors, spoil, stream
 from daemon.sandbox.faults import Fault
 
 _SPEND_CAP = "You have reached the monthly spend limit of your usage tier."
@@ -94,9 +94,12 @@ async def happen(call: Call) -> None:
 
 
 async def _refuse(call: Call) -> None:
-    status = call.fault.status
-    kind = errors.TYPES.get(status, "api_error")
-    await _instead(call, JSONResponse(errors.body(kind, kind.replace("_", " ").capitalize(), call.request_id), status))
+    await _instead(call, JSONResponse(_error(call), call.fault.status))
+
+
+def _error(call: Call) -> dict[str, object]:
+    kind = errors.TYPES.get(call.fault.status, "api_error")
+    return errors.body(kind, kind.replace("_", " ").capitalize(), call.request_id)
 
 
 async def _instead(call: Call, response: Response) -> None:
@@ -204,6 +207,10 @@ def _relined(change: Callable[[bytes, int, Fault], bytes]) -> Callable[[Call], A
     return act
 
 
+class _Enough(Exception):
+    """Thrown into an answer that is to end, so that it has come to terms with that before the caller can know."""
+
+
 async def _cut(call: Call) -> None:
     left = call.fault.at
 
@@ -212,13 +219,44 @@ async def _cut(call: Call) -> None:
         body = message.get("body", b"")
         if message["type"] == "http.response.body" and len(body) >= left:
             await call.send({**message, "body": body[:left], "more_body": True})
-            await anyio.sleep(0.05)  # what was written has to leave before the connection is dropped
-            await call.hang_up()
-            return
+            raise _Enough
         left -= len(body)
         await call.send(message)
 
-    await call.app(call.scope, call.receive, send)
+    try:
+        await call.app(call.scope, call.receive, send)
+    except _Enough:
+        await anyio.sleep(0.05)  # what was written has to leave before the connection is dropped
+        await call.hang_up()
+
+
+async def _error_event(call: Call) -> None:
+    await _ended(call, stream.encode(_error(call)))
+
+
+async def _unfinished(call: Call) -> None:
+    await _ended(call, b"")
+
+
+async def _ended(call: Call, last: bytes) -> None:
+    """End a stream before its time."""
+    left = call.fault.at
+    streams = False
+
+    async def send(message: Message) -> None:
+        nonlocal left, streams
+        if message["type"] == "http.response.start":
+            streams = any(name == b"content-type" and b"event-stream" in value for name, value in message["headers"])
+        body = message.get("body", b"")
+        if streams and body and left <= 0:
+            raise _Enough
+        left -= len(body)
+        await call.send(message)
+
+    try:
+        await call.app(call.scope, call.receive, send)
+    except _Enough:
+        await call.send({"type": "http.response.body", "body": last})
 
 
 async def _slow(call: Call) -> None:
@@ -245,6 +283,8 @@ _ACTS: Mapping[str, Callable[[Call], Awaitable[None]]] = {
     "unlisted": _unlisted,
     "cut": _cut,
     "slow": _slow,
+    "error_event": _error_event,
+    "unfinished": _unfinished,
     **{kind: _edited(edit) for kind, edit in spoil.BATCHES.items()},
     **{kind: _relined(change) for kind, change in spoil.LINES.items()},
 }

@@ -31,10 +31,10 @@ class Model:
     retires_at: str | None = None
 
     def cap(self, betas: frozenset[str]) -> int:
-        """The largest `max_tokens` it takes in a batch.
+        """The largest `max_tokens` it takes.
 
         Args:
-            betas: Those of the create call.
+            betas: Those of the call, which count in a batch only.
         """
         return LONG_OUTPUT if self.long_output and BETA_300K in betas else self.max_output
 

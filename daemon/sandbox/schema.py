@@ -1,4 +1,4 @@
-"""The tables of the book."""
+"""The tables of the sandbox."""
 
 SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -22,4 +22,10 @@ CREATE TABLE IF NOT EXISTS request (
     tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_5m INTEGER NOT NULL, cache_1h INTEGER NOT NULL,
     PRIMARY KEY (batch, position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS message (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL, digest BLOB NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('whole', 'cut')),
+    usage TEXT NOT NULL  -- JSON
+) STRICT;
 """

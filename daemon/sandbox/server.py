@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from daemon.sandbox import batch as batches
-from daemon.sandbox import checks, conversation, errors, models, paging, results
+from daemon.sandbox import checks, conversation, errors, messages, models, paging, results
 from daemon.sandbox.answer import name
 from daemon.sandbox.arrival import Arrival, Course
 from daemon.sandbox.batch import Batch
@@ -44,6 +44,7 @@ def application(sandbox: Sandbox) -> Starlette:
 
     one = "/v1/messages/batches/{id}"
     routes: Sequence[tuple[str, str, str, Handler]] = (
+        ("message", "POST", "/v1/messages", messages.answer_call),
         ("create", "POST", "/v1/messages/batches", _create),
         ("list", "GET", "/v1/messages/batches", _list),
         ("retrieve", "GET", one, _retrieve),
@@ -206,8 +207,6 @@ class _Lines(StreamingResponse):
 async def _count_tokens(_: Sandbox, request: Request) -> Response:
     try:
         params = msgspec.json.decode(await request.body(), type=dict[str, object])
-    except msgspec.ValidationError:
-        raise ApiError(400, "Input should be a valid dictionary") from None
     except errors.NOT_JSON as mistake:
         raise errors.not_json(mistake) from None
     if "max_tokens" in params:

@@ -22,6 +22,8 @@ class SandboxSettings:
     """Seconds a small batch takes; 1,000 requests take twice as long, 4,000 and more five times. 0 ends at once."""
     cancel_duration: float = 0.2
     """Seconds from the call of cancel to the end of the batch."""
+    message_duration: float = 0.0
+    """Seconds over which the answer to a message by itself is streamed, or after which it comes where it is not."""
     expire_after: float = 24 * 3600.0
     """Seconds after which what is unprocessed expires."""
     archive_after: float = 29 * 24 * 3600.0
