@@ -12,8 +12,8 @@ import structlog
 from anyio import to_thread
 
 from daemon.closing import Closing, state_of
-from daemon.collector import Collector
-from daemon.courier import Courier
+from daemon.collector import Collector, Results
+from daemon.courier import Courier, Legs
 from daemon.decisions.money import to_picodollars
 from daemon.decisions.pace import Pace
 from daemon.decisions.plan import Limits
@@ -23,14 +23,16 @@ from daemon.edges.clock import Bell, Clock
 from daemon.edges.lock import sole_daemon
 from daemon.edges.store import DATABASE, Store, open_store
 from daemon.edges.systemd import notify, watchdog_interval
+from daemon.edges.transcripts import Transcripts
 from daemon.edges.watcher import watch
 from daemon.editor import Editor
 from daemon.errors import BatchdError, Unavailable, Unusable
+from daemon.express import Express
 from daemon.finder import Finder
 from daemon.holding import Holding
 from daemon.intake import Intake, Places, rules_of
 from daemon.lifecycle import State
-from daemon.model import Job
+from daemon.model import Job, Lane
 from daemon.packer import Budgets, Packer
 from daemon.patience import patiently
 from daemon.poller import Poller
@@ -42,7 +44,7 @@ log = structlog.get_logger()
 
 LISTEN = 0.5
 """Seconds between looks for what commands have written to the database."""
-OURS = frozenset({"claims", "spool", "drafts", "lock", "sandbox", "lost+found"})
+OURS = frozenset({"claims", "spool", "drafts", "streams", "lock", "sandbox", "lost+found"})
 """What may lie in a state folder besides the database."""
 GRACE = 5.0
 """Seconds that a stop waits for creates in flight, so that none is left in doubt; systemd gives us more."""
@@ -109,7 +111,7 @@ def prepared(settings: Settings) -> Places:
     """
     places = Places(settings.inbox, settings.outbox, settings.state)
     inbox.prepare(places.inbox)
-    for private in (places.outbox, places.state, places.claims, places.spool, places.drafts):
+    for private in (places.outbox, places.state, places.claims, places.spool, places.drafts, places.streams):
         outbox.prepare(private)
     disk.close_to_others(places.state, lambda name: name.startswith(DATABASE) or name in OURS)
     return places
@@ -146,21 +148,37 @@ class Daemon:
         self._intake = Intake(store, clock, places, rules, settings.intake.settle, accepted=self._bell)
         batch, poll = settings.batch, settings.poll
         limits = Limits(batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger)
-        self._packer = Packer(store, clock, limits, settings.api.max_queued_requests, _budgets(settings))
+        self._packer = Packer(
+            store, clock, limits, settings.api.max_queued_requests, settings.sync.concurrency, _budgets(settings)
+        )
         editor = Editor(places.drafts, places.spool, rules.catalogue)
-        collector = Collector(store, api, clock, places.outbox, editor, settings.retry.max_attempts)
+        transcripts = Transcripts(places.streams)
+        results: dict[Lane, Results] = {
+            Lane.BATCH: lambda ended: api.results(ended.known_id, ended.results_url),
+            Lane.SYNC: transcripts.results,
+        }
+        collector = Collector(store, clock, places.outbox, editor, settings.retry.max_attempts, results)
         pace = Pace(poll.initial, poll.factor, poll.max, poll.jitter)
         self._station = Station(store, clock, pace)
         self._sender = Sender(store, api, clock, places.spool, self._station, batch.concurrency)
         finder = Finder(store, api, clock, self._station, settings.api.doubt)
         poller = Poller(store, api, clock, self._station, pace)
-        journey = {
-            State.PLANNED: self._sender.submit,
-            State.INTENDED: finder.find,
-            State.PROCESSING: poller.poll,
-            State.ENDED: collector.collect,
+        express = Express(store, api, clock, places.spool, self._station, transcripts, collector.collect)
+        journeys: dict[Lane, Legs] = {
+            Lane.BATCH: {
+                State.PLANNED: self._sender.submit,
+                State.INTENDED: finder.find,
+                State.PROCESSING: poller.poll,
+                State.ENDED: collector.collect,
+            },
+            Lane.SYNC: {
+                State.PLANNED: express.submit,
+                State.INTENDED: express.pick_up,
+                State.ENDED: express.deliver,
+            },
         }
-        self._courier = Courier(store, clock, self._station, journey)
+        self._courier = Courier(store, clock, self._station, journeys)
+        self._transcripts = transcripts
         self._holding = Holding(store, places.outbox)
         self._closing = Closing(store, clock, places.outbox, places.spool)
 
@@ -173,6 +191,8 @@ class Daemon:
         Returns:
             Whether every job and file of this run came to a good end.
         """
+        under_way = {batch.nonce for batch in await self._store.batches.unfinished()}
+        await to_thread.run_sync(self._transcripts.sweep, under_way)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._stop_on_signal, tasks.cancel_scope)
             for claim in await self._intake.recover():

@@ -62,7 +62,7 @@ class Closing:
         await self._store.jobs.deliver(job.id)
         if not await self._store.jobs.needs_params(job.claim):
             await to_thread.run_sync(lambda: (self._spool / job.claim).unlink(missing_ok=True))
-        state, usd = state_of(job, tally), _usd(tally.cost.batch)
+        state, usd = state_of(job, tally), _usd(tally.cost.charged)
         log.info("job finished", job=job.name, state=state, requests=job.total, usd=usd)
 
     async def reopen(self, job: Job) -> None:
@@ -141,7 +141,7 @@ def _summary(job: Job, tally: Tally, batches: list[str]) -> dict[str, object]:
             **{str(verdict): verdicts.get(verdict, 0) for verdict in AGAIN},
         },
         "usage": _tokens(tally),
-        "cost_usd": _usd(tally.cost.batch),
+        "cost_usd": _usd(tally.cost.charged),
         "standard_cost_usd": _usd(tally.cost.standard),
         "cache": {"decision": job.cache, "saved_usd": _usd(tally.saved)},
         "batches": batches,
@@ -155,7 +155,7 @@ def _reported(row: ReportRow) -> dict[str, object]:
         "reason": row.reason or None,
         "stop_reason": row.stop_reason,
         **_tokens(row),
-        "cost_usd": _usd(row.cost.batch),
+        "cost_usd": _usd(row.cost.charged),
         "standard_cost_usd": _usd(row.cost.standard),
         "attempts": row.attempts,
         "rounds": row.rounds,

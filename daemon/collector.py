@@ -4,8 +4,8 @@ Each group is durable in the outbox first and acknowledged in the store after th
 behind the acknowledged length, which the next delivery cuts off and writes again, the same.
 """
 
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -16,14 +16,13 @@ from anyio import to_thread
 
 from daemon.decisions import resultline, wire
 from daemon.decisions.resultline import Line
-from daemon.edges.api import Api
 from daemon.edges.clock import Clock
 from daemon.edges.outbox import JobFolder
 from daemon.edges.store import Store
 from daemon.editor import Editor
 from daemon.errors import Garbled, NotOurs, Unavailable
 from daemon.lifecycle import State
-from daemon.model import Batch, BatchId, Delivery, Evidence, JobId, Seat
+from daemon.model import Batch, BatchId, Delivery, Evidence, JobId, Lane, Seat
 
 log = structlog.get_logger()
 
@@ -35,6 +34,9 @@ STREAMS = 16
 WHOLE_READS = 3
 """Readings of a whole result stream after which a request that is not in it counts as lost by the API."""
 
+Results: TypeAlias = Callable[[Batch], AbstractAsyncContextManager[AsyncIterator[bytes]]]
+"""Opens the results of an ended batch as a stream of bytes."""
+
 _Due: TypeAlias = tuple[Seat, Line | None, bytes]
 """Whose a result is, the result, and its bytes; None for one that the API has lost."""
 
@@ -43,20 +45,26 @@ class Collector:
     """Delivers results, of any number of batches at one time."""
 
     def __init__(  # noqa: PLR0913  the edges it works with
-        self, store: Store, api: Api, clock: Clock, outbox: Path, editor: Editor, max_attempts: int
+        self,
+        store: Store,
+        clock: Clock,
+        outbox: Path,
+        editor: Editor,
+        max_attempts: int,
+        results: Mapping[Lane, Results],
     ) -> None:
         """Make ready.
 
         Args:
             store: Where requests stand.
-            api: Where results are.
             clock: What moments are told by.
             outbox: Where results go.
             editor: Who judges them.
             max_attempts: Sendings of one request, the first included.
+            results: Where results are, by the lane on which their batch went.
         """
         self._store = store
-        self._api = api
+        self._results = results
         self._clock = clock
         self._outbox = outbox
         self._editor = editor
@@ -76,14 +84,11 @@ class Collector:
             Unavailable: The stream was cut, or lines are missing: read it again later.
             Gone: The API has no results (yet, or any more).
         """
-        remote = batch.remote_id
-        if remote is None:
-            raise LookupError(f"batch {batch.id} has ended without an id of the API")
         trouble: str | None = None
         try:
             async with (
                 self._streams,
-                self._api.results(remote, batch.results_url) as pieces,
+                self._results[batch.lane](batch) as pieces,
                 aclosing(_groups(resultline.lines(pieces))) as groups,
             ):
                 async for group in groups:

@@ -13,7 +13,7 @@ from daemon.edges.clock import Clock
 from daemon.edges.store import Stale, Store
 from daemon.errors import BatchdError, Parked, Unavailable, Unusable, where
 from daemon.lifecycle import State
-from daemon.model import Batch, BatchId
+from daemon.model import Batch, BatchId, Lane
 from daemon.station import Station
 
 log = structlog.get_logger()
@@ -27,19 +27,19 @@ Legs: TypeAlias = Mapping[State, Leg]
 class Courier:
     """Carries batches, any number at one time; between legs it keeps nothing that the store does not know."""
 
-    def __init__(self, store: Store, clock: Clock, station: Station, legs: Legs) -> None:
+    def __init__(self, store: Store, clock: Clock, station: Station, journeys: Mapping[Lane, Legs]) -> None:
         """Hire one.
 
         Args:
             store: Where batches stand.
             clock: What waits are measured by.
             station: Where they wait.
-            legs: Their journey.
+            journeys: Their legs, by lane.
         """
         self._store = store
         self._clock = clock
         self._station = station
-        self._legs = legs
+        self._journeys = journeys
 
     async def carry(self, batch_id: BatchId) -> None:
         """Bring a batch as far as it can go: to its end, or to where a person must decide.
@@ -49,7 +49,7 @@ class Courier:
         """
         with self._station.stay(batch_id):
             batch = await self._store.batches.get(batch_id)
-            while leg := self._legs.get(batch.state):
+            while leg := self._journeys[batch.lane].get(batch.state):
                 batch = await self._patiently(leg, batch)
         log.info(f"batch {batch.state}", batch=batch.id, remote=batch.remote_id, requests=batch.count)
 
@@ -72,7 +72,7 @@ class Courier:
             await self._tell_if_possible(batch, reason)
             await self._station.rest(batch, max(at_least, pace.wait_randomly(self._clock.now() - failing_since)))
             batch = await self._store.batches.get(batch.id)
-            if self._legs.get(batch.state) != leg:
+            if self._journeys[batch.lane].get(batch.state) != leg:
                 return batch
 
     async def _tell_if_possible(self, batch: Batch, reason: str) -> None:

@@ -27,7 +27,7 @@ from daemon.edges import disk
 from daemon.edges.outbox import DOCUMENTS
 from daemon.edges.spool import append_to_spool, read_from_spool
 from daemon.edges.store import AGAIN
-from daemon.model import BETA_300K, Delivery, NextRound, Seat, Verdict
+from daemon.model import BETA_300K, Delivery, Lane, NextRound, Seat, Verdict
 
 UNFINISHED = frozenset({Verdict.TRUNCATED, Verdict.SHORT})
 """Verdicts after which a document can be continued."""
@@ -129,7 +129,8 @@ class Editor:
 
     def _bargain(self, seat: Seat, draft: Draft, text: str, result: Result, *, cut: bool) -> Bargain:
         facts = self._catalogue.find(seat.model)
-        ceiling = LONGEST_OUTPUT if facts.long_output is LongOutput.YES else facts.max_output
+        longest = LONGEST_OUTPUT if facts.long_output is LongOutput.YES and seat.lane is Lane.BATCH else 0
+        ceiling = max(facts.max_output, longest)
         first = self._first(seat) if seat.rounds else b"{}"
         params, _ = decode(first.decode())
         expected = _expectation(seat)
@@ -149,7 +150,7 @@ class Editor:
                 expected_tokens=wish or None,
                 cached=draft.seams is not None,
             ),
-            token_prices(seat.model),
+            token_prices(seat.model, seat.lane),
         )
 
     def _prepare(  # noqa: PLR0913  a round follows from all that is known of the one before
@@ -241,8 +242,8 @@ def _filed(
             delivery,
             stop_reason=result.stop_reason,
             usage=result.usage,
-            cost=price(result.usage, model),
-            saved=saved_by_cache(result.usage, model),
+            cost=price(result.usage, model, seat.lane),
+            saved=saved_by_cache(result.usage, model, seat.lane),
         ),
         tuple(files),
     )
@@ -255,8 +256,8 @@ def _left(seat: Seat, result: Result) -> int:
 
 def _still(seat: Seat, result: Result, params: bytes, max_tokens: int, left: int) -> int | None:
     """What the document can still cost: never more than what was bounded before, less what this round has cost."""
-    anew = worst_case(params, seat.model, max_tokens, seat.rounds - 1, max(left - max_tokens, 0))
-    spent = to_picodollars(price(result.usage, result.model or seat.model).batch)
+    anew = worst_case(params, seat.model, max_tokens, seat.rounds - 1, max(left - max_tokens, 0), lane=seat.lane)
+    spent = to_picodollars(price(result.usage, result.model or seat.model, seat.lane).charged)
     if anew is None or seat.worst is None or spent is None:
         return anew
     return min(anew, max(seat.worst - spent, 0))

@@ -9,7 +9,7 @@ from daemon.closing import HELD
 from daemon.edges.outbox import JobFolder
 from daemon.edges.store import Store
 from daemon.lifecycle import State
-from daemon.model import Batch, RemoteId
+from daemon.model import Batch, Lane, RemoteId
 
 
 def answers(batch: Batch) -> list[str]:
@@ -21,7 +21,9 @@ def answers(batch: Batch) -> list[str]:
     if batch.state is not State.HELD:
         return []
     known = batch.remote_id or RemoteId("ID")
-    return [f"batchd resolve {batch.id} {answer}" for answer in (f"--adopt {known}", "--resend", "--drop")]
+    # No list shows a single message, so there is nothing to adopt.
+    adopt = [f"--adopt {known}"] if batch.lane is Lane.BATCH else []
+    return [f"batchd resolve {batch.id} {answer}" for answer in (*adopt, "--resend", "--drop")]
 
 
 class Holding:

@@ -5,7 +5,7 @@ read again at the next start; whatever dies after it, the job is known and nothi
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -77,6 +77,11 @@ class Places:
     def drafts(self) -> Path:
         """Documents between two rounds."""
         return self.state / "drafts"
+
+    @property
+    def streams(self) -> Path:
+        """Answers of the sync lane, as they come."""
+        return self.state / "streams"
 
 
 class Intake:
@@ -235,7 +240,7 @@ class Intake:
     def _copy_whatever_it_is(self, claim: Claim, to: Copy) -> Reading:
         """A defect that a file meets is told beside that file, and stops neither the others nor the next start."""
         try:
-            return copy(claim, self._rules, to)
+            return copy(claim, replace(self._rules, now=self._clock.now()), to)
         except (OSError, BatchdError):
             raise
         except Exception as bug:

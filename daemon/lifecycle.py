@@ -34,6 +34,7 @@ STEPS: dict[State, dict[State, str]] = {
     },
     State.INTENDED: {
         State.PROCESSING: "answered, or found in the list",
+        State.ENDED: "streamed, whole or cut",
         State.PLANNED: "surely not created",
         State.DISSOLVED: "refused by the API",
         State.HELD: "cannot be decided here",

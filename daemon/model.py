@@ -22,6 +22,15 @@ BETA_300K = "output-300k-2026-03-24"
 """The beta that raises the cap of `max_tokens` to 300,000, in batches only (docs: batch processing)."""
 
 
+class Lane(StrEnum):
+    """By which of its APIs a request is sent."""
+
+    BATCH = "batch"
+    """Message Batches: at half the price, within 24 hours."""
+    SYNC = "sync"
+    """Messages, as a stream: at once, at the full price."""
+
+
 class Verdict(StrEnum):
     """How a request ended; every request gets exactly one."""
 
@@ -64,6 +73,7 @@ class Entry:
     """How many times it may be continued when it comes back cut short."""
     expect: bytes | None = None
     """What its document must have to be whole, as the JSON that the user wrote; None when nothing is said."""
+    lane: Lane = Lane.BATCH
     cache: bool = False
     """Whether what it shares with others may be cached, where that pays."""
 
@@ -126,7 +136,8 @@ class Usage:
 class Cost:
     """What tokens cost, in USD; None where the price is not known, which is never the same as 0."""
 
-    batch: Decimal | None
+    charged: Decimal | None
+    """At the price of the lane that it went by."""
     standard: Decimal | None
     """The same tokens at the synchronous price."""
 
@@ -163,6 +174,7 @@ class Waiting:
     """Picodollars that it can cost at the most, all its rounds included; None where its price is not known."""
     budget: int | None = None
     """Picodollars that its user allows it; None for any amount."""
+    lane: Lane = Lane.BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +185,7 @@ class Plan:
     betas: tuple[str, ...]
     size: int = 0
     """Bytes of all their params."""
+    lane: Lane = Lane.BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +273,16 @@ class Batch:
     results_url: str | None = None
     next_poll_at: float | None = None
     cancelled_at: float | None = None
+    lane: Lane = Lane.BATCH
     trouble: str | None = None
     """What keeps it from going on, in one line for `batchd status`; None when all is well."""
+
+    @property
+    def known_id(self) -> RemoteId:
+        """The API's id, where there must be one."""
+        if self.remote_id is None:
+            raise LookupError(f"batch {self.id} is {self.state} without an id of the API")
+        return self.remote_id
 
     @property
     def surely_ours(self) -> bool:
@@ -324,6 +345,7 @@ class Seat:
     betas: tuple[str, ...] = ()
     expect: str | None = None
     """What its document must have to be whole, as JSON."""
+    lane: Lane = Lane.BATCH
     round: int = 0
     """How many parts of its document were written before."""
     rounds: int = 0

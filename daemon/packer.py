@@ -10,7 +10,7 @@ from daemon.decisions.plan import Limits, plan
 from daemon.decisions.wire import new_nonce
 from daemon.edges.clock import Clock
 from daemon.edges.store import Store
-from daemon.model import JobId, Waiting
+from daemon.model import JobId, Lane, Waiting
 
 log = structlog.get_logger()
 
@@ -32,7 +32,9 @@ class Budgets:
 class Packer:
     """Makes batches of what waits."""
 
-    def __init__(self, store: Store, clock: Clock, limits: Limits, max_queued: int, budgets: Budgets) -> None:
+    def __init__(  # noqa: PLR0913  each bounds what leaves
+        self, store: Store, clock: Clock, limits: Limits, max_queued: int, conversations: int, budgets: Budgets
+    ) -> None:
         """Make ready.
 
         Args:
@@ -40,12 +42,14 @@ class Packer:
             clock: What lingering is measured by.
             limits: What a batch may hold.
             max_queued: Requests in unfinished batches at one time.
+            conversations: Single messages at one time.
             budgets: What may be spent.
         """
         self._store = store
         self._clock = clock
         self._limits = limits
         self._max_queued = max_queued
+        self._conversations = conversations
         self._budgets = budgets
         self._told: dict[JobId, Hold] = {}
 
@@ -59,7 +63,11 @@ class Packer:
             await self._store.spending.let_go(self._clock.now())
             room = self._max_queued - await self._store.batches.queued()
             most = min(room, LOOK)
-            waiting = await self._store.batches.waiting(most) if most > 0 else []
+            waiting = await self._store.batches.waiting(most, Lane.BATCH) if most > 0 else []
+            more = len(waiting) == most
+            express = self._conversations - await self._store.batches.conversations()
+            if express > 0:
+                waiting += await self._store.batches.waiting(express, Lane.SYNC)
             if not waiting:
                 return None
             now = self._clock.now()
@@ -67,7 +75,6 @@ class Packer:
             if not affordable:
                 continue
             unresolved = await self._store.batches.unresolved_counts()
-            more = len(waiting) == most
             planned = plan(affordable, self._limits, now=now, room=room, unresolved=unresolved, more=more)
             # Twenty thousand requests keep a processor busy for a while.
             plans = await to_thread.run_sync(list, planned)

@@ -8,7 +8,7 @@ from daemon.edges.clock import Clock
 from daemon.edges.store import Store
 from daemon.errors import Gone, Refused
 from daemon.lifecycle import State
-from daemon.model import Batch, RemoteBatch, RemoteId
+from daemon.model import Batch, RemoteBatch
 from daemon.station import Station
 
 log = structlog.get_logger()
@@ -55,7 +55,7 @@ class Poller:
             if await self._station.rest(batch, min(wait, 2 * self._pace.longest)):
                 continue
             try:
-                remote = await self._api.retrieve(_id(batch))
+                remote = await self._api.retrieve(batch.known_id)
                 missing_since = None
             except (Gone, Refused) as denied:
                 missing_since = missing_since or self._clock.now()
@@ -76,7 +76,7 @@ class Poller:
         if not every or batch.cancelled_at is not None or not batch.surely_ours:
             return batch
         try:
-            await self._api.cancel(_id(batch))
+            await self._api.cancel(batch.known_id)
         except (Refused, Gone) as denied:
             log.info("cannot be cancelled", batch=batch.id, reason=type(denied).__name__)
         now = self._clock.now()
@@ -92,9 +92,3 @@ def _overdue(remote: RemoteBatch) -> bool:
     """Whether it should have expired long since, by the server's time: ours may have been set meanwhile."""
     expires_at = remote.expires_at or remote.created_at + LIFE
     return remote.server_time is not None and remote.server_time > expires_at + OVERDUE
-
-
-def _id(batch: Batch) -> RemoteId:
-    if batch.remote_id is None:
-        raise LookupError(f"batch {batch.id} is {batch.state} without an id of the API")
-    return batch.remote_id

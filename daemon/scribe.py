@@ -18,7 +18,7 @@ from daemon.edges.claims import Claim
 from daemon.edges.rejected import MAX_PROBLEMS
 from daemon.edges.spool import SpoolWriter, read_at
 from daemon.edges.store import NewRequest
-from daemon.model import Caution, Entry, Problem, Terms
+from daemon.model import Caution, Entry, Lane, Problem, Terms
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Reading:
         """
         match said:
             case Entry():
-                if said.cache:
+                if said.cache and said.lane is Lane.BATCH:
                     self._beginnings = self._beginnings or Beginnings(rules.long_tokens)
                     self._beginnings.add(self.total, said.params, said.betas)
                 self.total += 1
@@ -126,7 +126,7 @@ def _mark(copied: Copy, priming: Priming) -> None:
         for row in copied.rows():
             text = read_at(spooled, row.offset, row.size)
             request = msgspec.json.decode(text)
-            found = priming.find(request, row.betas) if row.cache else None
+            found = priming.find(request, row.betas) if row.cache and row.lane is Lane.BATCH else None
             if found is not None:
                 text = encode(marked(request, found.depth))
             offset, size = params.add(text)
@@ -152,6 +152,7 @@ def _new_request(entry: Entry, offset: int, size: int) -> NewRequest:
         rounds=entry.rounds,
         allowance=entry.rounds * entry.max_tokens,
         expect=None if entry.expect is None else entry.expect.decode(),
+        lane=entry.lane,
         cache=entry.cache,
         worst=worst_of(entry),
     )

@@ -11,7 +11,7 @@ from daemon.edges.api import Api
 from daemon.edges.clock import Bell, Clock
 from daemon.edges.spool import Body
 from daemon.edges.store import CountTaken, Store
-from daemon.errors import InDoubt, Parked, Refused, Unavailable
+from daemon.errors import InDoubt, Refused, Unavailable
 from daemon.lifecycle import State
 from daemon.model import Batch, Evidence
 from daemon.station import Station
@@ -54,29 +54,17 @@ class Sender:
         Args:
             batch: A planned one.
         """
-        cancelled, _ = await self._store.batches.cancel_wanted(batch.id)
-        if cancelled:
-            await self._store.batches.dissolve(batch)
-            return await self._store.batches.get(batch.id)
-        if wait := self._station.gate.admit():
-            if batch.trouble != self._station.gate.reason:
-                batch = await self._store.batches.note(batch, trouble=self._station.gate.reason)
-            await self._station.rest(batch, wait)
-            return batch
+        return await self._station.leave(batch, self._send_in_turn)
+
+    async def _send_in_turn(self, batch: Batch) -> Batch:
         try:
             async with self._counter:
-                sent = await self._send(batch)
+                return await self._send(batch)
         except CountTaken:
             await self._resolved.wait_at_most(PATIENCE.initial, self._clock)
             return batch
-        except Parked as trouble:
-            self._station.gate.close(str(trouble))
-            raise
         finally:
             self._resolved.ring()
-        if self._station.gate.open():
-            self._station.call_all()
-        return sent
 
     async def _send(self, batch: Batch) -> Batch:
         newest = await self._api.page(limit=1)

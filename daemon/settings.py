@@ -166,6 +166,12 @@ class Retry(Table):
     )
 
 
+class Sync(Table):
+    """`[sync]`: requests that cannot wait for a batch."""
+
+    concurrency: Annotated[Count, Field(le=48)] = Field(default=4, description="Messages under way at one time.")
+
+
 class Defaults(Table):
     """`[defaults]`: for a request that does not say."""
 
@@ -207,6 +213,7 @@ class Settings(BaseSettings):
     batch: Packing = Field(default_factory=Packing)
     poll: Poll = Field(default_factory=Poll)
     retry: Retry = Field(default_factory=Retry)
+    sync: Sync = Field(default_factory=Sync)
     defaults: Defaults = Field(default_factory=Defaults)
     budget: Budget = Field(default_factory=Budget)
     models: dict[str, ModelOverride] = Field(default_factory=dict)

@@ -1,6 +1,6 @@
 """The station: what the legs of every journey share. Here batches rest and are called."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -9,6 +9,7 @@ import structlog
 from daemon.decisions.pace import Pace
 from daemon.edges.clock import Bell, Clock
 from daemon.edges.store import Store
+from daemon.errors import Parked
 from daemon.gate import Gate
 from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, Evidence, RemoteBatch
@@ -55,6 +56,31 @@ class Station:
         """
         if bell := self._bells.get(batch_id):
             bell.ring()
+
+    async def leave(self, batch: Batch, send: Callable[[Batch], Awaitable[Batch]]) -> Batch:
+        """Send a planned batch, if nobody has cancelled it and the gate is open; else let it go, or wait.
+
+        Args:
+            batch: A planned one.
+            send: Sends it.
+        """
+        cancelled, _ = await self._store.batches.cancel_wanted(batch.id)
+        if cancelled:
+            await self._store.batches.dissolve(batch)
+            return await self._store.batches.get(batch.id)
+        if wait := self.gate.admit():
+            if batch.trouble != self.gate.reason:
+                batch = await self._store.batches.note(batch, trouble=self.gate.reason)
+            await self.rest(batch, wait)
+            return batch
+        try:
+            sent = await send(batch)
+        except Parked as trouble:
+            self.gate.close(str(trouble))
+            raise
+        if self.gate.open():
+            self.call_all()
+        return sent
 
     def call_all(self) -> None:
         """Wake all that rest."""

@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
@@ -26,7 +26,7 @@ from daemon.edges import disk, inbox
 from daemon.edges.clock import Clock
 from daemon.edges.store import DATABASE
 from daemon.intake import rules_of
-from daemon.model import Caution, Cost, Entry, Problem
+from daemon.model import Caution, Cost, Entry, Lane, Problem
 from daemon.scribe import Reading
 
 _CHUNK: Final = 1 << 19
@@ -47,6 +47,8 @@ class Finding:
     reading: Reading = field(default_factory=Reading)
     betas: set[str] = field(default_factory=set)
     long_requests: int = 0
+    express: int = 0
+    """Requests of the sync lane."""
     estimate: Estimate = field(default_factory=Estimate)
 
     @property
@@ -56,10 +58,14 @@ class Finding:
 
     @property
     def advice(self) -> str | None:
-        """What is to be said of the batch as the way to go; None where it is a good one."""
-        if not self.reading.total or self.long_requests or self.reading.total > _MANY:
-            return None
-        return "short and few: without batches it would be seconds to minutes; a batch may take 24 hours"
+        """What is to be said of the lane that was chosen; None where it is a good one (docs/costs.md)."""
+        total, about = self.reading.total, self.estimate.about()
+        if total and not self.express and not self.long_requests and total <= _MANY:
+            saving = f"{usd(about.charged)} instead of {usd(about.standard)}"
+            return f"short and few: a batch may take 24 hours, for {saving}; lane sync answers in seconds to minutes"
+        if self.express > _MANY:
+            return f"{self.express:,} requests go by lane sync: as batches they would cost half, if they can wait"
+        return None
 
     @property
     def caching(self) -> list[str]:
@@ -77,6 +83,7 @@ class Finding:
         if isinstance(said, Entry):
             self.betas.update(said.betas)
             self.long_requests += said.max_tokens > rules.long_tokens
+            self.express += said.lane is Lane.SYNC
             self.estimate.add(said)
 
 
@@ -106,7 +113,7 @@ def check(
     """
     set_up_logs(quiet=True)
     settings = chosen.settings()
-    rules = rules_of(settings)
+    rules = replace(rules_of(settings), now=Clock().now())
     findings: list[Finding] = []
     unreadable = 0
     with _progress() as progress:
@@ -176,13 +183,14 @@ def as_data(finding: Finding, history: History) -> dict[str, object]:
         "models": dict(finding.estimate.models),
         "betas": sorted(finding.betas),
         "long_requests": finding.long_requests,
+        "sync_requests": finding.express,
         "continued_requests": finding.estimate.continued,
         "errors": finding.reading.problems,
         "error_count": finding.reading.count,
         "cautions": finding.reading.cautions,
-        "worst_case_usd": _number(worst.batch),
+        "worst_case_usd": _number(worst.charged),
         "worst_case_standard_usd": _number(worst.standard),
-        "estimate_usd": _number(about.batch),
+        "estimate_usd": _number(about.charged),
         "estimate_standard_usd": _number(about.standard),
         "estimate_saving_usd": _number(_saving(about)),
         "history": [_known(kind, history) for kind in finding.estimate.kinds if history.lengths.get(kind)],
@@ -219,9 +227,11 @@ def _show(finding: Finding, history: History) -> None:
         facts.add_row("  models", cell(models))
         facts.add_row("  betas", cell(", ".join(sorted(finding.betas)) or "none"))
         facts.add_row("  long answers", f"{finding.long_requests:,}")
+        if finding.express:
+            facts.add_row("  at once", f"{finding.express:,}, by lane sync at the full price")
         facts.add_row("  continued", _continued(finding.estimate))
-        facts.add_row("  cost at most", usd(worst.batch))
-        facts.add_row("  about", f"{usd(about.batch)} if each answer takes its whole max_tokens, once")
+        facts.add_row("  cost at most", usd(worst.charged))
+        facts.add_row("  about", f"{usd(about.charged)} if each answer takes its whole max_tokens, once")
         facts.add_row("  without batches", f"{usd(about.standard)} for the same: {usd(_saving(about))} saved")
         facts.add_row("  usually", cell(_usually(finding.estimate, history)))
         for reason in finding.caching:
@@ -263,7 +273,7 @@ def _usually(estimate: Estimate, history: History) -> str:
 
 
 def _saving(cost: Cost) -> Decimal | None:
-    return None if cost.batch is None or cost.standard is None else cost.standard - cost.batch
+    return None if cost.charged is None or cost.standard is None else cost.standard - cost.charged
 
 
 def _line(remark: Problem | Caution) -> str:

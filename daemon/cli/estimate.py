@@ -14,7 +14,7 @@ from daemon.decisions.money import from_picodollars, to_picodollars, token_price
 from daemon.decisions.pricing import price
 from daemon.edges.store import look_into_store
 from daemon.errors import BatchdError
-from daemon.model import Cost, Entry, Usage
+from daemon.model import Cost, Entry, Lane, Usage
 
 BYTES_PER_TOKEN: Final = 4
 """Of usual prose; about. The tokenizer itself cannot be had offline."""
@@ -96,12 +96,12 @@ class Estimate:
     """Requests that may be continued."""
     rounds: int = 0
     """How often, at the most."""
-    _sums: dict[Kind, _Sum] = field(default_factory=dict)
+    _sums: dict[tuple[Kind, Lane], _Sum] = field(default_factory=dict)
 
     @property
     def kinds(self) -> Collection[Kind]:
         """The kinds of the requests whose price is known."""
-        return [kind for kind, whole in self._sums.items() if whole.read is not None]
+        return {kind for (kind, _), whole in self._sums.items() if whole.read is not None}
 
     def add(self, entry: Entry) -> None:
         """Count a request.
@@ -112,9 +112,9 @@ class Estimate:
         self.models[entry.model] += 1
         self.continued += entry.rounds > 0
         self.rounds = max(self.rounds, entry.rounds)
-        whole = self._sums.setdefault(Kind.of(entry.model, entry.max_tokens), _Sum())
+        whole = self._sums.setdefault((Kind.of(entry.model, entry.max_tokens), entry.lane), _Sum())
         worst = worst_of(entry)
-        read = _reading(entry.model, -(-len(entry.params) // BYTES_PER_TOKEN))
+        read = _reading(entry.model, entry.lane, -(-len(entry.params) // BYTES_PER_TOKEN))
         whole.requests += 1
         whole.worst = None if worst is None or whole.worst is None else whole.worst + worst
         whole.read = None if read is None or whole.read is None else whole.read + read
@@ -122,11 +122,14 @@ class Estimate:
 
     def worst(self) -> Cost:
         """Price a token for every byte, every answer as long as it may be, and every round of its continuation."""
-        return _total((kind.model, whole.worst) for kind, whole in self._sums.items())
+        return _total((kind.model, lane, whole.worst) for (kind, lane), whole in self._sums.items())
 
     def about(self) -> Cost:
         """Price four bytes a token, nothing cached or continued, and every answer as long as its `max_tokens`."""
-        return _total((kind.model, _with(whole, kind.model, whole.written)) for kind, whole in self._sums.items())
+        return _total(
+            (kind.model, lane, _with(whole, kind.model, lane, whole.written))
+            for (kind, lane), whole in self._sums.items()
+        )
 
     def expected(self, history: History) -> Expected:
         """Price four bytes a token, and answers as long as earlier ones to requests of the same kinds.
@@ -134,18 +137,15 @@ class Estimate:
         Args:
             history: How long those were.
         """
-        found = {kind: history.lengths.get(kind, ()) for kind in self._sums}
+        found = {kind: history.lengths.get(kind, ()) for kind, _ in self._sums}
         answers = min(map(len, found.values()), default=0)
         if answers < ENOUGH:
             return Expected(answers)
         median, high = (
             _total(
-                (
-                    kind.model,
-                    _with(self._sums[kind], kind.model, self._sums[kind].requests * percentile(lengths, share)),
-                )
-                for kind, lengths in found.items()
-            ).batch
+                (kind.model, lane, _with(whole, kind.model, lane, whole.requests * percentile(found[kind], share)))
+                for (kind, lane), whole in self._sums.items()
+            ).charged
             for share in (50, 95)
         )
         return Expected(answers, median, high)
@@ -178,44 +178,44 @@ def percentile(lengths: Sequence[int], share: int) -> int:
     return lengths[-(-len(lengths) * share // 100) - 1]
 
 
-def _reading(model: str, tokens: int) -> int | None:
+def _reading(model: str, lane: Lane, tokens: int) -> int | None:
     """Picodollars of a prompt of which nothing is cached."""
     if tokens >= _LONG_PROMPT:
-        return to_picodollars(price(Usage(input_tokens=tokens), model).batch)
-    each = _each(model)
+        return to_picodollars(price(Usage(input_tokens=tokens), model, lane).charged)
+    each = _each(model, lane)
     return None if each is None else tokens * each[0]
 
 
-def _with(whole: _Sum, model: str, written: int) -> int | None:
+def _with(whole: _Sum, model: str, lane: Lane, written: int) -> int | None:
     """Add what is written to what is read."""
-    each = _each(model)
+    each = _each(model, lane)
     return None if each is None or whole.read is None else whole.read + written * each[1]
 
 
-def _total(amounts: Iterable[tuple[str, int | None]]) -> Cost:
-    """Sum up picodollars in batches; one unknown price makes the sum unknown."""
-    batch = standard = Decimal(0)
-    for model, amount in amounts:
-        dearer = _dearer(model)
+def _total(amounts: Iterable[tuple[str, Lane, int | None]]) -> Cost:
+    """Sum up picodollars; one unknown price makes the sum unknown."""
+    charged = standard = Decimal(0)
+    for model, lane, amount in amounts:
+        dearer = _dearer(model, lane)
         if amount is None or dearer is None:
             return Cost(None, None)
-        batch += from_picodollars(amount)
+        charged += from_picodollars(amount)
         standard += from_picodollars(amount) * dearer
-    return Cost(batch, standard)
+    return Cost(charged, standard)
 
 
 @lru_cache(maxsize=256)
-def _each(model: str) -> tuple[int, int] | None:
+def _each(model: str, lane: Lane) -> tuple[int, int] | None:
     """Picodollars of a token that is read, and of one that is written."""
-    prices = token_prices(model)
+    prices = token_prices(model, lane)
     if prices is None:
         return None
     return to_picodollars(prices.input) or 0, to_picodollars(prices.output) or 0
 
 
 @lru_cache(maxsize=256)
-def _dearer(model: str) -> Decimal | None:
+def _dearer(model: str, lane: Lane) -> Decimal | None:
     """How many times as much the same tokens cost without batches."""
     kinds = (Usage(input_tokens=1_000), Usage(output_tokens=1_000), Usage(cache_write_1h_tokens=1_000))
-    costs = [price(usage, model) for usage in kinds]
-    return max((cost.standard / cost.batch for cost in costs if cost.batch and cost.standard), default=None)
+    costs = [price(usage, model, lane) for usage in kinds]
+    return max((cost.standard / cost.charged for cost in costs if cost.charged and cost.standard), default=None)

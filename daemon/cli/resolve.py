@@ -13,7 +13,7 @@ from daemon.edges.clock import Clock
 from daemon.edges.store import NotHeld, Store
 from daemon.errors import Unusable
 from daemon.lifecycle import State
-from daemon.model import BatchId, RemoteId
+from daemon.model import BatchId, Lane, RemoteId
 
 _REMOTE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 """What may stand in an address of the API; the format of its ids may change."""
@@ -71,6 +71,8 @@ async def _resolve(store: Store, *, batch: BatchId, remote: RemoteId | None, res
         raise Unusable(f"there is no batch {batch}; those that wait for an answer: {held}") from None
     if found.state is not State.HELD:
         raise Failure(f"batch {batch} is {found.state}: it waits for no answer")
+    if remote is not None and found.lane is Lane.SYNC:
+        raise Failure(f"batch {batch} is a single message, which no list shows: say --resend or --drop")
     try:
         if remote is not None:
             return await _adopt(store, batch, remote)

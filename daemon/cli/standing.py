@@ -103,7 +103,7 @@ def tables(standing: Standing, now: float) -> RenderableType:
             f"{job.total:,}",
             f"{len(each.batches):,}",
             "" if poll is None else f"in {duration(poll - now)}",
-            usd(tally.cost.batch) if tally.settled else "",
+            usd(tally.cost.charged) if tally.settled else "",
         )
     holds = [line for each in standing.jobs for line in _hold(each.job)]
     troubles = [line for batch in standing.batches for line in trouble(batch)]
@@ -140,7 +140,7 @@ def batch_table(standing: Standing, now: float) -> RenderableType:
         now: Unix seconds.
     """
     shown = _table()
-    for column in ("BATCH", "STATE", "AT THE API", "SUBMITTED", "NEXT POLL"):
+    for column in ("BATCH", "STATE", "LANE", "AT THE API", "SUBMITTED", "NEXT POLL"):
         shown.add_column(column, no_wrap=True)
     shown.add_column("REQUESTS", justify="right", no_wrap=True)
     for batch in standing.batches:
@@ -148,6 +148,7 @@ def batch_table(standing: Standing, now: float) -> RenderableType:
         shown.add_row(
             str(batch.id),
             str(batch.state),
+            str(batch.lane),
             batch.remote_id or "",
             moment(batch.submitted_at),
             "" if poll is None else f"in {duration(poll - now)}",
@@ -183,7 +184,7 @@ def job_as_data(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> dict
         },
         "batches": list(standing.batches),
         "next_poll_at": None if poll is None else timestamp(poll),
-        "cost_usd": _number(tally.cost.batch),
+        "cost_usd": _number(tally.cost.charged),
         "standard_cost_usd": _number(tally.cost.standard),
         "hold": job.hold,
         "held_until": None if job.hold_until is None else timestamp(job.hold_until),
@@ -206,6 +207,7 @@ def batch_as_data(batch: Batch, jobs: list[str]) -> dict[str, object]:
     return {
         "batch": batch.id,
         "state": batch.state,
+        "lane": batch.lane,
         "remote_id": batch.remote_id,
         "evidence": batch.evidence,
         "requests": batch.count,

@@ -82,7 +82,9 @@ class _Lines:
         batches = {batch.id: batch for batch in standing.batches}
         for each in standing.jobs:
             complete = each.tally.verdicts.get(Verdict.COMPLETE, 0)
-            line = f"{state(each, batches)}, {complete:,} of {each.job.total:,} complete, {usd(each.tally.cost.batch)}"
+            line = (
+                f"{state(each, batches)}, {complete:,} of {each.job.total:,} complete, {usd(each.tally.cost.charged)}"
+            )
             if self._told.get(each.job.name) != line:
                 self._told[each.job.name] = line
                 self._console.print(cell(f"{each.job.name}: {line}"))

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from daemon.decisions.bargain import Prices
 from daemon.decisions.pricing import price
-from daemon.model import Entry, JobId, RequestId, Usage, Waiting
+from daemon.model import Entry, JobId, Lane, RequestId, Usage, Waiting
 
 PICO = Decimal(10) ** 12
 """The dearest token costs 0.00005 USD and the cheapest cached one a few billionths: all are whole picodollars."""
@@ -44,7 +44,7 @@ def from_picodollars(stored: int) -> Decimal:
 
 
 def worst_of(entry: Entry) -> int | None:
-    """Bound what a request can cost in batches, before anything of it was sent.
+    """Bound what a request can cost, before anything of it was sent.
 
     Args:
         entry: A checked one.
@@ -54,11 +54,14 @@ def worst_of(entry: Entry) -> int | None:
     """
     # What may be given a breakpoint is reckoned as if it had one.
     params = entry.params + _BREAKPOINT if entry.cache else entry.params
-    return worst_case(params, entry.model, entry.max_tokens, entry.rounds, entry.rounds * entry.max_tokens)
+    allowance = entry.rounds * entry.max_tokens
+    return worst_case(params, entry.model, entry.max_tokens, entry.rounds, allowance, lane=entry.lane)
 
 
-def worst_case(params: bytes, model: str, max_tokens: int, rounds: int = 0, allowance: int = 0) -> int | None:
-    """Bound what a request can cost in batches, all rounds of its continuation included.
+def worst_case(  # noqa: PLR0913  each makes it dearer
+    params: bytes, model: str, max_tokens: int, rounds: int = 0, allowance: int = 0, *, lane: Lane = Lane.BATCH
+) -> int | None:
+    """Bound what a request can cost, all rounds of its continuation included.
 
     What is written is bounded by `max_tokens + allowance`. What is read is the params in each round, and in each but
     the first the text so far: at the most what the first wrote, and from then on all that may be written.
@@ -69,26 +72,28 @@ def worst_case(params: bytes, model: str, max_tokens: int, rounds: int = 0, allo
         max_tokens: Of the next round.
         rounds: How many more may follow it.
         allowance: Tokens that those may write together.
+        lane: By which it is sent.
 
     Returns:
         Picodollars; None where the price is not known.
     """
     repeated = max_tokens + (rounds - 1) * (max_tokens + allowance) if rounds else 0
     read = len(params) * (rounds + 1) + repeated + rounds * _ROUND_PROMPT
-    prices = _prices(model, caches=_CACHES in params or rounds > 0, long=read >= _LONG_PROMPT)
+    prices = _prices(model, caches=_CACHES in params or rounds > 0, long=read >= _LONG_PROMPT, lane=lane)
     if prices is None:
         return None
     reading, writing = prices
     return read * reading + (max_tokens + allowance) * writing
 
 
-def token_prices(model: str) -> Prices | None:
-    """Say what a token costs in a batch, read and written; None where that is not known.
+def token_prices(model: str, lane: Lane = Lane.BATCH) -> Prices | None:
+    """Say what a token costs, read and written; None where that is not known.
 
     Args:
         model: Its id.
+        lane: By which it is sent.
     """
-    prices = _prices(model, caches=False, long=False)
+    prices = _prices(model, caches=False, long=False, lane=lane)
     return None if prices is None else Prices(from_picodollars(prices[0]), from_picodollars(prices[1]))
 
 
@@ -111,18 +116,18 @@ def cache_prices(model: str) -> CachePrices | None:
         model: Its id.
     """
     kinds = (Usage(input_tokens=1), Usage(cache_write_1h_tokens=1), Usage(cache_read_input_tokens=1))
-    plain, write, hit = (price(usage, model).batch for usage in kinds)
+    plain, write, hit = (price(usage, model).charged for usage in kinds)
     return None if plain is None or write is None or hit is None else CachePrices(plain, write, hit)
 
 
 @lru_cache(maxsize=256)
-def _prices(model: str, *, caches: bool, long: bool) -> tuple[int, int] | None:
+def _prices(model: str, *, caches: bool, long: bool, lane: Lane) -> tuple[int, int] | None:
     """Picodollars of an input token, the dearest way it may be charged, and of an output token."""
     tokens = 1_000_000 if long else 1
     usage = Usage(cache_write_1h_tokens=tokens) if caches else Usage(input_tokens=tokens)
     beside = Usage(input_tokens=tokens, output_tokens=1_000_000)
-    reading, whole = price(usage, model).batch, price(beside, model).batch
-    alone = price(Usage(input_tokens=tokens), model).batch
+    reading, whole = price(usage, model, lane).charged, price(beside, model, lane).charged
+    alone = price(Usage(input_tokens=tokens), model, lane).charged
     if reading is None or whole is None or alone is None:
         return None
     return int(reading * PICO) // tokens, int((whole - alone) * PICO) // 1_000_000

@@ -2,9 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
-from daemon.model import Plan, RequestId, Waiting
+from daemon.model import Lane, Plan, RequestId, Waiting
 
 ROW_OVERHEAD = 96
 """Bytes a request takes in the body besides its params: braces, keys and the wire's custom_id (at most 64)."""
@@ -51,7 +50,7 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
     unresolved: Collection[int] = (),
     more: bool = False,
 ) -> Iterator[Plan]:
-    """Cut waiting requests into batches, first come first served.
+    """Cut waiting requests into batches, first come first served; those of the sync lane travel alone, at once.
 
     Requests travel together when they have the same betas (a beta belongs to a whole batch), are both long or
     both not, and are of one cohort. A batch leaves when it is full or when its oldest request has waited
@@ -68,7 +67,13 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
     """
     counts = set(unresolved)
     loads: dict[tuple[tuple[str, ...], bool, str], _Load] = {}
-    for request in islice(waiting, max(room, 0)):
+    for request in waiting:
+        if request.lane is Lane.SYNC:
+            yield Plan((request.id,), request.betas, request.size + ROW_OVERHEAD, Lane.SYNC)
+            continue
+        if room <= 0:
+            continue
+        room -= 1
         long = request.max_tokens > limits.long_tokens
         trip = (request.betas, long, request.cohort)
         load = loads.get(trip)

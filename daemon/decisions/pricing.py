@@ -10,7 +10,7 @@ from functools import lru_cache
 import genai_prices
 from genai_prices.types import ModelPrice
 
-from daemon.model import Cost, Usage
+from daemon.model import Cost, Lane, Usage
 
 _PROVIDER = "anthropic"
 _BATCH = {"processing": "batch"}
@@ -20,7 +20,7 @@ _SAME_PRICE = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude
 """Models that genai-prices 0.2.3 does not know, and whose price is another's (API.md, the table of models)."""
 
 
-def price(usage: Usage, model: str, at: datetime | None = None) -> Cost:
+def price(usage: Usage, model: str, lane: Lane = Lane.BATCH, at: datetime | None = None) -> Cost:
     """Price the tokens of one request: tiers go by the length of its own prompt, so sums must be made afterwards.
 
     What a request costs beside its tokens (web searches, a regional surcharge) is not in `Usage` and not priced.
@@ -28,6 +28,7 @@ def price(usage: Usage, model: str, at: datetime | None = None) -> Cost:
     Args:
         usage: The tokens of one answer.
         model: The model's id, as the API names it.
+        lane: By which it was answered.
         at: When it was answered; None for the newest prices known, among them announced ones.
 
     Returns:
@@ -40,6 +41,8 @@ def price(usage: Usage, model: str, at: datetime | None = None) -> Cost:
         return Cost(None, None)
     tokens = _tokens(usage)
     standard = genai_prices.calc_price(tokens, known, provider_id=_PROVIDER, genai_request_timestamp=when)
+    if lane is Lane.SYNC:
+        return Cost(standard.total_price, standard.total_price)
     batch = genai_prices.calc_price(
         tokens, known, provider_id=_PROVIDER, genai_request_timestamp=when, price_context=_BATCH
     )
@@ -47,20 +50,21 @@ def price(usage: Usage, model: str, at: datetime | None = None) -> Cost:
     return Cost(batch.total_price if discounted else None, standard.total_price)
 
 
-def saved_by_cache(usage: Usage, model: str) -> Decimal | None:
+def saved_by_cache(usage: Usage, model: str, lane: Lane = Lane.BATCH) -> Decimal | None:
     """Say by how much the prompt cache made an answer cheaper; less than nothing where it wrote more than was read.
 
     Args:
         usage: The tokens of one answer.
         model: The model's id.
+        lane: By which it was answered.
 
     Returns:
-        USD at the batch price; None where that is not known.
+        USD; None where the price is not known.
     """
     if not any(_cached(usage)):
         return Decimal(0)
     plain = Usage(input_tokens=usage.input_tokens + sum(_cached(usage)), output_tokens=usage.output_tokens)
-    uncached, charged = price(plain, model).batch, price(usage, model).batch
+    uncached, charged = price(plain, model, lane).charged, price(usage, model, lane).charged
     return None if uncached is None or charged is None else uncached - charged
 
 

@@ -8,14 +8,14 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
-from daemon.decisions import expectation
+from daemon.decisions import expectation, lanes
 from daemon.decisions.catalogue import Catalogue
 from daemon.decisions.fit import fit, too_many_breakpoints
 from daemon.decisions.jsonscan import Broken
 from daemon.decisions.naming import LONGEST_ID, Names
 from daemon.decisions.shape import PARAMETERS, Check, check, mapping, yes_or_no
 from daemon.decisions.strictjson import MOST_FLAWS, Flaw, Flawed, Json, encode, member
-from daemon.model import Caution, Entry, Problem, Terms
+from daemon.model import Caution, Entry, Lane, Problem, Terms
 
 Said: TypeAlias = Entry | Problem | Caution | Terms
 """What a job file turns out to hold, piece by piece; one Problem, and the file is refused whole."""
@@ -43,6 +43,8 @@ class Rules:
     """Bytes of one request, as it stands in the file and as it goes out; the API's own limit for a message."""
     max_requests: int = 1_000_000
     """Requests of one file."""
+    now: float = 0.0
+    """Unix seconds, against which deadlines are held."""
 
 
 def _betas(value: Json, path: str) -> Iterator[Flaw]:
@@ -91,6 +93,8 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         "continue": _rounds,
         "expect": expectation.check,
         "cache": _cache,
+        "lane": lanes.check_lane,
+        "needed_by": lanes.check_needed_by,
     }
 )
 """The settings of a job or a request, each with its check. A new one is a line here, and a use of it in `Requests`."""
@@ -120,12 +124,14 @@ class _Settings(NamedTuple):
     rounds: int | None
     expect: Json
     cache: str | None
+    lane: str | None
+    needed_by: str | None
     flaws: list[Flaw]
     unsound: frozenset[str] = frozenset()
     """The parameters of the API among the flawed ones."""
 
 
-_NOTHING: Final = _Settings("job", {}, {}, (), None, None, None, None, None, [])
+_NOTHING: Final = _Settings("job", {}, {}, (), None, None, None, None, None, None, None, [])
 
 
 class Requests:
@@ -235,7 +241,10 @@ class Requests:
     def _finish(self, line: int, custom_id: str, name: str, own: _Settings, params: dict[str, Json]) -> Iterator[Said]:
         """Hold a request against its model, and serialize it."""
         asked = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
+        lane, remark, unfit = self._lane(params, asked, own)
         flaws, cautions, betas = fit(params, asked, self._rules.catalogue)
+        flaws += unfit
+        cautions += remark
         body = b""
         try:
             body = encode(params)
@@ -265,17 +274,33 @@ class Requests:
                 betas=betas,
                 documents=documents,
                 budget=own.budget,
-                rounds=_first_said(own.rounds, self._job.rounds, self._rounds_of(params["max_tokens"])),
+                rounds=_first_said(own.rounds, self._job.rounds, self._rounds_of(params["max_tokens"], lane)),
                 expect=encode(expect) if (expect := _first_said(own.expect, self._job.expect, {})) else None,
+                lane=lane,
                 cache=_first_said(own.cache, self._job.cache, "off") == "auto",
             )
 
-    def _rounds_of(self, max_tokens: int) -> int:
-        return _ROUNDS_OF_LONG if max_tokens > self._rules.long_tokens else 0
+    def _lane(
+        self, params: dict[str, Json], betas: tuple[str, ...], own: _Settings
+    ) -> tuple[Lane, list[Flaw], list[Flaw]]:
+        """Say by which lane a request goes, what its user should know of that, and what is wrong with it."""
+        facts, max_tokens = self._rules.catalogue.find(params["model"]), params["max_tokens"]
+        needed_by = _first_said(own.needed_by, self._job.needed_by, None)
+        lane = lanes.choose(_first_said(own.lane, self._job.lane, None), needed_by, max_tokens, facts, self._rules.now)
+        said = lanes.caution(lane, needed_by, max_tokens, facts, self._rules.now)
+        return lane, [Flaw("needed_by", said)] if said else [], list(lanes.check_fit(lane, max_tokens, betas, facts))
+
+    def _rounds_of(self, max_tokens: int, lane: Lane) -> int:
+        """A stream may break off at any length, and what came of it is paid for."""
+        return _ROUNDS_OF_LONG if max_tokens > self._rules.long_tokens or lane is Lane.SYNC else 0
 
     def _place(self, path: str, own: _Settings) -> str:
         """Tell where in the file a merged parameter came from."""
         key = re.split(r"[.\[]", path, maxsplit=1)[0]
+        beside = {"needed_by": (own.needed_by, self._job.needed_by), "betas": (own.betas, self._job.betas)}
+        if key in beside:
+            of_request, of_job = beside[key]
+            return path if of_request else f"job.{path}" if of_job else f"api.{path}"
         places = (
             (own.path, own.params),
             ("", own.shortcuts),
@@ -329,6 +354,8 @@ def _read_settings(
         rounds=None if "continue" in unsound else found.get("continue"),
         expect=None if "expect" in unsound else found.get("expect"),
         cache=None if "cache" in unsound else found.get("cache"),
+        lane=None if "lane" in unsound else found.get("lane"),
+        needed_by=None if "needed_by" in unsound else found.get("needed_by"),
         flaws=flaws,
         unsound=frozenset(unsound),
     )

@@ -68,6 +68,8 @@ def _judge_stop(stop_reason: str | None) -> Outcome:
         return Outcome(Verdict.TRUNCATED, f"cut short: stop_reason {stop_reason}")
     if stop_reason == "refusal":
         return Outcome(Verdict.REFUSED, "the model declined: stop_reason refusal")
+    if stop_reason is None:
+        return Outcome(Verdict.TRUNCATED, "it broke off before its end, for no reason of the model's")
     # A reason nobody here knows does not show that the document is whole, so it is not called so.
     return Outcome(Verdict.PAUSED, f"the turn was not ended: stop_reason {stop_reason}")
 

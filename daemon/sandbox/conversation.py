@@ -73,7 +73,7 @@ def weigh(params: Mapping[str, object]) -> Weight:
     Args:
         params: Of the Messages API; anything malformed is left out.
     """
-    running = hashlib.sha256()
+    running = hashlib.sha256(str(params.get("model")).encode())
     characters = 0
     found: list[Breakpoint] = []
     last: tuple[bytes, int] = (b"", 0)

@@ -54,9 +54,9 @@ def charged(books: dict[str, dict[str, int]], batches: list[str], model: str) ->
     assert not tokens["cache_creation_input_tokens"]
     assert not tokens["cache_read_input_tokens"]
     cost = price(Usage(input_tokens=tokens["input_tokens"], output_tokens=tokens["output_tokens"]), model)
-    assert cost.batch is not None
+    assert cost.charged is not None
     assert cost.standard is not None
-    return cost.batch, cost.standard
+    return cost.charged, cost.standard
 
 
 def told(batchd: Installation, by: str) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ from daemon.edges.store import CountTaken, Stale, Store
 from daemon.errors import Gone, InDoubt, Unavailable
 from daemon.finder import Finder
 from daemon.lifecycle import State, may_follow
-from daemon.model import Batch, BatchId, Counts, Evidence, RemoteBatch, RemoteId
+from daemon.model import Batch, BatchId, Counts, Evidence, Lane, RemoteBatch, RemoteId
 from daemon.poller import Poller
 from daemon.sender import Sender
 from daemon.station import Station
@@ -297,7 +297,7 @@ async def _one_life(world: World) -> None:
         State.PROCESSING: Poller(store, api, world.clock, station, pace).poll,
         State.ENDED: world.collect,
     }
-    courier = Courier(store, world.clock, station, journey)
+    courier = Courier(store, world.clock, station, {Lane.BATCH: journey})
     async with anyio.create_task_group() as tasks:
         world.kill = tasks.cancel_scope.cancel
         for batch in list(world.batches.values()):

@@ -108,6 +108,11 @@ class House:
         """How often each request was taken by the API."""
         return self.server.ledger.accepted()
 
+    def assert_nothing_of_messages_twice(self) -> None:
+        """No message of the sync lane was sent again as it was."""
+        digests = Counter(each.digest for each in self.server.ledger.messages())
+        assert set(digests.values()) <= {1}, "a message was paid for twice"
+
     def assert_nothing_twice(self) -> None:
         assert set(self.accepted().values()) <= {1}, "a request was sent twice"
         assert set(self.server.ledger.billed().values()) <= {1}, "a request was paid for twice"

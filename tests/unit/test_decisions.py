@@ -91,7 +91,7 @@ def test_what_another_of_ours_holds_without_proof_may_be_ours_so_nothing_is_sent
         (Result("succeeded", "refusal"), Verdict.REFUSED),
         (Result("succeeded", "pause_turn"), Verdict.PAUSED),
         (Result("succeeded", "something_new"), Verdict.PAUSED),
-        (Result("succeeded", None), Verdict.PAUSED),
+        (Result("succeeded", None), Verdict.TRUNCATED),
         (Result("errored", error_type="invalid_request_error"), Verdict.ERRORED),
         (Result("errored", error_type="billing_error"), Verdict.ERRORED),
         (Result("errored", error_type=None), Verdict.ERRORED),

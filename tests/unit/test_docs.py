@@ -150,7 +150,7 @@ def test_the_figures_of_the_articles_example_are_those_of_the_price_list() -> No
     rows = re.findall(r"\| ([\d,]+) \| \$([\d.]+) \| \$([\d.]+) \| ([\d.]+) % \|", page)
     assert len(rows) == len(ways)
     for (prompt, costs), row in zip(ways, rows, strict=True):
-        batch = price(Usage(prompt, 150_000), "claude-sonnet-4-6").batch
+        batch = price(Usage(prompt, 150_000), "claude-sonnet-4-6").charged
         assert batch is not None
         assert row == (f"{prompt:,}", f"{costs:.4f}", f"{batch:.4f}", f"{100 * (1 - batch / costs):.1f}")
 

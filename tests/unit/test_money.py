@@ -32,7 +32,7 @@ def test_amounts_come_back_exactly() -> None:
 @pytest.mark.parametrize("size", [10, 5_000, 99_999, 150_000, 900_000])
 def test_no_answer_costs_more_than_the_worst_case(model: str, size: int) -> None:
     worst = worst_case(b"x" * size, model, 64_000)
-    dearest = price(Usage(input_tokens=size, output_tokens=64_000), model).batch
+    dearest = price(Usage(input_tokens=size, output_tokens=64_000), model).charged
     assert worst is not None
     assert dearest is not None
     assert from_picodollars(worst) >= dearest
@@ -41,7 +41,7 @@ def test_no_answer_costs_more_than_the_worst_case(model: str, size: int) -> None
 def test_the_worst_case_holds_for_every_round_with_the_text_so_far_read_again() -> None:
     worst = worst_case(b"x" * 1_000, "claude-sonnet-4-6", 10_000, rounds=2, allowance=20_000)
     really = sum(
-        price(Usage(cache_write_1h_tokens=1_000 + k * 10_000, output_tokens=10_000), "claude-sonnet-4-6").batch or 0
+        price(Usage(cache_write_1h_tokens=1_000 + k * 10_000, output_tokens=10_000), "claude-sonnet-4-6").charged or 0
         for k in range(3)
     )
     assert worst is not None

@@ -46,14 +46,14 @@ def test_every_kind_of_token_costs_what_the_table_says(model: str, price_in: str
         (Usage(cache_write_1h_tokens=few), per_token * 2),
     ]:
         cost = price(usage, model)
-        assert cost.batch == expected * few
+        assert cost.charged == expected * few
         assert cost.standard == expected * few * 2
 
 
 def test_all_kinds_together_are_the_sum() -> None:
     cost = price(Usage(1_000, 2_000, 3_000, 4_000, 5_000), "claude-sonnet-4-6")
     per_input = Decimal("1.50") / MILLION
-    assert cost.batch == per_input * (1_000 + 300 + 5_000 + 10_000) + Decimal("7.50") / MILLION * 2_000
+    assert cost.charged == per_input * (1_000 + 300 + 5_000 + 10_000) + Decimal("7.50") / MILLION * 2_000
 
 
 @pytest.mark.parametrize(
@@ -67,9 +67,9 @@ def test_the_tier_goes_by_the_whole_prompt_with_what_was_cached(
     model: str, limit: int, below: tuple[str, str], above: tuple[str, str]
 ) -> None:
     at_limit = price(Usage(limit - 1_000, 100, cache_write_1h_tokens=1_000), model)
-    assert at_limit.batch == (Decimal(below[0]) * (limit + 1_000) + Decimal(below[1]) * 100) / MILLION
+    assert at_limit.charged == (Decimal(below[0]) * (limit + 1_000) + Decimal(below[1]) * 100) / MILLION
     over = price(Usage(limit - 999, 100, cache_write_1h_tokens=1_000), model)
-    assert over.batch == (Decimal(above[0]) * (limit + 1_001) + Decimal(above[1]) * 100) / MILLION
+    assert over.charged == (Decimal(above[0]) * (limit + 1_001) + Decimal(above[1]) * 100) / MILLION
 
 
 @pytest.mark.parametrize("model", ["claude-opus-9", "gpt-5", "", "claude"])
@@ -83,7 +83,7 @@ def test_a_model_without_a_batch_price_has_only_the_standard_one() -> None:
 
 
 def test_a_batch_price_that_begins_later_is_not_yet_known() -> None:
-    before = price(Usage(input_tokens=MILLION), "claude-opus-5-5", datetime(2026, 10, 1, tzinfo=UTC))
+    before = price(Usage(input_tokens=MILLION), "claude-opus-5-5", at=datetime(2026, 10, 1, tzinfo=UTC))
     assert before == Cost(None, Decimal(4))
 
 
@@ -102,7 +102,7 @@ def test_a_dated_id_costs_as_its_model() -> None:
 
 
 def test_large_sums_are_exact() -> None:
-    assert price(Usage(123_456_789, 987_654_321), "claude-opus-5-5").batch == Decimal("10123.456788")
+    assert price(Usage(123_456_789, 987_654_321), "claude-opus-5-5").charged == Decimal("10123.456788")
 
 
 def test_prices_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_prices_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("network")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    assert price(Usage(1), "claude-opus-5-5").batch is not None
+    assert price(Usage(1), "claude-opus-5-5").charged is not None
 
 
 def test_a_thousand_prices_take_less_than_a_second() -> None:

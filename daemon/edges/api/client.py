@@ -15,7 +15,7 @@ import httpx2
 import msgspec
 
 from daemon.edges.api.answers import BatchAnswer, Page, PageAnswer, decoded, remote_of
-from daemon.edges.api.troubles import create_trouble, date_of, reading, sending
+from daemon.edges.api.troubles import create_trouble, date_of, message_trouble, reading, sending
 from daemon.edges.api.turnstile import Turnstile
 from daemon.edges.clock import Clock
 from daemon.errors import Unusable
@@ -99,6 +99,38 @@ class Api:
                     options={"headers": headers, "max_retries": 0},
                 )
             return remote_of(decoded(response, BatchAnswer), response)
+
+    @asynccontextmanager
+    async def converse(self, body: bytes, betas: tuple[str, ...]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Send a single message, once, and open its answer as a stream of bytes.
+
+        Args:
+            body: The JSON, with `stream` in it.
+            betas: Beta headers.
+
+        Raises:
+            Refused: The API will never take it.
+            Parked: Key or money; nothing was begun.
+            Unavailable: Not now; the API says so itself, or was not reached.
+            InDoubt: Nobody knows what was begun, or the answer was cut off.
+        """
+        headers = {"content-type": "application/json"} | ({"anthropic-beta": ",".join(betas)} if betas else {})
+        with sending("message", message_trouble):
+            async with self._turnstile.passage():
+                stream: object = await self._client.post(
+                    "/v1/messages",
+                    content=body,
+                    cast_to=httpx2.Response,
+                    options={"headers": headers, "max_retries": 0},
+                    stream=True,
+                    stream_cls=anthropic.AsyncStream[Any],
+                )
+            response = cast("httpx2.Response", stream)
+            try:
+                yield response.aiter_bytes()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
 
     async def retrieve(self, remote: RemoteId) -> RemoteBatch:
         """Ask after a batch.

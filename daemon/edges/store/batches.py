@@ -13,6 +13,7 @@ from daemon.model import (
     BatchId,
     Evidence,
     JobId,
+    Lane,
     Place,
     Plan,
     RemoteId,
@@ -38,7 +39,7 @@ class Batches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def waiting(self, most: int) -> list[Waiting]:
+    async def waiting(self, most: int, lane: Lane | None = None) -> list[Waiting]:
         """List the requests that wait for a trip, oldest first.
 
         Those of a held job wait for more than that, and so does who shares a beginning with one that goes first: until
@@ -46,29 +47,43 @@ class Batches:
 
         Args:
             most: How many at the most.
+            lane: Only those of this lane; None for all.
         """
         return await self._database.values(
             _waiting,
             """SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, cohort, since, job, worst,
-                   requests.budget
+                   requests.budget, lane
                FROM requests JOIN jobs ON jobs.id = job
                WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from)
+                 AND (?1 IS NULL OR lane = ?1)
                  AND (first IS NULL OR first = requests.id OR EXISTS (
                      SELECT 1 FROM requests AS primer
                      WHERE primer.id = requests.first AND (primer.verdict IS NOT NULL OR primer.round > 0)))
-               ORDER BY requests.id LIMIT ?""",
+               ORDER BY requests.id LIMIT ?2""",
+            lane,
             most,
         )
 
     async def queued(self) -> int:
         """Count the requests in unfinished batches, planned ones included."""
-        row = await self._database.row(f"SELECT total(count) AS n FROM batches WHERE {_UNFINISHED}")  # noqa: S608
+        row = await self._database.row(
+            f"SELECT total(count) AS n FROM batches WHERE lane = 'batch' AND {_UNFINISHED}"  # noqa: S608  own text
+        )
         return 0 if row is None else int(row["n"])
 
     async def unresolved_counts(self) -> list[int]:
         """List the counts of the batches whose create is still to be sent or answered."""
-        rows = await self._database.rows("SELECT count FROM batches WHERE state IN ('planned', 'intended')")
+        rows = await self._database.rows(
+            "SELECT count FROM batches WHERE state IN ('planned', 'intended') AND lane = 'batch'"
+        )
         return [row["count"] for row in rows]
+
+    async def conversations(self) -> int:
+        """Count the messages that are to be sent, under way, or to be delivered by themselves."""
+        row = await self._database.row(
+            "SELECT count(*) AS n FROM batches WHERE lane = 'sync' AND state IN ('planned', 'intended', 'ended')"
+        )
+        return 0 if row is None else int(row["n"])
 
     async def plan(self, plans: Sequence[Plan], *, now: float, nonce: Callable[[], str]) -> None:
         """Put waiting requests on their trips, all in one commit.
@@ -85,6 +100,7 @@ class Batches:
                     db,
                     "batches",
                     state=State.PLANNED,
+                    lane=plan.lane,
                     betas=",".join(plan.betas),
                     count=len(plan.requests),
                     size=plan.size,
@@ -348,6 +364,7 @@ def _waiting(row: Row) -> Waiting:
         job=JobId(row["job"]),
         worst=row["worst"],
         budget=row["budget"],
+        lane=Lane(row["lane"]),
     )
 
 
@@ -356,6 +373,7 @@ def _batch(row: Row) -> Batch:
     return Batch(
         id=BatchId(row["id"]),
         state=State(row["state"]),
+        lane=Lane(row["lane"]),
         betas=_split(row["betas"]),
         count=row["count"],
         size=row["size"],

@@ -7,7 +7,7 @@ import aiosqlite
 
 from daemon.decisions.money import to_picodollars
 from daemon.edges.store.database import Database, many, update
-from daemon.model import Batch, BatchId, Delivery, JobId, RequestId, Seat
+from daemon.model import Batch, BatchId, Delivery, JobId, Lane, RequestId, Seat
 
 LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL"
 """What waits for money is tried again."""
@@ -31,6 +31,7 @@ class Deliveries:
         found = await self._database.rows(
             f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name,
                     model, documents, cancel_wanted, claim, offset, requests.size, max_tokens, requests.betas, expect,
+                    requests.lane,
                     round, rounds, allowance, worst,
                     (SELECT total(output_tokens) FROM trips AS t WHERE t.request = requests.id) AS written,
                     (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
@@ -58,6 +59,7 @@ class Deliveries:
                 max_tokens=r["max_tokens"],
                 betas=tuple(filter(None, r["betas"].split(","))),
                 expect=r["expect"],
+                lane=Lane(r["lane"]),
                 round=r["round"],
                 rounds=r["rounds"],
                 allowance=r["allowance"],
@@ -98,7 +100,7 @@ class Deliveries:
                 (
                     (d.outcome, d.usage.input_tokens, d.usage.output_tokens, d.usage.cache_read_input_tokens)
                     + (d.usage.cache_write_5m_tokens, d.usage.cache_write_1h_tokens)
-                    + (to_picodollars(d.cost.batch), to_picodollars(d.cost.standard), to_picodollars(d.saved))
+                    + (to_picodollars(d.cost.charged), to_picodollars(d.cost.standard), to_picodollars(d.saved))
                     + (d.stop_reason, batch.id, d.row)
                     for d in deliveries
                 ),

@@ -8,7 +8,7 @@ import aiosqlite
 
 from daemon.decisions.money import from_picodollars
 from daemon.edges.store.database import Database, Row, insert, many, update
-from daemon.model import Cost, Job, JobId, Usage, Verdict
+from daemon.model import Cost, Job, JobId, Lane, Usage, Verdict
 
 PRIMER = "primer"
 """The cohort of those that go first, and so wait for no company."""
@@ -35,6 +35,7 @@ class NewRequest:
     rounds: int = 0
     allowance: int = 0
     expect: str | None = None
+    lane: Lane = Lane.BATCH
     cache: bool = False
     first: int | None = None
     """The row of the file that goes before it, and leaves in the cache what both begin with; or its own."""
@@ -105,12 +106,12 @@ class Jobs:
                 db,
                 """INSERT INTO requests
                        (job, custom_id, name, model, max_tokens, betas, documents, offset, size, since,
-                        worst, budget, rounds, allowance, expect, cache, first, cohort)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                        worst, budget, rounds, allowance, expect, lane, cache, first, cohort)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     (job, r.custom_id, r.name, r.model, r.max_tokens, ",".join(r.betas), r.documents)
                     + (r.offset, r.size, received_at, r.worst, r.budget, r.rounds, r.allowance, r.expect)
-                    + (r.cache, r.first, PRIMER if r.first == row else "")
+                    + (r.lane, r.cache, r.first, PRIMER if r.first == row else "")
                     for row, r in enumerate(requests)
                 ),
             )

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from daemon.decisions.money import from_picodollars
 from daemon.edges.store.database import Database, Row
 from daemon.edges.store.jobs import SPENT, cost_of, usage_of
-from daemon.model import JobId, ReportRow, Verdict
+from daemon.model import JobId, Lane, ReportRow, Verdict
 
 PAGE = 1000
 """Rows of a report that are read at one time."""
@@ -37,7 +37,7 @@ class Reports:
                             SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
                         )) AS chain
                     FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
-                              betas, documents, expect, budget, cache, first, rounds + round AS continued
+                              betas, documents, expect, budget, lane, cache, first, rounds + round AS continued
                           FROM requests
                           WHERE job = ? AND id > ? AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r
                     LEFT JOIN trips ON trips.request = r.id
@@ -80,6 +80,8 @@ def _settings(row: Row) -> dict[str, object]:
         said["betas"] = row["betas"].split(",")
     if not row["documents"]:
         said["documents"] = False
+    if row["lane"] != Lane.BATCH:
+        said["lane"] = row["lane"]
     if row["cache"]:
         said["cache"] = "auto"
     if row["expect"] is not None:

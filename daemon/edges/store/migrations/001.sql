@@ -27,6 +27,7 @@ CREATE TABLE batches (
     state         TEXT    NOT NULL CHECK (
         state IN ('planned', 'intended', 'processing', 'ended', 'settled', 'held', 'dissolved')
     ),
+    lane          TEXT    NOT NULL DEFAULT 'batch' CHECK (lane IN ('batch', 'sync')),
     betas         TEXT    NOT NULL,                         -- comma-separated, sorted
     count         INTEGER NOT NULL CHECK (count > 0),
     size          INTEGER NOT NULL CHECK (size > 0),
@@ -55,7 +56,8 @@ CREATE TABLE batches (
 CREATE INDEX batches_unfinished ON batches (state, id) WHERE state NOT IN ('settled', 'dissolved');
 -- The count is the only fingerprint that the API's list shows: no batch is sent while another of its count is unresolved.
 -- One that had to give back another's comes on top, or two that hold each other's would wait for each other for ever.
-CREATE UNIQUE INDEX batches_unresolved ON batches (count) WHERE state = 'intended' AND NOT gave_back;
+CREATE UNIQUE INDEX batches_unresolved ON batches (count)
+    WHERE state = 'intended' AND NOT gave_back AND lane = 'batch';
 
 CREATE TABLE requests (
     id         INTEGER PRIMARY KEY,
@@ -78,6 +80,7 @@ CREATE TABLE requests (
     sent_offset INTEGER,                                           -- of a further round's params; NULL: the first's
     sent_size   INTEGER,
     expect     TEXT,
+    lane       TEXT    NOT NULL DEFAULT 'batch' CHECK (lane IN ('batch', 'sync')),
     cache      INTEGER NOT NULL DEFAULT 0 CHECK (cache IN (0, 1)),
     first      INTEGER REFERENCES requests (id) DEFERRABLE INITIALLY DEFERRED,  -- goes before it, or is it itself
     forgiven   INTEGER NOT NULL DEFAULT 0,                  -- trips that `batchd retry` does not count
