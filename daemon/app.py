@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from daemon.closing import Closing, state_of
 from daemon.collector import Collector, Results
-from daemon.courier import Courier, Legs
+from daemon.courier import Courier
 from daemon.decisions.money import to_picodollars
 from daemon.decisions.pace import Pace
 from daemon.decisions.plan import Limits
@@ -38,7 +38,8 @@ from daemon.patience import patiently
 from daemon.poller import Poller
 from daemon.sender import Sender
 from daemon.settings import Settings
-from daemon.station import Station
+from daemon.station import Legs, Station
+from daemon.weigher import Weigher
 
 log = structlog.get_logger()
 
@@ -179,6 +180,7 @@ class Daemon:
         }
         self._courier = Courier(store, clock, self._station, journeys)
         self._transcripts = transcripts
+        self._weigher = Weigher(store, api, clock, places.spool)
         self._holding = Holding(store, places.outbox)
         self._closing = Closing(store, clock, places.outbox, places.spool)
 
@@ -222,6 +224,8 @@ class Daemon:
             self._start(tasks, ("job", job.id), partial(self._reopen, job))
         leaves_in = await self._packer.pack()
         await self._holding.show()
+        for held in await self._weigher.due():
+            self._start(tasks, ("request", held.id), partial(self._weigher.weigh, held))
         for batch in await self._store.batches.live_ids():
             self._start(tasks, ("batch", batch), partial(self._courier.carry, batch))
         for batch in await self._store.batches.to_cancel():

@@ -3,8 +3,7 @@
 To resume is to start: every leg takes the batch up from where the store says it stands, and may be repeated.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 
 import structlog
 
@@ -12,16 +11,10 @@ from daemon.decisions.pace import PARKED, PATIENCE, Pace
 from daemon.edges.clock import Clock
 from daemon.edges.store import Stale, Store
 from daemon.errors import BatchdError, Parked, Unavailable, Unusable, where
-from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, Lane
-from daemon.station import Station
+from daemon.station import Leg, Legs, Station
 
 log = structlog.get_logger()
-
-Leg: TypeAlias = Callable[[Batch], Awaitable[Batch]]
-"""Takes a batch in one state, and returns it in another, or in the same after a while."""
-Legs: TypeAlias = Mapping[State, Leg]
-"""Who takes it in which state; in any other it is at its end, or a person must decide."""
 
 
 class Courier:

@@ -17,7 +17,7 @@ from daemon.decisions.catalogue import LONGEST_OUTPUT, Catalogue, LongOutput
 from daemon.decisions.continuation import Wanted, larger_params, next_params
 from daemon.decisions.expectation import Expectation, expectation_of
 from daemon.decisions.findings import Findings, examine, thinking_ate_it
-from daemon.decisions.money import to_picodollars, token_prices, worst_case
+from daemon.decisions.money import Prompt, to_picodollars, token_prices, worst_case
 from daemon.decisions.pricing import price, saved_by_cache
 from daemon.decisions.sections import file_name, marks, split
 from daemon.decisions.stitch import join, kept
@@ -256,7 +256,9 @@ def _left(seat: Seat, result: Result) -> int:
 
 def _still(seat: Seat, result: Result, params: bytes, max_tokens: int, left: int) -> int | None:
     """What the document can still cost: never more than what was bounded before, less what this round has cost."""
-    anew = worst_case(params, seat.model, max_tokens, seat.rounds - 1, max(left - max_tokens, 0), lane=seat.lane)
+    anew = worst_case(
+        Prompt.bounded(params), seat.model, max_tokens, seat.rounds - 1, max(left - max_tokens, 0), lane=seat.lane
+    )
     spent = to_picodollars(price(result.usage, result.model or seat.model, seat.lane).charged)
     if anew is None or seat.worst is None or spent is None:
         return anew

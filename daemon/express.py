@@ -11,7 +11,6 @@ from pathlib import Path
 import structlog
 from anyio import to_thread
 
-from daemon.courier import Leg
 from daemon.edges.api import Api
 from daemon.edges.clock import Clock
 from daemon.edges.spool import read_from_spool
@@ -20,7 +19,7 @@ from daemon.edges.transcripts import Transcripts
 from daemon.errors import InDoubt, Refused, Unavailable
 from daemon.lifecycle import State
 from daemon.model import Batch, Evidence, RemoteId
-from daemon.station import Station
+from daemon.station import Leg, Station
 
 log = structlog.get_logger()
 

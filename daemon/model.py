@@ -199,6 +199,22 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A request that no budget has room for, as far as what it may cost depends on it."""
+
+    id: RequestId
+    model: str
+    max_tokens: int
+    rounds: int
+    allowance: int
+    lane: Lane
+    betas: tuple[str, ...]
+    worst: int
+    """Picodollars."""
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """`request_counts` of a batch; all stay in `processing` until the whole batch has ended."""
 

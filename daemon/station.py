@@ -1,8 +1,9 @@
 """The station: what the legs of every journey share. Here batches rest and are called."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import structlog
 
@@ -15,6 +16,12 @@ from daemon.lifecycle import State
 from daemon.model import Batch, BatchId, Evidence, RemoteBatch
 
 log = structlog.get_logger()
+
+
+Leg: TypeAlias = Callable[[Batch], Awaitable[Batch]]
+"""Takes a batch in one state, and returns it in another, or in the same after a while."""
+Legs: TypeAlias = Mapping[State, Leg]
+"""Who takes it in which state; in any other it is at its end, or a person must decide."""
 
 
 class Station:
@@ -57,7 +64,7 @@ class Station:
         if bell := self._bells.get(batch_id):
             bell.ring()
 
-    async def leave(self, batch: Batch, send: Callable[[Batch], Awaitable[Batch]]) -> Batch:
+    async def leave(self, batch: Batch, send: Leg) -> Batch:
         """Send a planned batch, if nobody has cancelled it and the gate is open; else let it go, or wait.
 
         Args:

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
 
 from daemon.decisions.bargain import Prices
 from daemon.decisions.pricing import price
@@ -19,6 +22,12 @@ PICO = Decimal(10) ** 12
 _CACHES = b'"cache_control":{'
 _BREAKPOINT = b'[{"type":"text","text":,"cache_control":{"type":"ephemeral","ttl":"1h"}}]'
 """What is added to a request, at the most, that is to be cached."""
+_COUNT_MARGIN = 20
+"""A twentieth more, and as many tokens."""
+_COUNTABLE = frozenset(
+    {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"}
+    | {"billing_policy", "compaction", "context_management", "mcp_servers"}
+)
 _LONG_PROMPT = 100_000
 """Bytes from which a prompt may be of a dearer tier."""
 _ROUND_PROMPT = 4_000
@@ -43,6 +52,44 @@ def from_picodollars(stored: int) -> Decimal:
     return Decimal(stored) / PICO
 
 
+class Prompt(NamedTuple):
+    """What is read, as far as it costs."""
+
+    tokens: int
+    """At the most."""
+    cached: bool
+    """Whether it may be written to the cache, which is dearer than to read it."""
+
+    @classmethod
+    def bounded(cls, params: bytes) -> "Prompt":
+        """Bound it offline: no token is shorter than a byte.
+
+        Args:
+            params: Of the request.
+        """
+        return cls(len(params), _CACHES in params)
+
+    @classmethod
+    def counted(cls, tokens: int, params: bytes) -> "Prompt":
+        """Bound it by what the API has counted, which may differ a little from what is charged (docs: token counting).
+
+        Args:
+            tokens: As counted.
+            params: Of the request.
+        """
+        return cls(min(tokens + tokens // _COUNT_MARGIN + _COUNT_MARGIN, len(params)), _CACHES in params)
+
+
+def countable(params: bytes) -> bytes:
+    """Make a body for token counting, which does not take all that a message does (SDK: message_count_tokens_params).
+
+    Args:
+        params: Of the request, as JSON.
+    """
+    found = msgspec.json.decode(params, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({name: value for name, value in found.items() if name in _COUNTABLE})
+
+
 def worst_of(entry: Entry) -> int | None:
     """Bound what a request can cost, before anything of it was sent.
 
@@ -55,19 +102,20 @@ def worst_of(entry: Entry) -> int | None:
     # What may be given a breakpoint is reckoned as if it had one.
     params = entry.params + _BREAKPOINT if entry.cache else entry.params
     allowance = entry.rounds * entry.max_tokens
-    return worst_case(params, entry.model, entry.max_tokens, entry.rounds, allowance, lane=entry.lane)
+    prompt = Prompt.bounded(params)
+    return worst_case(prompt, entry.model, entry.max_tokens, entry.rounds, allowance, lane=entry.lane)
 
 
 def worst_case(  # noqa: PLR0913  each makes it dearer
-    params: bytes, model: str, max_tokens: int, rounds: int = 0, allowance: int = 0, *, lane: Lane = Lane.BATCH
+    prompt: Prompt, model: str, max_tokens: int, rounds: int = 0, allowance: int = 0, *, lane: Lane = Lane.BATCH
 ) -> int | None:
     """Bound what a request can cost, all rounds of its continuation included.
 
-    What is written is bounded by `max_tokens + allowance`. What is read is the params in each round, and in each but
+    What is written is bounded by `max_tokens + allowance`. What is read is the prompt in each round, and in each but
     the first the text so far: at the most what the first wrote, and from then on all that may be written.
 
     Args:
-        params: What is sent in the next round.
+        prompt: What is sent in the next round.
         model: Its model.
         max_tokens: Of the next round.
         rounds: How many more may follow it.
@@ -78,8 +126,8 @@ def worst_case(  # noqa: PLR0913  each makes it dearer
         Picodollars; None where the price is not known.
     """
     repeated = max_tokens + (rounds - 1) * (max_tokens + allowance) if rounds else 0
-    read = len(params) * (rounds + 1) + repeated + rounds * _ROUND_PROMPT
-    prices = _prices(model, caches=_CACHES in params or rounds > 0, long=read >= _LONG_PROMPT, lane=lane)
+    read = prompt.tokens * (rounds + 1) + repeated + rounds * _ROUND_PROMPT
+    prices = _prices(model, caches=prompt.cached or rounds > 0, long=read >= _LONG_PROMPT, lane=lane)
     if prices is None:
         return None
     reading, writing = prices

@@ -1,11 +1,16 @@
 """Nobody is surprised by a bill: what does not fit is held, and nothing of it is sent."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 
+import anyio
 import pytest
 
+from daemon.app import serve
 from daemon.edges.store import DATABASE, open_store
-from tests.support.house import House
+from tests.support.house import House, until
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +46,47 @@ async def test_a_job_over_its_budget_is_held_sends_only_what_fits_and_goes_when_
     assert home.job("a")["requests"]["incomplete"] == 4
     assert not (home.outbox / "a" / "held.json").exists()
     home.assert_nothing_twice()
+
+
+async def test_a_prompt_is_counted_where_its_bytes_are_too_much_for_the_budget(home: House) -> None:
+    prompt = "All of this was said before. " * 2_000  # 58,000 bytes, and a fourth of that in tokens
+    drop_with_budget(home, "a.jsonl", budget=0.02, count=1, prompt=prompt)
+    assert await home.run()
+    assert home.job("a")["cost_usd"] < 0.02
+    assert counts(home) == 1
+    drop_with_budget(home, "b.jsonl", budget=0.005, count=30, prompt=prompt)
+    assert not await home.run()
+    assert counts(home) == 2
+    assert (home.outbox / "b" / "held.json").exists()
+
+
+async def test_an_api_that_does_not_count_leaves_the_bound_as_it_is(home: House) -> None:
+    home.fault("count_tokens", "status", status=404, times=5)
+    drop_with_budget(home, "a.jsonl", budget=0.02, count=1, prompt="All of this was said before. " * 2_000)
+    assert not await home.run()
+    assert counts(home) == 1
+    assert not home.server.ledger.batches()
+
+
+async def test_an_api_that_cannot_count_just_now_is_asked_again_later(home: House) -> None:
+    home.fault("count_tokens", "status", status=529)
+    drop_with_budget(home, "a.jsonl", budget=0.02, count=1, prompt="All of this was said before. " * 2_000)
+    async with at_work_for_ever(home):
+        await until((home.outbox / "a" / "job.json").exists)
+    assert counts(home) == 2
+
+
+@asynccontextmanager
+async def at_work_for_ever(home: House) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as tasks:
+        settings = home.settings(intake__rescan=30.0)
+        tasks.start_soon(partial(serve, settings, home.key, clock=home.clock))
+        yield
+        tasks.cancel_scope.cancel()
+
+
+def counts(home: House) -> int:
+    return sum(call.route == "count_tokens" for call in home.server.ledger.calls)
 
 
 async def test_what_came_back_cheaper_than_its_worst_case_makes_room_for_more(home: House) -> None:

@@ -2,7 +2,17 @@ from decimal import Decimal
 
 import pytest
 
-from daemon.decisions.money import Hold, Limit, Purse, afford, dollars, from_picodollars, to_picodollars, worst_case
+from daemon.decisions.money import (
+    Hold,
+    Limit,
+    Prompt,
+    Purse,
+    afford,
+    dollars,
+    from_picodollars,
+    to_picodollars,
+    worst_case,
+)
 from daemon.decisions.pricing import price
 from daemon.model import JobId, RequestId, Usage, Waiting
 
@@ -31,7 +41,7 @@ def test_amounts_come_back_exactly() -> None:
 @pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-opus-5-5", "claude-haiku-5-5", "claude-sonnet-4-5"])
 @pytest.mark.parametrize("size", [10, 5_000, 99_999, 150_000, 900_000])
 def test_no_answer_costs_more_than_the_worst_case(model: str, size: int) -> None:
-    worst = worst_case(b"x" * size, model, 64_000)
+    worst = worst_case(Prompt.bounded(b"x" * size), model, 64_000)
     dearest = price(Usage(input_tokens=size, output_tokens=64_000), model).charged
     assert worst is not None
     assert dearest is not None
@@ -39,7 +49,7 @@ def test_no_answer_costs_more_than_the_worst_case(model: str, size: int) -> None
 
 
 def test_the_worst_case_holds_for_every_round_with_the_text_so_far_read_again() -> None:
-    worst = worst_case(b"x" * 1_000, "claude-sonnet-4-6", 10_000, rounds=2, allowance=20_000)
+    worst = worst_case(Prompt.bounded(b"x" * 1_000), "claude-sonnet-4-6", 10_000, rounds=2, allowance=20_000)
     really = sum(
         price(Usage(cache_write_1h_tokens=1_000 + k * 10_000, output_tokens=10_000), "claude-sonnet-4-6").charged or 0
         for k in range(3)
@@ -49,7 +59,7 @@ def test_the_worst_case_holds_for_every_round_with_the_text_so_far_read_again() 
 
 
 def test_an_unknown_price_is_no_price() -> None:
-    assert worst_case(b"x", "claude-nonesuch", 10) is None
+    assert worst_case(Prompt.bounded(b"x"), "claude-nonesuch", 10) is None
 
 
 def test_without_a_budget_everything_travels_also_at_an_unknown_price() -> None:

@@ -34,6 +34,12 @@ class PageAnswer(msgspec.Struct, frozen=True):
     last_id: str | None = None
 
 
+class CountAnswer(msgspec.Struct, frozen=True):
+    """What token counting says, as JSON."""
+
+    input_tokens: int
+
+
 class Page(msgspec.Struct, frozen=True):
     """One page of the API's list, newest first."""
 

@@ -14,12 +14,12 @@ import anyio
 import httpx2
 import msgspec
 
-from daemon.edges.api.answers import BatchAnswer, Page, PageAnswer, decoded, remote_of
+from daemon.edges.api.answers import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, remote_of
 from daemon.edges.api.troubles import create_trouble, date_of, message_trouble, reading, sending
 from daemon.edges.api.turnstile import Turnstile
 from daemon.edges.clock import Clock
 from daemon.errors import Unusable
-from daemon.model import RemoteBatch, RemoteId
+from daemon.model import BETA_300K, RemoteBatch, RemoteId
 
 _BATCHES = "/v1/messages/batches"
 _CONNECT = 15.0
@@ -235,6 +235,31 @@ class Api:
         finally:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
+
+    async def count_tokens(self, body: bytes, betas: tuple[str, ...]) -> int:
+        """Count the tokens of a prompt, free of charge.
+
+        Args:
+            body: From `decisions.money.countable`.
+            betas: Beta headers; that of long answers is no use here.
+
+        Raises:
+            Refused: The API will not count it.
+            Gone: The server does not count.
+            Unavailable: Not now; `Parked` for key or money.
+        """
+        headers = {"content-type": "application/json"}
+        if wanted := [beta for beta in betas if beta != BETA_300K]:
+            headers["anthropic-beta"] = ",".join(wanted)
+        with reading():
+            async with self._turnstile.passage():
+                response = await self._client.post(
+                    "/v1/messages/count_tokens",
+                    content=body,
+                    cast_to=httpx2.Response,
+                    options={"headers": headers, "max_retries": 0},
+                )
+        return decoded(response, CountAnswer).input_tokens
 
     async def models(self) -> list[str]:
         """Name the models that the key may use: the cheapest call that proves reach and key.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import aiosqlite
 
 from daemon.decisions.money import Hold, Limit, Purse
-from daemon.edges.store.database import Database, update
+from daemon.edges.store.database import Database, Row, update
 from daemon.edges.store.deliveries import LET_GO
 from daemon.edges.store.jobs import Jobs
-from daemon.model import Job, JobId
+from daemon.model import Held, Job, JobId, Lane, Place, RequestId
 
 _COMMITTED = "coalesce(sum(CASE WHEN outcome IS NULL THEN reserved ELSE cost END), 0)"
 """A trip under way counts with its worst case, one that has come back with what it cost."""
@@ -114,6 +114,36 @@ class Spending:
         """List the jobs that wait for money."""
         return await self._jobs.where("hold IS NOT NULL")
 
+    async def uncounted(self, most: int) -> list[Held]:
+        """List the requests by which jobs are held, if their tokens were not counted yet.
+
+        Args:
+            most: Requests of one job that are counted in all.
+        """
+        return await self._database.values(
+            _held,
+            """SELECT r.id, model, max_tokens, r.betas, rounds, allowance, lane, worst, claim,
+                   coalesce(sent_offset, offset) AS offset, coalesce(sent_size, size) AS size
+               FROM jobs JOIN requests AS r ON r.id = held_from
+               WHERE worst IS NOT NULL AND NOT counted AND verdict IS NULL AND batch IS NULL
+                 AND (SELECT count(*) FROM requests WHERE job = jobs.id AND counted) < ?""",
+            most,
+        )
+
+    async def counted(self, request: RequestId, worst: int) -> None:
+        """Note what a held request can cost, now that its tokens are counted; its job is tried again.
+
+        Args:
+            request: Its id.
+            worst: Picodollars.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, "UPDATE requests SET counted = 1, worst = ? WHERE id = ?", worst, request)
+            await update(db, f"{LET_GO} WHERE held_from = ?", request)
+
+        await self._database.write(step)
+
     async def let_go(self, now: float) -> None:
         """Try those again whose day has come.
 
@@ -204,3 +234,17 @@ class Spending:
         """Whether it was the sandbox that the daemon worked with last."""
         row = await self._database.row("SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'")
         return row is not None
+
+
+def _held(row: Row) -> Held:
+    return Held(
+        id=RequestId(row["id"]),
+        model=row["model"],
+        max_tokens=row["max_tokens"],
+        rounds=row["rounds"],
+        allowance=row["allowance"],
+        lane=Lane(row["lane"]),
+        betas=tuple(filter(None, row["betas"].split(","))),
+        worst=row["worst"],
+        place=Place(row["claim"], row["offset"], row["size"]),
+    )

@@ -73,6 +73,7 @@ CREATE TABLE requests (
     since      REAL    NOT NULL,                            -- when it began to wait
     cohort     TEXT    NOT NULL DEFAULT '',
     worst      INTEGER CHECK (worst >= 0),                  -- what it can still cost; NULL: its price is not known
+    counted    INTEGER NOT NULL DEFAULT 0 CHECK (counted IN (0, 1)),  -- whether the API has counted its tokens for that
     budget     INTEGER CHECK (budget >= 0),
     rounds     INTEGER NOT NULL DEFAULT 0 CHECK (rounds >= 0),     -- how many times it may still be continued
     allowance  INTEGER NOT NULL DEFAULT 0 CHECK (allowance >= 0),  -- tokens that those rounds may write together
