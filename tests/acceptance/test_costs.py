@@ -17,14 +17,14 @@ from tests.acceptance.installation import Installation
 
 SONNET, HAIKU = "claude-sonnet-4-6", "claude-haiku-4-5"
 BOOK = "Write three chapters, at least 600 words in all. [sandbox: truncate at 1500 rounds 2]"
-TALLY = {"truncated": 10, "refused": 4, "short": 2, "expired": 2}
+TALLY = {"truncated": 50, "refused": 20, "short": 10, "expired": 10}
 ORDERS = {
     "truncated": "[sandbox: truncate]",
     "refused": "[sandbox: refuse]",
     "expired": "[sandbox: expire]",
     "short": "",
 }
-COUNT = 200
+COUNT = 1_000
 
 
 def line(custom_id: str, prompt: str, **more: object) -> str:

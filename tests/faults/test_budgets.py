@@ -4,13 +4,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import anyio
 import pytest
 
 from daemon.app import serve
 from daemon.edges.store import DATABASE, open_store
-from tests.support.house import House, until
+from tests.support.house import House, house, run_and_kill, until
 
 pytestmark = pytest.mark.anyio
 
@@ -68,7 +69,10 @@ async def test_an_api_that_does_not_count_leaves_the_bound_as_it_is(home: House)
     assert not home.server.ledger.batches()
 
 
-async def test_an_api_that_cannot_count_just_now_is_asked_again_later(home: House) -> None:
+async def test_an_api_that_cannot_count_just_now_is_asked_again_later(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.weigher.PAUSE", 60.0)
     home.fault("count_tokens", "status", status=529)
     drop_with_budget(home, "a.jsonl", budget=0.02, count=1, prompt="All of this was said before. " * 2_000)
     async with at_work_for_ever(home):
@@ -102,6 +106,20 @@ async def test_the_day_has_a_budget_that_two_jobs_do_not_both_get(home: House) -
     drop_with_budget(home, "b.jsonl", budget=1.0, count=1)
     assert not await home.run(budget__per_day=0.0030)
     assert sum(entry.count for entry in home.server.ledger.batches()) == 1
+
+
+async def test_nor_do_they_when_the_daemon_is_killed_again_and_again(tmp_path: Path) -> None:
+    async with house(tmp_path, duration=600.0) as home:
+        drop_with_budget(home, "a.jsonl", budget=1.0, count=1)
+        drop_with_budget(home, "b.jsonl", budget=1.0, count=1)
+        for tenths in range(8, 24, 2):
+            await run_and_kill(home, tenths / 10, budget__per_day=0.0030, batch__linger=0.05, api__doubt=1)
+        assert sum(entry.count for entry in home.server.ledger.batches()) == 1
+        held = [name for name in ("a", "b") if (home.outbox / name / "held.json").exists()]
+        assert len(held) == 1
+        async with open_store(home.state / DATABASE) as store:
+            (spent,) = await store.spending.by("day")
+        assert 0 < spent.reserved < 3_000_000_000
 
 
 async def test_a_model_without_a_price_is_held_under_a_budget_and_costs_null_without_one(home: House) -> None:

@@ -1,8 +1,6 @@
 """The sync lane: answered at once, and under every fault whole, continued, or left to a person."""
 
 import json
-import os
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ import anyio
 import pytest
 
 from daemon.edges.store import DATABASE, open_store
-from tests.support.house import KEY, House, at_work, house, run_until, until
+from tests.support.house import House, at_work, house, run_and_kill, run_until, until
 
 pytestmark = pytest.mark.anyio
 
@@ -197,30 +195,21 @@ async def test_a_cancelled_job_sends_nothing_more(home: House) -> None:
 
 
 async def test_a_budget_holds_for_both_lanes(home: House) -> None:
-    job = {"budget": 0.0060, "continue": 0}  # each may cost $0.0101 by itself, and half of that in a batch
+    job = {"budget": 0.0060, "continue": 0}  # each may cost $0.0100 by itself, and half of that in a batch
     drop(home, "a.jsonl", ["Hello", "Hello you"], job=job)
     drop(home, "b.jsonl", ["Hello", "Hello you"], job={**job, "lane": "batch"})
     assert not await home.run()
     assert home.job("b")["state"] == "done"
     assert messages(home) == {}
     held = json.loads((home.outbox / "a" / "held.json").read_text())
-    assert "the next request may cost $0.0101" in held["reason"]
+    assert "the next request may cost $0.0100" in held["reason"]
 
 
 async def test_the_real_process_is_killed_mid_stream_and_sends_nothing_twice(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         drop(home, "a.jsonl", [f"Write. {n} [sandbox: words 400] [sandbox: take 2]" for n in range(6)])
-        places = {"inbox": home.inbox, "outbox": home.outbox, "state": home.state}
-        wishes = {**places, "api.base_url": home.server.base_url, "intake.settle": 0, "sync.concurrency": 3}
-        flags = [word for key, value in wishes.items() for word in ("--set", f"{key}={value}")]
-        command = [sys.executable, "-m", "daemon", "run", "--once", *flags]
-        environment = {**os.environ, "ANTHROPIC_API_KEY": KEY}
         for seconds in (2.0, 2.5, 3.0, 3.5):
-            async with await anyio.open_process(command, env=environment, stderr=None, stdout=None) as process:
-                with anyio.move_on_after(seconds):
-                    await process.wait()
-                if process.returncode is None:
-                    process.kill()
+            await run_and_kill(home, seconds, sync__concurrency=3)
         assert messages(home)["cut"] >= 3
         while not (home.outbox / "a/job.json").exists():
             await home.run()

@@ -1,6 +1,8 @@
 """One installation of batchd in a temporary folder, its API a sandbox: to be run, killed, run again, and inspected."""
 
 import json
+import os
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -125,6 +127,20 @@ async def house(place: Path, **sandbox: Any) -> AsyncIterator[House]:
     settings = SandboxSettings(**{"duration": 4.0, "state": place / "sandbox", **sandbox})
     async with serve_sandbox(settings, clock.now) as server:
         yield House(place, server, clock)
+
+
+async def run_and_kill(home: House, seconds: float, **settings: object) -> None:
+    """Run the real command in a process of its own, and end it with `kill -9` unless it has ended before."""
+    places = {"inbox": home.inbox, "outbox": home.outbox, "state": home.state, "api.base_url": home.server.base_url}
+    wishes = {**places, "intake.settle": 0, **{name.replace("__", "."): value for name, value in settings.items()}}
+    flags = [word for key, value in wishes.items() for word in ("--set", f"{key}={value}")]
+    command = [sys.executable, "-m", "daemon", "run", "--once", "--quiet", *flags]
+    environment = {**os.environ, "ANTHROPIC_API_KEY": home.key}
+    async with await anyio.open_process(command, env=environment, stdout=None, stderr=None) as process:
+        with anyio.move_on_after(seconds):
+            await process.wait()
+        if process.returncode is None:
+            process.kill()
 
 
 @asynccontextmanager
