@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 from daemon.decisions import expectation
+from daemon.decisions.attachment import ATTACH, Gather
 from daemon.decisions.catalogue import Catalogue
 from daemon.decisions.fit import fit, too_many_breakpoints
 from daemon.decisions.jsonscan import Broken
@@ -43,6 +44,8 @@ class Rules:
     """Bytes of one request, as it stands in the file and as it goes out; the API's own limit for a message."""
     max_requests: int = 1_000_000
     """Requests of one file."""
+    gather: Gather | None = None
+    """Reads the files that go along with a prompt; None where the settings allow no folder."""
 
 
 def _betas(value: Json, path: str) -> Iterator[Flaw]:
@@ -92,6 +95,7 @@ _SHORTCUTS: Final = ("model", "max_tokens", "system")
 """Settings that are parameters of the API by the same name."""
 
 _HINTS: Final = {
+    ATTACH: "only the front matter of a .md or .txt file may attach files; here the contents go into messages",
     "job": "the job's settings are the first line of a file, alone",
     "body": "another vendor's format; here it is params, with the Messages API's parameters",
     "method": "another vendor's format; leave it out",
