@@ -221,6 +221,28 @@ def test_a_full_disk_is_said_and_nothing_counts_as_written(job: JobFolder) -> No
     assert job.append("results.jsonl", 0, [b"one\n"]) == Appended(0, 4)
 
 
+def test_every_name_on_the_way_to_a_file_is_made_durable(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = ("documents/a/files/src/deep/x.py", "documents/a/01-one.md", "documents/a.md", "report.jsonl")
+    for file in files:
+        job.write_whole(file, [b"text"])
+    synced: list[str] = []
+    honest = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(job.path)))
+        honest(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    job.sync(files)
+    # Each before the one that leads to it.
+    assert synced == [
+        "documents/a/files/src/deep", "documents/a/files/src", "documents/a/files", "documents/a", "documents", "."
+    ]  # fmt: skip
+    synced.clear()
+    job.sync()
+    assert synced == ["."]
+
+
 def test_links_put_in_the_place_of_folders_and_files_are_not_followed(out: Path, tmp_path: Path) -> None:
     outside = drop(tmp_path / "outside" / "victim")
     (out / "a").symlink_to(outside.parent)
