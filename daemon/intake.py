@@ -332,6 +332,7 @@ def _new_request(entry: Entry, offset: int, size: int) -> NewRequest:
         max_tokens=entry.max_tokens,
         betas=entry.betas,
         documents=entry.documents,
+        files=entry.files,
         offset=offset,
         size=size,
         worst=worst_case(entry.params, entry.model, entry.max_tokens, entry.rounds, entry.rounds * entry.max_tokens),

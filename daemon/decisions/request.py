@@ -82,6 +82,7 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         "params": mapping,
         "betas": _betas,
         "documents": yes_or_no,
+        "files": yes_or_no,
         "budget": _dollars,
         "continue": _rounds,
         "expect": expectation.check,
@@ -117,6 +118,7 @@ class _Settings(NamedTuple):
     flaws: list[Flaw]
     unsound: frozenset[str] = frozenset()
     """The parameters of the API among the flawed ones."""
+    files: bool | None = None
 
 
 _NOTHING: Final = _Settings("job", {}, {}, (), None, None, None, None, [])
@@ -258,6 +260,7 @@ class Requests:
                 max_tokens=params["max_tokens"],
                 betas=betas,
                 documents=documents,
+                files=_first_said(own.files, self._job.files, False),
                 budget=own.budget,
                 rounds=_first_said(own.rounds, self._job.rounds, self._rounds_of(params["max_tokens"])),
                 expect=encode(expect) if (expect := _first_said(own.expect, self._job.expect, {})) else None,
@@ -323,6 +326,7 @@ def _read_settings(
         expect=None if "expect" in unsound else found.get("expect"),
         flaws=flaws,
         unsound=frozenset(unsound),
+        files=found.get("files"),
     )
 
 

@@ -32,6 +32,7 @@ class NewRequest:
     rounds: int = 0
     allowance: int = 0
     expect: str | None = None
+    files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,12 @@ class Jobs:
                 db,
                 """INSERT INTO requests
                        (job, custom_id, name, model, max_tokens, betas, documents, offset, size, since,
-                        worst, budget, rounds, allowance, expect)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                        worst, budget, rounds, allowance, expect, files)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     (job, r.custom_id, r.name, r.model, r.max_tokens, ",".join(r.betas), r.documents)
                     + (r.offset, r.size, received_at, r.worst, r.budget, r.rounds, r.allowance, r.expect)
+                    + (r.files,)
                     for r in requests
                 ),
             )
@@ -259,7 +261,7 @@ class Jobs:
             await update(
                 db,
                 f"""UPDATE requests SET verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL,
-                        since = ?, cohort = '', forgiven = (
+                        sections = NULL, filed = NULL, since = ?, cohort = '', forgiven = (
                             SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
                     WHERE job = ? AND verdict IN ({_AGAIN})""",  # noqa: S608  our own enum
                 now,
