@@ -17,10 +17,11 @@ from daemon.model import Problem, Usage
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-PAGES = (*DOCS, *sorted((ROOT / "examples").glob("*.md")), *sorted((ROOT / "systemd").glob("*.md")))
+RECIPES = sorted((ROOT / "examples").glob("*/README.md"))
+PAGES = (*DOCS, *sorted((ROOT / "examples").glob("*.md")), *RECIPES, *sorted((ROOT / "systemd").glob("*.md")))
 PROMPTS = {ROOT / "examples" / "handbook.md", ROOT / "examples" / "two_hundred_pages.md"}
 """Markdown that is a request and no page."""
-EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.name != "README.md")
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_file() and path.name != "README.md")
 ENDINGS = {"jsonl": ".jsonl", "json": ".json", "markdown": ".md"}
 
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -108,6 +109,8 @@ def test_every_example_file_is_taken_unless_its_name_says_otherwise(path: Path) 
 def test_the_readme_of_the_examples_names_every_file() -> None:
     page = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
     assert [path.name for path in EXAMPLES if f"({path.name})" not in page] == []
+    assert RECIPES
+    assert [path.parent.name for path in RECIPES if f"({path.parent.name}/README.md)" not in page] == []
 
 
 def test_files_that_the_readme_of_the_examples_names_exist() -> None:
