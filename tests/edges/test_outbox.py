@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from daemon.decisions.files import LONGEST_COMPONENT
 from daemon.edges import outbox
 from daemon.edges.outbox import Appended, JobFolder
 from daemon.edges.rejected import reject
@@ -219,6 +220,12 @@ def test_a_full_disk_is_said_and_nothing_counts_as_written(job: JobFolder) -> No
         signal.signal(signal.SIGXFSZ, handler)
     assert (job.path / "job.json").read_text() == "old"
     assert job.append("results.jsonl", 0, [b"one\n"]) == Appended(0, 4)
+
+
+def test_the_longest_name_that_a_files_path_may_have_can_be_written(job: JobFolder) -> None:
+    longest = "documents/a/files/" + "ü" * (LONGEST_COMPONENT // 2) + "x"
+    job.write_whole(longest, [b"text"])
+    assert everything(job.path) == {longest: "text"}
 
 
 def test_every_name_on_the_way_to_a_file_is_made_durable(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
