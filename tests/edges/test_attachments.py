@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 from pathlib import Path
@@ -117,10 +118,21 @@ def test_what_is_no_text_is_told_each_of_it(tree: Path) -> None:
     ]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_told(tree: Path) -> None:
-    (tree / "src" / "a.py").chmod(0)
-    assert "src/a.py cannot be read: Permission denied" in flaw(gather([tree], ["src/*"], ROOM))[1]
+def test_what_may_not_be_read_is_told(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = os.open
+
+    def refused(path: str | Path, flags: int, *rest: int, dir_fd: int | None = None) -> int:
+        if path in {"a.py", "deep"}:  # root, as which tests may run, would be let in
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return honest(path, flags, *rest, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", refused)
+    found = gather([tree], ["*.md", "src/**"], ROOM)
+    assert found.files == ()
+    assert found.flaws == (
+        ("attach[1]", "src/a.py cannot be read: Permission denied"),
+        ("attach[1]", "the folder src/deep cannot be read: Permission denied"),
+    )
 
 
 def test_an_allowed_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
