@@ -16,7 +16,7 @@ from daemon.edges.clock import Clock
 from daemon.edges.outbox import JobFolder
 from daemon.edges.spool import read_at
 from daemon.edges.store import AGAIN, Store, Tally
-from daemon.model import Job, ReportRow, Verdict
+from daemon.model import Filed, Job, ReportRow, Verdict
 
 log = structlog.get_logger()
 
@@ -162,7 +162,15 @@ def _reported(row: ReportRow) -> dict[str, object]:
         "batches": row.batches,
         "document": row.document,
         "sections": [{"title": title, "file": file} for title, file in row.sections],
+        **(_files(row.filed) if row.filed else {}),
         "chain": [_trip(trip) for trip in row.chain],
+    }
+
+
+def _files(filed: Filed) -> dict[str, object]:
+    return {
+        "files": filed.written,
+        "files_refused": [{"path": path, "reason": reason} for path, reason in filed.refused],
     }
 
 

@@ -223,16 +223,19 @@ def _write(outbox: Path, editor: Editor, due: Iterable[_Due], lengths: dict[JobI
 def _write_share(folder: JobFolder, editor: Editor, share: list[_Due], length: int) -> tuple[list[Delivery], int]:
     deliveries: list[Delivery] = []
     lines: list[bytes] = []
+    names: list[str] = []
     for seat, line, raw in share:
         edited = editor.edit(seat, None if line is None else line.result)
         deliveries.append(edited.delivery)
         for name, text in edited.files:
             folder.write_whole(name, [text.encode()])
+            names.append(name)
         if line is not None and (edited.delivery.verdict is not None or edited.delivery.following is not None):
             lines += (resultline.under(raw, line.custom_id, seat.custom_id), b"\n")
     if lines:
         length = folder.append("results.jsonl", length, lines).end
-        folder.sync()
+    if lines or names:
+        folder.sync(names)
     return deliveries, length
 
 

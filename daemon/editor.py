@@ -16,6 +16,7 @@ from daemon.decisions.bargain import Action, Bargain, Unfinished, better_buy, to
 from daemon.decisions.catalogue import LONGEST_OUTPUT, Catalogue, LongOutput
 from daemon.decisions.continuation import Wanted, larger_params, next_params
 from daemon.decisions.expectation import Expectation, expectation_of
+from daemon.decisions.files import find
 from daemon.decisions.findings import Findings, examine, thinking_ate_it
 from daemon.decisions.money import Prompt, to_picodollars, token_prices, worst_case
 from daemon.decisions.pricing import price, saved_by_cache
@@ -27,10 +28,14 @@ from daemon.edges import disk
 from daemon.edges.outbox import DOCUMENTS
 from daemon.edges.spool import append_to_spool, read_from_spool
 from daemon.edges.store import AGAIN
-from daemon.model import BETA_300K, Delivery, Lane, NextRound, Seat, Verdict
+from daemon.model import BETA_300K, Delivery, Filed, Lane, NextRound, Seat, Verdict
 
 UNFINISHED = frozenset({Verdict.TRUNCATED, Verdict.SHORT})
 """Verdicts after which a document can be continued."""
+ENDED = frozenset({Verdict.COMPLETE, Verdict.SHORT})
+"""Verdicts of what its model has ended by itself."""
+FILES = "files"
+"""The folder of an answer's files, beside its sections."""
 TOKENS_PER_WORD = 1.5
 """Of English prose, about; more rather than less."""
 
@@ -202,9 +207,10 @@ def _held_to(outcome: Outcome, text: str, seat: Seat, result: Result) -> tuple[O
     if outcome.verdict is Verdict.TRUNCATED:
         return Outcome(outcome.verdict, _thinking(seat, result) or outcome.reason), None
     expected = _expectation(seat)
-    if outcome.verdict is not Verdict.COMPLETE or expected is None:
+    if outcome.verdict is not Verdict.COMPLETE or (expected is None and not seat.files):
         return outcome, None
-    findings = examine(text, expected, seat.written + result.usage.output_tokens - (result.thinking_tokens or 0))
+    written = seat.written + result.usage.output_tokens - (result.thinking_tokens or 0)
+    findings = examine(text, expected or Expectation(), written, files=seat.files)
     return (outcome, None) if findings.met else (Outcome(Verdict.SHORT, findings.sentence), findings)
 
 
@@ -224,6 +230,11 @@ def _filed(
             files += [(name, each.text) for each, name in named]
             sections = tuple((each.title, name) for each, name in named)
         files.append((f"{DOCUMENTS}/{seat.name}.md", text))
+    document = files[-1][0] if files else None
+    filed: Filed | None = None
+    if seat.files and text and outcome.verdict is not None:
+        filed, contents = _files(seat, text, cut=outcome.verdict not in ENDED)
+        files += contents
     delivery = Delivery(
         row=seat.row,
         request=seat.request,
@@ -231,8 +242,9 @@ def _filed(
         verdict=outcome.verdict,
         reason=outcome.reason,
         round=seat.round,
-        document=files[-1][0] if files else None,
+        document=document,
         sections=sections,
+        filed=filed,
     )
     if result is None:
         return delivery, tuple(files)
@@ -247,6 +259,13 @@ def _filed(
         ),
         tuple(files),
     )
+
+
+def _files(seat: Seat, text: str, *, cut: bool) -> tuple[Filed, list[tuple[str, str]]]:
+    """The files of an answer that consists of them, below a folder of its own."""
+    found = find(text, cut=cut)
+    named = [(f"{DOCUMENTS}/{seat.name}/{FILES}/{each.path}", each.text) for each in found.written]
+    return Filed(tuple(name for name, _ in named), tuple((each.path, each.reason) for each in found.refused)), named
 
 
 def _left(seat: Seat, result: Result) -> int:

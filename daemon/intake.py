@@ -17,7 +17,7 @@ from anyio import from_thread, to_thread
 from daemon.decisions.catalogue import Catalogue, ModelOverride
 from daemon.decisions.jobfile import Rules
 from daemon.decisions.money import to_picodollars
-from daemon.edges import claims, inbox, rejected
+from daemon.edges import attachments, claims, inbox, rejected
 from daemon.edges.claims import Claim
 from daemon.edges.clock import Bell, Clock
 from daemon.edges.outbox import JobFolder, choose_name
@@ -52,6 +52,7 @@ def rules_of(settings: Settings) -> Rules:
         betas=settings.api.betas,
         catalogue=Catalogue().with_overrides(overrides),
         long_tokens=settings.batch.long_tokens,
+        gather=partial(attachments.gather, settings.attach.folders) if settings.attach.folders else None,
     )
 
 

@@ -76,6 +76,8 @@ class Entry:
     lane: Lane = Lane.BATCH
     cache: bool = False
     """Whether what it shares with others may be cached, where that pays."""
+    files: bool = False
+    """Whether its answer consists of files, to be written out each under its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +374,7 @@ class Seat:
     """Tokens of output that were written before."""
     worst: int | None = None
     """Picodollars that this round and all that may follow it can cost; None where the price is not known."""
+    files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +389,16 @@ class NextRound:
     rounds: int
     allowance: int
     worst: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """What became of the files of an answer that consists of them."""
+
+    written: tuple[str, ...] = ()
+    """Relative to the job's folder."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Path, as the model wrote it, and reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,6 +424,8 @@ class Delivery:
     """How many parts of its document were written before."""
     following: NextRound | None = None
     """The round that continues it; None where none does."""
+    filed: Filed | None = None
+    """Its files; None where none were wanted, or there is no text yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,3 +453,5 @@ class ReportRow:
     offset: int
     """Of its params in the job's spool file, in bytes, as is `size`."""
     size: int
+    filed: Filed | None = None
+    """Its files; None where none were wanted."""

@@ -152,6 +152,7 @@ def _new_request(entry: Entry, offset: int, size: int) -> NewRequest:
         rounds=entry.rounds,
         allowance=entry.rounds * entry.max_tokens,
         expect=None if entry.expect is None else entry.expect.decode(),
+        files=entry.files,
         lane=entry.lane,
         cache=entry.cache,
         worst=worst_of(entry),

@@ -72,6 +72,7 @@ Seconds = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Number, Field(ge=1)]
 Dollars = Annotated[Decimal, Number, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Place = Annotated[Path, AfterValidator(_place)]
+Folders = Annotated[tuple[Place, ...], NoDecode, BeforeValidator(_listed)]
 Beta = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 Betas = Annotated[tuple[Beta, ...], NoDecode, BeforeValidator(_listed)]
 
@@ -190,6 +191,14 @@ class Budget(Table):
     )
 
 
+class Attach(Table):
+    """`[attach]`: the files that may go along with a prompt."""
+
+    folders: Folders = Field(
+        default=(), description="Folders whose files a request may attach; none may be attached where this is empty."
+    )
+
+
 class ModelOverride(Table):
     """`[models."id"]`: what is to be known of a model instead of what the program knows."""
 
@@ -216,6 +225,7 @@ class Settings(BaseSettings):
     sync: Sync = Field(default_factory=Sync)
     defaults: Defaults = Field(default_factory=Defaults)
     budget: Budget = Field(default_factory=Budget)
+    attach: Attach = Field(default_factory=Attach)
     models: dict[str, ModelOverride] = Field(default_factory=dict)
 
     @classmethod
@@ -240,6 +250,20 @@ class Settings(BaseSettings):
                 if name != other and place.is_relative_to(around):
                     raise ValueError(
                         f"{name} ({place}) should not be {other} ({around}), nor lie in it: give it a place of its own"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _private(self) -> Self:
+        """What others asked, and were answered, is nobody's to attach."""
+        for folder in self.attach.folders:
+            real = Path(os.path.realpath(folder))
+            for name in ("inbox", "outbox", "state"):
+                place = Path(os.path.realpath(getattr(self, name)))
+                if place.is_relative_to(real) or real.is_relative_to(place):
+                    raise ValueError(
+                        f"attach.folders ({folder}) should not be {name} ({place}), nor hold it, nor lie in it: "
+                        "list the folders of what is to be attached alone"
                     )
         return self
 

@@ -60,6 +60,7 @@ async def _examine(chosen: Chosen, offline: bool) -> list[Finding]:  # noqa: FBT
     except Unusable as error:
         return [Finding("settings", Health.PROBLEM, line, "put it right") for line in str(error).splitlines()]
     found = [examination.settings_file(chosen.config), examination.key(), *examination.folders(settings)]
+    found += examination.attachable(settings)
     found += [await examination.database(settings), *examination.machine(settings)]
     if not offline:
         found += [finding async for finding in examination.reach(settings)]

@@ -96,6 +96,20 @@ def folders(settings: Settings) -> Iterator[Finding]:
         yield Finding("state", Health.PROBLEM, said, "set state elsewhere")
 
 
+def attachable(settings: Settings) -> Iterator[Finding]:
+    """Look at the folders whose files may be attached, if any.
+
+    Args:
+        settings: All of them.
+    """
+    for folder in settings.attach.folders:
+        if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):
+            yield Finding("attach", Health.OK, f"{folder} may be attached")
+        else:
+            remedy = "make it readable, or take it out of attach.folders"
+            yield Finding("attach", Health.PROBLEM, f"{folder} is no folder that can be read", remedy)
+
+
 def _folder(name: str, place: Path) -> Finding:
     nearest = _nearest(place)
     elsewhere = f"or set {name} elsewhere"

@@ -11,6 +11,7 @@ from typing import Final
 
 from daemon.decisions import jsonform, titles
 from daemon.decisions.expectation import Expectation
+from daemon.decisions.files import wanting
 from daemon.decisions.markdown import open_fence, without_code
 from daemon.decisions.sections import heads, marks
 from daemon.decisions.strictjson import Flaw, Flawed, Json, Malformed, decode, shown
@@ -37,13 +38,14 @@ class Findings:
         return not self.unmet
 
 
-def examine(document: str, expected: Expectation, output_tokens: int | None = None) -> Findings:
+def examine(document: str, expected: Expectation, output_tokens: int | None = None, *, files: bool = False) -> Findings:
     """Hold a document against what was expected of it.
 
     Args:
         document: The text, all rounds stitched together.
         expected: What the user asked for.
         output_tokens: That were written, thinking left out where that is known; None if they are not to be judged by.
+        files: Whether it should consist of files.
     """
     missing, sections = _sections(document, expected)
     said = {
@@ -53,6 +55,7 @@ def examine(document: str, expected: Expectation, output_tokens: int | None = No
         "ends_with": _ending(document, expected.ends_with),
         "json": _json(document, expected.form) if expected.json else "",
         "closed": _left_open(document) if expected.closed else "",
+        "files": wanting(document) if files else "",
     }
     unmet = tuple(name for name, sentence in said.items() if sentence)
     return Findings(unmet, missing, "; ".join(said[name] for name in unmet))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Final, TypeAlias
 
+from daemon.decisions.attachment import ATTACH, Attached, attach, wrapped
 from daemon.decisions.jsonscan import Broken, Part, mentions, split_document, split_lines
 from daemon.decisions.naming import LONGEST_ID
 from daemon.decisions.prose import read_prose
@@ -53,7 +54,7 @@ def read(source: Source, suffix: str, stem: str, rules: Rules) -> Iterator[Said]
     elif kind == ".json":
         said = _read_document(source, requests, _usable(stem), limit)
     elif kind in SUFFIXES:
-        said = _read_prose(source, requests, _usable(stem), limit)
+        said = _read_prose(source, requests, _usable(stem), rules)
     else:
         yield Problem(0, "", f"files of this kind are not taken; {', '.join(SUFFIXES)} are")
         return
@@ -174,7 +175,8 @@ def _offer_alone(parts: dict[str, Part], requests: Requests, stem: str) -> Itera
         yield from requests.offer(line, {"custom_id": stem, "params": found}, params_path="")
 
 
-def _read_prose(source: Source, requests: Requests, stem: str, limit: int) -> Iterator[Said]:
+def _read_prose(source: Source, requests: Requests, stem: str, rules: Rules) -> Iterator[Said]:
+    limit = rules.max_request_bytes
     pieces: list[bytes] = []
     size = 0
     for chunk in source():
@@ -197,9 +199,21 @@ def _read_prose(source: Source, requests: Requests, stem: str, limit: int) -> It
             prose.line, "", "there is no text, so nothing to ask; write the prompt, below the settings if any"
         )
         return
-    params = prose.settings.get("params", {})
+    settings = dict(prose.settings)
+    files: tuple[Attached, ...] = ()
+    if ATTACH in settings:
+        files, flaws = attach(settings.pop(ATTACH), rules.gather, limit)
+        yield from (Problem(1, *flaw) for flaw in flaws)
+    params = settings.get("params", {})
     if isinstance(params, dict):
         if "messages" in params:
             yield Problem(1, "params.messages", "the text below the settings is the message; leave this out")
-        params = {**params, "messages": [{"role": "user", "content": prose.prompt}]}
-    yield from requests.offer(1, {"custom_id": stem, **prose.settings, "params": params})
+        params = {**params, "messages": [{"role": "user", "content": _content(files, prose.prompt)}]}
+    yield from requests.offer(1, {"custom_id": stem, **settings, "params": params})
+
+
+def _content(files: tuple[Attached, ...], prompt: str) -> Json:
+    """The prompt behind its files, which are a block of their own: prompts with the same files begin alike."""
+    if not files:
+        return prompt
+    return [{"type": "text", "text": wrapped(files)}, {"type": "text", "text": prompt}]

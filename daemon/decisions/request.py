@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
 from daemon.decisions import expectation, lanes
+from daemon.decisions.attachment import ATTACH, Gather
 from daemon.decisions.catalogue import Catalogue
 from daemon.decisions.fit import fit, too_many_breakpoints
 from daemon.decisions.jsonscan import Broken
@@ -45,6 +46,8 @@ class Rules:
     """Requests of one file."""
     now: float = 0.0
     """Unix seconds, against which deadlines are held."""
+    gather: Gather | None = None
+    """Reads the files that go along with a prompt; None where the settings allow no folder."""
 
 
 def _betas(value: Json, path: str) -> Iterator[Flaw]:
@@ -89,6 +92,7 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         "params": mapping,
         "betas": _betas,
         "documents": yes_or_no,
+        "files": yes_or_no,
         "budget": _dollars,
         "continue": _rounds,
         "expect": expectation.check,
@@ -105,6 +109,7 @@ _SHORTCUTS: Final = ("model", "max_tokens", "system")
 """Settings that are parameters of the API by the same name."""
 
 _HINTS: Final = {
+    ATTACH: "only the front matter of a .md or .txt file may attach files; here the contents go into messages",
     "job": "the job's settings are the first line of a file, alone",
     "body": "another vendor's format; here it is params, with the Messages API's parameters",
     "method": "another vendor's format; leave it out",
@@ -129,6 +134,7 @@ class _Settings(NamedTuple):
     flaws: list[Flaw]
     unsound: frozenset[str] = frozenset()
     """The parameters of the API among the flawed ones."""
+    files: bool | None = None
 
 
 _NOTHING: Final = _Settings("job", {}, {}, (), None, None, None, None, None, None, None, [])
@@ -273,6 +279,7 @@ class Requests:
                 max_tokens=params["max_tokens"],
                 betas=betas,
                 documents=documents,
+                files=_first_said(own.files, self._job.files, False),
                 budget=own.budget,
                 rounds=_first_said(own.rounds, self._job.rounds, self._rounds_of(params["max_tokens"], lane)),
                 expect=encode(expect) if (expect := _first_said(own.expect, self._job.expect, {})) else None,
@@ -358,6 +365,7 @@ def _read_settings(
         needed_by=None if "needed_by" in unsound else found.get("needed_by"),
         flaws=flaws,
         unsound=frozenset(unsound),
+        files=found.get("files"),
     )
 
 

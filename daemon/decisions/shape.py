@@ -261,9 +261,11 @@ PARAMETERS: Final[Mapping[str, Check]] = MappingProxyType(
 """Every parameter that has a meaning, by name; those of betas among them, since which beta brings which is not told."""
 
 _NOT_OURS: Final = {
+    "attach": "not a parameter: only the front matter of a .md or .txt file may attach files",
     "betas": "not a parameter: betas stands beside params, or in the job's settings",
     "custom_id": "not a parameter: custom_id stands beside params",
     "documents": "not a parameter: documents stands beside params, or in the job's settings",
+    "files": "not a parameter: files stands beside params, or in the job's settings",
     "workspace_id": "a header, not a parameter: a whole batch has one workspace, that of the key",
     "prompt": "the old Text Completions API; use messages",
     "max_tokens_to_sample": "the old Text Completions API; use max_tokens",

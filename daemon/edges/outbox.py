@@ -9,7 +9,7 @@ import errno
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path, PurePosixPath
@@ -110,7 +110,7 @@ def _kind(outbox: Path, inside: str) -> _Kind:
 class JobFolder:
     """What one job has in the outbox.
 
-    File names given to it are ours or made safe already: one component, or `documents/` and one component.
+    File names given to it are ours or made safe already: relative, and of components that lead nowhere else.
     """
 
     outbox: Path
@@ -198,7 +198,7 @@ class JobFolder:
     def write_whole(self, file: str, chunks: Iterable[bytes]) -> int:
         """Write a file under a temporary name, sync it, and give it its own name, replacing what had it.
 
-        The name itself is durable only after `sync`, so that many files can share one.
+        The name itself is durable only after `sync` with it, so that many files can share one.
 
         Args:
             file: Its name.
@@ -222,17 +222,20 @@ class JobFolder:
         with self._parent(file) as (folder, name):
             disk.unlink_at(folder, name)
 
-    def sync(self) -> None:
-        """Make the names of all files written before survive a power cut.
+    def sync(self, files: Iterable[str] = ()) -> None:
+        """Make names in the folder survive a power cut: those in it itself, and all on the way to some files below it.
+
+        Args:
+            files: Names of files written before.
 
         Raises:
             OSError: The disk refuses: nothing written since the last sync may be taken for durable.
         """
-        inside = PurePosixPath(self.name)
-        with suppress(FileNotFoundError), disk.opened(self.outbox, inside / DOCUMENTS) as documents:
-            os.fsync(documents)
-        with disk.opened(self.outbox, inside) as folder:
-            os.fsync(folder)
+        folders = {folder for file in files for folder in PurePosixPath(file).parents} | {disk.HERE}
+        # The deepest first: a name is never durable before what it leads to.
+        for inside in sorted(folders, key=lambda folder: (-len(folder.parts), folder)):
+            with disk.opened(self.outbox, PurePosixPath(self.name) / inside) as folder:
+                os.fsync(folder)
 
     @contextmanager
     def _parent(self, file: str) -> Iterator[tuple[int, str]]:

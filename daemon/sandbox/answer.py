@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from daemon.sandbox import conversation, directives, errors, models, outline, writer
+from daemon.sandbox import conversation, directives, errors, filing, models, outline, writer
 from daemon.sandbox.batch import Batch
 from daemon.sandbox.checks import Refusal, Terms
 from daemon.sandbox.conversation import Conversation
@@ -173,7 +173,7 @@ def _write(
     wish = outline.read(prompt)
     if orders.words is not None:
         wish = replace(wish, words=orders.words)
-    whole = writer.write(
+    whole = filing.write(prompt, said.files) or writer.write(
         wish,
         int.from_bytes(hashlib.sha256(f"{seed}:{prompt}".encode()).digest()[:8]),
         most=len(said.written) + limit,

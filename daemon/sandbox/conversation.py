@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from daemon.sandbox import writer
+from daemon.sandbox import filing, writer
+from daemon.sandbox.filing import File
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
@@ -33,6 +34,8 @@ class Conversation:
     """The sandbox text so far that is to be continued; empty for a fresh answer."""
     rounds: int
     """How many turns that took."""
+    files: tuple[File, ...] = ()
+    """What the user has sent along, which is in none of these texts: it is material, not a wish."""
 
 
 class Breakpoint(NamedTuple):
@@ -58,13 +61,15 @@ def read(params: Mapping[str, object]) -> Conversation:
         params: Of the Messages API; anything malformed is left out.
     """
     turns = [(turn.get("role"), _text(turn.get("content"))) for turn in _dicts(params.get("messages"))]
-    said = [text for role, text in turns if role == "user"]
+    parted = [filing.take_out(text) for role, text in turns if role == "user"]
+    said = [text for text, _ in parted]
+    files = tuple(file for _, found in parted for file in found)
     written = "".join(text for role, text in turns if role == "assistant")
     asked = "\n".join([_text(params.get("system")), *said])
     first, latest = (said[0], said[-1]) if said else ("", "")
     if written and written.startswith(writer.OPENING[: len(written)]):
-        return Conversation(first, asked, latest, written, sum(role == "assistant" for role, _ in turns))
-    return Conversation(latest, asked, latest, "", 0)
+        return Conversation(first, asked, latest, written, sum(role == "assistant" for role, _ in turns), files)
+    return Conversation(latest, asked, latest, "", 0, files)
 
 
 def weigh(params: Mapping[str, object]) -> Weight:

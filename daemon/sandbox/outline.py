@@ -18,6 +18,7 @@ _LENGTH = re.compile(
     r"(\s+(?:(?:in|for)\s+)?(?:a|per|each|every)\s+(?:chapter|section|part|heading|item)|\s+each\b)?",
     re.IGNORECASE,
 )
+_ENDING = re.compile(r"\b[Ee]nd (?:it |the \w+ )?with (?:exactly )?(?:the|this) line:?\s+(\[[^\]\n]{1,200}\])")
 _WORDS_OF = {"word": 1.0, "token": 0.65, "page": 480.0}
 """4 characters a token and 6.2 a word, blank included; a page as in the seed article: 200 of them 150,000 tokens."""
 
@@ -38,6 +39,8 @@ class Outline:
     """`[SECTION: title]` instead of Markdown headings."""
     words: int
     """Of the whole text, at least."""
+    ending: str = ""
+    """The line with which the text is to end."""
 
 
 def read(prompt: str) -> Outline:
@@ -49,7 +52,8 @@ def read(prompt: str) -> Outline:
     if len(prompt) > _LONG_PROMPT:
         prompt = prompt[: _LONG_PROMPT // 2] + "\n" + prompt[-_LONG_PROMPT // 2 :]
     titles, markers = _titles(prompt)
-    return Outline(titles, markers, _words(prompt, len(titles)))
+    ending = _ENDING.search(prompt)
+    return Outline(titles, markers, _words(prompt, len(titles)), ending[1] if ending else "")
 
 
 def _titles(prompt: str) -> tuple[tuple[str, ...], bool]:

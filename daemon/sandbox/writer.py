@@ -74,6 +74,8 @@ def _parts(outline: Outline, chance: random.Random, omit: frozenset[str], unicod
         if title:
             yield f"\n\n[SECTION: {title}]" if outline.markers else f"\n\n## {title}"
         yield from _paragraphs(number, chance, -(-left // len(titles)))
+    if outline.ending:
+        yield f"\n\n{outline.ending}"
 
 
 def _paragraphs(section: int, chance: random.Random, words: int) -> Iterator[str]:

@@ -30,6 +30,29 @@ def test_a_good_file_is_priced_and_nothing_is_touched(batchd: Installation) -> N
     assert [path.name for path in batchd.home.iterdir()] == ["good.jsonl"]
 
 
+def test_files_go_along_only_from_folders_that_the_settings_allow(batchd: Installation) -> None:
+    (batchd.home / "code").mkdir()
+    (batchd.home / "code" / "a.py").write_text("a = 1\n" * 1_000)
+    (batchd.home / "port.md").write_text('---\nattach: ["*.py", "gone/*"]\n---\nPort it.')
+    refused = batchd.call("check", "port.md", "--json")
+    assert refused.returncode == 1
+    ((error,),) = [file["errors"] for file in json.loads(refused.stdout)["files"]]
+    assert (error["line"], error["field"]) == (1, "attach")
+    assert "[attach]" in error["message"]
+    (batchd.home / "batchd.toml").write_text('[attach]\nfolders = ["code"]\n')
+    ((error,),) = [file["errors"] for file in json.loads(batchd.call("check", "port.md", "--json").stdout)["files"]]
+    assert error["field"] == "attach[1]"
+    (batchd.home / "code" / "gone").mkdir()
+    (batchd.home / "code" / "gone" / "b").write_text("b")
+    taken = batchd.call("check", "port.md", "--json")
+    (file,) = json.loads(taken.stdout)["files"]
+    assert (taken.returncode, file["ok"]) == (0, True)
+    assert file["worst_case_usd"] > 6_000 * 1.5e-6, "what goes along is priced"
+    assert "code may be attached" in batchd.call("doctor", "--offline").stdout
+    (batchd.home / "code").rename(batchd.home / "away")
+    assert "take it out of attach.folders" in " ".join(batchd.call("doctor", "--offline").stdout.split())
+
+
 def test_every_error_is_told_with_its_line_and_field(batchd: Installation) -> None:
     (batchd.home / "bad.jsonl").write_text(BAD)
     ended = batchd.call("check", "bad.jsonl", "--json")

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from daemon.decisions.files import LONGEST_COMPONENT
 from daemon.edges import outbox
 from daemon.edges.outbox import Appended, JobFolder
 from daemon.edges.rejected import reject
@@ -219,6 +220,34 @@ def test_a_full_disk_is_said_and_nothing_counts_as_written(job: JobFolder) -> No
         signal.signal(signal.SIGXFSZ, handler)
     assert (job.path / "job.json").read_text() == "old"
     assert job.append("results.jsonl", 0, [b"one\n"]) == Appended(0, 4)
+
+
+def test_the_longest_name_that_a_files_path_may_have_can_be_written(job: JobFolder) -> None:
+    longest = "documents/a/files/" + "ü" * (LONGEST_COMPONENT // 2) + "x"
+    job.write_whole(longest, [b"text"])
+    assert everything(job.path) == {longest: "text"}
+
+
+def test_every_name_on_the_way_to_a_file_is_made_durable(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = ("documents/a/files/src/deep/x.py", "documents/a/01-one.md", "documents/a.md", "report.jsonl")
+    for file in files:
+        job.write_whole(file, [b"text"])
+    synced: list[str] = []
+    honest = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(job.path)))
+        honest(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    job.sync(files)
+    # Each before the one that leads to it.
+    assert synced == [
+        "documents/a/files/src/deep", "documents/a/files/src", "documents/a/files", "documents/a", "documents", "."
+    ]  # fmt: skip
+    synced.clear()
+    job.sync()
+    assert synced == ["."]
 
 
 def test_links_put_in_the_place_of_folders_and_files_are_not_followed(out: Path, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ EXPECTED: dict[str, int | list[tuple[int, str]]] = {
     "empty.json": [(1, "")],
     "empty.jsonl": [(0, "")],
     "empty.md": [(1, "")],
+    "front_attach.md": [(1, f"attach[{number}]") for number in range(6)],
     "front_binary.md": [(2, "")],
     "front_bomb.md": [(2, "")],
     "front_colon.md": [(2, "")],

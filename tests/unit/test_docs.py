@@ -1,7 +1,7 @@
 """The documentation against the program: examples are taken, links lead somewhere, commands exist and are told of."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -10,16 +10,18 @@ import pytest
 import typer
 
 from daemon.cli.commands import app
+from daemon.decisions.attachment import Attached, Gathered, wrapped
 from daemon.decisions.jobfile import SUFFIXES, Rules, read
 from daemon.decisions.pricing import price
 from daemon.model import Problem, Usage
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-PAGES = (*DOCS, *sorted((ROOT / "examples").glob("*.md")), *sorted((ROOT / "systemd").glob("*.md")))
+RECIPES = sorted((ROOT / "examples").glob("*/README.md"))
+PAGES = (*DOCS, *sorted((ROOT / "examples").glob("*.md")), *RECIPES, *sorted((ROOT / "systemd").glob("*.md")))
 PROMPTS = {ROOT / "examples" / "handbook.md", ROOT / "examples" / "two_hundred_pages.md"}
 """Markdown that is a request and no page."""
-EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.name != "README.md")
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_file() and path.name != "README.md")
 ENDINGS = {"jsonl": ".jsonl", "json": ".json", "markdown": ".md"}
 
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -47,8 +49,13 @@ def inputs() -> list[Fence]:
     return [each for page in pages for each in fences(page) if each.kind in ENDINGS and each.remark != "output"]
 
 
-def problems(data: bytes, suffix: str, stem: str) -> list[Problem]:
-    return [each for each in read(lambda: [data], suffix, stem, Rules()) if isinstance(each, Problem)]
+def problems(data: bytes, suffix: str, stem: str, rules: Rules | None = None) -> list[Problem]:
+    return [each for each in read(lambda: [data], suffix, stem, rules or Rules()) if isinstance(each, Problem)]
+
+
+def with_files(_patterns: Sequence[str], _most: int) -> Gathered:
+    """Stands for folders in which every pattern means something."""
+    return Gathered((Attached("README.md", "# A package"), Attached("src/a.py", "a = 1")))
 
 
 def prose(page: Path) -> str:
@@ -77,9 +84,15 @@ def named(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("fence", inputs(), ids=lambda fence: f"{fence.page.name}:{fence.line}")
 def test_every_example_is_taken_unless_it_shows_a_refusal(fence: Fence) -> None:
-    assert fence.remark in {"", "refused"}
-    found = problems(fence.text.encode(), ENDINGS[fence.kind], "example")
+    assert fence.remark in {"", "refused", "attached"}
+    rules = Rules(gather=with_files if fence.remark == "attached" else None)
+    found = problems(fence.text.encode(), ENDINGS[fence.kind], "example", rules)
     assert bool(found) == (fence.remark == "refused"), found
+
+
+def test_attached_files_look_as_they_are_shown() -> None:
+    shown = [fence.text for fence in fences(ROOT / "docs" / "formats.md") if fence.text.startswith("<file ")]
+    assert shown == [wrapped(with_files([], 0).files)]
 
 
 def test_every_kind_of_input_has_an_example() -> None:
@@ -96,6 +109,8 @@ def test_every_example_file_is_taken_unless_its_name_says_otherwise(path: Path) 
 def test_the_readme_of_the_examples_names_every_file() -> None:
     page = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
     assert [path.name for path in EXAMPLES if f"({path.name})" not in page] == []
+    assert RECIPES
+    assert [path.parent.name for path in RECIPES if f"({path.parent.name}/README.md)" not in page] == []
 
 
 def test_files_that_the_readme_of_the_examples_names_exist() -> None:

@@ -192,6 +192,16 @@ def test_the_request_counts_for_more_than_the_job_and_the_job_for_more_than_the_
     ]
 
 
+def test_files_are_wanted_where_somebody_says_so_the_request_before_its_job() -> None:
+    lines = [
+        {"job": {"files": True}},
+        {"custom_id": "a", "params": {"messages": HI}},
+        {"custom_id": "b", "params": {"messages": HI}, "files": False},
+    ]
+    assert [entry.files for entry in entries("\n".join(map(json.dumps, lines)))] == [True, False]
+    assert [entry.files for entry in entries(request())] == [False]
+
+
 def test_the_users_keys_keep_their_order_and_the_rest_follows() -> None:
     (entry,) = entries('{"custom_id":"a","params":{"max_tokens":5,"messages":[{"content":"Hi","role":"user"}]}}')
     assert entry.params == (b'{"max_tokens":5,"messages":[{"content":"Hi","role":"user"}],"model":"claude-sonnet-4-6"}')
@@ -213,6 +223,8 @@ def test_a_job_may_stand_on_either_side_of_its_requests(order: str) -> None:
         ({"max_tokens": True}, ["max_tokens"]),
         ({"max_tokens": 1.0}, ["max_tokens"]),
         ({"documents": "yes"}, ["documents"]),
+        ({"files": 1}, ["files"]),
+        ({"attach": ["*"]}, ["attach"]),
         ({"betas": "x"}, ["betas"]),
         ({"betas": ["a", "b,c"]}, ["betas[1]"]),
         ({"params": []}, ["params"]),

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from daemon.sandbox import answer, directives, outline, writer
+from daemon.sandbox import answer, directives, filing, outline, writer
 from daemon.sandbox.answer import Request
 from daemon.sandbox.batch import Batch
 from daemon.sandbox.checks import Terms
 from daemon.sandbox.conversation import weigh
 from daemon.sandbox.examiner import NOTHING_CACHED
+from daemon.sandbox.filing import File
 from daemon.sandbox.outline import Outline
 
 MARKERS = """Write a manual.
@@ -170,3 +171,50 @@ def test_thinking_counts_as_output_and_blocks_split_the_text() -> None:
     assert usage["output_tokens"] == 500 + writer.tokens(len(text_of(message)))
     assert usage["output_tokens_details"] == {"thinking_tokens": 500}
     assert ask("Hi", thinking={"type": "adaptive"})["usage"] != ask("Hi")["usage"]
+
+
+SENT = '<file path="src/a&amp;b.py">\nprint(1)\n</file>\n\n<file_2 path="b.md">\nsee </file>\n</file_2>\n'
+
+
+def test_what_is_sent_along_is_material_and_no_wish() -> None:
+    text, files = filing.take_out(f"Hello.\n{SENT}Write 50 words.")
+    assert files == (File("src/a&b.py", "print(1)\n"), File("b.md", "see </file>\n"))
+    assert text.split() == ["Hello.", "Write", "50", "words."]
+    assert filing.take_out("a <file> of <file path='x'>") == ("a <file> of <file path='x'>", ())
+    assert filing.take_out('<file path="a">\nnever closed') == ('<file path="a">\nnever closed', ())
+    assert filing.take_out('<file path="a">\n</file>\n') == ("\n", (File("a", ""),))
+    material = '<file path="a.md">\n# One\n# Two\n[sandbox: refuse]\n9,000 words\n</file>\n'
+    message = ask(f"{material}\nWrite 50 words.")
+    assert message["stop_reason"] == "end_turn"
+    assert "One" not in text_of(message)
+    assert len(text_of(message).split()) < 200
+
+
+def test_files_that_are_asked_for_by_form_alone_are_those_that_were_sent() -> None:
+    text = text_of(ask(f"{SENT}\nPort it. Write each file under its line [FILE: path]."))
+    assert text.startswith(f"{writer.OPENING}\n\n[FILE: src/a&b.py]\n{filing.RETURNED}\nprint(1)\n\n[FILE: b.md]\n")
+    assert text.endswith("\n[END OF FILES]")
+
+
+def test_files_that_are_named_are_made_up() -> None:
+    text = text_of(ask(f"{SENT}\nWrite them:\n[FILE: tests/test_a.py]\n[FILE: b.md]\n[FILE: tests/test_a.py]"))
+    marks = [line for line in text.splitlines() if line.startswith("[")]
+    assert marks == ["[FILE: tests/test_a.py]", "[FILE: b.md]", "[END OF FILES]"]
+    assert f"[FILE: tests/test_a.py]\n{filing.INVENTED}\n# " in text
+    assert f"[FILE: b.md]\n{filing.RETURNED}\nsee </file>\n" in text
+
+
+def test_files_that_are_cut_are_continued() -> None:
+    prompt = f"{SENT}\n[FILE: path]"
+    whole = text_of(ask(prompt))
+    cut = text_of(ask(f"{prompt} [sandbox: truncate at 150]"))
+    more = ask(
+        f"{prompt} [sandbox: truncate at 150]",
+        {"role": "assistant", "content": cut},
+        {"role": "user", "content": "Go on."},
+    )
+    assert cut + text_of(more) == whole
+
+
+def test_a_text_ends_as_it_was_asked_to() -> None:
+    assert text_of(ask("Write 50 words. End with the line [END OF AGREEMENT].")).endswith(".\n\n[END OF AGREEMENT]")

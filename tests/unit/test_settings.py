@@ -169,6 +169,21 @@ def test_no_folder_may_be_another_or_lie_in_it(places: dict[str, object], nowher
     assert "give it a place of its own" in text
 
 
+@pytest.mark.parametrize("folder", ["..", "inbox", "outbox/job/documents", ".batchd/spool", "link"])
+def test_what_others_asked_and_were_answered_cannot_be_attached(folder: str, nowhere: Path) -> None:
+    (nowhere / "link").symlink_to("outbox")
+    text = complaint({"attach": {"folders": ["code", folder]}})
+    assert text.startswith(f"attach.folders ({folder}) should not be ")
+    assert "list the folders of what is to be attached alone" in text
+
+
+def test_folders_to_attach_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("batchd.toml").write_text('[attach]\nfolders = ["code", "~/notes"]\n')
+    assert load_settings({}, None).attach.folders == (Path("code"), Path("~/notes").expanduser())
+    monkeypatch.setenv("BATCHD_ATTACH__FOLDERS", "one, two")
+    assert load_settings({}, None).attach.folders == (Path("one"), Path("two"))
+
+
 def test_settings_are_frozen() -> None:
     settings = Settings()
     with pytest.raises(ValidationError):

@@ -32,7 +32,7 @@ class Deliveries:
             f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name,
                     model, documents, cancel_wanted, claim, offset, requests.size, max_tokens, requests.betas, expect,
                     requests.lane,
-                    round, rounds, allowance, worst,
+                    round, rounds, allowance, worst, files,
                     (SELECT total(output_tokens) FROM trips AS t WHERE t.request = requests.id) AS written,
                     (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
                      AND (outcome IS NULL OR outcome <> 'succeeded')) - forgiven AS attempts
@@ -50,6 +50,7 @@ class Deliveries:
                 name=r["name"],
                 model=r["model"],
                 documents=bool(r["documents"]),
+                files=bool(r["files"]),
                 attempts_left=max_attempts - r["attempts"],
                 cancelled=bool(r["cancel_wanted"]),
                 delivered=r["outcome"] is not None,
@@ -108,10 +109,12 @@ class Deliveries:
             await many(
                 db,
                 """UPDATE requests SET batch = NULL, verdict = ?, reason = ?, stop_reason = ?, document = ?,
-                       sections = ?, since = ? WHERE id = ? AND batch = ?""",
+                       sections = ?, filed = ?, since = ? WHERE id = ? AND batch = ?""",
                 (
                     (d.verdict, d.reason or None, d.stop_reason, d.document)
-                    + (json.dumps(d.sections) if d.sections else None, now, d.request, batch.id)
+                    + (json.dumps(d.sections) if d.sections else None,)
+                    + (None if d.filed is None else json.dumps([d.filed.written, d.filed.refused]),)
+                    + (now, d.request, batch.id)
                     for d in deliveries
                 ),
             )

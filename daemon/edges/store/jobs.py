@@ -39,6 +39,7 @@ class NewRequest:
     cache: bool = False
     first: int | None = None
     """The row of the file that goes before it, and leaves in the cache what both begin with; or its own."""
+    files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +107,12 @@ class Jobs:
                 db,
                 """INSERT INTO requests
                        (job, custom_id, name, model, max_tokens, betas, documents, offset, size, since,
-                        worst, budget, rounds, allowance, expect, lane, cache, first, cohort)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                        worst, budget, rounds, allowance, expect, files, lane, cache, first, cohort)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     (job, r.custom_id, r.name, r.model, r.max_tokens, ",".join(r.betas), r.documents)
                     + (r.offset, r.size, received_at, r.worst, r.budget, r.rounds, r.allowance, r.expect)
-                    + (r.lane, r.cache, r.first, PRIMER if r.first == row else "")
+                    + (r.files, r.lane, r.cache, r.first, PRIMER if r.first == row else "")
                     for row, r in enumerate(requests)
                 ),
             )
@@ -279,7 +280,7 @@ class Jobs:
             await update(
                 db,
                 f"""UPDATE requests SET verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL,
-                        since = ?, cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
+                        sections = NULL, filed = NULL, since = ?, cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
                             SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
                     WHERE job = ? AND verdict IN ({_AGAIN})""",  # noqa: S608  our own enum
                 now,

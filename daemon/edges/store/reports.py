@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from daemon.decisions.money import from_picodollars
 from daemon.edges.store.database import Database, Row
 from daemon.edges.store.jobs import SPENT, cost_of, usage_of
-from daemon.model import JobId, Lane, ReportRow, Verdict
+from daemon.model import Filed, JobId, Lane, ReportRow, Verdict
 
 PAGE = 1000
 """Rows of a report that are read at one time."""
@@ -37,7 +37,8 @@ class Reports:
                             SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
                         )) AS chain
                     FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
-                              betas, documents, expect, budget, lane, cache, first, rounds + round AS continued
+                              betas, documents, files, filed, expect, budget, lane, cache, first,
+                              rounds + round AS continued
                           FROM requests
                           WHERE job = ? AND id > ? AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r
                     LEFT JOIN trips ON trips.request = r.id
@@ -70,7 +71,16 @@ def _report_row(row: Row) -> ReportRow:
         settings=_settings(row),
         offset=row["offset"],
         size=row["size"],
+        filed=_filed(row),
     )
+
+
+def _filed(row: Row) -> Filed | None:
+    """What became of its files; of one without an answer, that there are none."""
+    if not row["files"]:
+        return None
+    written, refused = json.loads(row["filed"] or "[[], []]")
+    return Filed(tuple(written), tuple((path, reason) for path, reason in refused))
 
 
 def _settings(row: Row) -> dict[str, object]:
@@ -84,6 +94,8 @@ def _settings(row: Row) -> dict[str, object]:
         said["lane"] = row["lane"]
     if row["cache"]:
         said["cache"] = "auto"
+    if row["files"]:
+        said["files"] = True
     if row["expect"] is not None:
         said["expect"] = json.loads(row["expect"])
     if row["budget"] is not None:

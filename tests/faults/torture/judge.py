@@ -143,14 +143,15 @@ def _job(folder: Path) -> JobLeft:
         files={
             name: file.read_bytes()
             for name, file in inside.items()
-            if name not in told and not file.name.startswith(".") and not _is_job(file)
+            if name not in told and not file.name.startswith(".") and not _is_job(folder, file)
         },
     )
 
 
-def _is_job(file: Path) -> bool:
+def _is_job(folder: Path, file: Path) -> bool:
     """Whether it belongs to a job of a subfolder, which may share its name with a job."""
-    return False if file.parent.name == "documents" else not (file.parent / "results.jsonl").exists()
+    within = file.relative_to(folder).parts[0] == "documents"
+    return not within and not (file.parent / "results.jsonl").exists()
 
 
 def _result(line: dict[str, Any]) -> tuple[str, str, str]:

@@ -79,15 +79,30 @@ def jsonl(prompts: Sequence[str], model: str = "claude-haiku-4-5", max_tokens: i
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+FILES = json.dumps(
+    {
+        "custom_id": "port",
+        "files": True,
+        "params": {
+            "model": "claude-haiku-4-5",
+            "max_tokens": 900,
+            "messages": [{"role": "user", "content": "[FILE: src/deep/a.py]\n[FILE: b.md]"}],
+        },
+    }
+).encode()
+"""An answer of files, which lie some folders deeper than anything else."""
+
+
 def everything(inbox: Path | None = None) -> Scenario:
-    """Small, and yet all of it: several jobs, shared batches, two sets of betas, a refusal, a subfolder, a retry,
-    a create whose answer is lost, and a stream of results that is cut.
+    """Small, and yet all of it: several jobs, shared batches, two sets of betas, a refusal, a subfolder, files, a
+    retry, a create whose answer is lost, and a stream of results that is cut.
     """
     return Scenario(
         files={
             "words.jsonl": jsonl(["tide", "[sandbox: fail overloaded_error 1] wind", "[sandbox: unicode] rain"]),
             "essay.md": b"---\nmodel: claude-haiku-4-5\nmax_tokens: 120\n---\nAn essay on salt.\n",
             "plain.txt": b"A note on bread. [sandbox: words 60]",
+            "port.json": FILES,
             "nightly/more.jsonl": jsonl(["moss", "fern"]),
             "long.jsonl": jsonl(["[sandbox: words 80] A long one."], model="claude-opus-4-8", max_tokens=200_000),
             "broken.jsonl": b'{"custom_id": "a", "params": {"model": 3}}\nnot json\n',

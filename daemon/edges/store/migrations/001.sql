@@ -68,6 +68,7 @@ CREATE TABLE requests (
     max_tokens INTEGER NOT NULL CHECK (max_tokens > 0),
     betas      TEXT    NOT NULL,
     documents  INTEGER NOT NULL CHECK (documents IN (0, 1)),
+    files      INTEGER NOT NULL DEFAULT 0 CHECK (files IN (0, 1)),  -- whether its answer consists of files
     offset     INTEGER NOT NULL CHECK (offset >= 0),        -- of its params in the job's spool file
     size       INTEGER NOT NULL CHECK (size > 0),
     since      REAL    NOT NULL,                            -- when it began to wait
@@ -93,6 +94,7 @@ CREATE TABLE requests (
     reason      TEXT,
     document    TEXT,
     sections    TEXT,
+    filed       TEXT CHECK (filed IS NULL OR files),        -- what became of its files
     CHECK (batch IS NULL OR verdict IS NULL),
     CHECK ((sent_offset IS NULL) = (sent_size IS NULL)),
     UNIQUE (job, custom_id),
