@@ -1,6 +1,7 @@
 """The recipes of `examples/`: each command, pasted as its README has it, brings what that README shows; and again."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from tests.acceptance.installation import REPOSITORY, Installation
 
 RECIPES = sorted(path.parent.name for path in (REPOSITORY / "examples").glob("*/README.md"))
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PIPS = re.compile(r"PIP_|SSL_CERT_|(https?|no|all)_proxy$", re.IGNORECASE)
 ON_THE_PATH = {"batchd": f"{sys.executable} -m daemon", "python": sys.executable}
 
 
@@ -38,10 +40,12 @@ def paste(checkout: Path, recipe: str) -> Path:
     folder = checkout / "examples" / recipe
     with Installation(folder) as installation:
         environment = installation.environment
+        outside = {name: value for name, value in os.environ.items() if name == "HOME" or PIPS.match(name)}
         done = subprocess.run(
             ["sh", "-c", command_of(recipe)],
             cwd=folder,
-            env={**environment, "PATH": f"{checkout / 'bin'}:{environment['PATH']}"},
+            # The migration fetches its package with pip, which finds its index through the environment and at home.
+            env={**environment, **outside, "PATH": f"{checkout / 'bin'}:{environment['PATH']}"},
             capture_output=True,
             text=True,
             timeout=60,
