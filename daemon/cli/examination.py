@@ -1,6 +1,7 @@
 """What `batchd doctor` looks at: each examination yields findings, and a remedy for what is not well."""
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -24,6 +25,8 @@ _OLDEST_SQLITE: Final = (3, 38, 0)
 _FEW_WATCHES: Final = 8_192
 _PATIENCE: Final = 15.0
 _SKEW: Final = 60.0
+_CREDENTIALS: Final = re.compile(r"//[^/@]*@")
+"""In an address, which is shown."""
 """Seconds by which our clock may differ from the server's before it is worth a remark."""
 _OPEN_TO_OTHERS: Final = 0o077
 _WRITABLE_BY_ALL: Final = 0o002
@@ -187,6 +190,7 @@ async def reach(settings: Settings) -> AsyncIterator[Finding]:
     from daemon.edges.clock import Clock  # noqa: PLC0415  same
 
     where = settings.api.base_url or os.environ.get("ANTHROPIC_BASE_URL") or "the API's own address"
+    where = _CREDENTIALS.sub("//", where)
     try:
         with anyio.fail_after(_PATIENCE):
             async with Api.connect(

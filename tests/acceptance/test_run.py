@@ -111,9 +111,10 @@ def test_the_sandbox_alone_serves_another_program_and_the_doctor(batchd: Install
         finding["about"] for finding in json.loads(well.stdout)["findings"]
     }
     assert batchd.stop(process) == 0
-    ill = batchd.call("doctor", ANTHROPIC_BASE_URL=address, ANTHROPIC_API_KEY="x")
+    ill = batchd.call("doctor", ANTHROPIC_BASE_URL=address.replace("//", "//me:CANARY@"), ANTHROPIC_API_KEY="x")
     assert ill.returncode == 1
     assert "✗ api" in ill.stdout
+    assert "CANARY" not in ill.stdout
     assert not batchd.state.exists()
 
 
