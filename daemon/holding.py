@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 from anyio import to_thread
 
-from daemon.closing import HELD
+from daemon.closing import HELD, timestamp
 from daemon.edges.outbox import JobFolder
 from daemon.edges.store import Store
 from daemon.lifecycle import State
@@ -53,7 +53,12 @@ class Holding:
     async def _notes(self) -> dict[str, dict[str, object]]:
         notes: dict[str, dict[str, object]] = {}
         for job in await self._store.spending.held():
-            notes[job.name] = {"job": job.name, "reason": job.hold, "release": f"batchd release {job.name}"}
+            notes[job.name] = {
+                "job": job.name,
+                "reason": job.hold,
+                "until": None if job.hold_until is None else timestamp(job.hold_until),
+                "release": f"batchd release {job.name}",
+            }
         for batch_id in await self._store.answers.held():
             batch = await self._store.batches.get(batch_id)
             told = {"batch": batch.id, "reason": batch.trouble, "answers": answers(batch)}

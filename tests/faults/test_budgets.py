@@ -40,7 +40,7 @@ async def test_a_job_over_its_budget_is_held_sends_only_what_fits_and_goes_when_
     assert sum(entry.count for entry in home.server.ledger.batches()) == 2
     held = json.loads((home.outbox / "a" / "held.json").read_text())
     assert "budget of the job is $0.0060" in held["reason"]
-    assert held["release"] == "batchd release a"
+    assert (held["release"], held["until"]) == ("batchd release a", None)
     assert not (home.outbox / "a" / "job.json").exists()
     await release(home, "a")
     assert not await home.run()
@@ -106,6 +106,8 @@ async def test_the_day_has_a_budget_that_two_jobs_do_not_both_get(home: House) -
     drop_with_budget(home, "b.jsonl", budget=1.0, count=1)
     assert not await home.run(budget__per_day=0.0030)
     assert sum(entry.count for entry in home.server.ledger.batches()) == 1
+    (note,) = home.outbox.glob("*/held.json")
+    assert json.loads(note.read_text())["until"].endswith("T00:00:00.000Z")
 
 
 async def test_nor_do_they_when_the_daemon_is_killed_again_and_again(tmp_path: Path) -> None:

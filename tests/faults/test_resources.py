@@ -410,7 +410,7 @@ async def test_a_watcher_that_hears_nothing_delays_by_no_more_than_one_rescan(
     async def deaf(*_: object, **__: object) -> None:
         await anyio.sleep_forever()
 
-    monkeypatch.setattr("daemon.app.watch", deaf)
+    monkeypatch.setattr("daemon.dispatcher.watch", deaf)
     async with running(home):
         await anyio.sleep(0.5)
         home.drop("a.jsonl", ["one"])

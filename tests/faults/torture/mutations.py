@@ -43,8 +43,8 @@ MUTATIONS = (
     Mutation(
         "1",
         "a file that was claimed before a crash is forgotten",
-        "daemon/app.py",
-        "for claim in await self._intake.recover():",
+        "daemon/dispatcher.py",
+        "for claim in await self._rooms.intake.recover():",
         "for claim in []:",
         "tests/faults/test_kill_steps.py",
     ),
@@ -211,7 +211,7 @@ MUTATIONS = (
     Mutation(
         "12",
         "SIGTERM is not heard",
-        "daemon/app.py",
+        "daemon/dispatcher.py",
         "scope.cancel()",
         "pass",
         "tests/acceptance/test_run.py",
