@@ -14,6 +14,7 @@ from daemon.dispatcher import Dispatcher, Rooms
 from daemon.edges import disk, inbox, outbox
 from daemon.edges.api import Api
 from daemon.edges.clock import Bell, Clock
+from daemon.edges.drafts import Drafts
 from daemon.edges.lock import sole_daemon
 from daemon.edges.store import DATABASE, Store, open_store
 from daemon.edges.transcripts import Transcripts
@@ -121,7 +122,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         Lane.SYNC: transcripts.results,
     }
 
-    editor = Editor(places.drafts, places.spool, rules.catalogue)
+    editor = Editor(Drafts(places.drafts), places.spool, rules.catalogue)
     collector = Collector(store, clock, places.outbox, editor, settings.retry.max_attempts, results)
     station = Station(store, clock, pace)
     sender = Sender(store, api, clock, places.spool, station, batch.concurrency)

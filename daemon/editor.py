@@ -5,12 +5,9 @@ the number of the round in its name, and the params of the next one are appended
 the commit on that names them.
 """
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import msgspec
 
 from daemon.decisions.bargain import Action, Bargain, Unfinished, better_buy, tokens_at_most
 from daemon.decisions.catalogue import LONGEST_OUTPUT, Catalogue, LongOutput
@@ -24,7 +21,7 @@ from daemon.decisions.sections import file_name, marks, split
 from daemon.decisions.stitch import join, kept
 from daemon.decisions.strictjson import decode
 from daemon.decisions.verdict import LOST, Outcome, Result, judge
-from daemon.edges import disk
+from daemon.edges.drafts import Draft, Drafts
 from daemon.edges.outbox import DOCUMENTS
 from daemon.edges.spool import append_to_spool, read_from_spool
 from daemon.edges.store import AGAIN
@@ -40,29 +37,6 @@ TOKENS_PER_WORD = 1.5
 """Of English prose, about; more rather than less."""
 
 
-class Draft(msgspec.Struct, frozen=True):
-    """A document between two rounds."""
-
-    kept: str
-    """As it was sent."""
-    dropped: str
-    """What was cut off behind it, to be written again."""
-    ended: bool
-    """Whether the model had ended it, and it was short of what was expected."""
-    prompt_tokens: int
-    """Of the first round."""
-    seams: tuple[int, ...] | None = None
-    """How long it was in each round that left its prefix in the cache; None while none did."""
-
-    @property
-    def text(self) -> str:
-        """All that was written so far."""
-        return self.kept + self.dropped
-
-
-NOTHING = Draft("", "", ended=False, prompt_tokens=0)
-
-
 @dataclass(frozen=True, slots=True)
 class Edited:
     """What becomes of a result, and the files that are to appear in the job's folder before it is acknowledged."""
@@ -75,11 +49,11 @@ class Edited:
 class Editor:
     """Judges results as documents."""
 
-    def __init__(self, drafts: Path, spool: Path, catalogue: Catalogue) -> None:
+    def __init__(self, drafts: Drafts, spool: Path, catalogue: Catalogue) -> None:
         """Make ready.
 
         Args:
-            drafts: The folder of unfinished documents.
+            drafts: The unfinished documents.
             spool: The folder of params.
             catalogue: What models can write.
         """
@@ -94,7 +68,7 @@ class Editor:
             seat: The request on its trip.
             result: Its result; None when the API has none.
         """
-        draft = self._draft(seat)
+        draft = self._drafts.read(seat.request, seat.round)
         outcome = LOST if result is None else judge(result, attempts_left=seat.attempts_left, cancelled=seat.cancelled)
         if result is None or result.type != "succeeded":
             text = draft.text
@@ -124,13 +98,7 @@ class Editor:
         """
         for delivery in deliveries:
             if delivery.verdict is not None and delivery.verdict not in AGAIN:
-                for draft in self._drafts.glob(f"{delivery.request}.*"):
-                    draft.unlink(missing_ok=True)
-
-    def _draft(self, seat: Seat) -> Draft:
-        if not seat.round:
-            return NOTHING
-        return msgspec.json.decode((self._drafts / f"{seat.request}.{seat.round}").read_bytes(), type=Draft)
+                self._drafts.discard(delivery.request)
 
     def _bargain(self, seat: Seat, draft: Draft, text: str, result: Result, *, cut: bool) -> Bargain:
         facts = self._catalogue.find(seat.model)
@@ -181,9 +149,7 @@ class Editor:
             )
             prompt = draft.prompt_tokens or _prompt_tokens(result)
             after = Draft(so_far, text[len(so_far) :], findings is not None, prompt, seams)
-        with disk.opened(self._drafts, create=True) as folder:
-            disk.write_whole(folder, f"{seat.request}.{seat.round + 1}", [msgspec.json.encode(after)])
-            os.fsync(folder)
+        self._drafts.write(seat.request, seat.round + 1, after)
         offset = append_to_spool(self._spool / seat.claim, params)
         left = _left(seat, result)
         facts = self._catalogue.find(seat.model)
