@@ -84,7 +84,8 @@ CREATE TABLE requests (
     expect     TEXT,
     lane       TEXT    NOT NULL DEFAULT 'batch' CHECK (lane IN ('batch', 'sync')),
     cache      INTEGER NOT NULL DEFAULT 0 CHECK (cache IN (0, 1)),
-    first      INTEGER REFERENCES requests (id) DEFERRABLE INITIALLY DEFERRED,  -- goes before it, or is it itself
+    -- The request that goes before it, or is it itself. No foreign key: one that is deferred looks for children at each row.
+    first      INTEGER,
     forgiven   INTEGER NOT NULL DEFAULT 0,                  -- trips that `batchd retry` does not count
     batch      INTEGER REFERENCES batches (id),             -- the trip it is on; NULL: it waits, or has its verdict
     verdict    TEXT CHECK (
