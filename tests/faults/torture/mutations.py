@@ -57,6 +57,14 @@ MUTATIONS = (
         "tests/faults/test_doubt.py",
     ),
     Mutation(
+        "2",
+        "a message that broke off before its first word is sent again",
+        "daemon/express.py",
+        "if found.trouble is not None:",
+        "if True:",
+        "tests/faults/test_express.py",
+    ),
+    Mutation(
         "3",
         "a create without an answer is taken for one that made nothing",
         "daemon/edges/api/troubles.py",
@@ -263,6 +271,30 @@ MUTATIONS = (
         "return Joined(before + between + rest, start, repeat.restarted)",
         "return Joined(before + between + rest[1:], start, repeat.restarted)",
         "tests/properties/test_stitch_properties.py",
+    ),
+    Mutation(
+        "D",
+        "a stream that was cut is taken for a whole answer",
+        "daemon/decisions/streamed.py",
+        "if not found.ended:",
+        "if False:",
+        "tests/unit/test_streamed.py",
+    ),
+    Mutation(
+        "D",
+        "what goes at once is priced as a batch",
+        "daemon/decisions/pricing.py",
+        "if lane is Lane.SYNC:",
+        "if False:",
+        "tests/faults/test_express.py",
+    ),
+    Mutation(
+        "D",
+        "nobody waits for the one that warms the cache",
+        "daemon/edges/store/batches.py",
+        "AND (first IS NULL OR first = requests.id OR EXISTS (",
+        "AND (TRUE OR EXISTS (",
+        "tests/faults/test_priming.py",
     ),
 )
 
