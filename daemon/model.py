@@ -176,6 +176,8 @@ class Waiting:
     """Picodollars that it can cost at the most, all its rounds included; None where its price is not known."""
     budget: int | None = None
     """Picodollars that its user allows it; None for any amount."""
+    promised: bool = False
+    """Whether `worst` was reserved before its first round, and has been kept for it."""
     lane: Lane = Lane.BATCH
 
 

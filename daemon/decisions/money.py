@@ -222,8 +222,8 @@ class Allowance:
 def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
     """Let those requests travel whose worst case every budget has room for; hold the jobs of the others.
 
-    First come, first served; from the first request that does not fit, nothing more of its job goes, so that what
-    is held is what comes last.
+    First come, first served; from the first request that does not fit, nothing more of its job is begun, so that what
+    is held is what comes last. What was promised to an unfinished document is in the purse's sums already.
 
     Args:
         waiting: The requests, oldest first.
@@ -233,6 +233,9 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
     committed = {job: limit.committed for job, limit in purse.jobs.items()}
     today = purse.today.committed
     for request in waiting:
+        if request.promised and request.worst is not None:
+            allowed.fitting.append(request)
+            continue
         if request.job in allowed.holds:
             continue
         limit = purse.jobs.get(request.job, Limit(None))

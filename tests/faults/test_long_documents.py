@@ -3,8 +3,9 @@
 import json
 
 import pytest
+import structlog
 
-from tests.support.house import House
+from tests.support.house import House, at_work, until
 
 pytestmark = pytest.mark.anyio
 
@@ -106,3 +107,28 @@ async def test_wrong_expectations_are_refused_before_anything_is_spent(home: Hou
     errors = json.loads((home.outbox / "rejected" / "bad.json.errors.json").read_text())["errors"]
     assert {error["field"] for error in errors} == {"job.expect.wrods", "job.continue"}
     assert home.server.ledger.batches() == []
+
+
+async def test_a_document_once_begun_is_never_held_halfway_for_one_that_waited_before_it(home: House) -> None:
+    """Its reservation stays with it between two rounds, also where an older job waits for just that money."""
+    rest = {"requests": [{"custom_id": "r", "params": {"messages": [{"role": "user", "content": "Hi"}]}}]}
+
+    def ask(name: str, max_tokens: int, prompt: str = "Hi") -> None:
+        job = {"model": MODEL, "max_tokens": max_tokens, "continue": 0}
+        said = json.dumps({"job": job, **rest}).replace('"Hi"', json.dumps(prompt))
+        (home.inbox / f"{name}.json").write_text(said)
+
+    with structlog.testing.capture_logs() as logs:
+        async with at_work(home, budget__per_day=0.65):
+            ask("small", 8_000, "Hello [sandbox: take 100]")  # at most $0.06
+            await until(home.server.ledger.batches)
+            ask("older", 80_000)  # at most $0.60
+            await until((home.outbox / "older" / "held.json").exists)
+            slow = f"{BOOK}[sandbox: truncate at 5000 rounds 2] [sandbox: take 90]"
+            drop(home, "cut", slow, **{"continue": 3})  # at most $0.50
+    (row,) = home.lines("cut", "report.jsonl")
+    assert row["rounds"] == 3
+    assert home.job("older")["state"] == "done"
+    finished = [each["job"] for each in logs if each["event"] == "job finished"]
+    assert finished.index("cut") < finished.index("older")
+    assert "cut" not in [each["job"] for each in logs if each["event"] == "job held"]

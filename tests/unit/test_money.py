@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -86,6 +87,15 @@ def test_two_jobs_do_not_both_get_the_last_dollar_of_the_day() -> None:
 def test_what_was_spent_or_reserved_before_counts() -> None:
     assert afford([waiting(1, A)], purse(_1=Limit(ONE, 1))).fitting == []
     assert fitting(afford([waiting(1, A)], purse(_1=Limit(ONE, 0))).fitting) == [1]
+
+
+def test_what_was_promised_goes_on_and_is_not_counted_twice() -> None:
+    promised = replace(waiting(9, A), promised=True)
+    allowed = afford([waiting(1, A), promised, waiting(10, B)], purse(Limit(2 * ONE, ONE), _1=Limit(ONE, ONE)))
+    assert fitting(allowed.fitting) == [9, 10]
+    assert list(allowed.holds) == [A]
+    unpriced = replace(promised, worst=None)
+    assert list(afford([unpriced], purse(_1=Limit(ONE))).holds) == [A]
 
 
 def test_an_unknown_price_is_held_under_any_budget() -> None:

@@ -42,8 +42,8 @@ class Batches:
     async def waiting(self, most: int, lane: Lane | None = None) -> list[Waiting]:
         """List the requests that wait for a trip, oldest first.
 
-        Those of a held job wait for more than that, and so does who shares a beginning with one that goes first: until
-        that one's answer is here.
+        Those of a held job that were not begun wait for more than that, and so does who shares a beginning with one
+        that goes first: until that one's answer is here.
 
         Args:
             most: How many at the most.
@@ -52,9 +52,9 @@ class Batches:
         return await self._database.values(
             _waiting,
             """SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, cohort, since, job, worst,
-                   requests.budget, lane
+                   requests.budget, lane, promised
                FROM requests JOIN jobs ON jobs.id = job
-               WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from)
+               WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from OR promised)
                  AND (?1 IS NULL OR lane = ?1)
                  AND (first IS NULL OR first = requests.id OR EXISTS (
                      SELECT 1 FROM requests AS primer
@@ -364,6 +364,7 @@ def _waiting(row: Row) -> Waiting:
         job=JobId(row["job"]),
         worst=row["worst"],
         budget=row["budget"],
+        promised=bool(row["promised"]),
         lane=Lane(row["lane"]),
     )
 

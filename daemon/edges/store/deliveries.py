@@ -121,7 +121,7 @@ class Deliveries:
             await many(
                 db,
                 """UPDATE requests SET sent_offset = ?, sent_size = ?, max_tokens = ?, betas = ?, rounds = ?,
-                       allowance = ?, worst = ?, round = round + 1, forgiven = (
+                       allowance = ?, worst = ?, promised = 1, round = round + 1, forgiven = (
                            SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded'
                        ) WHERE id = ? AND round = ?""",
                 (

@@ -280,7 +280,8 @@ class Jobs:
             await update(
                 db,
                 f"""UPDATE requests SET verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL,
-                        sections = NULL, filed = NULL, since = ?, cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
+                        sections = NULL, filed = NULL, promised = 0, since = ?,
+                        cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
                             SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
                     WHERE job = ? AND verdict IN ({_AGAIN})""",  # noqa: S608  our own enum
                 now,

@@ -14,6 +14,9 @@ from daemon.model import Held, Job, JobId, Lane, Place, RequestId
 
 _COMMITTED = "coalesce(sum(CASE WHEN outcome IS NULL THEN reserved ELSE cost END), 0)"
 """A trip under way counts with its worst case, one that has come back with what it cost."""
+_PROMISED = """(SELECT coalesce(sum(worst), 0) FROM requests
+    WHERE batch IS NULL AND verdict IS NULL AND promised AND {})"""
+"""What further rounds of unfinished documents can cost, while they wait for their trip."""
 
 GROUPS: Mapping[str, str] = {
     "day": "date(batches.planned_at, 'unixepoch')",
@@ -62,13 +65,15 @@ class Spending:
             midnight: When the day began, in unix seconds.
         """
         today = await self._database.row(
-            f"SELECT {_COMMITTED} AS spent FROM trips JOIN batches ON id = batch WHERE planned_at >= ?",  # noqa: S608
+            f"""SELECT {_COMMITTED} + {_PROMISED.format("true")} AS spent
+                FROM trips JOIN batches ON id = batch WHERE planned_at >= ?""",  # noqa: S608  our own text
             midnight,
         )
         rows = await self._database.rows(
             f"""SELECT jobs.id, budget, released, (
                     SELECT {_COMMITTED} FROM trips WHERE request IN (SELECT id FROM requests WHERE job = jobs.id)
-                ) AS spent FROM jobs WHERE id IN (SELECT value FROM json_each(?))""",  # noqa: S608  our own text
+                ) + {_PROMISED.format("job = jobs.id")} AS spent
+                FROM jobs WHERE id IN (SELECT value FROM json_each(?))""",  # noqa: S608  our own text
             json.dumps(list(jobs)),
         )
         return Purse(

@@ -78,6 +78,7 @@ CREATE TABLE requests (
     budget     INTEGER CHECK (budget >= 0),
     rounds     INTEGER NOT NULL DEFAULT 0 CHECK (rounds >= 0),     -- how many times it may still be continued
     allowance  INTEGER NOT NULL DEFAULT 0 CHECK (allowance >= 0),  -- tokens that those rounds may write together
+    promised   INTEGER NOT NULL DEFAULT 0 CHECK (promised IN (0, 1)),  -- whether `worst` stays reserved between two rounds
     round      INTEGER NOT NULL DEFAULT 0 CHECK (round >= 0),      -- how many parts of its document are written
     sent_offset INTEGER,                                           -- of a further round's params; NULL: the first's
     sent_size   INTEGER,
