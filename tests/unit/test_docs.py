@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 RECIPES = sorted((ROOT / "examples").glob("*/README.md"))
 PAGES = (*DOCS, *sorted((ROOT / "examples").glob("*.md")), *RECIPES, *sorted((ROOT / "systemd").glob("*.md")))
-PROMPTS = {ROOT / "examples" / "handbook.md", ROOT / "examples" / "two_hundred_pages.md"}
+PROMPTS = {ROOT / "examples" / name for name in ("handbook.md", "two_hundred_pages.md", "urgent.md")}
 """Markdown that is a request and no page."""
 EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_file() and path.name != "README.md")
 ENDINGS = {"jsonl": ".jsonl", "json": ".json", "markdown": ".md"}
