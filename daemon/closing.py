@@ -12,11 +12,12 @@ from anyio import from_thread, to_thread
 
 from daemon.decisions.money import from_picodollars
 from daemon.decisions.priming import unmarked
+from daemon.delivery import Filed, ReportRow
 from daemon.edges.clock import Clock
 from daemon.edges.outbox import JobFolder
 from daemon.edges.spool import read_at
 from daemon.edges.store import AGAIN, Store, Tally
-from daemon.model import Filed, Job, ReportRow, Verdict
+from daemon.model import Job, Verdict
 
 log = structlog.get_logger()
 

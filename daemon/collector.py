@@ -16,13 +16,14 @@ from anyio import to_thread
 
 from daemon.decisions import resultline, wire
 from daemon.decisions.resultline import Line
+from daemon.delivery import Delivery, Seat
 from daemon.edges.clock import Clock
 from daemon.edges.outbox import JobFolder
 from daemon.edges.store import Store
 from daemon.editor import Editor
 from daemon.errors import Garbled, NotOurs, Unavailable
 from daemon.lifecycle import State
-from daemon.model import Batch, BatchId, Delivery, Evidence, JobId, Lane, Seat
+from daemon.model import Batch, BatchId, Evidence, JobId, Lane
 
 log = structlog.get_logger()
 

@@ -21,11 +21,12 @@ from daemon.decisions.sections import file_name, marks, split
 from daemon.decisions.stitch import join, kept
 from daemon.decisions.strictjson import decode
 from daemon.decisions.verdict import LOST, Outcome, Result, judge
+from daemon.delivery import Delivery, Filed, NextRound, Seat
 from daemon.edges.drafts import Draft, Drafts
 from daemon.edges.outbox import DOCUMENTS
 from daemon.edges.spool import append_to_spool, read_from_spool
 from daemon.edges.store import AGAIN
-from daemon.model import BETA_300K, Delivery, Filed, Lane, NextRound, Seat, Verdict
+from daemon.model import BETA_300K, Lane, Verdict
 
 UNFINISHED = frozenset({Verdict.TRUNCATED, Verdict.SHORT})
 """Verdicts after which a document can be continued."""

@@ -9,10 +9,11 @@ import anyio
 import pytest
 
 from daemon.decisions.wire import new_nonce
+from daemon.delivery import Delivery
 from daemon.edges.store import CountTaken, NewRequest, Stale, Store, open_store
 from daemon.errors import Unavailable, Unusable
 from daemon.lifecycle import STEPS, State, may_follow
-from daemon.model import Cost, Delivery, Evidence, Job, JobId, Plan, RequestId, Usage, Verdict
+from daemon.model import Cost, Evidence, Job, JobId, Plan, RequestId, Usage, Verdict
 
 pytestmark = pytest.mark.anyio
 

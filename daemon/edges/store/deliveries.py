@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 import aiosqlite
 
 from daemon.decisions.money import to_picodollars
+from daemon.delivery import Delivery, Seat
 from daemon.edges.store.database import Database, many, update
-from daemon.model import Batch, BatchId, Delivery, JobId, Lane, RequestId, Seat
+from daemon.model import Batch, BatchId, JobId, Lane, RequestId
 
 LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL"
 """What waits for money is tried again."""
