@@ -70,8 +70,8 @@ def fill(place: Path, batches: int) -> None:
                     NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 300, (), True, n, 1) for n in range(batches)
                 ),
             )
-            requests = await store.batches.waiting(batches)
-            await store.batches.plan([Plan((RequestId(r.id),), (), 1) for r in requests], now=now, nonce=new_nonce)
+            requests = await store.queue.waiting(batches)
+            await store.queue.plan([Plan((RequestId(r.id),), (), 1) for r in requests], now=now, nonce=new_nonce)
             for batch in await store.batches.live_ids():
                 await _submitted(store, batch, now)
 

@@ -162,7 +162,7 @@ class Dispatcher:
         if self._under_way or not self._rooms.intake.idle or await self._has_files():
             return False
         store = self._store
-        if await store.batches.live_ids() or await store.batches.waiting(1):
+        if await store.batches.live_ids() or await store.queue.waiting(1):
             return False
         if await store.jobs.undelivered() or await store.jobs.to_retry():
             return False

@@ -61,26 +61,26 @@ class Packer:
         """
         while True:
             await self._store.spending.let_go(self._clock.now())
-            room = self._max_queued - await self._store.batches.queued()
+            room = self._max_queued - await self._store.queue.queued()
             most = min(room, LOOK)
-            waiting = await self._store.batches.waiting(most, Lane.BATCH) if most > 0 else []
+            waiting = await self._store.queue.waiting(most, Lane.BATCH) if most > 0 else []
             more = len(waiting) == most
-            express = self._conversations - await self._store.batches.conversations()
+            express = self._conversations - await self._store.queue.conversations()
             if express > 0:
-                waiting += await self._store.batches.waiting(express, Lane.SYNC)
+                waiting += await self._store.queue.waiting(express, Lane.SYNC)
             if not waiting:
                 return None
             now = self._clock.now()
             affordable = await self._afford(waiting, now)
             if not affordable:
                 continue
-            unresolved = await self._store.batches.unresolved_counts()
+            unresolved = await self._store.queue.unresolved_counts()
             planned = plan(affordable, self._limits, now=now, room=room, unresolved=unresolved, more=more)
             # Twenty thousand requests keep a processor busy for a while.
             plans = await to_thread.run_sync(list, planned)
             if not plans:
                 return max(min(request.since for request in affordable) + self._limits.linger - now, 0.0)
-            await self._store.batches.plan(plans, now=now, nonce=new_nonce)
+            await self._store.queue.plan(plans, now=now, nonce=new_nonce)
 
     async def _afford(self, waiting: list[Waiting], now: float) -> list[Waiting]:
         """Leave out, and hold, what no budget has room for. Only this room spends, so nothing comes in between."""

@@ -40,15 +40,15 @@ async def accept(store: Store, count: int = 3, claim: str = "claim-1", name: str
 
 
 async def plan_all(store: Store) -> None:
-    waiting = await store.batches.waiting(1000)
+    waiting = await store.queue.waiting(1000)
     plan = Plan(tuple(each.id for each in waiting), (), sum(each.size for each in waiting))
-    await store.batches.plan([plan], now=1001.0, nonce=new_nonce)
+    await store.queue.plan([plan], now=1001.0, nonce=new_nonce)
 
 
 async def test_a_file_is_accepted_once_with_all_its_requests(store: Store) -> None:
     first, again = await accept(store), await accept(store)
     assert first == again
-    assert len(await store.batches.waiting(10)) == 3
+    assert len(await store.queue.waiting(10)) == 3
     tally = await store.jobs.tally(first.id)
     assert (tally.waiting, tally.travelling, tally.settled) == (3, 0, 0)
 
@@ -58,7 +58,7 @@ async def test_a_job_of_which_one_request_cannot_be_stored_is_not_stored_at_all(
     with pytest.raises(sqlite3.IntegrityError):
         await store.jobs.accept(claim="c", name="n", source="s", received_at=0.0, total=3, requests=iter(twice))
     assert await store.jobs.of_claim("c") is None
-    assert await store.batches.waiting(10) == []
+    assert await store.queue.waiting(10) == []
 
 
 async def test_two_jobs_never_share_a_folder_whatever_the_case(store: Store) -> None:
@@ -88,10 +88,10 @@ async def test_one_failing_step_does_not_fail_those_that_share_its_commit(store:
 async def test_a_planned_request_waits_no_more_and_sits_in_one_batch(store: Store) -> None:
     await accept(store)
     await plan_all(store)
-    assert await store.batches.waiting(10) == []
-    assert await store.batches.queued() == 3
+    assert await store.queue.waiting(10) == []
+    assert await store.queue.queued() == 3
     with pytest.raises(sqlite3.IntegrityError):
-        await store.batches.plan([Plan((RequestId(1),), (), 9)], now=0.0, nonce=new_nonce)
+        await store.queue.plan([Plan((RequestId(1),), (), 9)], now=0.0, nonce=new_nonce)
 
 
 async def test_a_batch_moves_only_along_the_table_and_only_from_where_it_is(store: Store) -> None:
@@ -133,7 +133,7 @@ async def test_two_unresolved_batches_never_share_a_count(store: Store) -> None:
     await accept(store, count=2, claim="claim-2", name="b")
     for requests_ in ((1, 2), (3, 4)):
         plan = Plan(tuple(map(RequestId, requests_)), (), 18)
-        await store.batches.plan([plan], now=0.0, nonce=new_nonce)
+        await store.queue.plan([plan], now=0.0, nonce=new_nonce)
     first, second = await store.batches.unfinished()
     intent = {"attempt": 1, "body_sha256": "x", "baseline_time": 1.0}
     first = await store.batches.move(first, State.INTENDED, **intent)
@@ -153,14 +153,14 @@ async def test_a_refused_batch_is_cut_in_two_until_the_bad_request_stands_alone(
     (batch,) = await store.batches.unfinished()
     batch = await store.batches.move(batch, State.INTENDED, attempt=1, body_sha256="x", baseline_time=1.0)
     await store.batches.dissolve(batch, refused="invalid_request_error: no")
-    waiting = await store.batches.waiting(10)
+    waiting = await store.queue.waiting(10)
     assert [each.cohort for each in waiting] == ["batch 1 a", "batch 1 b", "batch 1 b"]
-    await store.batches.plan([Plan((waiting[0].id,), (), 9)], now=0.0, nonce=new_nonce)
+    await store.queue.plan([Plan((waiting[0].id,), (), 9)], now=0.0, nonce=new_nonce)
     (alone,) = await store.batches.unfinished()
     alone = await store.batches.move(alone, State.INTENDED, attempt=1, body_sha256="x", baseline_time=1.0)
     await store.batches.dissolve(alone, refused="invalid_request_error: no")
     assert (await store.jobs.tally(job.id)).verdicts == {Verdict.ERRORED: 1}
-    assert len(await store.batches.waiting(10)) == 2
+    assert len(await store.queue.waiting(10)) == 2
 
 
 async def test_a_delivery_counts_once_and_money_sums_exactly(store: Store) -> None:

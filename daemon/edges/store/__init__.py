@@ -9,10 +9,12 @@ from daemon.edges.store.answers import Answers, NotHeld
 from daemon.edges.store.batches import Batches, CountTaken, Stale
 from daemon.edges.store.database import Database
 from daemon.edges.store.deliveries import Deliveries
-from daemon.edges.store.jobs import AGAIN, Jobs, NewRequest, Tally
+from daemon.edges.store.jobs import AGAIN, Jobs, NewRequest
 from daemon.edges.store.overview import JobStanding, Overview, Standing
+from daemon.edges.store.queue import Queue
 from daemon.edges.store.reports import Reports
 from daemon.edges.store.spending import GROUPS, Spending, Spent
+from daemon.edges.store.sums import Tally
 
 __all__ = [
     "AGAIN",
@@ -41,6 +43,7 @@ class Store:
     """What is durable."""
 
     jobs: Jobs
+    queue: Queue
     batches: Batches
     deliveries: Deliveries
     reports: Reports
@@ -81,6 +84,7 @@ async def look_into_store(path: Path) -> AsyncIterator[Store]:
 def _store(database: Database) -> Store:
     return Store(
         Jobs(database),
+        Queue(database),
         Batches(database),
         Deliveries(database),
         Reports(database),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from daemon.edges.store.batches import Batches
 from daemon.edges.store.database import Database, Row
-from daemon.edges.store.jobs import SPENT, Jobs, Tally, tally_of
+from daemon.edges.store.jobs import Jobs
+from daemon.edges.store.sums import SPENT, Tally, tally_of
 from daemon.model import Batch, BatchId, Job, JobId
 
 _THESE = "job IN (SELECT value FROM json_each(?))"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from daemon.decisions.money import from_picodollars
 from daemon.delivery import Filed, ReportRow
 from daemon.edges.store.database import Database, Row
-from daemon.edges.store.jobs import SPENT, cost_of, usage_of
+from daemon.edges.store.sums import SPENT, cost_of, usage_of
 from daemon.model import JobId, Lane, Verdict
 
 PAGE = 1000

@@ -291,7 +291,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "nobody waits for the one that warms the cache",
-        "daemon/edges/store/batches.py",
+        "daemon/edges/store/queue.py",
         "AND (first IS NULL OR first = requests.id OR EXISTS (",
         "AND (TRUE OR EXISTS (",
         "tests/faults/test_priming.py",
