@@ -1,30 +1,24 @@
 """From one request as the user wrote it to one that can be sent: settings laid over each other, checked, serialized."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
-from itertools import islice
-from types import MappingProxyType
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
-from daemon.decisions import expectation, lanes
-from daemon.decisions.attachment import ATTACH, Gather
+from daemon.decisions import lanes
+from daemon.decisions.attachment import Gather
 from daemon.decisions.catalogue import Catalogue
 from daemon.decisions.fit import fit, too_many_breakpoints
+from daemon.decisions.jobsettings import BESIDE, NOTHING, Settings, read_settings
 from daemon.decisions.jsonscan import Broken
 from daemon.decisions.naming import LONGEST_ID, Names
-from daemon.decisions.shape import PARAMETERS, Check, check, mapping, yes_or_no
-from daemon.decisions.strictjson import MOST_FLAWS, Flaw, Flawed, Json, encode, member
+from daemon.decisions.strictjson import Flaw, Flawed, Json, encode, member
 from daemon.model import Caution, Entry, Lane, Problem, Terms
 
 Said: TypeAlias = Entry | Problem | Caution | Terms
 """What a job file turns out to hold, piece by piece; one Problem, and the file is refused whole."""
 
 _MOST_CAUTIONS: Final = 100
-_BETA: Final = re.compile(r"[A-Za-z0-9._-]+\Z")
-_BESIDE: Final = frozenset({"custom_id", "failure"})
-"""What may stand beside a request's settings; `failure` is the outbox's remark in a request dropped again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,94 +44,8 @@ class Rules:
     """Reads the files that go along with a prompt; None where the settings allow no folder."""
 
 
-def _betas(value: Json, path: str) -> Iterator[Flaw]:
-    if not isinstance(value, list):
-        yield Flaw(path, 'must be a list of names, such as ["output-300k-2026-03-24"]')
-        return
-    for index, each in enumerate(value):
-        if not isinstance(each, str) or not _BETA.match(each):
-            yield Flaw(f"{path}[{index}]", "must be the name of a beta: letters, digits, dots and hyphens")
-
-
-def _rounds(value: Json, path: str) -> Iterator[Flaw]:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST_ROUNDS:
-        yield Flaw(path, f"must be a whole number from 0 to {_MOST_ROUNDS}: how often a cut document is continued")
-
-
-_MOST_ROUNDS: Final = 20
 _ROUNDS_OF_LONG: Final = 3
-
-
-def _dollars(value: Json, path: str) -> Iterator[Flaw]:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value <= _MOST_DOLLARS:
-        yield Flaw(path, f"must be an amount of USD above 0, up to {_MOST_DOLLARS:,}")
-
-
-_MOST_DOLLARS: Final = 1_000_000
-
-
-def _cache(value: Json, path: str) -> Iterator[Flaw]:
-    if value not in _CACHE:
-        yield Flaw(path, f"must be {' or '.join(_CACHE)}: whether what requests share is to be cached where that pays")
-
-
-_CACHE: Final = ("auto", "off")
-
-SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
-    {
-        "model": PARAMETERS["model"],
-        "max_tokens": PARAMETERS["max_tokens"],
-        "system": PARAMETERS["system"],
-        "params": mapping,
-        "betas": _betas,
-        "documents": yes_or_no,
-        "files": yes_or_no,
-        "budget": _dollars,
-        "continue": _rounds,
-        "expect": expectation.check,
-        "cache": _cache,
-        "lane": lanes.check_lane,
-        "needed_by": lanes.check_needed_by,
-    }
-)
-"""The settings of a job or a request, each with its check. A new one is a line here, and a use of it in `Requests`."""
-
 _NEEDED: Final = frozenset({"model", "max_tokens", "messages"})
-
-_SHORTCUTS: Final = ("model", "max_tokens", "system")
-"""Settings that are parameters of the API by the same name."""
-
-_HINTS: Final = {
-    ATTACH: "only the front matter of a .md or .txt file may attach files; here the contents go into messages",
-    "job": "the job's settings are the first line of a file, alone",
-    "body": "another vendor's format; here it is params, with the Messages API's parameters",
-    "method": "another vendor's format; leave it out",
-    "url": "another vendor's format; leave it out",
-}
-
-
-class _Settings(NamedTuple):
-    """The settings of one place: of the job, or of one request."""
-
-    path: str
-    params: dict[str, Json]
-    shortcuts: dict[str, Json]
-    betas: tuple[str, ...]
-    documents: bool | None
-    budget: Decimal | None
-    rounds: int | None
-    expect: Json
-    cache: str | None
-    lane: str | None
-    needed_by: str | None
-    flaws: list[Flaw]
-    unsound: frozenset[str] = frozenset()
-    """The parameters of the API among the flawed ones."""
-    files: bool | None = None
-
-
-_NOTHING: Final = _Settings("job", {}, {}, (), None, None, None, None, None, None, None, [])
 
 
 class Requests:
@@ -155,7 +63,7 @@ class Requests:
         """
         self._rules = rules
         self._defaults = {"model": rules.model, "max_tokens": rules.max_tokens}
-        self._job = _NOTHING
+        self._job = NOTHING
         self._beneath: dict[str, Json] = self._defaults
         """What a request gets that says nothing."""
         self._asked = tuple(sorted(set(rules.betas)))
@@ -171,7 +79,7 @@ class Requests:
             found: The value of `job`.
         """
         if isinstance(found, dict):
-            self._job = _read_settings(found, "job")
+            self._job = read_settings(found, "job")
             self._asked = tuple(sorted({*self._rules.betas, *self._job.betas}))
             self._beneath = {**self._defaults, **self._job.shortcuts, **self._job.params}
             for flaw in self._job.flaws:
@@ -212,7 +120,7 @@ class Requests:
         if not isinstance(found, dict):
             yield Problem(line, "", 'must be an object such as {"custom_id": "…", "params": {…}}')
             return
-        own = _read_settings(found, "", params_path, _BESIDE)
+        own = read_settings(found, "", params_path, BESIDE)
         name, flaws = self._claim(found)
         flaws += own.flaws
         if not own.flaws and "messages" not in own.params and "messages" not in self._job.params:
@@ -244,7 +152,7 @@ class Requests:
             return "", [Flaw("custom_id", "another request of this file has the same; give each its own")]
         return name, []
 
-    def _finish(self, line: int, custom_id: str, name: str, own: _Settings, params: dict[str, Json]) -> Iterator[Said]:
+    def _finish(self, line: int, custom_id: str, name: str, own: Settings, params: dict[str, Json]) -> Iterator[Said]:
         """Hold a request against its model, and serialize it."""
         asked = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
         lane, remark, unfit = self._lane(params, asked, own)
@@ -288,7 +196,7 @@ class Requests:
             )
 
     def _lane(
-        self, params: dict[str, Json], betas: tuple[str, ...], own: _Settings
+        self, params: dict[str, Json], betas: tuple[str, ...], own: Settings
     ) -> tuple[Lane, list[Flaw], list[Flaw]]:
         """Say by which lane a request goes, what its user should know of that, and what is wrong with it."""
         facts, max_tokens = self._rules.catalogue.find(params["model"]), params["max_tokens"]
@@ -301,7 +209,7 @@ class Requests:
         """A stream may break off at any length, and what came of it is paid for."""
         return _ROUNDS_OF_LONG if max_tokens > self._rules.long_tokens or lane is Lane.SYNC else 0
 
-    def _place(self, path: str, own: _Settings) -> str:
+    def _place(self, path: str, own: Settings) -> str:
         """Tell where in the file a merged parameter came from."""
         key = re.split(r"[.\[]", path, maxsplit=1)[0]
         beside = {"needed_by": (own.needed_by, self._job.needed_by), "betas": (own.betas, self._job.betas)}
@@ -319,61 +227,5 @@ class Requests:
         return ".".join(each for each in (prefix, path) if each)
 
 
-def _read_settings(
-    found: dict[str, Json], path: str, params_path: str = "params", beside: frozenset[str] = frozenset()
-) -> _Settings:
-    """Check the settings of one place and take them in.
-
-    Args:
-        found: The object they stand in.
-        path: What precedes their names in messages.
-        params_path: The same for the names in `params`.
-        beside: Keys of the object that are no settings.
-    """
-    flaws: list[Flaw] = []
-    unsound: set[str] = set()
-    for key, value in islice(found.items(), MOST_FLAWS):
-        if key in SETTINGS:
-            wrong = list(islice(SETTINGS[key](value, member(path, key)), MOST_FLAWS))
-            if wrong:
-                unsound.add(key)
-                flaws += wrong
-        elif key not in beside:
-            flaws.append(Flaw(member(path, key), _stray(key)))
-    params: dict[str, Json] = found["params"] if isinstance(found.get("params"), dict) else {}
-    if path:
-        params_path = f"{path}.{params_path}"
-    for key, value in islice(params.items(), MOST_FLAWS):
-        wrong = list(islice(check(key, value, params_path), MOST_FLAWS))
-        if wrong:
-            unsound.add(key)
-            flaws += wrong
-    betas = () if "betas" in unsound else tuple(found.get("betas", ()))
-    shortcuts: dict[str, Json] = {key: found[key] for key in _SHORTCUTS if key in found}
-    budget = None if "budget" in unsound or "budget" not in found else Decimal(str(found["budget"]))
-    return _Settings(
-        path=params_path,
-        params=params,
-        shortcuts=shortcuts,
-        betas=betas,
-        documents=found.get("documents"),
-        budget=budget,
-        rounds=None if "continue" in unsound else found.get("continue"),
-        expect=None if "expect" in unsound else found.get("expect"),
-        cache=None if "cache" in unsound else found.get("cache"),
-        lane=None if "lane" in unsound else found.get("lane"),
-        needed_by=None if "needed_by" in unsound else found.get("needed_by"),
-        flaws=flaws,
-        unsound=frozenset(unsound),
-        files=found.get("files"),
-    )
-
-
 def _first_said(own: Json, of_job: Json, otherwise: Json) -> Json:
     return next((each for each in (own, of_job) if each is not None), otherwise)
-
-
-def _stray(key: str) -> str:
-    if key in PARAMETERS:
-        return "not a setting; parameters of the Messages API go into params"
-    return _HINTS.get(key, f"unknown setting; known are {', '.join(SETTINGS)}")
