@@ -1,8 +1,8 @@
 """By which lane a request goes: batches, at half the price within 24 hours, or at once, as a stream.
 
-From the seed article: up to the synchronous cap, under a hundred independent requests, needed now, that is what the
-synchronous API is for; all else belongs into batches. Only the user knows what is needed when, so `auto` goes by a
-deadline that is said.
+The rule of thumb (docs/costs.md): up to the synchronous cap, under a hundred independent requests, needed now, that is
+what the synchronous API is for; all else belongs into batches. Only the user knows what is needed when, so `auto` goes
+by a deadline that is said.
 """
 
 from collections.abc import Iterator
