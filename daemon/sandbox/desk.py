@@ -44,7 +44,7 @@ class Sandbox:
         self.now = now
         self._temporary = None if settings.state else tempfile.TemporaryDirectory(prefix="batchd-sandbox-")
         self.book = Book(settings.state or Path(self._temporary.name if self._temporary else ""))
-        self.examiner = Examiner(self.book.attempts())
+        self.examiner = Examiner(self.book.attempts(), settings.cache_hits)
         self.receipts = Receipts(self.book.database)
         self.ledger = Ledger(self.book, self.receipts, settings.seed, now)
         self.faults = Faults(settings.faults)

@@ -50,13 +50,15 @@ class Finding:
 class Examiner:
     """Remembers what a stateless look at one request cannot know: failures so far, and the prompt cache."""
 
-    def __init__(self, attempts: Counter[bytes]) -> None:
+    def __init__(self, attempts: Counter[bytes], cache_hits: float = 1.0) -> None:
         """Take up where an earlier process stopped.
 
         Args:
             attempts: How often each prompt that tells to fail has been sent, by its SHA-256.
+            cache_hits: Share of the requests that find what is in the cache.
         """
         self._attempts = attempts
+        self._cache_hits = cache_hits
         self._warm: dict[bytes, float] = {}
 
     def examine(self, raw: bytes, terms: Terms, now: float) -> Finding:
@@ -90,13 +92,14 @@ class Examiner:
             if self._attempts[told] <= orders.fail_times:
                 refusal = Refusal(orders.fail, f"The sandbox was told to fail: attempt {self._attempts[told]}")
         outcome = "errored" if refusal else "expired" if orders.expire and terms.batched else "succeeded"
-        cached = self._cache(weight.breakpoints, now) if outcome == "succeeded" else NOTHING_CACHED
+        lucky = int.from_bytes(digest[:4]) < self._cache_hits * (1 << 32)
+        cached = self._cache(weight.breakpoints, now, lucky=lucky) if outcome == "succeeded" else NOTHING_CACHED
         return Finding(digest, outcome, refusal, orders.take, told, weight.tokens, cached)
 
-    def _cache(self, breakpoints: tuple[Breakpoint, ...], now: float) -> Cached:
-        """Read the longest warm prefix and write the rest, as the API does at its best."""
+    def _cache(self, breakpoints: tuple[Breakpoint, ...], now: float, *, lucky: bool) -> Cached:
+        """Read the longest warm prefix, if it is found, and write the rest."""
         points = [point for point in breakpoints if point.tokens >= CACHEABLE]
-        read = max((point.tokens for point in points if self._warm.get(point.digest, 0.0) > now), default=0)
+        read = max((point.tokens for point in points if lucky and self._warm.get(point.digest, 0.0) > now), default=0)
         wrote = dict.fromkeys(TTL, 0)
         reached = read
         for point in points:

@@ -38,6 +38,8 @@ class SandboxSettings:
     """Bytes a body may have, before 413."""
     keep_alive: int = 60
     """Seconds after which an idle connection is closed."""
+    cache_hits: float = 1.0
+    """Share of the requests that find what is in the cache; the API tells of 0.3 to 0.98, and promises none."""
     seed: int = 0
     """Another seed writes other texts under other ids."""
     faults: tuple[Fault, ...] = ()

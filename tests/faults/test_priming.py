@@ -104,3 +104,20 @@ async def test_a_first_that_is_held_for_its_budget_holds_the_others_with_it(home
         assert not await home.run()
     assert batch_counts(home) == []
     assert (home.outbox / "a" / "held.json").exists()
+
+
+@pytest.mark.parametrize(("hits", "pays"), [(0.95, True), (0.3, False)])
+async def test_what_was_saved_is_told_truly_also_where_it_is_less_than_nothing(
+    tmp_path: Path, hits: float, *, pays: bool
+) -> None:
+    async with house(tmp_path, cache_hits=hits) as home:
+        drop(home, "plain.jsonl", 60, cache="off")
+        drop(home, "primed.jsonl", 60)
+        assert await home.run()
+        plain, primed = home.job("plain"), home.job("primed")
+        assert plain["usage"]["output_tokens"] == primed["usage"]["output_tokens"]
+        saved = primed["cache"]["saved_usd"]
+        assert saved == pytest.approx(plain["cost_usd"] - primed["cost_usd"])
+        assert (saved > 0) is pays
+        for line in home.lines("primed", "report.jsonl"):
+            assert line["cost_usd"] is not None
