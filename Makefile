@@ -21,7 +21,7 @@ demo: $(RUNTIME) ## two sample jobs through the sandbox, start to finish: no key
 	$(BIN)/batchd demo
 
 test: $(DEV) ## the tests that are quick
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
 
 lint: $(DEV) ## rules, formatting, and who may import whom
 	$(BIN)/ruff check
@@ -38,6 +38,8 @@ bench: $(DEV) ## figures; they pass or fail nothing
 
 # Of the kills; the slow tests and the simulation take some minutes more.
 MINUTES ?= 20
+# The tests wait more than they reckon: more of them than processors keep those busy.
+WORKERS ?= 4
 
 torture: $(DEV) ## the long form of the faults, up to 30 minutes: kills, failing calls, power, histories of doubt, a real systemd (needs root)
 	$(BIN)/python -m pytest -m slow

@@ -12,7 +12,7 @@ from daemon.decisions.jsonscan import Broken, Part, mentions, split_document, sp
 from daemon.decisions.naming import LONGEST_ID
 from daemon.decisions.prose import read_prose
 from daemon.decisions.request import Requests, Rules, Said
-from daemon.decisions.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode
+from daemon.decisions.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, member
 from daemon.model import Problem
 
 __all__ = ["SUFFIXES", "Rules", "Said", "Source", "read"]
@@ -140,7 +140,9 @@ def _read_document(source: Source, requests: Requests, stem: str, limit: int) ->
         else:
             listed = True
     if listed:
-        yield from (Problem(part.line, key, _ONLY_JOB) for key, part in rest.items() if key != "job" or job is None)
+        yield from (
+            Problem(part.line, member("", key), _ONLY_JOB) for key, part in rest.items() if key != "job" or job is None
+        )
     elif readable:
         yield from _offer_alone(rest, requests, stem)
 
@@ -158,7 +160,7 @@ def _find_job(source: Source, limit: int) -> Part | None:
 
 
 def _problems(part: Part, flawed: Flawed) -> Iterator[Problem]:
-    place = part.key if part.number is None else f"{part.key}[{part.number}]"
+    place = member("", part.key) if part.number is None else f"{part.key}[{part.number}]"
     for flaw in flawed.flaws:
         yield Problem(part.line, f"{place}.{flaw.field}" if flaw.field else place, flaw.message)
 

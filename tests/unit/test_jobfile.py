@@ -175,6 +175,11 @@ def test_the_limits_hold() -> None:
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
+def test_a_key_that_cannot_be_shown_is_told_all_the_same() -> None:
+    told = [each for each in said('{"requests": [], "\\u001f": null, "a b": 1}', ".json") if isinstance(each, Problem)]
+    assert [problem.field for problem in told] == ['"\\u001f"', '"a b"']
+
+
 def test_the_request_counts_for_more_than_the_job_and_the_job_for_more_than_the_rules() -> None:
     rules = Rules(model="claude-opus-5", max_tokens=1, betas=("z-rules",))
     job = {"job": {"model": "claude-opus-4-8", "params": {"max_tokens": 2}, "betas": ["a-job"], "documents": False}}
