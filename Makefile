@@ -20,6 +20,9 @@ help: ## what can be made
 demo: $(RUNTIME) ## two sample jobs through the sandbox, start to finish: no key, no cost, no network
 	$(BIN)/batchd demo
 
+# The tests wait more than they reckon: more of them than processors keep those busy.
+WORKERS ?= 4
+
 test: $(DEV) ## the tests that are quick
 	$(BIN)/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
 
@@ -38,8 +41,6 @@ bench: $(DEV) ## figures; they pass or fail nothing
 
 # Of the kills; the slow tests and the simulation take some minutes more.
 MINUTES ?= 20
-# The tests wait more than they reckon: more of them than processors keep those busy.
-WORKERS ?= 4
 
 torture: $(DEV) ## the long form of the faults, up to 30 minutes: kills, failing calls, power, histories of doubt, a real systemd (needs root)
 	$(BIN)/python -m pytest -m slow
