@@ -7,6 +7,10 @@ def test_killed_at_any_step_or_two_it_loses_nothing_and_sends_nothing_twice() ->
     torture("steps", "across", "pairs")
 
 
+def test_killed_at_any_step_of_the_sync_lane_it_sends_no_message_twice() -> None:
+    torture("messages")
+
+
 def test_a_system_call_that_kills_or_fails_loses_nothing() -> None:
     torture("calls", "eio", "full")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.faults.torture.edge_steps import StepBlow
 from tests.faults.torture.kill_random import kill_at_random
+from tests.faults.torture.messages import messages, sweep_messages
 from tests.faults.torture.power import cut_power, why_not
 from tests.faults.torture.scenario import everything
 from tests.faults.torture.stage import Blow, Stage, drawn_pairs, sweep
@@ -83,6 +84,12 @@ def _pairs(task: Task, row: Row) -> Row:
     return sweep(stage, undisturbed, [(StepBlow(one), StepBlow(two)) for one, two in pairs], row, task.until)
 
 
+def _messages(task: Task, row: Row) -> Row:
+    stage = Stage(messages(), task.folder)
+    undisturbed = stage.undisturbed(StepBlow())
+    return sweep_messages(stage, undisturbed, task.share(len(undisturbed.steps), 10), row, task.until)
+
+
 def _random(task: Task, row: Row) -> Row:
     kills, files = (10, 20) if task.quick else (200, 400)
     seed = task.seed + task.lane
@@ -120,6 +127,7 @@ FORMS = (
     Form("steps", "SIGKILL at each edge step", 7, _steps),
     Form("across", "the same, inbox on another file system", 3, _steps_across),
     Form("pairs", "SIGKILL at two steps, drawn at random", 3, _pairs),
+    Form("messages", "SIGKILL at each edge step, sync lane", 2, _messages),
     Form("random", "kill -9 of `batchd run` at random moments", 10, _random, lanes=2),
     Form("calls", "SIGKILL at each system call, or halfway a write", 5, _calls(
         CallBlow(action=Action.DIE_BEFORE), CallBlow(action=Action.DIE_HALFWAY)
