@@ -130,7 +130,7 @@ class Spending:
             """SELECT r.id, model, max_tokens, r.betas, rounds, allowance, lane, worst, claim,
                    coalesce(sent_offset, offset) AS offset, coalesce(sent_size, size) AS size
                FROM jobs JOIN requests AS r ON r.id = held_from
-               WHERE worst IS NOT NULL AND NOT counted AND verdict IS NULL AND batch IS NULL
+               WHERE hold IS NOT NULL AND worst IS NOT NULL AND NOT counted AND verdict IS NULL AND batch IS NULL
                  AND (SELECT count(*) FROM requests WHERE job = jobs.id AND counted) < ?""",
             most,
         )
@@ -145,7 +145,7 @@ class Spending:
 
         async def step(db: aiosqlite.Connection) -> None:
             await update(db, "UPDATE requests SET counted = 1, worst = ? WHERE id = ?", worst, request)
-            await update(db, f"{LET_GO} WHERE held_from = ?", request)
+            await update(db, f"{LET_GO} WHERE hold IS NOT NULL AND held_from = ?", request)
 
         await self._database.write(step)
 
@@ -157,9 +157,9 @@ class Spending:
         """
 
         async def step(db: aiosqlite.Connection) -> None:
-            await update(db, f"{LET_GO} WHERE hold_until <= ?", now)
+            await update(db, f"{LET_GO} WHERE hold IS NOT NULL AND hold_until <= ?", now)
 
-        if await self._database.row("SELECT 1 FROM jobs WHERE hold_until <= ? LIMIT 1", now):
+        if await self._database.row("SELECT 1 FROM jobs WHERE hold IS NOT NULL AND hold_until <= ? LIMIT 1", now):
             await self._database.write(step)
 
     async def release(self, job: JobId) -> None:

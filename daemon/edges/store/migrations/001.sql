@@ -21,6 +21,9 @@ CREATE TABLE jobs (
     released       INTEGER NOT NULL DEFAULT 0 CHECK (released IN (0, 1))
 ) STRICT;
 CREATE INDEX jobs_open ON jobs (id) WHERE NOT delivered;
+-- Asked at every look of the dispatcher, over all jobs that ever were.
+CREATE INDEX jobs_held ON jobs (id) WHERE hold IS NOT NULL;
+CREATE INDEX jobs_wanted ON jobs (id) WHERE retry_wanted;
 
 CREATE TABLE batches (
     id            INTEGER PRIMARY KEY,
