@@ -6,9 +6,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import anyio
 import pytest
@@ -37,15 +36,6 @@ def box(tmp_path: Path) -> Path:
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     return tmp_path / "state" / "claims"
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Path]:
-    memory = Path("/dev/shm")  # noqa: S108  another file system than tmp_path's is what is wanted
-    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("there is no second file system")
-    with TemporaryDirectory(dir=memory) as folder:
-        yield Path(folder)
 
 
 def drop(folder: Path, name: str, text: str = "hello") -> PurePosixPath:

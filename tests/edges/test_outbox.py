@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -34,15 +33,6 @@ def job(out: Path) -> JobFolder:
     folder = JobFolder(out, "nightly/a")
     folder.create()
     return folder
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Path]:
-    memory = Path("/dev/shm")  # noqa: S108  another file system than tmp_path's is what is wanted
-    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("there is no second file system")
-    with TemporaryDirectory(dir=memory) as folder:
-        yield Path(folder)
 
 
 def drop(path: Path, text: str = "hello") -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import aiosqlite
 
-from daemon.edges.store.database import Database, Row, update
+from daemon.edges.store.database import Database, Row, betas_of, update
 from daemon.lifecycle import State, may_follow
 from daemon.model import (
     Batch,
@@ -263,17 +263,13 @@ class Batches:
         await self._database.write(step)
 
 
-def _split(betas: str) -> tuple[str, ...]:
-    return tuple(filter(None, betas.split(",")))
-
-
 def _batch(row: Row) -> Batch:
     remote, baseline = row["remote_id"], row["baseline_id"]
     return Batch(
         id=BatchId(row["id"]),
         state=State(row["state"]),
         lane=Lane(row["lane"]),
-        betas=_split(row["betas"]),
+        betas=betas_of(row),
         count=row["count"],
         size=row["size"],
         nonce=row["nonce"],

@@ -333,6 +333,15 @@ async def _commit(db: aiosqlite.Connection, group: list[_Ticket]) -> None:
     await db.execute("COMMIT")
 
 
+def betas_of(row: Row) -> tuple[str, ...]:
+    """Read the column `betas`, whose names are separated by commas.
+
+    Args:
+        row: One that has it.
+    """
+    return tuple(filter(None, row["betas"].split(",")))
+
+
 def _sorted(error: sqlite3.DatabaseError) -> Exception:
     """Sort what SQLite says of the file itself; anything else is a defect of ours, and stays what it is."""
     if isinstance(error, sqlite3.OperationalError):

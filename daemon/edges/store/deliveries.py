@@ -7,7 +7,7 @@ import aiosqlite
 
 from daemon.decisions.money import to_picodollars
 from daemon.delivery import Delivery, Seat
-from daemon.edges.store.database import Database, many, update
+from daemon.edges.store.database import Database, betas_of, many, update
 from daemon.model import Batch, BatchId, JobId, Lane, RequestId
 
 LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL"
@@ -59,7 +59,7 @@ class Deliveries:
                 offset=r["offset"],
                 size=r["size"],
                 max_tokens=r["max_tokens"],
-                betas=tuple(filter(None, r["betas"].split(","))),
+                betas=betas_of(r),
                 expect=r["expect"],
                 lane=Lane(r["lane"]),
                 round=r["round"],

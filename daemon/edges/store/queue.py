@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import aiosqlite
 
-from daemon.edges.store.database import Database, Row, insert, many
+from daemon.edges.store.database import Database, Row, betas_of, insert, many
 from daemon.lifecycle import State
 from daemon.model import JobId, Lane, Plan, RequestId, Waiting
 
@@ -104,7 +104,7 @@ def _waiting(row: Row) -> Waiting:
         id=RequestId(row["id"]),
         size=row["size"],
         max_tokens=row["max_tokens"],
-        betas=tuple(filter(None, row["betas"].split(","))),
+        betas=betas_of(row),
         cohort=row["cohort"],
         since=row["since"],
         job=JobId(row["job"]),

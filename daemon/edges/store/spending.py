@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import aiosqlite
 
 from daemon.decisions.money import Hold, Limit, Purse
-from daemon.edges.store.database import Database, Row, update
+from daemon.edges.store.database import Database, Row, betas_of, update
 from daemon.edges.store.deliveries import LET_GO
 from daemon.edges.store.jobs import Jobs
 from daemon.model import Held, Job, JobId, Lane, Place, RequestId
@@ -249,7 +249,7 @@ def _held(row: Row) -> Held:
         rounds=row["rounds"],
         allowance=row["allowance"],
         lane=Lane(row["lane"]),
-        betas=tuple(filter(None, row["betas"].split(","))),
+        betas=betas_of(row),
         worst=row["worst"],
         place=Place(row["claim"], row["offset"], row["size"]),
     )
