@@ -41,6 +41,7 @@ class Weigher:
         self._clock = clock
         self._spool = spool
         self._again_at: dict[RequestId, float] = {}
+        self._weighed: set[RequestId] = set()
 
     async def due(self) -> list[Held]:
         """List the requests by which jobs are held, and which were not counted yet."""
@@ -53,12 +54,14 @@ class Weigher:
         Args:
             held: From `due`.
         """
+        if held.id in self._weighed:
+            return  # it was listed just before its count was written down
         place = held.place
         params = await to_thread.run_sync(read_from_spool, self._spool / place.claim, place.offset, place.size)
         try:
             tokens = await self._api.count_tokens(await to_thread.run_sync(countable, params), held.betas)
         except (Refused, Gone):
-            await self._store.spending.counted(held.id, held.worst)
+            await self._note(held, held.worst)
             return
         except Unavailable as trouble:
             log.warning("tokens not counted", request=held.id, reason=str(trouble))
@@ -68,4 +71,8 @@ class Weigher:
         worst = worst_case(prompt, held.model, held.max_tokens, held.rounds, held.allowance, lane=held.lane)
         worst = held.worst if worst is None else min(worst, held.worst)
         log.info("tokens counted", request=held.id, tokens=tokens, at_most=dollars(worst), before=dollars(held.worst))
+        await self._note(held, worst)
+
+    async def _note(self, held: Held, worst: int) -> None:
         await self._store.spending.counted(held.id, worst)
+        self._weighed.add(held.id)
