@@ -63,7 +63,7 @@ $(BIN)/pip:
 		"make PYTHON=/path/to/python3" >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
 
-# Built without isolation, by the setuptools of the lock: an isolated build would fetch one that nobody has checked.
+# Built without isolation, by the hatchling of the lock: an isolated build would fetch one that nobody has checked.
 $(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/pip
 	$(PIP) install --require-hashes -r requirements/runtime.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .

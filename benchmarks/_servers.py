@@ -8,10 +8,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import msgspec
+from batchd.sandbox import SandboxSettings
+from batchd.sandbox import serve as serve_sandbox
 
 from benchmarks._measure import SPAWN, hush
-from daemon.sandbox import SandboxSettings
-from daemon.sandbox import serve as serve_sandbox
 
 KEY = "sk-bench"
 BATCH = "msgbatch_bench"

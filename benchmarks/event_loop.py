@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from batchd.app import serve
+from batchd.edges.api import Api
+from batchd.edges.clock import Clock
+from batchd.settings import Api as ApiTable
+from batchd.settings import Poll, Settings
 
 from benchmarks._measure import apart, idle_beside, memory, pulse
 from benchmarks._report import MB, number, table, wants_full
 from benchmarks._servers import KEY, sandbox
-from daemon.app import serve
-from daemon.edges.api import Api
-from daemon.edges.clock import Clock
-from daemon.settings import Api as ApiTable
-from daemon.settings import Poll, Settings
 
 MOST_MEMORY = 200.0
 """MB that the daemon may take."""

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import aiosqlite
 import anyio
+from batchd.app import prepared
+from batchd.edges.clock import Bell, Clock
+from batchd.edges.store import DATABASE, open_store
+from batchd.edges.store.database import update
+from batchd.intake import Intake, rules_of
+from batchd.settings import Settings
 
 from benchmarks._measure import apart
 from benchmarks._report import middle, number, table, times, wants_full
 from benchmarks.event_loop import many_requests
-from daemon.app import prepared
-from daemon.edges.clock import Bell, Clock
-from daemon.edges.store import DATABASE, open_store
-from daemon.edges.store.database import update
-from daemon.intake import Intake, rules_of
-from daemon.settings import Settings
 
 PROMPT = "Say in a few words what this record is about. " * 10
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import anyio
+from batchd.app import prepared, serve
+from batchd.decisions.wire import new_nonce
+from batchd.edges.store import DATABASE, NewRequest, Store, open_store
+from batchd.lifecycle import State
+from batchd.model import BatchId, Evidence, Plan, RequestId
+from batchd.settings import Api, Settings
 
 from benchmarks._measure import apart, memory
 from benchmarks._report import number, table, wants_full
 from benchmarks._servers import KEY
-from daemon.app import prepared, serve
-from daemon.decisions.wire import new_nonce
-from daemon.edges.store import DATABASE, NewRequest, Store, open_store
-from daemon.lifecycle import State
-from daemon.model import BatchId, Evidence, Plan, RequestId
-from daemon.settings import Api, Settings
 
 FAR = 20 * 3600.0
 """Seconds until the first poll: no call is made here."""

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import msgspec
 from anthropic import AsyncAnthropic
+from batchd.decisions import resultline
+from batchd.edges.api import Api
+from batchd.edges.clock import Clock
+from batchd.model import RemoteId
 
 from benchmarks._measure import apart, memory
 from benchmarks._report import MB, middle, number, table, times, wants_full
 from benchmarks._servers import BATCH, KEY, plain
-from daemon.decisions import resultline
-from daemon.edges.api import Api
-from daemon.edges.clock import Clock
-from daemon.model import RemoteId
 
 SENTENCE = 'Every later version depends on "the evidence at hand", as the next part shows \u2014 and nothing more.\n\n'
 FILES = ((20, 1_200_000), (20_000, 2_000))

@@ -12,15 +12,15 @@ from typing import NamedTuple
 import msgspec
 from anthropic import AsyncAnthropic
 from anthropic.types.messages.batch_create_params import Request
+from batchd.edges.api import Api
+from batchd.edges.clock import Clock
+from batchd.edges.spool import Body, SpoolWriter
+from batchd.model import Place
 
 from benchmarks._measure import apart, memory, pulse
 from benchmarks._report import MB, middle, number, table, times, wants_full
 from benchmarks._servers import KEY, plain
 from benchmarks.event_loop import many_requests
-from daemon.edges.api import Api
-from daemon.edges.clock import Clock
-from daemon.edges.spool import Body, SpoolWriter
-from daemon.model import Place
 
 NONCE = "aaaaaaaaaaaaaaaa"
 

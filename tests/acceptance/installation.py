@@ -33,7 +33,7 @@ class Installation:
 
     def call(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "daemon", *words],
+            [sys.executable, "-m", "batchd", *words],
             cwd=self.home,
             env={**self.environment, **environment},
             capture_output=True,
@@ -45,7 +45,7 @@ class Installation:
     def start(self, *words: str) -> subprocess.Popen[str]:
         with (self.home / ".log").open("a") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "daemon", *words],
+                [sys.executable, "-m", "batchd", *words],
                 cwd=self.home,
                 env=self.environment,
                 stdout=subprocess.PIPE,

@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import anyio
+from batchd.decisions.pricing import price
+from batchd.model import Usage
+from batchd.sandbox import SandboxSettings, serve
 
-from daemon.decisions.pricing import price
-from daemon.model import Usage
-from daemon.sandbox import SandboxSettings, serve
 from tests.acceptance.installation import Installation
 
 SONNET, HAIKU = "claude-sonnet-4-6", "claude-haiku-4-5"

@@ -17,7 +17,7 @@ from tests.acceptance.installation import REPOSITORY, Installation
 RECIPES = sorted(path.parent.name for path in (REPOSITORY / "examples").glob("*/README.md"))
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PIPS = re.compile(r"PIP_|SSL_CERT_|(https?|no|all)_proxy$", re.IGNORECASE)
-ON_THE_PATH = {"batchd": f"{sys.executable} -m daemon", "python": sys.executable}
+ON_THE_PATH = {"batchd": f"{sys.executable} -m batchd", "python": sys.executable}
 
 
 @pytest.fixture(scope="module")
@@ -156,5 +156,5 @@ def test_what_a_prompt_expects_is_what_it_asks_for(recipe: str) -> None:
 
 def test_every_file_that_decides_is_named_in_the_prompt_that_documents_them() -> None:
     prompt = request_of("codebase_docs").read_text("utf-8")
-    rooms = {path.stem for path in (REPOSITORY / "daemon" / "decisions").glob("[!_]*.py")}
+    rooms = {path.stem for path in (REPOSITORY / "daemon" / "batchd" / "decisions").glob("[!_]*.py")}
     assert {room for room in rooms if f"`{room}`" not in prompt} == set()

@@ -127,7 +127,7 @@ def test_the_doctor_names_what_is_wrong_with_settings(batchd: Installation) -> N
 def test_a_reader_that_leaves_is_no_error(batchd: Installation) -> None:
     batchd.drop("a.md", "Hi")
     process = subprocess.Popen(
-        [sys.executable, "-m", "daemon", "check", "--json", *["inbox/a.md"] * 300],
+        [sys.executable, "-m", "batchd", "check", "--json", *["inbox/a.md"] * 300],
         cwd=batchd.home,
         env=batchd.environment,
         stdout=subprocess.PIPE,

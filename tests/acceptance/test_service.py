@@ -142,8 +142,8 @@ def _furnish(root: Path) -> None:
     command = root / "opt/batchd/bin/batchd"
     command.write_text(
         "#!/bin/sh\n"
-        "export LD_LIBRARY_PATH=/opt/python/lib PYTHONPATH=/opt/batchd/app:/opt/batchd/packages\n"
-        f'exec /opt/python/bin/python{sys.version_info.major}.{sys.version_info.minor} -m daemon "$@"\n'
+        "export LD_LIBRARY_PATH=/opt/python/lib PYTHONPATH=/opt/batchd/app/daemon:/opt/batchd/packages\n"
+        f'exec /opt/python/bin/python{sys.version_info.major}.{sys.version_info.minor} -m batchd "$@"\n'
     )
     command.chmod(0o755)
 

@@ -4,10 +4,9 @@ import socket
 from pathlib import Path
 
 import pytest
-
-from daemon.decisions.attachment import Gathered
-from daemon.edges import attachments, disk
-from daemon.edges.attachments import gather
+from batchd.decisions.attachment import Gathered
+from batchd.edges import attachments, disk
+from batchd.edges.attachments import gather
 
 ROOM = 1_000_000
 

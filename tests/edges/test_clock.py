@@ -4,8 +4,7 @@ import time
 
 import anyio
 import pytest
-
-from daemon.edges.clock import Bell, Clock
+from batchd.edges.clock import Bell, Clock
 
 pytestmark = pytest.mark.anyio
 

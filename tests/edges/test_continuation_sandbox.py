@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic
-
-from daemon.decisions.continuation import Wanted, larger_params, next_params
-from daemon.decisions.expectation import Expectation
-from daemon.decisions.findings import examine, thinking_ate_it
-from daemon.decisions.stitch import join, kept
-from daemon.sandbox import SandboxSettings, serve
+from batchd.decisions.continuation import Wanted, larger_params, next_params
+from batchd.decisions.expectation import Expectation
+from batchd.decisions.findings import examine, thinking_ate_it
+from batchd.decisions.stitch import join, kept
+from batchd.sandbox import SandboxSettings, serve
 
 pytestmark = pytest.mark.anyio
 

@@ -11,12 +11,11 @@ from pathlib import Path, PurePosixPath
 
 import anyio
 import pytest
-
-from daemon.edges import claims, inbox, watcher
-from daemon.edges.claims import Claim
-from daemon.edges.inbox import Candidate, Settling
-from daemon.edges.watcher import watch
-from daemon.errors import Rejected, Unusable
+from batchd.edges import claims, inbox, watcher
+from batchd.edges.claims import Claim
+from batchd.edges.inbox import Candidate, Settling
+from batchd.edges.watcher import watch
+from batchd.errors import Rejected, Unusable
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9.md")
 
@@ -204,7 +203,7 @@ def test_asking_for_a_writer_survives_one_that_comes_meanwhile(box: Path) -> Non
     path = box / drop(box, "a.md")
     opening = "import sys, time\nend = time.time() + 1\nwhile time.time() < end: open(sys.argv[1], 'a').close()"
     asking = (
-        "import sys, time; from pathlib import Path; from daemon.edges.inbox import has_writer\n"
+        "import sys, time; from pathlib import Path; from batchd.edges.inbox import has_writer\n"
         "end = time.time() + 1\nwhile time.time() < end: has_writer(Path(sys.argv[1]))"
     )
     with subprocess.Popen([sys.executable, "-c", opening, str(path)]) as writer:
@@ -343,7 +342,7 @@ def test_a_crash_before_the_original_went_lets_it_go_at_the_next_start(elsewhere
 KILLED = """
 import os, signal, sys
 from pathlib import Path, PurePosixPath
-from daemon.edges import claims, disk
+from batchd.edges import claims, disk
 steps = int(sys.argv[3])
 def strike(frame, event, arg):
     global steps

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
-
-from daemon.decisions.files import LONGEST_COMPONENT
-from daemon.edges import outbox
-from daemon.edges.outbox import Appended, JobFolder
-from daemon.edges.rejected import reject
-from daemon.model import Problem
+from batchd.decisions.files import LONGEST_COMPONENT
+from batchd.edges import outbox
+from batchd.edges.outbox import Appended, JobFolder
+from batchd.edges.rejected import reject
+from batchd.model import Problem
 
 ROOT = Path(__file__).parents[2]
 PROBLEM = Problem(3, "params.model", "is missing")
@@ -344,8 +343,8 @@ def test_from_another_file_system_all_kinds_are_refused_too(out: Path, elsewhere
 KILLED = """
 import os, signal, sys
 from pathlib import Path, PurePosixPath
-from daemon.model import Problem
-from daemon.edges.rejected import reject
+from batchd.model import Problem
+from batchd.edges.rejected import reject
 steps = int(sys.argv[3])
 def strike(frame, event, arg):
     global steps

@@ -19,8 +19,7 @@ import httpx2
 import pytest
 from anthropic import AsyncAnthropic
 from anthropic.types.messages import MessageBatch
-
-from daemon.sandbox import Fault, SandboxServer, SandboxSettings, serve
+from batchd.sandbox import Fault, SandboxServer, SandboxSettings, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -447,10 +446,10 @@ async def test_creates_go_wrong_with_and_without_effect(
     batches: int,
 ) -> None:
     bench.server.faults.add(fault)
-    with caplog.at_level(logging.INFO, "daemon.sandbox"), pytest.raises(error):
+    with caplog.at_level(logging.INFO, "batchd.sandbox"), pytest.raises(error):
         await bench.create("Hello")
     assert len(bench.server.ledger.batches()) == batches
-    assert not [record for record in caplog.records if record.name.startswith(("daemon.sandbox", "uvicorn"))]
+    assert not [record for record in caplog.records if record.name.startswith(("batchd.sandbox", "uvicorn"))]
     await bench.create("Hello")
     assert len(bench.server.ledger.batches()) == batches + 1
 
@@ -629,7 +628,7 @@ async def test_a_large_body_does_not_stop_the_event_loop(bench: Bench) -> None:
 async def test_batches_survive_a_kill(tmp_path: Path) -> None:
     program = (
         "import asyncio, pathlib, sys\n"
-        "from daemon.sandbox import SandboxSettings, serve\n"
+        "from batchd.sandbox import SandboxSettings, serve\n"
         "async def main():\n"
         "    async with serve(SandboxSettings(state=pathlib.Path(sys.argv[1]), duration=0.0)) as server:\n"
         "        print(server.base_url, flush=True)\n"
@@ -683,7 +682,7 @@ async def test_it_shuts_down_at_once_with_streams_open(caplog: pytest.LogCapture
                 closing.set()
                 began = time.perf_counter()
             assert time.perf_counter() - began < 1
-            assert not [record for record in caplog.records if record.name.startswith(("daemon.sandbox", "uvicorn"))]
+            assert not [record for record in caplog.records if record.name.startswith(("batchd.sandbox", "uvicorn"))]
     assert sorted(broken) == sorted(paths)
 
 

@@ -12,9 +12,8 @@ import anyio
 import httpx2
 import pytest
 from anthropic import AsyncAnthropic
-
-from daemon.sandbox import Fault, Receipt, SandboxServer, SandboxSettings, messages, serve
-from daemon.sandbox.stream import events
+from batchd.sandbox import Fault, Receipt, SandboxServer, SandboxSettings, messages, serve
+from batchd.sandbox.stream import events
 
 pytestmark = pytest.mark.anyio
 
@@ -498,4 +497,4 @@ async def test_it_shuts_down_at_once_with_streams_open(caplog: pytest.LogCapture
         assert time.perf_counter() - began < 1
         with pytest.raises(httpx2.TransportError):
             await response.aread()
-    assert not [record for record in caplog.records if record.name.startswith(("daemon.sandbox", "uvicorn"))]
+    assert not [record for record in caplog.records if record.name.startswith(("batchd.sandbox", "uvicorn"))]

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import anyio
 import pytest
-
-from daemon.decisions.wire import new_nonce
-from daemon.delivery import Delivery
-from daemon.edges.store import CountTaken, NewRequest, Stale, Store, open_store
-from daemon.errors import Unavailable, Unusable
-from daemon.lifecycle import STEPS, State, may_follow
-from daemon.model import Cost, Evidence, Job, JobId, Plan, RequestId, Usage, Verdict
+from batchd.decisions.wire import new_nonce
+from batchd.delivery import Delivery
+from batchd.edges.store import CountTaken, NewRequest, Stale, Store, open_store
+from batchd.errors import Unavailable, Unusable
+from batchd.lifecycle import STEPS, State, may_follow
+from batchd.model import Cost, Evidence, Job, JobId, Plan, RequestId, Usage, Verdict
 
 pytestmark = pytest.mark.anyio
 

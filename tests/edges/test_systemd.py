@@ -7,8 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from daemon.edges.systemd import notify, watchdog_interval
+from batchd.edges.systemd import notify, watchdog_interval
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
 UNIT = SYSTEMD / "batchd.service"

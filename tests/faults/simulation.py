@@ -21,20 +21,20 @@ from typing import cast
 
 import anyio
 import structlog
+from batchd.courier import Courier
+from batchd.decisions.pace import Pace
+from batchd.decisions.wire import new_nonce, row_of
+from batchd.edges.api import Api, Page
+from batchd.edges.spool import Body
+from batchd.edges.store import CountTaken, Stale, Store
+from batchd.errors import Gone, InDoubt, Unavailable
+from batchd.finder import Finder
+from batchd.lifecycle import State, may_follow
+from batchd.model import Batch, BatchId, Counts, Evidence, Lane, RemoteBatch, RemoteId
+from batchd.poller import Poller
+from batchd.sender import Sender
+from batchd.station import Station
 
-from daemon.courier import Courier
-from daemon.decisions.pace import Pace
-from daemon.decisions.wire import new_nonce, row_of
-from daemon.edges.api import Api, Page
-from daemon.edges.spool import Body
-from daemon.edges.store import CountTaken, Stale, Store
-from daemon.errors import Gone, InDoubt, Unavailable
-from daemon.finder import Finder
-from daemon.lifecycle import State, may_follow
-from daemon.model import Batch, BatchId, Counts, Evidence, Lane, RemoteBatch, RemoteId
-from daemon.poller import Poller
-from daemon.sender import Sender
-from daemon.station import Station
 from tests.support.virtual import VirtualClock
 
 DOUBT = 900.0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import anyio
 import pytest
+from batchd.app import serve
+from batchd.edges.store import DATABASE, open_store
 
-from daemon.app import serve
-from daemon.edges.store import DATABASE, open_store
 from tests.support.house import House, house, run_and_kill, run_until, until
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ from typing import Any
 
 import anyio
 import pytest
+from batchd.edges.store import DATABASE, open_store
 
-from daemon.edges.store import DATABASE, open_store
 from tests.support.house import House, at_work, house, run_and_kill, run_until, until
 
 pytestmark = pytest.mark.anyio

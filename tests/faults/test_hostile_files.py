@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batchd.decisions.jobfile import SUFFIXES, Rules, Said, read
+from batchd.model import Entry, Problem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.decisions.jobfile import SUFFIXES, Rules, Said, read
-from daemon.model import Entry, Problem
 from tests.support.house import House
 
 NASTY = Path(__file__).parents[1] / "data" / "nasty"

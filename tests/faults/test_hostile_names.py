@@ -15,10 +15,10 @@ from pathlib import Path
 
 import anyio
 import pytest
+from batchd.decisions.jobfile import Rules, Said, Source, read
+from batchd.edges.store import DATABASE, open_store
+from batchd.intake import READERS
 
-from daemon.decisions.jobfile import Rules, Said, Source, read
-from daemon.edges.store import DATABASE, open_store
-from daemon.intake import READERS
 from tests.support.house import House
 
 pytestmark = pytest.mark.anyio

@@ -13,8 +13,8 @@ from typing import Any
 import anyio
 import pytest
 from anyio import to_thread
+from batchd.edges.store import DATABASE, open_store
 
-from daemon.edges.store import DATABASE, open_store
 from tests.support.house import House, at_work, house, run_until, until
 
 pytestmark = pytest.mark.anyio
@@ -66,7 +66,7 @@ def troubles(home: House) -> list[str]:
 def look(home: House, *words: str) -> str:
     places = ("--inbox", str(home.inbox), "--outbox", str(home.outbox), "--state", str(home.state))
     done = subprocess.run(
-        [sys.executable, "-m", "daemon", "status", *words, *places],
+        [sys.executable, "-m", "batchd", "status", *words, *places],
         cwd=home.place,
         env={"PYTHONPATH": str(REPOSITORY), "HOME": str(home.place)},
         capture_output=True,

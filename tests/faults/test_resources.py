@@ -18,13 +18,13 @@ from pathlib import Path
 import anyio
 import pytest
 from anyio import to_thread
+from batchd.app import serve
+from batchd.edges.clock import Clock
+from batchd.edges.store import DATABASE
+from batchd.errors import Unavailable
+from batchd.sandbox import SandboxSettings
+from batchd.sandbox import serve as serve_sandbox
 
-from daemon.app import serve
-from daemon.edges.clock import Clock
-from daemon.edges.store import DATABASE
-from daemon.errors import Unavailable
-from daemon.sandbox import SandboxSettings
-from daemon.sandbox import serve as serve_sandbox
 from tests.support.house import SPEED, FastClock, House, at_work, house, run_until, until
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ def look(home: House, *words: str) -> str:
     """What a command says about the house, on either stream."""
     places = ("--inbox", str(home.inbox), "--outbox", str(home.outbox), "--state", str(home.state))
     done = subprocess.run(
-        [sys.executable, "-m", "daemon", *words, *places],
+        [sys.executable, "-m", "batchd", *words, *places],
         cwd=home.place,
         env={"PYTHONPATH": str(REPOSITORY), "HOME": str(home.place), "ANTHROPIC_API_KEY": home.key},
         stdout=subprocess.PIPE,
@@ -193,8 +193,8 @@ FEW = """
 import json, resource, sys
 from functools import partial
 import anyio
-from daemon.app import serve
-from daemon.settings import load_settings
+from batchd.app import serve
+from batchd.settings import load_settings
 from tests.support.house import FastClock
 
 def run(flags, descriptors):
@@ -410,7 +410,7 @@ async def test_a_watcher_that_hears_nothing_delays_by_no_more_than_one_rescan(
     async def deaf(*_: object, **__: object) -> None:
         await anyio.sleep_forever()
 
-    monkeypatch.setattr("daemon.dispatcher.watch", deaf)
+    monkeypatch.setattr("batchd.dispatcher.watch", deaf)
     async with running(home):
         await anyio.sleep(0.5)
         home.drop("a.jsonl", ["one"])

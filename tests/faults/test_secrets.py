@@ -21,12 +21,12 @@ from threading import Thread
 
 import pytest
 from anyio import to_thread
+from batchd.edges.api import Api
+from batchd.edges.clock import Clock
+from batchd.errors import BatchdError, Unusable
+from batchd.model import RemoteId
+from batchd.settings import find_api_key
 
-from daemon.edges.api import Api
-from daemon.edges.clock import Clock
-from daemon.errors import BatchdError, Unusable
-from daemon.model import RemoteId
-from daemon.settings import find_api_key
 from tests.support.house import House
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,7 @@ PROMPT, SYSTEM, NAME = "canary-prompt-51c2", "canary-system-9a3d", "canary-id-c0
 CANARIES = (KEY, PROMPT, SYSTEM, NAME)
 LOOKS = """
 import sys
-from daemon.cli.commands import main
+from batchd.cli.commands import main
 for words in ("status", "status --json", "status a", "status a --json", "doctor --offline", "check inbox"):
     sys.argv[1:] = words.split()
     main()
@@ -68,7 +68,7 @@ class Command:
 
     def start(self, *words: str, umask: int = 0) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "daemon", *words],
+            [sys.executable, "-m", "batchd", *words],
             cwd=self.house,
             env=self._environment(),
             stdout=subprocess.PIPE,

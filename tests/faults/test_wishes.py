@@ -4,9 +4,9 @@ import json
 
 import anyio
 import pytest
+from batchd.app import serve
+from batchd.edges.store import DATABASE, open_store
 
-from daemon.app import serve
-from daemon.edges.store import DATABASE, open_store
 from tests.support.house import House
 
 pytestmark = pytest.mark.anyio

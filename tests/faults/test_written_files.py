@@ -5,9 +5,9 @@ import os
 from typing import Any
 
 import pytest
+from batchd.edges.outbox import JobFolder
+from batchd.edges.store import DATABASE, open_store
 
-from daemon.edges.outbox import JobFolder
-from daemon.edges.store import DATABASE, open_store
 from tests.support.house import House
 
 pytestmark = pytest.mark.anyio

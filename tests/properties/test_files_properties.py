@@ -4,11 +4,10 @@ import re
 import string
 from pathlib import PurePosixPath
 
+from batchd.decisions.attachment import Attached, wrapped
+from batchd.decisions.files import MOST_FILES, find
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.decisions.attachment import Attached, wrapped
-from daemon.decisions.files import MOST_FILES, find
 
 parts = st.sampled_from(["a", "B", "b", "..", ".", "", "ß", "~", "C:", "x" * 250, ".a.part", "é", "e\u0301"]) | st.text(
     max_size=5

@@ -2,10 +2,9 @@
 
 import re
 
+from batchd.decisions.globs import Globs, objection
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.decisions.globs import Globs, objection
 
 names = st.text("ab.", min_size=1, max_size=3).filter(lambda name: name not in {".", ".."})
 paths = st.lists(names, min_size=1, max_size=5)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from batchd.app import serve
+from batchd.edges.store import DATABASE, open_store
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule
 
-from daemon.app import serve
-from daemon.edges.store import DATABASE, open_store
 from tests.support.house import House, house
 
 ORDERS = (

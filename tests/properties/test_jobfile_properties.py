@@ -4,11 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from batchd.decisions.jobfile import SUFFIXES, Rules, Said, read
+from batchd.model import Entry, Problem, Terms
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.decisions.jobfile import SUFFIXES, Rules, Said, read
-from daemon.model import Entry, Problem, Terms
 
 RULES = Rules(max_request_bytes=100_000)
 

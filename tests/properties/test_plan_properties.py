@@ -1,8 +1,7 @@
+from batchd.decisions.plan import ROW_OVERHEAD, Limits, plan
+from batchd.model import RequestId, Waiting
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.decisions.plan import ROW_OVERHEAD, Limits, plan
-from daemon.model import RequestId, Waiting
 
 limits = st.builds(
     Limits,

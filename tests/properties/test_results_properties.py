@@ -5,13 +5,12 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from batchd.decisions import resultline
+from batchd.decisions.verdict import judge
+from batchd.decisions.wire import new_nonce, row_of, wire_id
+from batchd.errors import Garbled
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-from daemon.decisions import resultline
-from daemon.decisions.verdict import judge
-from daemon.decisions.wire import new_nonce, row_of, wire_id
-from daemon.errors import Garbled
 
 LARGEST = 2**63 - 1
 """What a column takes."""

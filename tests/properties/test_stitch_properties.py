@@ -3,11 +3,10 @@
 import re
 from pathlib import Path
 
+from batchd.decisions import sections, stitch
+from batchd.decisions.markdown import open_fence
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.decisions import sections, stitch
-from daemon.decisions.markdown import open_fence
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-
-from daemon.app import serve
-from daemon.edges.clock import Clock
-from daemon.sandbox import Fault, SandboxServer, SandboxSettings
-from daemon.sandbox import serve as serve_sandbox
-from daemon.settings import Settings, load_settings
+from batchd.app import serve
+from batchd.edges.clock import Clock
+from batchd.sandbox import Fault, SandboxServer, SandboxSettings
+from batchd.sandbox import serve as serve_sandbox
+from batchd.settings import Settings, load_settings
 
 KEY = "sk-ant-test-key"
 SPEED = 40.0
@@ -134,7 +133,7 @@ async def run_and_kill(home: House, seconds: float, **settings: object) -> None:
     places = {"inbox": home.inbox, "outbox": home.outbox, "state": home.state, "api.base_url": home.server.base_url}
     wishes = {**places, "intake.settle": 0, **{name.replace("__", "."): value for name, value in settings.items()}}
     flags = [word for key, value in wishes.items() for word in ("--set", f"{key}={value}")]
-    command = [sys.executable, "-m", "daemon", "run", "--once", "--quiet", *flags]
+    command = [sys.executable, "-m", "batchd", "run", "--once", "--quiet", *flags]
     environment = {**os.environ, "ANTHROPIC_API_KEY": home.key}
     async with await anyio.open_process(command, env=environment, stdout=None, stderr=None) as process:
         with anyio.move_on_after(seconds):

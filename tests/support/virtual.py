@@ -7,8 +7,7 @@ from itertools import count
 
 import anyio
 import anyio.lowlevel
-
-from daemon.edges.clock import Clock
+from batchd.edges.clock import Clock
 
 
 class VirtualClock(Clock):

@@ -3,11 +3,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-
-from daemon.decisions.attachment import Attached, Gather, Gathered, wrapped
-from daemon.decisions.jobfile import Rules, Said, read
-from daemon.decisions.strictjson import Flaw
-from daemon.model import Entry, Problem
+from batchd.decisions.attachment import Attached, Gather, Gathered, wrapped
+from batchd.decisions.jobfile import Rules, Said, read
+from batchd.decisions.strictjson import Flaw
+from batchd.model import Entry, Problem
 
 FILES = (Attached("src/b.py", "b = 1\n"), Attached("README.md", "# Read"), Attached("src/a/c.py", ""))
 

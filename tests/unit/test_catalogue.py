@@ -1,6 +1,5 @@
 import pytest
-
-from daemon.decisions.catalogue import Catalogue, LongOutput, ModelOverride
+from batchd.decisions.catalogue import Catalogue, LongOutput, ModelOverride
 
 CATALOGUE = Catalogue()
 

@@ -3,9 +3,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-
-from daemon.decisions.bargain import Action, Prices, Unfinished, better_buy, tokens_at_most
-from daemon.decisions.continuation import Wanted, larger_params, next_params
+from batchd.decisions.bargain import Action, Prices, Unfinished, better_buy, tokens_at_most
+from batchd.decisions.continuation import Wanted, larger_params, next_params
 
 FIRST: dict[str, Any] = {
     "model": "claude-sonnet-4-6",

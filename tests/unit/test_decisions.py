@@ -4,12 +4,11 @@ import re
 from itertools import accumulate, pairwise
 
 import pytest
-
-from daemon.decisions.doubt import Adopt, Intent, Look, Probe, Resend, Sight, decide, sight
-from daemon.decisions.pace import Pace
-from daemon.decisions.verdict import Result, judge
-from daemon.decisions.wire import BODY_HEAD, BODY_TAIL, ROW_TAIL, body_length, new_nonce, row_head, row_of, wire_id
-from daemon.model import Counts, Evidence, RemoteBatch, RemoteId, Verdict
+from batchd.decisions.doubt import Adopt, Intent, Look, Probe, Resend, Sight, decide, sight
+from batchd.decisions.pace import Pace
+from batchd.decisions.verdict import Result, judge
+from batchd.decisions.wire import BODY_HEAD, BODY_TAIL, ROW_TAIL, body_length, new_nonce, row_head, row_of, wire_id
+from batchd.model import Counts, Evidence, RemoteBatch, RemoteId, Verdict
 
 POLL = Pace(initial=60.0, factor=1.5, longest=600.0, jitter=0.1)
 

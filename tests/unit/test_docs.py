@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 import pytest
 import typer
-
-from daemon.cli.commands import app
-from daemon.decisions.attachment import Attached, Gathered, wrapped
-from daemon.decisions.jobfile import SUFFIXES, Rules, read
-from daemon.decisions.pricing import price
-from daemon.model import Problem, Usage
+from batchd.cli.commands import app
+from batchd.decisions.attachment import Attached, Gathered, wrapped
+from batchd.decisions.jobfile import SUFFIXES, Rules, read
+from batchd.decisions.pricing import price
+from batchd.model import Problem, Usage
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))

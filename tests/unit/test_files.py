@@ -1,8 +1,7 @@
 import time
 
 import pytest
-
-from daemon.decisions.files import DEEPEST, MOST_FILES, find, objection, wanting
+from batchd.decisions.files import DEEPEST, MOST_FILES, find, objection, wanting
 
 ANSWER = """Here is the package:
 

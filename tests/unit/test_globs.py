@@ -1,6 +1,5 @@
 import pytest
-
-from daemon.decisions.globs import Globs, objection
+from batchd.decisions.globs import Globs, objection
 
 
 def meant(path: str, *patterns: str) -> frozenset[int]:

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-from daemon.decisions.catalogue import Catalogue, ModelOverride
-from daemon.decisions.jobfile import Rules, Said, read
-from daemon.decisions.naming import safe_name
-from daemon.model import BETA_300K, Caution, Entry, Problem
+from batchd.decisions.catalogue import Catalogue, ModelOverride
+from batchd.decisions.jobfile import Rules, Said, read
+from batchd.decisions.naming import safe_name
+from batchd.model import BETA_300K, Caution, Entry, Problem
 
 OLD = "claude-opus-4-5"
 HARD = {"effort": "max"}

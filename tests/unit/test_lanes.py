@@ -4,9 +4,8 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-
-from daemon.decisions.jobfile import Rules, read
-from daemon.model import Caution, Entry, Lane, Problem
+from batchd.decisions.jobfile import Rules, read
+from batchd.model import Caution, Entry, Lane, Problem
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 SOON, LATE, PAST = "2026-11-24T07:00:00+01:00", "2026-11-25T07:00:00Z", "2026-11-01T07:00:00Z"

@@ -4,9 +4,9 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from daemon.lifecycle import FINAL, STEPS, UNFINISHED, State, diagram, may_follow
+from batchd.lifecycle import FINAL, STEPS, UNFINISHED, State, diagram, may_follow
 
-SCHEMA = (files("daemon.edges.store") / "migrations" / "001.sql").read_text("utf-8")
+SCHEMA = (files("batchd.edges.store") / "migrations" / "001.sql").read_text("utf-8")
 INTERNALS = Path(__file__).parents[2] / "docs" / "internals.md"
 
 
@@ -37,4 +37,4 @@ def test_a_final_state_is_left_by_no_step() -> None:
 def test_the_diagram_in_the_docs_is_drawn_from_the_table() -> None:
     drawn = re.search(r"```mermaid\n(.*?)```", INTERNALS.read_text("utf-8"), re.DOTALL)
     assert drawn is not None, "docs/internals.md has no diagram"
-    assert drawn[1] == diagram(), "draw it again: python -c 'from daemon.lifecycle import diagram; print(diagram())'"
+    assert drawn[1] == diagram(), "draw it again: python -c 'from batchd.lifecycle import diagram; print(diagram())'"

@@ -2,8 +2,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-
-from daemon.decisions.money import (
+from batchd.decisions.money import (
     Hold,
     Limit,
     Prompt,
@@ -14,8 +13,8 @@ from daemon.decisions.money import (
     to_picodollars,
     worst_case,
 )
-from daemon.decisions.pricing import price
-from daemon.model import JobId, RequestId, Usage, Waiting
+from batchd.decisions.pricing import price
+from batchd.model import JobId, RequestId, Usage, Waiting
 
 ONE = to_picodollars(Decimal(1)) or 0
 A, B = JobId(1), JobId(2)

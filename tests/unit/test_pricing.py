@@ -5,9 +5,8 @@ from decimal import Decimal
 from typing import NoReturn
 
 import pytest
-
-from daemon.decisions.pricing import price
-from daemon.model import Cost, Usage
+from batchd.decisions.pricing import price
+from batchd.model import Cost, Usage
 
 MILLION = 1_000_000
 

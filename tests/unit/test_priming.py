@@ -4,14 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from batchd.decisions.money import cache_prices
+from batchd.decisions.pricing import saved_by_cache
+from batchd.decisions.priming import Beginnings, Depth, Priming, beginnings, marked, unmarked
+from batchd.decisions.strictjson import encode
+from batchd.model import Usage
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.decisions.money import cache_prices
-from daemon.decisions.pricing import saved_by_cache
-from daemon.decisions.priming import Beginnings, Depth, Priming, beginnings, marked, unmarked
-from daemon.decisions.strictjson import encode
-from daemon.model import Usage
 
 LONG = "All of this is the same for everybody. " * 1_000
 """About 9,750 tokens."""

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from daemon.decisions.jobfile import Rules, Said, read
-from daemon.model import Entry, Problem
+from batchd.decisions.jobfile import Rules, Said, read
+from batchd.model import Entry, Problem
 
 REAL = Path(__file__).parent.parent / "data" / "real"
 

@@ -2,9 +2,8 @@ from collections import Counter
 
 import msgspec
 import pytest
-
-from daemon.sandbox.checks import Refusal, Terms
-from daemon.sandbox.examiner import Cached, Examiner, Finding
+from batchd.sandbox.checks import Refusal, Terms
+from batchd.sandbox.examiner import Cached, Examiner, Finding
 
 BETA = "output-300k-2026-03-24"
 NEW = Terms("2026-10-21")

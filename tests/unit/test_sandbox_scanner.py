@@ -1,10 +1,9 @@
 import json
 
 import pytest
+from batchd.sandbox.scanner import Scanner, Unscannable
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.sandbox.scanner import Scanner, Unscannable
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(alphabet='ab"\\{}[],:é\n'),

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 
 import msgspec
 import pytest
-
-from daemon.sandbox import answer, directives, filing, outline, writer
-from daemon.sandbox.answer import Request
-from daemon.sandbox.batch import Batch
-from daemon.sandbox.checks import Terms
-from daemon.sandbox.conversation import weigh
-from daemon.sandbox.examiner import NOTHING_CACHED
-from daemon.sandbox.filing import File
-from daemon.sandbox.outline import Outline
+from batchd.sandbox import answer, directives, filing, outline, writer
+from batchd.sandbox.answer import Request
+from batchd.sandbox.batch import Batch
+from batchd.sandbox.checks import Terms
+from batchd.sandbox.conversation import weigh
+from batchd.sandbox.examiner import NOTHING_CACHED
+from batchd.sandbox.filing import File
+from batchd.sandbox.outline import Outline
 
 MARKERS = """Write a manual.
 [SECTION: Chapter 1 — Setup]

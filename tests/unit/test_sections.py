@@ -1,9 +1,8 @@
 import time
 
 import pytest
-
-from daemon.decisions.markdown import Fence, headings, open_fence
-from daemon.decisions.sections import Section, file_name, split
+from batchd.decisions.markdown import Fence, headings, open_fence
+from batchd.decisions.sections import Section, file_name, split
 
 MARKED = """Preface.
 

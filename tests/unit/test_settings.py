@@ -3,10 +3,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from batchd.errors import Unusable
+from batchd.settings import Setting, Settings, describe, find_api_key, load_settings
 from pydantic import ValidationError
-
-from daemon.errors import Unusable
-from daemon.settings import Setting, Settings, describe, find_api_key, load_settings
 
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 

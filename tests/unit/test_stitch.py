@@ -3,8 +3,7 @@
 import time
 
 import pytest
-
-from daemon.decisions.stitch import Joined, join, kept
+from batchd.decisions.stitch import Joined, join, kept
 
 BOOK = """# The Manual
 

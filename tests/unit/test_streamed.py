@@ -4,10 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from batchd.decisions.streamed import assemble
 from hypothesis import given
 from hypothesis import strategies as st
-
-from daemon.decisions.streamed import assemble
 
 START: dict[str, Any] = {
     "type": "message_start",

@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from daemon.sandbox import Fault
-from daemon.settings import Settings
+from batchd.sandbox import Fault
+from batchd.settings import Settings
+
 from tests.faults.torture.judge import Flaws, Left, compare, look, torn
 from tests.faults.torture.processes import Child, Ended, fork, judge
 from tests.faults.torture.scenario import KEY, Home, Scenario, drop, jsonl
@@ -110,7 +111,7 @@ def daemon(settings: Settings, place: Path, *flags: str) -> Child:
 def command(settings: Settings, *flags: str) -> list[str]:
     """What starts a daemon with these settings."""
     places = ["--inbox", str(settings.inbox), "--outbox", str(settings.outbox), "--state", str(settings.state)]
-    return [sys.executable, "-m", "daemon", "run", *places, *_set(settings.model_dump(exclude_defaults=True)), *flags]
+    return [sys.executable, "-m", "batchd", "run", *places, *_set(settings.model_dump(exclude_defaults=True)), *flags]
 
 
 def environment() -> dict[str, str]:

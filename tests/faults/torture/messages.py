@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from functools import partial
 
 import anyio
+from batchd.edges.store import DATABASE, open_store
 
-from daemon.edges.store import DATABASE, open_store
 from tests.faults.torture.edge_steps import StepBlow
 from tests.faults.torture.judge import Flaws, look
 from tests.faults.torture.processes import fork

@@ -35,7 +35,7 @@ MUTATIONS = (
     Mutation(
         "1",
         "a step that failed is committed with the others",
-        "daemon/edges/store/database.py",
+        "daemon/batchd/edges/store/database.py",
         'await db.execute("ROLLBACK TO step")',
         "pass",
         "tests/edges/test_store.py::test_a_job_of_which_one_request_cannot_be_stored_is_not_stored_at_all",
@@ -43,7 +43,7 @@ MUTATIONS = (
     Mutation(
         "1",
         "a file that was claimed before a crash is forgotten",
-        "daemon/dispatcher.py",
+        "daemon/batchd/dispatcher.py",
         "for claim in await self._rooms.intake.recover():",
         "for claim in []:",
         "tests/faults/test_kill_steps.py",
@@ -51,7 +51,7 @@ MUTATIONS = (
     Mutation(
         "2",
         "an intent without an answer is simply sent again",
-        "daemon/app.py",
+        "daemon/batchd/app.py",
         "State.INTENDED: finder.find,",
         "State.INTENDED: lambda batch: store.batches.move(batch, State.PLANNED),",
         "tests/faults/test_doubt.py",
@@ -59,7 +59,7 @@ MUTATIONS = (
     Mutation(
         "2",
         "a message that broke off before its first word is sent again",
-        "daemon/express.py",
+        "daemon/batchd/express.py",
         "if found.trouble is not None:",
         "if True:",
         "tests/faults/test_express.py",
@@ -67,7 +67,7 @@ MUTATIONS = (
     Mutation(
         "3",
         "a create without an answer is taken for one that made nothing",
-        "daemon/edges/api/troubles.py",
+        "daemon/batchd/edges/api/troubles.py",
         'raise InDoubt(f"no answer to a',
         'raise Unavailable(f"no answer to a',
         "tests/faults/test_doubt.py",
@@ -75,7 +75,7 @@ MUTATIONS = (
     Mutation(
         "3",
         "a create that failed with 5xx is taken for one that made nothing",
-        "daemon/edges/api/troubles.py",
+        "daemon/batchd/edges/api/troubles.py",
         'return InDoubt(f"no certain answer to a create',
         'return Unavailable(f"no certain answer to a create',
         "tests/faults/test_doubt.py",
@@ -83,7 +83,7 @@ MUTATIONS = (
     Mutation(
         "4",
         "whose the results are is not asked",
-        "daemon/collector.py",
+        "daemon/batchd/collector.py",
         "if not read.ours and read.foreign and",
         "if False and",
         "tests/faults/test_doubt.py",
@@ -91,7 +91,7 @@ MUTATIONS = (
     Mutation(
         "4",
         "any ended batch of our count is ours",
-        "daemon/finder.py",
+        "daemon/batchd/finder.py",
         "if row_of(read(first).custom_id, batch.nonce) is not None:",
         "if True:",
         "tests/faults/test_doubt.py",
@@ -99,7 +99,7 @@ MUTATIONS = (
     Mutation(
         "5",
         "what was delivered is delivered again when a stream is read again",
-        "daemon/collector.py",
+        "daemon/batchd/collector.py",
         "if row in seats and not seats[row].delivered:",
         "if row in seats:",
         "tests/faults/test_results.py",
@@ -107,7 +107,7 @@ MUTATIONS = (
     Mutation(
         "5",
         "a request that is not in the results is waited for by nobody",
-        "daemon/collector.py",
+        "daemon/batchd/collector.py",
         "        if missing:\n",
         "        if False:\n",
         "tests/faults/test_results.py",
@@ -115,7 +115,7 @@ MUTATIONS = (
     Mutation(
         "6",
         "a file has its name before it is whole",
-        "daemon/edges/disk.py",
+        "daemon/batchd/edges/disk.py",
         'partial = f".{name}.part"',
         "partial = name",
         "tests/edges/test_outbox.py",
@@ -123,7 +123,7 @@ MUTATIONS = (
     Mutation(
         "6",
         "what a crash left behind the committed length stays",
-        "daemon/edges/outbox.py",
+        "daemon/batchd/edges/outbox.py",
         "grown.truncate(start)",
         "pass",
         "tests/edges/test_outbox.py",
@@ -131,7 +131,7 @@ MUTATIONS = (
     Mutation(
         "6",
         "of the folders on the way to a file only the outermost is synced",
-        "daemon/edges/outbox.py",
+        "daemon/batchd/edges/outbox.py",
         "folders = {folder for file in files for folder in PurePosixPath(file).parents} | {disk.HERE}",
         "folders = {disk.HERE}",
         "tests/edges/test_outbox.py",
@@ -139,7 +139,7 @@ MUTATIONS = (
     Mutation(
         "7",
         "timers follow the wall clock",
-        "daemon/edges/clock.py",
+        "daemon/batchd/edges/clock.py",
         "return self._started + time.clock_gettime(time.CLOCK_BOOTTIME)",
         "return time.time()",
         "tests/edges/test_clock.py",
@@ -147,7 +147,7 @@ MUTATIONS = (
     Mutation(
         "8",
         "a replaced folder is watched no more",
-        "daemon/edges/watcher.py",
+        "daemon/batchd/edges/watcher.py",
         "elif await _identity(inbox) != identity:",
         "elif False:",
         "tests/edges/test_inbox.py",
@@ -155,7 +155,7 @@ MUTATIONS = (
     Mutation(
         "9",
         "whatever lies in the inbox is taken for a file",
-        "daemon/edges/inbox.py",
+        "daemon/batchd/edges/inbox.py",
         "if not S_ISREG(found.mode):",
         "if False:",
         "tests/faults/test_hostile_names.py",
@@ -163,7 +163,7 @@ MUTATIONS = (
     Mutation(
         "9",
         "links in the outbox are followed",
-        "daemon/edges/disk.py",
+        "daemon/batchd/edges/disk.py",
         "O_NOFOLLOW",
         "O_CLOEXEC",
         "tests/edges/test_outbox.py",
@@ -171,7 +171,7 @@ MUTATIONS = (
     Mutation(
         "9",
         "a folder that became a link is entered for what it attaches",
-        "daemon/edges/attachments.py",
+        "daemon/batchd/edges/attachments.py",
         "os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW",
         "os.O_RDONLY | os.O_DIRECTORY",
         "tests/edges/test_attachments.py",
@@ -179,7 +179,7 @@ MUTATIONS = (
     Mutation(
         "9",
         "a pattern may lead out of its folder",
-        "daemon/decisions/globs.py",
+        "daemon/batchd/decisions/globs.py",
         '".." in parts',
         "False",
         "tests/unit/test_globs.py",
@@ -187,7 +187,7 @@ MUTATIONS = (
     Mutation(
         "9",
         "a file of an answer may lead out of its folder",
-        "daemon/decisions/files.py",
+        "daemon/batchd/decisions/files.py",
         '".." in parts',
         "False",
         "tests/unit/test_files.py",
@@ -195,7 +195,7 @@ MUTATIONS = (
     Mutation(
         "10",
         "a full disk ends the work instead of making it wait",
-        "daemon/patience.py",
+        "daemon/batchd/patience.py",
         "except OSError as trouble:",
         "except ZeroDivisionError as trouble:",
         "tests/faults/test_resources.py",
@@ -203,7 +203,7 @@ MUTATIONS = (
     Mutation(
         "11",
         "the log repeats what the API said",
-        "daemon/sender.py",
+        "daemon/batchd/sender.py",
         'log.warning("create refused", batch=batch.id,',
         'log.warning("create refused", said=refusal.said, batch=batch.id,',
         "tests/faults/test_secrets.py",
@@ -211,7 +211,7 @@ MUTATIONS = (
     Mutation(
         "11",
         "the key follows a redirect",
-        "daemon/edges/api/client.py",
+        "daemon/batchd/edges/api/client.py",
         "follow_redirects=False,",
         "follow_redirects=True,",
         "tests/faults/test_secrets.py",
@@ -219,7 +219,7 @@ MUTATIONS = (
     Mutation(
         "12",
         "SIGTERM is not heard",
-        "daemon/dispatcher.py",
+        "daemon/batchd/dispatcher.py",
         "scope.cancel()",
         "pass",
         "tests/acceptance/test_run.py",
@@ -227,7 +227,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "one empty look is enough to send again",
-        "daemon/decisions/doubt.py",
+        "daemon/batchd/decisions/doubt.py",
         "if seen == before == Sight() and waited >= doubt:",
         "if seen == Sight() and waited >= 0:",
         "tests/unit/test_decisions.py",
@@ -235,7 +235,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "what another of ours only believes to be its own does not count",
-        "daemon/decisions/doubt.py",
+        "daemon/batchd/decisions/doubt.py",
         "contested=tuple(remote for remote in possible if owners.get(remote.id) is Evidence.COUNT),",
         "contested=(),",
         "tests/unit/test_decisions.py",
@@ -243,7 +243,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "a truncated document is called complete",
-        "daemon/decisions/verdict.py",
+        "daemon/batchd/decisions/verdict.py",
         'COMPLETE = frozenset({"end_turn",',
         'COMPLETE = frozenset({"max_tokens", "end_turn",',
         "tests/unit/test_decisions.py",
@@ -251,7 +251,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "the last request of a full batch is forgotten",
-        "daemon/decisions/plan.py",
+        "daemon/batchd/decisions/plan.py",
         "yield Plan(tuple(load.requests), request.betas, load.size)",
         "yield Plan(tuple(load.requests[:-1]), request.betas, load.size)",
         "tests/properties/test_plan_properties.py",
@@ -259,7 +259,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "a job may spend its budget twice",
-        "daemon/decisions/money.py",
+        "daemon/batchd/decisions/money.py",
         "spent + request.worst > budget",
         "spent + request.worst > 2 * budget",
         "tests/unit/test_money.py",
@@ -267,7 +267,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "a seam loses a character",
-        "daemon/decisions/stitch.py",
+        "daemon/batchd/decisions/stitch.py",
         "return Joined(before + between + rest, start, repeat.restarted)",
         "return Joined(before + between + rest[1:], start, repeat.restarted)",
         "tests/properties/test_stitch_properties.py",
@@ -275,7 +275,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "a stream that was cut is taken for a whole answer",
-        "daemon/decisions/streamed.py",
+        "daemon/batchd/decisions/streamed.py",
         "if not found.ended:",
         "if False:",
         "tests/unit/test_streamed.py",
@@ -283,7 +283,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "what goes at once is priced as a batch",
-        "daemon/decisions/pricing.py",
+        "daemon/batchd/decisions/pricing.py",
         "if lane is Lane.SYNC:",
         "if False:",
         "tests/faults/test_express.py",
@@ -291,7 +291,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "nobody waits for the one that warms the cache",
-        "daemon/edges/store/queue.py",
+        "daemon/batchd/edges/store/queue.py",
         "AND (first IS NULL OR first = requests.id OR EXISTS (",
         "AND (TRUE OR EXISTS (",
         "tests/faults/test_priming.py",
@@ -336,7 +336,7 @@ def _tried(mutation: Mutation) -> int:
         ended = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", mutation.test],
             cwd=copy,
-            env={**os.environ, "PYTHONPATH": str(copy)},
+            env={**os.environ, "PYTHONPATH": f"{copy / 'daemon'}:{copy}"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             timeout=900,

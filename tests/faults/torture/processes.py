@@ -20,8 +20,8 @@ from typing import Any
 
 import anyio
 import msgspec
+from batchd.sandbox import SandboxSettings, serve
 
-from daemon.sandbox import SandboxSettings, serve
 from tests.faults.torture.scenario import Scenario
 from tests.support.house import FastClock
 

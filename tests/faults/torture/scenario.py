@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daemon.sandbox import Fault
-from daemon.settings import Settings, load_settings
+from batchd.sandbox import Fault
+from batchd.settings import Settings, load_settings
 
 KEY = "sk-ant-torture"
 

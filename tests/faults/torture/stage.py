@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 import anyio
+from batchd.app import serve
 
-from daemon.app import serve
 from tests.faults.torture.judge import Flaws, Left, compare, look, torn
 from tests.faults.torture.processes import Child, Ended, Judge, fork, judge
 from tests.faults.torture.scenario import KEY, Home, Scenario

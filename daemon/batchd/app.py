@@ -1,0 +1,158 @@
+"""The one place where everything is put together: settings in, a running daemon out."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from batchd.closing import Closing
+from batchd.collector import Collector, Results
+from batchd.courier import Courier
+from batchd.decisions.money import to_picodollars
+from batchd.decisions.pace import Pace
+from batchd.decisions.plan import Limits
+from batchd.dispatcher import Dispatcher, Rooms
+from batchd.edges import disk, inbox, outbox
+from batchd.edges.api import Api
+from batchd.edges.clock import Bell, Clock
+from batchd.edges.drafts import Drafts
+from batchd.edges.lock import sole_daemon
+from batchd.edges.store import DATABASE, Store, open_store
+from batchd.edges.transcripts import Transcripts
+from batchd.editor import Editor
+from batchd.errors import Unusable
+from batchd.express import Express
+from batchd.finder import Finder
+from batchd.holding import Holding
+from batchd.intake import Intake, Places, rules_of
+from batchd.lifecycle import State
+from batchd.model import Lane
+from batchd.packer import Budgets, Packer
+from batchd.poller import Poller
+from batchd.sender import Sender
+from batchd.settings import Settings
+from batchd.station import Legs, Station
+from batchd.weigher import Weigher
+
+OURS = frozenset({"claims", "spool", "drafts", "streams", "lock", "sandbox", "lost+found"})
+"""What may lie in a state folder besides the database."""
+
+
+async def serve(
+    settings: Settings, key: str | None, *, once: bool = False, sandbox: bool = False, clock: Clock | None = None
+) -> bool:
+    """Run the daemon until SIGTERM or SIGINT, or until there is nothing left to do.
+
+    Args:
+        settings: All of them.
+        key: The API key; None for whatever the SDK finds.
+        once: Whether to end when every job has finished.
+        sandbox: Whether the API is a stand-in, whose text must never be taken for answers.
+        clock: Another one than the machine's.
+
+    Returns:
+        Whether every job and file of this run came to a good end.
+
+    Raises:
+        Occupied: Another daemon works on the state folder.
+        Unusable: A folder or the database cannot be used.
+    """
+    clock = clock or Clock()
+    places = prepared(settings)
+    with sole_daemon(places.state):
+        async with (
+            open_store(places.state / DATABASE) as store,
+            Api.connect(
+                key=key,
+                base_url=settings.api.base_url,
+                per_minute=settings.api.requests_per_minute,
+                patience=settings.api.timeout,
+                clock=clock,
+            ) as api,
+        ):
+            if not await store.batches.claim_for("sandbox" if sandbox else "api"):
+                here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
+                raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
+            with _all_that_is_there_kept():
+                return await _composed(settings, places, store, api, clock).run(once=once)
+
+
+@contextmanager
+def _all_that_is_there_kept() -> Iterator[None]:
+    """Tell the garbage collector that what was imported stays: looking it all over stops every thread for 0.1 s."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+def prepared(settings: Settings) -> Places:
+    """Make the folders that are missing, and say where they are.
+
+    Args:
+        settings: All of them.
+
+    Raises:
+        Unusable: One cannot be made, or is open to others.
+    """
+    places = Places(settings.inbox, settings.outbox, settings.state)
+    inbox.prepare(places.inbox)
+    for private in (places.outbox, places.state, places.claims, places.spool, places.drafts, places.streams):
+        outbox.prepare(private)
+    disk.close_to_others(places.state, lambda name: name.startswith(DATABASE) or name in OURS)
+    return places
+
+
+def _budgets(settings: Settings) -> Budgets:
+    return Budgets(
+        per_job=to_picodollars(settings.budget.per_job or None), per_day=to_picodollars(settings.budget.per_day or None)
+    )
+
+
+def _composed(settings: Settings, places: Places, store: Store, api: Api, clock: Clock) -> Dispatcher:
+    """Put the rooms together, from the inbox to the outbox."""
+    bell = Bell()
+    rules = rules_of(settings)
+    batch, poll = settings.batch, settings.poll
+    limits = Limits(batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger)
+    pace = Pace(poll.initial, poll.factor, poll.max, poll.jitter)
+    transcripts = Transcripts(places.streams)
+    results: dict[Lane, Results] = {
+        Lane.BATCH: lambda ended: api.results(ended.known_id, ended.results_url),
+        Lane.SYNC: transcripts.results,
+    }
+
+    editor = Editor(Drafts(places.drafts), places.spool, rules.catalogue)
+    collector = Collector(store, clock, places.outbox, editor, settings.retry.max_attempts, results)
+    station = Station(store, clock, pace)
+    sender = Sender(store, api, clock, places.spool, station, batch.concurrency)
+    finder = Finder(store, api, clock, station, settings.api.doubt)
+    poller = Poller(store, api, clock, station, pace)
+    express = Express(store, api, clock, places.spool, station, transcripts, collector.collect)
+    journeys: dict[Lane, Legs] = {
+        Lane.BATCH: {
+            State.PLANNED: sender.submit,
+            State.INTENDED: finder.find,
+            State.PROCESSING: poller.poll,
+            State.ENDED: collector.collect,
+        },
+        Lane.SYNC: {
+            State.PLANNED: express.submit,
+            State.INTENDED: express.pick_up,
+            State.ENDED: express.deliver,
+        },
+    }
+
+    queued, conversations = settings.api.max_queued_requests, settings.sync.concurrency
+    rooms = Rooms(
+        intake=Intake(store, clock, places, rules, settings.intake.settle, accepted=bell),
+        packer=Packer(store, clock, limits, queued, conversations, _budgets(settings)),
+        sender=sender,
+        courier=Courier(store, clock, station, journeys),
+        station=station,
+        weigher=Weigher(store, api, clock, places.spool),
+        holding=Holding(store, places.outbox),
+        closing=Closing(store, clock, places.outbox, places.spool),
+        transcripts=transcripts,
+    )
+    return Dispatcher(rooms, places, store, clock, bell, settings.intake)

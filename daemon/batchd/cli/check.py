@@ -1,0 +1,307 @@
+"""`batchd check`: validate and price files offline, by the same rules as the daemon."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path, PurePosixPath
+from stat import S_ISREG
+from typing import Annotated, Final
+
+import anyio
+import msgspec
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from batchd.cli.console import cell, err, out, usd
+from batchd.cli.ending import DONE, FAILED, WRONG_CALL, complain
+from batchd.cli.estimate import ENOUGH, Estimate, History, Kind, percentile, read_history
+from batchd.cli.logs import set_up_logs
+from batchd.cli.options import Chosen, takes_settings
+from batchd.decisions.jobfile import Rules, Said, read
+from batchd.edges import disk, inbox
+from batchd.edges.clock import Clock
+from batchd.edges.store import DATABASE
+from batchd.intake import rules_of
+from batchd.model import Caution, Cost, Entry, Lane, Problem
+from batchd.scribe import Reading
+
+_CHUNK: Final = 1 << 19
+_A_WHILE: Final = 1.0
+"""Seconds after which progress is shown."""
+_MANY: Final = 100
+"""Requests from which on a batch pays whatever their length, by the rule of thumb in docs/costs.md."""
+
+Progressed = Callable[[int, int], None]
+"""Hears how many bytes of a file have been read, and how many there are."""
+
+
+@dataclass(slots=True)
+class Finding:
+    """What one file turned out to hold."""
+
+    file: Path
+    reading: Reading = field(default_factory=Reading)
+    betas: set[str] = field(default_factory=set)
+    long_requests: int = 0
+    express: int = 0
+    """Requests of the sync lane."""
+    estimate: Estimate = field(default_factory=Estimate)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the daemon would take it."""
+        return self.reading.count == 0
+
+    @property
+    def advice(self) -> str | None:
+        """What is to be said of the lane that was chosen; None where it is a good one (docs/costs.md)."""
+        total, about = self.reading.total, self.estimate.about()
+        if total and not self.express and not self.long_requests and total <= _MANY:
+            saving = f"{usd(about.charged)} instead of {usd(about.standard)}"
+            return f"short and few: a batch may take 24 hours, for {saving}; lane sync answers in seconds to minutes"
+        if self.express > _MANY:
+            return f"{self.express:,} requests go by lane sync: as batches they would cost half, if they can wait"
+        return None
+
+    @property
+    def caching(self) -> list[str]:
+        """What is decided about the prompt cache, with the numbers; nothing where nobody asks for one."""
+        return list(self.reading.priming.reasons) if self.reading.priming else []
+
+    def take(self, said: Said, rules: Rules) -> None:
+        """Note one thing that the file says.
+
+        Args:
+            said: A request, or a remark.
+            rules: By which it is checked.
+        """
+        self.reading.take(said, rules)
+        if isinstance(said, Entry):
+            self.betas.update(said.betas)
+            self.long_requests += said.max_tokens > rules.long_tokens
+            self.express += said.lane is Lane.SYNC
+            self.estimate.add(said)
+
+
+@takes_settings
+def check(
+    chosen: Chosen,
+    *,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Job files, as they would be dropped.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+) -> int:
+    """Validate and price files offline: nothing is spent, or touched.
+
+    Every error is told with its line and field, by the rules by which the
+    daemon would reject the file whole. Of the cost it tells the worst case, as
+    the daemon reserves it (a token for each byte of input, every answer as
+    long as it may be, every round of its continuation); an estimate (four
+    bytes a token, every answer as long as its max_tokens, none continued), and
+    what that saves against the synchronous price; and, where at least 20
+    similar requests were answered before, what it usually comes to.
+
+    [bold]Examples[/bold]
+      batchd check questions.jsonl handbook.md
+      batchd check --json questions.jsonl | jq '.files[].worst_case_usd'
+
+    [bold]Exit codes[/bold] 0 every file would be taken; 1 one would be
+    rejected; 2 one cannot be read.
+    """
+    set_up_logs(quiet=True)
+    settings = chosen.settings()
+    rules = replace(rules_of(settings), now=Clock().now())
+    findings: list[Finding] = []
+    unreadable = 0
+    with _progress() as progress:
+        for file in files:
+            try:
+                findings.append(examine(file, rules, progress))
+            except OSError as error:
+                complain(f"{file}: {_reason(error)}")
+                unreadable += 1
+    kinds = dict.fromkeys(kind for finding in findings for kind in finding.estimate.kinds)
+    history = anyio.run(read_history, settings.state / DATABASE, kinds)
+    if as_json:
+        told = [as_data(each, history) for each in findings]
+        out().print(msgspec.json.encode({"files": told}).decode(), soft_wrap=True)
+    else:
+        for finding in findings:
+            _show(finding, history)
+    return WRONG_CALL if unreadable else DONE if all(each.ok for each in findings) else FAILED
+
+
+def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
+    """Read a file as the daemon would.
+
+    Args:
+        file: Its path.
+        rules: By which it is checked.
+        progressed: Told of every piece.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    stat = file.stat()
+    if not S_ISREG(stat.st_mode):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    found = Finding(file)
+    if inbox.ignored(file.name):
+        found.reading.cautions.append(Caution(0, "", "a file of this name is ignored in the inbox; rename it"))
+    candidate = inbox.Candidate(PurePosixPath(file.name), stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode)
+    if objection := inbox.objection(candidate):
+        found.take(objection, rules)
+        return found
+
+    def source() -> Iterator[bytes]:
+        with os.fdopen(disk.open_regular(file.resolve()), "rb") as opened:
+            while piece := opened.read(_CHUNK):
+                progressed(opened.tell(), stat.st_size)
+                yield piece
+
+    for said in read(source, file.suffix, file.stem, rules):
+        found.take(said, rules)
+    return found
+
+
+def as_data(finding: Finding, history: History) -> dict[str, object]:
+    """Tell of a file in the words of `batchd check --json`; a price that is not known is null.
+
+    Args:
+        finding: What it holds.
+        history: How long earlier answers were.
+    """
+    worst, about = finding.estimate.worst(), finding.estimate.about()
+    expected = finding.estimate.expected(history)
+    return {
+        "file": os.fsencode(finding.file).decode("utf-8", "replace"),
+        "ok": finding.ok,
+        "requests": finding.reading.total,
+        "models": dict(finding.estimate.models),
+        "betas": sorted(finding.betas),
+        "long_requests": finding.long_requests,
+        "sync_requests": finding.express,
+        "continued_requests": finding.estimate.continued,
+        "errors": finding.reading.problems,
+        "error_count": finding.reading.count,
+        "cautions": finding.reading.cautions,
+        "worst_case_usd": _number(worst.charged),
+        "worst_case_standard_usd": _number(worst.standard),
+        "estimate_usd": _number(about.charged),
+        "estimate_standard_usd": _number(about.standard),
+        "estimate_saving_usd": _number(_saving(about)),
+        "history": [_known(kind, history) for kind in finding.estimate.kinds if history.lengths.get(kind)],
+        "history_of_sandbox": history.sandbox,
+        "expected_usd": _number(expected.median),
+        "expected_p95_usd": _number(expected.high),
+        "cache": finding.caching,
+        "advice": finding.advice,
+    }
+
+
+def _known(kind: Kind, history: History) -> dict[str, object]:
+    lengths = history.lengths[kind]
+    return {
+        "model": kind.model,
+        "max_tokens_from": kind.least,
+        "max_tokens_to": kind.most,
+        "answers": len(lengths),
+        "median_output_tokens": percentile(lengths, 50),
+        "p95_output_tokens": percentile(lengths, 95),
+    }
+
+
+def _show(finding: Finding, history: History) -> None:
+    console = out()
+    errors = "1 error" if finding.reading.count == 1 else f"{finding.reading.count:,} errors"
+    verdict = cell("ok", "green") if finding.ok else cell(f"would be rejected: {errors}", "bold red")
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row(cell(str(finding.file), "bold"), verdict)
+    models = ", ".join(f"{model} ({count:,})" for model, count in finding.estimate.models.most_common())
+    facts.add_row("  requests", f"{finding.reading.total:,}")
+    if finding.reading.total:
+        worst, about = finding.estimate.worst(), finding.estimate.about()
+        facts.add_row("  models", cell(models))
+        facts.add_row("  betas", cell(", ".join(sorted(finding.betas)) or "none"))
+        facts.add_row("  long answers", f"{finding.long_requests:,}")
+        if finding.express:
+            facts.add_row("  at once", f"{finding.express:,}, by lane sync at the full price")
+        facts.add_row("  continued", _continued(finding.estimate))
+        facts.add_row("  cost at most", usd(worst.charged))
+        facts.add_row("  about", f"{usd(about.charged)} if each answer takes its whole max_tokens, once")
+        facts.add_row("  without batches", f"{usd(about.standard)} for the same: {usd(_saving(about))} saved")
+        facts.add_row("  usually", cell(_usually(finding.estimate, history)))
+        for reason in finding.caching:
+            facts.add_row("  cache", cell(reason))
+        if finding.advice:
+            facts.add_row("  remark", cell(finding.advice, "yellow"))
+    console.print(facts)
+    if finding.reading.problems or finding.reading.cautions:
+        remarks = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for column in ("", "LINE", "FIELD", "MESSAGE"):
+            remarks.add_column(column, justify="right" if column == "LINE" else "left", overflow="fold")
+        for problem in finding.reading.problems:
+            remarks.add_row(cell("  error", "red"), _line(problem), cell(problem.field), cell(problem.message))
+        for caution in finding.reading.cautions:
+            remarks.add_row(cell("  caution", "yellow"), _line(caution), cell(caution.field), cell(caution.message))
+        console.print(remarks)
+    if finding.reading.count > len(finding.reading.problems):
+        console.print(f"  and {finding.reading.count - len(finding.reading.problems):,} more errors")
+    console.print()
+
+
+def _continued(estimate: Estimate) -> str:
+    if not estimate.continued:
+        return "no answer, when it is cut short"
+    times = "once" if estimate.rounds == 1 else f"up to {estimate.rounds} times"
+    return f"{estimate.continued:,} of {estimate.models.total():,} answers, {times}, when cut short"
+
+
+def _usually(estimate: Estimate, history: History) -> str:
+    """Say what such requests came to, or why nothing can be said."""
+    if history.trouble:
+        return f"not known: {history.trouble}"
+    expected = estimate.expected(history)
+    if expected.answers < ENOUGH:
+        return f"not known: {expected.answers} answers to such requests are recorded, {ENOUGH} are needed"
+    whose = "answers of the sandbox" if history.sandbox else "answers"
+    lengths = f"{usd(expected.median)} with answers of the median length, {usd(expected.high)} of the 95th percentile's"
+    return f"{lengths}: by {expected.answers:,} {whose} to such requests"
+
+
+def _saving(cost: Cost) -> Decimal | None:
+    return None if cost.charged is None or cost.standard is None else cost.standard - cost.charged
+
+
+def _line(remark: Problem | Caution) -> str:
+    return str(remark.line) if remark.line else ""
+
+
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in disk.NOT_REGULAR:
+        return "only regular files can be checked"
+    return f"cannot be read: {error.strerror}"
+
+
+@contextmanager
+def _progress() -> Iterator[Progressed]:
+    """Show how far the reading is, to a person, once it takes longer."""
+    console = err()
+    clock = Clock()
+    began = clock.now()
+    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading", total=None, visible=False)
+
+        def progressed(so_far: int, size: int) -> None:
+            if clock.now() - began > _A_WHILE:
+                bar.update(task, completed=so_far, total=size, visible=True)
+
+        yield progressed

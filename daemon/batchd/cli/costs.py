@@ -1,0 +1,135 @@
+"""`batchd costs`: what was spent, by day, job or model."""
+
+import csv
+import io
+from typing import Annotated, Literal
+
+import anyio
+import msgspec
+import typer
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from batchd.cli.console import cell, out, usd
+from batchd.cli.ending import DONE
+from batchd.cli.logs import set_up_logs
+from batchd.cli.options import Chosen, takes_settings
+from batchd.decisions.money import from_picodollars
+from batchd.edges.clock import Clock
+from batchd.edges.store import DATABASE, Spent, look_into_store
+from batchd.errors import Unusable
+from batchd.settings import Settings
+
+_CHART = 20
+_DAY = 86_400.0
+
+
+@takes_settings
+def costs(
+    chosen: Chosen,
+    *,
+    by: Annotated[Literal["day", "job", "model"], typer.Option("--by", help="What a line is about.")] = "day",
+    days: Annotated[int, typer.Option("--days", min=1, help="How far back, in days (UTC), today included.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+) -> int:
+    """Tell what was spent, and what the same tokens would have cost without batches.
+
+    Amounts are USD, at the prices that were known when the answers came. A
+    batch belongs to the day (UTC) on which it was made. What is reserved is
+    the worst case of what is under way; it becomes what it really cost.
+
+    [bold]Examples[/bold]
+      batchd costs
+      batchd costs --by job --days 7
+      batchd costs --by model --csv > costs.csv
+
+    [bold]Exit codes[/bold] 0 shown; 2 a wrong call.
+    """
+    if as_json and as_csv:
+        raise Unusable("--json and --csv are two forms of the same: choose one of them")
+    set_up_logs(quiet=True)
+    spent = anyio.run(_read, chosen.settings(), by, days)
+    if as_json:
+        out().print(
+            msgspec.json.encode({"by": by, "days": days, "spent": [_data(each, by) for each in spent]}).decode(),
+            soft_wrap=True,
+        )
+    elif as_csv:
+        out().print(_csv(spent, by), end="", soft_wrap=True)
+    else:
+        out().print(_table(spent, by))
+    return DONE
+
+
+async def _read(settings: Settings, by: str, days: int) -> list[Spent]:
+    database = settings.state / DATABASE
+    if not await anyio.Path(database).exists():
+        return []
+    now = Clock().now()
+    async with look_into_store(database) as store:
+        return await store.spending.by(by, since=now - now % _DAY - (days - 1) * _DAY)
+
+
+def _data(spent: Spent, by: str) -> dict[str, object]:
+    known = not spent.unpriced
+    return {
+        by: spent.group,
+        "answers": spent.requests,
+        "input_tokens": spent.input_tokens,
+        "output_tokens": spent.output_tokens,
+        "cost_usd": float(from_picodollars(spent.cost)) if known else None,
+        "standard_cost_usd": float(from_picodollars(spent.standard_cost)) if known else None,
+        "reserved_usd": float(from_picodollars(spent.reserved)),
+        "answers_without_a_price": spent.unpriced,
+    }
+
+
+def _csv(spent: list[Spent], by: str) -> str:
+    text = io.StringIO()
+    rows = [_data(each, by) for each in spent]
+    empty = _data(Spent("", 0, 0, 0, 0, 0, 0, 0), by)
+    writer = csv.DictWriter(text, fieldnames=list(empty), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _table(spent: list[Spent], by: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(by.upper(), overflow="fold")
+    for name in ("ANSWERS", "IN", "OUT", "COST", "WITHOUT BATCHES", "RESERVED"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    most = max((each.cost for each in spent), default=0)
+    whole = Spent("", *(sum(each) for each in zip(*(_numbers(each) for each in spent), strict=True))) if spent else None
+    for each in [*spent, *([whole] if whole else [])]:
+        table.add_row(
+            cell(each.group or "in all", "" if each.group else "bold"),
+            f"{each.requests:,}",
+            f"{each.input_tokens:,}",
+            f"{each.output_tokens:,}",
+            _amount(each.cost, each.unpriced),
+            _amount(each.standard_cost, each.unpriced),
+            usd(from_picodollars(each.reserved)),
+            ProgressBar(total=most or 1, completed=each.cost, width=_CHART) if each.group else "",
+        )
+    if any(each.unpriced for each in spent):
+        table.caption = "+ : and answers of models whose price is not known"
+    return table
+
+
+def _numbers(spent: Spent) -> tuple[int, ...]:
+    return (
+        spent.requests,
+        spent.input_tokens,
+        spent.output_tokens,
+        spent.cost,
+        spent.standard_cost,
+        spent.reserved,
+        spent.unpriced,
+    )
+
+
+def _amount(picodollars: int, unpriced: int) -> str:
+    return usd(from_picodollars(picodollars)) + (" +" if unpriced else "")

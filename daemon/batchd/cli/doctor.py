@@ -1,0 +1,67 @@
+"""`batchd doctor`: is this installation able to work?"""
+
+from typing import Annotated
+
+import anyio
+import msgspec
+import typer
+from rich.table import Table
+
+from batchd.cli import examination
+from batchd.cli.console import cell, out
+from batchd.cli.ending import DONE, FAILED
+from batchd.cli.examination import Finding, Health
+from batchd.cli.logs import set_up_logs
+from batchd.cli.options import Chosen, takes_settings
+from batchd.errors import Unusable
+
+_MARKS = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.PROBLEM: ("✗", "bold red")}
+
+
+@takes_settings
+def doctor(
+    chosen: Chosen,
+    *,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not call the API.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> int:
+    """Find out whether this installation is able to work.
+
+    Settings, key, folders, disk, database, clock and the reach of the API are
+    looked at. Nothing is made or changed, and the key is never shown. Every
+    line that is not well names a remedy; what is marked with ! works, and
+    could be better.
+
+    [bold]Examples[/bold]
+      batchd doctor
+      sudo -u batchd batchd doctor --config /etc/batchd/batchd.toml
+
+    [bold]Exit codes[/bold] 0 able to work; 1 something is in the way; 2 wrong
+    call.
+    """
+    set_up_logs(quiet=True)
+    findings = anyio.run(_examine, chosen, offline)
+    able = all(finding.health is not Health.PROBLEM for finding in findings)
+    if as_json:
+        out().print(msgspec.json.encode({"ok": able, "findings": findings}).decode(), soft_wrap=True)
+    else:
+        shown = Table.grid(padding=(0, 1))
+        for finding in findings:
+            mark, style = _MARKS[finding.health]
+            remedy = f"; remedy: {finding.remedy}" if finding.remedy else ""
+            shown.add_row(cell(mark, style), cell(finding.about), cell(finding.message + remedy))
+        out().print(shown)
+    return DONE if able else FAILED
+
+
+async def _examine(chosen: Chosen, offline: bool) -> list[Finding]:  # noqa: FBT001  handed on by anyio.run
+    try:
+        settings = chosen.settings()
+    except Unusable as error:
+        return [Finding("settings", Health.PROBLEM, line, "put it right") for line in str(error).splitlines()]
+    found = [examination.settings_file(chosen.config), examination.key(), *examination.folders(settings)]
+    found += examination.attachable(settings)
+    found += [await examination.database(settings), *examination.machine(settings)]
+    if not offline:
+        found += [finding async for finding in examination.reach(settings)]
+    return found

@@ -1,0 +1,105 @@
+"""How a command ends: its exit code, and for every failure one readable line on stderr instead of a traceback."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from traceback import extract_tb
+
+import typer
+from rich.console import Console
+
+from batchd.errors import BatchdError, Unusable
+
+DONE = 0
+FAILED = 1
+WRONG_CALL = 2
+INTERRUPTED = 130
+"""What shells expect of a command that Ctrl-C ended."""
+
+
+class Failure(BatchdError):
+    """The command was understood, and its work cannot be done: exit 1."""
+
+
+def exit_code_of(command: Callable[[], int | None]) -> int:
+    """Run a command, and say whatever it dies of in one line each.
+
+    Args:
+        command: Returns its exit code; None is 0.
+    """
+    try:
+        return command() or DONE
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else FAILED
+    except Exception as error:  # noqa: BLE001  the last one to catch: nobody is shown a traceback
+        leaves = list(_leaves(error))
+        if any(isinstance(leaf, BrokenPipeError) for leaf in leaves):
+            _abandon_stdout()
+            return FAILED
+        worst = next((leaf for leaf in leaves if not isinstance(leaf, BatchdError)), leaves[0])
+        return _tell(worst)
+
+
+def complain(message: str) -> None:
+    """Say on stderr what is wrong, a line for each thing.
+
+    Args:
+        message: One or more lines.
+    """
+    console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    for line in message.splitlines():
+        console.print(f"batchd: {line}")
+
+
+def _tell(error: Exception) -> int:
+    match error:
+        case Unusable():
+            complain(str(error))
+            return WRONG_CALL
+        case BatchdError():
+            complain(str(error))
+            return FAILED
+        case OSError():
+            where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+            complain(f"{error.strerror or type(error).__name__}{where}")
+            return FAILED
+        case _ if hasattr(error, "format_message"):  # typer's own: a wrong call
+            context = getattr(error, "ctx", None)
+            help_at = f"{context.command_path} --help" if context is not None else "batchd --help"
+            if message := error.format_message().strip():
+                complain(f"{' '.join(message.split())} (see `{help_at}`)")
+            return WRONG_CALL
+        case _:
+            # Its text is not shown: it may carry what users wrote.
+            complain(
+                f"unexpected {type(error).__name__} at {_place(error)}: a defect of batchd, please report this line"
+            )
+            return FAILED
+
+
+def _leaves(error: BaseException) -> Iterator[Exception]:
+    """What task groups have wrapped."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    elif isinstance(error, Exception):
+        yield error
+
+
+def _place(error: Exception) -> str:
+    """Where it came up, in our own code if that was on the way."""
+    frames = extract_tb(error.__traceback__)
+    home = str(Path(__file__).parents[1])
+    ours = [frame for frame in frames if frame.filename.startswith(home)]
+    if not frames:
+        return "an unknown place"
+    frame = (ours or list(frames))[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
+
+
+def _abandon_stdout() -> None:
+    """Keep the interpreter from complaining, at its end, about a pipe whose reader has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,221 @@
+"""What a job file can cost at the most, what it will cost about, and what requests like its own have come to before."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from anyio import to_thread
+
+from batchd.decisions.money import from_picodollars, to_picodollars, token_prices, worst_of
+from batchd.decisions.pricing import price
+from batchd.edges.store import look_into_store
+from batchd.errors import BatchdError
+from batchd.model import Cost, Entry, Lane, Usage
+
+BYTES_PER_TOKEN: Final = 4
+"""Of usual prose; about. The tokenizer itself cannot be had offline."""
+ENOUGH: Final = 20
+"""Answers of a kind without which nothing is said about the next one."""
+_NEWEST: Final = 1_000
+"""Answers of a kind that are looked at."""
+_LONG_PROMPT: Final = 100_000
+"""Tokens of a prompt below which each of them costs the same."""
+_ORDER: Final = 2
+"""Two powers of two make an order: 16,384 to 65,535 is one, 65,536 to 262,143 the next."""
+
+
+class Kind(NamedTuple):
+    """Requests that are likely to get answers of similar length."""
+
+    model: str
+    least: int
+    """Of `max_tokens`."""
+    most: int
+
+    @classmethod
+    def of(cls, model: str, max_tokens: int) -> "Kind":
+        """Say of which kind a request is.
+
+        Args:
+            model: Its model.
+            max_tokens: Its ceiling.
+        """
+        power = (max_tokens.bit_length() - 1) // _ORDER * _ORDER
+        return cls(model, 1 << power, (1 << power + _ORDER) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How long the answers to earlier requests were."""
+
+    lengths: Mapping[Kind, Sequence[int]] = field(default_factory=dict)
+    """Tokens of output, all rounds of a request together, shortest first."""
+    sandbox: bool = False
+    """Whether the daemon worked with the sandbox last: then they tell of no model."""
+    trouble: str = ""
+    """Why it could not be read; empty where it could, or where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a file will cost if its answers are like earlier ones; None where too few are known."""
+
+    answers: int
+    """Of the kind of which the fewest are known."""
+    median: Decimal | None = None
+    """If each answer is as long as the median."""
+    high: Decimal | None = None
+    """If each is as long as 95 of 100 stay below."""
+
+
+@dataclass(slots=True)
+class _Sum:
+    """Of some requests, in picodollars; None once one price is not known."""
+
+    requests: int = 0
+    worst: int | None = 0
+    read: int | None = 0
+    written: int = 0
+    """Tokens, each answer as long as its `max_tokens`."""
+
+
+@dataclass(slots=True)
+class Estimate:
+    """The price of all requests of a file.
+
+    The worst case is the one that the daemon reserves: see `decisions.money.worst_case`, and docs/costs.md for what
+    it does not hold.
+    """
+
+    models: Counter[str] = field(default_factory=Counter)
+    continued: int = 0
+    """Requests that may be continued."""
+    rounds: int = 0
+    """How often, at the most."""
+    _sums: dict[tuple[Kind, Lane], _Sum] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> Collection[Kind]:
+        """The kinds of the requests whose price is known."""
+        return {kind for (kind, _), whole in self._sums.items() if whole.read is not None}
+
+    def add(self, entry: Entry) -> None:
+        """Count a request.
+
+        Args:
+            entry: A checked one.
+        """
+        self.models[entry.model] += 1
+        self.continued += entry.rounds > 0
+        self.rounds = max(self.rounds, entry.rounds)
+        whole = self._sums.setdefault((Kind.of(entry.model, entry.max_tokens), entry.lane), _Sum())
+        worst = worst_of(entry)
+        read = _reading(entry.model, entry.lane, -(-len(entry.params) // BYTES_PER_TOKEN))
+        whole.requests += 1
+        whole.worst = None if worst is None or whole.worst is None else whole.worst + worst
+        whole.read = None if read is None or whole.read is None else whole.read + read
+        whole.written += entry.max_tokens
+
+    def worst(self) -> Cost:
+        """Price a token for every byte, every answer as long as it may be, and every round of its continuation."""
+        return _total((kind.model, lane, whole.worst) for (kind, lane), whole in self._sums.items())
+
+    def about(self) -> Cost:
+        """Price four bytes a token, nothing cached or continued, and every answer as long as its `max_tokens`."""
+        return _total(
+            (kind.model, lane, _with(whole, kind.model, lane, whole.written))
+            for (kind, lane), whole in self._sums.items()
+        )
+
+    def expected(self, history: History) -> Expected:
+        """Price four bytes a token, and answers as long as earlier ones to requests of the same kinds.
+
+        Args:
+            history: How long those were.
+        """
+        found = {kind: history.lengths.get(kind, ()) for kind, _ in self._sums}
+        answers = min(map(len, found.values()), default=0)
+        if answers < ENOUGH:
+            return Expected(answers)
+        median, high = (
+            _total(
+                (kind.model, lane, _with(whole, kind.model, lane, whole.requests * percentile(found[kind], share)))
+                for (kind, lane), whole in self._sums.items()
+            ).charged
+            for share in (50, 95)
+        )
+        return Expected(answers, median, high)
+
+
+async def read_history(database: Path, kinds: Collection[Kind]) -> History:
+    """Read how long earlier answers were, whether or not a daemon runs; nothing is made or changed.
+
+    Args:
+        database: The file; where there is none, there is no history.
+        kinds: Of which requests.
+    """
+    if not kinds or not await to_thread.run_sync(database.exists):
+        return History()
+    try:
+        async with look_into_store(database) as store:
+            lengths = {kind: sorted(await store.spending.lengths(*kind, newest=_NEWEST)) for kind in kinds}
+            return History(lengths, await store.spending.of_sandbox())
+    except BatchdError as error:
+        return History(trouble=str(error))
+
+
+def percentile(lengths: Sequence[int], share: int) -> int:
+    """Find the length that so many of a hundred do not exceed.
+
+    Args:
+        lengths: Shortest first; at least one.
+        share: Of a hundred, above 0.
+    """
+    return lengths[-(-len(lengths) * share // 100) - 1]
+
+
+def _reading(model: str, lane: Lane, tokens: int) -> int | None:
+    """Picodollars of a prompt of which nothing is cached."""
+    if tokens >= _LONG_PROMPT:
+        return to_picodollars(price(Usage(input_tokens=tokens), model, lane).charged)
+    each = _each(model, lane)
+    return None if each is None else tokens * each[0]
+
+
+def _with(whole: _Sum, model: str, lane: Lane, written: int) -> int | None:
+    """Add what is written to what is read."""
+    each = _each(model, lane)
+    return None if each is None or whole.read is None else whole.read + written * each[1]
+
+
+def _total(amounts: Iterable[tuple[str, Lane, int | None]]) -> Cost:
+    """Sum up picodollars; one unknown price makes the sum unknown."""
+    charged = standard = Decimal(0)
+    for model, lane, amount in amounts:
+        dearer = _dearer(model, lane)
+        if amount is None or dearer is None:
+            return Cost(None, None)
+        charged += from_picodollars(amount)
+        standard += from_picodollars(amount) * dearer
+    return Cost(charged, standard)
+
+
+@lru_cache(maxsize=256)
+def _each(model: str, lane: Lane) -> tuple[int, int] | None:
+    """Picodollars of a token that is read, and of one that is written."""
+    prices = token_prices(model, lane)
+    if prices is None:
+        return None
+    return to_picodollars(prices.input) or 0, to_picodollars(prices.output) or 0
+
+
+@lru_cache(maxsize=256)
+def _dearer(model: str, lane: Lane) -> Decimal | None:
+    """How many times as much the same tokens cost without batches."""
+    kinds = (Usage(input_tokens=1_000), Usage(output_tokens=1_000), Usage(cache_write_1h_tokens=1_000))
+    costs = [price(usage, model, lane) for usage in kinds]
+    return max((cost.standard / cost.charged for cost in costs if cost.charged and cost.standard), default=None)

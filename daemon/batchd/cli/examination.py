@@ -1,0 +1,245 @@
+"""What `batchd doctor` looks at: each examination yields findings, and a remedy for what is not well."""
+
+import os
+import re
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from shutil import disk_usage
+from typing import Final
+
+import anyio
+from rich.filesize import decimal as bytes_of
+
+from batchd.edges.lock import daemon_runs
+from batchd.edges.store import DATABASE, look_into_store
+from batchd.errors import BatchdError, Gone, Unusable
+from batchd.settings import CONFIG_FILES, CONFIG_VARIABLE, Settings, find_api_key
+
+_LITTLE_SPACE: Final = 1_000_000_000
+_NO_SPACE: Final = 50_000_000
+_OLDEST_SQLITE: Final = (3, 38, 0)
+_FEW_WATCHES: Final = 8_192
+_PATIENCE: Final = 15.0
+_SKEW: Final = 60.0
+_CREDENTIALS: Final = re.compile(r"//[^/@]*@")
+"""In an address, which is shown."""
+"""Seconds by which our clock may differ from the server's before it is worth a remark."""
+_OPEN_TO_OTHERS: Final = 0o077
+_WRITABLE_BY_ALL: Final = 0o002
+_REMOTE_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs"})
+
+
+class Health(StrEnum):
+    """How something is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, and could be better."""
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    about: str
+    health: Health
+    message: str
+    remedy: str = ""
+
+
+def settings_file(config: Path | None) -> Finding:
+    """Say where the settings come from, which have been read.
+
+    Args:
+        config: The file of `--config`.
+    """
+    variable = os.environ.get(CONFIG_VARIABLE)
+    asked = config or (Path(variable) if variable else None)
+    file = asked or next((path for path in CONFIG_FILES if path.exists()), None)
+    return Finding("settings", Health.OK, "no file: defaults, environment and flags" if file is None else str(file))
+
+
+def key() -> Finding:
+    """Say where the key was found; it is never shown."""
+    try:
+        found = find_api_key()
+    except Unusable as error:
+        return Finding("key", Health.PROBLEM, str(error), "put the key there as the Console shows it, readable by us")
+    if found is not None:
+        in_environment = os.environ.get("ANTHROPIC_API_KEY", "").strip()
+        place = "$ANTHROPIC_API_KEY" if in_environment else "$CREDENTIALS_DIRECTORY/anthropic-api-key"
+        return Finding("key", Health.OK, f"found in {place}")
+    said = "neither in $ANTHROPIC_API_KEY nor in a credentials file: whether the SDK finds one, a call will show"
+    return Finding("key", Health.WARNING, said, "set ANTHROPIC_API_KEY")
+
+
+def folders(settings: Settings) -> Iterator[Finding]:
+    """Look at the three folders: may they be used, who else may look in, how much fits.
+
+    Args:
+        settings: All of them.
+    """
+    for name in ("inbox", "outbox", "state"):
+        place: Path = getattr(settings, name)
+        yield _folder(name, place)
+    inbox, state = _nearest(settings.inbox), _nearest(settings.state)
+    if inbox.stat().st_dev != state.stat().st_dev:
+        said = "on another file system than the state: files are copied, not renamed"
+        yield Finding("inbox", Health.WARNING, said, "put both on one, if large files are dropped")
+    if (kind := _file_system(inbox)) in _REMOTE_FILE_SYSTEMS and not settings.intake.force_polling:
+        said = f"on {kind}, which tells of no changes"
+        yield Finding("inbox", Health.WARNING, said, "set intake.force_polling = true")
+    if (kind := _file_system(state)) in _REMOTE_FILE_SYSTEMS:
+        said = f"on {kind}: SQLite and its locks need a local disk"
+        yield Finding("state", Health.PROBLEM, said, "set state elsewhere")
+
+
+def attachable(settings: Settings) -> Iterator[Finding]:
+    """Look at the folders whose files may be attached, if any.
+
+    Args:
+        settings: All of them.
+    """
+    for folder in settings.attach.folders:
+        if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):
+            yield Finding("attach", Health.OK, f"{folder} may be attached")
+        else:
+            remedy = "make it readable, or take it out of attach.folders"
+            yield Finding("attach", Health.PROBLEM, f"{folder} is no folder that can be read", remedy)
+
+
+def _folder(name: str, place: Path) -> Finding:
+    nearest = _nearest(place)
+    elsewhere = f"or set {name} elsewhere"
+    if not nearest.is_dir():
+        return Finding(name, Health.PROBLEM, f"{nearest} is no folder", f"move it away, {elsewhere}")
+    if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(name, Health.PROBLEM, f"{nearest} may not be written", f"chown or chmod it, {elsewhere}")
+    free = disk_usage(nearest).free
+    if free < _LITTLE_SPACE:
+        health = Health.PROBLEM if free < _NO_SPACE else Health.WARNING
+        return Finding(name, health, f"{place}: only {bytes_of(free)} free", "make room")
+    if not place.exists():
+        return Finding(name, Health.OK, f"{place} will be made at the first start ({bytes_of(free)} free)")
+    return _rights(name, place, f"{place} ({bytes_of(free)} free)")
+
+
+def _rights(name: str, place: Path, said: str) -> Finding:
+    mode = place.stat().st_mode
+    if name == "inbox" and mode & _WRITABLE_BY_ALL:
+        return Finding(name, Health.WARNING, f"{said}: all users may drop files, at your cost", f"chmod o-w {place}")
+    if name != "inbox" and mode & _OPEN_TO_OTHERS:
+        return Finding(name, Health.WARNING, f"{said}: open to other users", f"chmod 700 {place}")
+    return Finding(name, Health.OK, said)
+
+
+async def database(settings: Settings) -> Finding:
+    """Look into the database, and over every page of it.
+
+    Args:
+        settings: All of them.
+    """
+    file = anyio.Path(settings.state) / DATABASE
+    if not await file.exists():
+        return Finding("database", Health.OK, "none yet: made at the first start")
+    try:
+        async with look_into_store(Path(file)) as store:
+            flaws = await store.database.flaws()
+    except BatchdError as error:
+        return Finding("database", Health.PROBLEM, str(error), "see docs/operations.md")
+    if flaws:
+        return Finding("database", Health.PROBLEM, f"{file} is damaged: {flaws[0]}", "see docs/operations.md")
+    return Finding("database", Health.OK, f"{file} is sound ({bytes_of((await file.stat()).st_size)})")
+
+
+def machine(settings: Settings) -> Iterator[Finding]:
+    """Look at what the daemon stands on.
+
+    Args:
+        settings: All of them.
+    """
+    runs = daemon_runs(settings.state)
+    yield Finding("daemon", Health.OK, "runs" if runs else "does not run: start it with `batchd run`")
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        yield Finding("sqlite", Health.PROBLEM, f"{sqlite3.sqlite_version} is too old", "use a Python with SQLite 3.38")
+    else:
+        yield Finding("sqlite", Health.OK, sqlite3.sqlite_version)
+    try:
+        watches = int(Path("/proc/sys/fs/inotify/max_user_watches").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return
+    if watches < _FEW_WATCHES and not settings.intake.force_polling:
+        remedy = f"sysctl fs.inotify.max_user_watches={_FEW_WATCHES}"
+        yield Finding("inotify", Health.WARNING, f"only {watches:,} folders can be watched, by all programs", remedy)
+    else:
+        yield Finding("inotify", Health.OK, f"{watches:,} folders can be watched")
+
+
+async def reach(settings: Settings) -> AsyncIterator[Finding]:
+    """Call the API: the address, the key, the list that doubts are settled by, the clock, the default model.
+
+    Args:
+        settings: All of them.
+    """
+    from batchd.edges.api import Api  # noqa: PLC0415  the SDK, which `--offline` must not wait for
+    from batchd.edges.clock import Clock  # noqa: PLC0415  same
+
+    where = settings.api.base_url or os.environ.get("ANTHROPIC_BASE_URL") or "the API's own address"
+    where = _CREDENTIALS.sub("//", where)
+    try:
+        with anyio.fail_after(_PATIENCE):
+            async with Api.connect(
+                key=find_api_key(), base_url=settings.api.base_url, per_minute=50, patience=_PATIENCE, clock=Clock()
+            ) as api:
+                page = await api.page(limit=1)
+                models = await api.models()
+    except TimeoutError:
+        yield Finding("api", Health.PROBLEM, f"no answer from {where}", "check network, proxy and api.base_url")
+        return
+    except Unusable as error:
+        yield Finding("api", Health.PROBLEM, str(error), "make a key in the Console")
+        return
+    except Gone:
+        yield Finding("api", Health.PROBLEM, f"no Message Batches at {where}", "check api.base_url")
+        return
+    except BatchdError as error:
+        yield Finding("api", Health.PROBLEM, f"{where}: {error}", "check network, proxy, key and api.base_url")
+        return
+    yield Finding("api", Health.OK, f"{where} takes the key, and lists batches")
+    if page.server_time is not None:
+        yield _clock(page.server_time - time.time())
+    model = settings.defaults.model
+    if models and model not in models:
+        yield Finding(
+            "model", Health.WARNING, f"{model} is not among the key's models", "set defaults.model to one that is"
+        )
+
+
+def _clock(ahead: float) -> Finding:
+    if abs(ahead) > _SKEW:
+        said = f"differs from the API's by {abs(ahead):,.0f} s: what you are shown may be off; nothing depends on it"
+        return Finding("clock", Health.WARNING, said, "let NTP set it")
+    return Finding("clock", Health.OK, "agrees with the API's")
+
+
+def _nearest(place: Path) -> Path:
+    """The folder itself, or the one in which its missing part would be made."""
+    absolute = place.absolute()
+    return next(path for path in (absolute, *absolute.parents) if path.exists())
+
+
+def _file_system(place: Path) -> str:
+    """The kind of file system, as the kernel names it; empty where it does not say."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    real = place.resolve()
+    found = [(mount[1], mount[2]) for line in mounts if len(mount := line.split()) > 2]  # noqa: PLR2004  fstab(5)
+    around = [(len(point), kind) for point, kind in found if real.is_relative_to(point)]
+    return max(around, default=(0, ""))[1]

@@ -1,0 +1,95 @@
+"""`batchd resolve`: a person decides about a batch that the daemon holds."""
+
+import re
+from functools import partial
+from typing import Annotated, Final
+
+import typer
+
+from batchd.cli.ending import Failure
+from batchd.cli.options import Chosen, takes_settings
+from batchd.cli.wishes import write_down
+from batchd.edges.clock import Clock
+from batchd.edges.store import NotHeld, Store
+from batchd.errors import Unusable
+from batchd.lifecycle import State
+from batchd.model import BatchId, Lane, RemoteId
+
+_REMOTE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+"""What may stand in an address of the API; the format of its ids may change."""
+_DROPPED: Final = "dropped by `batchd resolve`: whether the API answered it, and charged for it, is not known"
+
+
+@takes_settings
+def resolve(
+    chosen: Chosen,
+    *,
+    batch: Annotated[int, typer.Argument(metavar="BATCH", help="Its number, as `batchd status` shows it.")],
+    adopt: Annotated[
+        str | None,
+        typer.Option("--adopt", metavar="ID", help="The API has it under this id.", show_default=False),
+    ] = None,
+    resend: Annotated[
+        bool, typer.Option("--resend", help="The API has nothing of it, or never will have: send it again.")
+    ] = False,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Give its requests up; `batchd retry` can still send them again.")
+    ] = False,
+) -> int:
+    """Decide about a batch whose submission stayed in doubt.
+
+    By itself batchd never risks paying twice. Look into the Console (or GET
+    /v1/messages/batches): is there a batch of that time with that many
+    requests? If so, adopt it; a wrong one does no harm, since its results
+    must carry the ids that batchd gave. If there is none, have it sent again:
+    if there is one after all, both are paid for.
+
+    [bold]Examples[/bold]
+      batchd resolve 12 --adopt msgbatch_013Zva2CMHLNnXjNJJKqJ2EF
+      batchd resolve 12 --resend
+      batchd resolve 12 --drop
+
+    [bold]Exit codes[/bold] 0 done; 1 the batch waits for no answer; 2 wrong
+    call, or no such batch.
+    """
+    if sum((adopt is not None, resend, drop)) != 1:
+        raise Unusable("say one of --adopt ID, --resend and --drop")
+    if adopt is not None and not _REMOTE.fullmatch(adopt):
+        raise Unusable(
+            f"--adopt {adopt!r}: should be the API's id of a batch, such as msgbatch_013Zva2CMHLNnXjNJJKqJ2EF"
+        )
+    settings = chosen.settings()
+    remote = None if adopt is None else RemoteId(adopt)
+    return write_down(settings, partial(_resolve, batch=BatchId(batch), remote=remote, resend=resend))
+
+
+async def _resolve(store: Store, *, batch: BatchId, remote: RemoteId | None, resend: bool) -> str:
+    try:
+        found = await store.batches.get(batch)
+    except LookupError:
+        held = ", ".join(map(str, await store.answers.held())) or "none"
+        raise Unusable(f"there is no batch {batch}; those that wait for an answer: {held}") from None
+    if found.state is not State.HELD:
+        raise Failure(f"batch {batch} is {found.state}: it waits for no answer")
+    if remote is not None and found.lane is Lane.SYNC:
+        raise Failure(f"batch {batch} is a single message, which no list shows: say --resend or --drop")
+    try:
+        if remote is not None:
+            return await _adopt(store, batch, remote)
+        if resend:
+            await store.answers.resend(batch, now=Clock().now())
+            return f"Batch {batch} is sent again; whatever the API may have of it is paid for as well."
+        await store.answers.drop(batch, _DROPPED)
+    except NotHeld:
+        raise Failure(f"batch {batch} was decided about just now: see `batchd status`") from None
+    return f"Batch {batch} is given up: its requests without an answer end as canceled."
+
+
+async def _adopt(store: Store, batch: BatchId, remote: RemoteId) -> str:
+    owner = await store.answers.owner(remote)
+    if owner not in {None, batch}:
+        raise Failure(f"{remote} is batch {owner} already")
+    if remote in await store.batches.disproved(batch):
+        raise Failure(f"{remote} is another's: its results have been looked at, and carry other ids")
+    await store.answers.adopt(batch, remote, now=Clock().now())
+    return f"Batch {batch} is taken for {remote}; its results must carry the ids that batchd gave."

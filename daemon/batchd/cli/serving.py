@@ -1,0 +1,54 @@
+"""The daemon at work for a command, perhaps with a sandbox beside it in the same process.
+
+Only imported by what serves: with the SDK and a web server behind it, this takes most of a second.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import structlog
+from rich.console import Console
+
+from batchd import app, sandbox
+from batchd.cli.watching import shown
+from batchd.edges.lock import daemon_runs
+from batchd.edges.store import DATABASE
+from batchd.errors import Occupied
+from batchd.settings import Settings, find_api_key
+
+log = structlog.get_logger()
+
+_ANY_KEY: Final = "sk-sandbox"
+
+
+async def serve(settings: Settings, *, once: bool, in_sandbox: bool, show: Console | None) -> bool:
+    """Run the daemon as `app.serve` does.
+
+    Args:
+        settings: All of them.
+        once: Whether to end when every job has finished.
+        in_sandbox: Whether to use a sandbox instead of the API.
+        show: Where to show how the jobs get on; None leaves that to the log.
+
+    Returns:
+        Whether every job and file of this run came to a good end.
+    """
+    async with AsyncExitStack() as around:
+        if in_sandbox:
+            settings = await around.enter_async_context(_sandboxed(settings))
+        if show is not None:
+            await around.enter_async_context(shown(settings.state / DATABASE, show))
+        return await app.serve(settings, _ANY_KEY if in_sandbox else find_api_key(), once=once, sandbox=in_sandbox)
+
+
+@asynccontextmanager
+async def _sandboxed(settings: Settings) -> AsyncIterator[Settings]:
+    """Run a sandbox whose batches survive `kill -9` as the daemon's do, and give it to the daemon for the API."""
+    if daemon_runs(settings.state):
+        raise Occupied(f"another batchd works on {settings.state}")
+    app.prepared(settings)
+    async with sandbox.serve(sandbox.SandboxSettings(state=settings.state / "sandbox")) as server:
+        log.info("sandbox: nothing is charged, and no model writes", url=server.base_url)
+        api = settings.api.model_copy(update={"base_url": server.base_url})
+        yield settings.model_copy(update={"api": api})

@@ -1,0 +1,176 @@
+"""`batchd status`: what is under way, what it has cost, when the next poll is; whether or not the daemon runs."""
+
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from difflib import get_close_matches
+from functools import partial
+from typing import Annotated, Final
+
+import anyio
+import msgspec
+import typer
+from anyio import to_thread
+from rich.console import Group, RenderableType
+from rich.live import Live
+
+from batchd.cli.console import cell, moment, out, printable
+from batchd.cli.ending import DONE
+from batchd.cli.logs import set_up_logs
+from batchd.cli.options import Chosen, takes_settings
+from batchd.cli.standing import batch_as_data, batch_table, job_as_data, read_standing, tables
+from batchd.edges import inbox
+from batchd.edges.clock import Clock
+from batchd.edges.lock import daemon_runs
+from batchd.edges.store import DATABASE, Standing, Store, look_into_store
+from batchd.errors import Unusable
+from batchd.model import Job
+from batchd.settings import Settings
+
+_FINISHED: Final = 20
+"""Finished jobs that are shown besides those under way."""
+_REFRESH: Final = 1.0
+
+
+@takes_settings
+def status(
+    chosen: Chosen,
+    *,
+    job: Annotated[
+        str | None, typer.Argument(metavar="[JOB]", help="Only this job, with all its batches.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it, until Ctrl-C.")] = False,
+) -> int:
+    """Show what is under way, what it has cost, when the next poll is.
+
+    The daemon need not run. Every job under way is shown, and the last 20 that
+    have finished. A batch in trouble gets a line of its own; one that only a
+    person can decide about names the commands to do so.
+
+    [bold]Examples[/bold]
+      batchd status
+      batchd status nightly/orders --watch
+      batchd status --json | jq '.jobs[] | .job, .state'
+
+    [bold]Exit codes[/bold] 0 shown; 2 there is no such job.
+    """
+    if watch and as_json:
+        raise Unusable("--watch is for people and --json for programs: choose one of them")
+    set_up_logs(quiet=True)
+    settings = chosen.settings()
+    look = partial(_look, settings, job)
+    if as_json:
+        out().print(msgspec.json.encode(anyio.run(look).as_data()).decode(), soft_wrap=True)
+    elif watch:
+        with suppress(KeyboardInterrupt):
+            anyio.run(_watch, look)
+    else:
+        out().print(anyio.run(look).as_table(Clock().now()))
+    return DONE
+
+
+async def job_named(store: Store, name: str) -> Job:
+    """Find the job that a person means.
+
+    Args:
+        store: Where.
+        name: Its name: its folder in the outbox.
+
+    Raises:
+        Unusable: There is none, but perhaps some with a similar name.
+    """
+    if found := await store.jobs.named(name.strip("/")):
+        return found
+    names = await store.overview.names()
+    alike = get_close_matches(name, names, n=3, cutoff=0.5) or [each for each in names if name.lower() in each.lower()]
+    hint = (
+        f"did you mean {' or '.join(printable(each) for each in alike[:3])}?" if alike else "`batchd status` names all"
+    )
+    raise Unusable(f"there is no job {printable(name)!r}; {hint}")
+
+
+class _Seen:
+    """What one look has found."""
+
+    def __init__(self, settings: Settings, standing: Standing, job: str | None) -> None:
+        self._settings = settings
+        self._standing = standing
+        self._alone = job is not None
+        self._running = daemon_runs(settings.state)
+        self._waiting = len(inbox.scan(settings.inbox)) if settings.inbox.is_dir() else 0
+        self._rejected = _count_of(settings.outbox / "rejected", ".errors.json")
+
+    def as_data(self) -> dict[str, object]:
+        """Tell it in the words of `--json`."""
+        batches = {batch.id: batch for batch in self._standing.batches}
+        names = {batch: [each.job.name for each in self._standing.jobs if batch in each.batches] for batch in batches}
+        return {
+            "daemon": {"running": self._running, "pid": self._process()},
+            "inbox": {"path": str(self._settings.inbox), "waiting": self._waiting},
+            "outbox": {"path": str(self._settings.outbox), "rejected": self._rejected},
+            "jobs": [job_as_data(each, batches) for each in self._standing.jobs],
+            "batches": [batch_as_data(batch, names[batch.id]) for batch in self._standing.batches],
+        }
+
+    def as_table(self, now: float) -> RenderableType:
+        """Tell it to a person."""
+        parts: list[RenderableType] = [cell(self._headline(), "dim")]
+        if not self._standing.jobs:
+            return Group(*parts, cell(f"Nothing yet: drop a file into {self._settings.inbox}"))
+        parts.append(tables(self._standing, now))
+        if self._alone:
+            job = self._standing.jobs[0].job
+            finished = moment(job.finished_at) or "not yet"
+            about = f"{job.source}: received {moment(job.received_at)}, finished {finished}"
+            parts += [cell(""), cell(about), cell(f"in {self._settings.outbox / job.name}")]
+            if self._standing.batches:
+                parts += [cell(""), batch_table(self._standing, now)]
+        return Group(*parts)
+
+    def _headline(self) -> str:
+        said = [f"the daemon runs (process {self._process()})" if self._running else "the daemon does not run"]
+        if self._waiting:
+            said.append(f"{self._waiting:,} waiting in {self._settings.inbox}")
+        if self._rejected:
+            said.append(f"{self._rejected:,} rejected, see {self._settings.outbox / 'rejected'}")
+        return "; ".join(said)
+
+    def _process(self) -> int | None:
+        if not self._running:
+            return None
+        said = (self._settings.state / "lock").read_text(encoding="ascii", errors="replace").strip()
+        return int(said) if said.isdecimal() else None
+
+
+async def _look(settings: Settings, job: str | None) -> _Seen:
+    database = settings.state / DATABASE
+    if job is None:
+        standing = await read_standing(database, finished=_FINISHED)
+    elif database.exists():
+        async with look_into_store(database) as store:
+            standing = await store.overview.read_job(await job_named(store, job))
+    else:
+        raise Unusable(f"there is no job {printable(job)!r}: no daemon has run on {settings.state} yet")
+    return await to_thread.run_sync(_Seen, settings, standing, job)
+
+
+async def _watch(look: Callable[[], Awaitable[_Seen]]) -> None:
+    console, clock = out(), Clock()
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            while True:
+                live.update((await look()).as_table(clock.now()), refresh=True)
+                await clock.sleep(_REFRESH)
+    before: object = None
+    while True:
+        seen = await look()
+        if (data := seen.as_data()) != before:  # whoever reads a file wants what is new, not a page a second
+            before = data
+            console.print(seen.as_table(clock.now()))
+            console.file.flush()
+        await clock.sleep(_REFRESH)
+
+
+def _count_of(folder: os.PathLike[str], ending: str) -> int:
+    return sum(name.endswith(ending) for _, _, names in os.walk(folder) for name in names)

@@ -1,0 +1,125 @@
+"""The values of the way out: a request on its trip, what became of it, and what is reported of it in the end."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from batchd.model import Cost, JobId, Lane, RequestId, Usage, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A request on its trip: whose it is, and what is needed to deliver its result."""
+
+    row: int
+    request: RequestId
+    job: JobId
+    job_name: str
+    custom_id: str
+    name: str
+    model: str
+    documents: bool
+    attempts_left: int
+    cancelled: bool
+    delivered: bool
+    claim: str = ""
+    """Of its job: the name of its spool file."""
+    offset: int = 0
+    """Of the params of its first round in the spool, in bytes, as is `size`."""
+    size: int = 0
+    max_tokens: int = 0
+    """Of this round."""
+    betas: tuple[str, ...] = ()
+    expect: str | None = None
+    """What its document must have to be whole, as JSON."""
+    lane: Lane = Lane.BATCH
+    round: int = 0
+    """How many parts of its document were written before."""
+    rounds: int = 0
+    """How many may follow this one."""
+    allowance: int = 0
+    """Tokens of output that all rounds behind the first may write together, from this one on."""
+    written: int = 0
+    """Tokens of output that were written before."""
+    worst: int | None = None
+    """Picodollars that this round and all that may follow it can cost; None where the price is not known."""
+    files: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NextRound:
+    """How a document that is not whole is continued."""
+
+    offset: int
+    """Of its params in the spool, in bytes, as is `size`."""
+    size: int
+    max_tokens: int
+    betas: tuple[str, ...]
+    rounds: int
+    allowance: int
+    worst: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """What became of the files of an answer that consists of them."""
+
+    written: tuple[str, ...] = ()
+    """Relative to the job's folder."""
+    refused: tuple[tuple[str, str], ...] = ()
+    """Path, as the model wrote it, and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one seat, to be stored in one commit with the lengths of the files it went to."""
+
+    row: int
+    request: RequestId
+    outcome: str
+    """The result's type."""
+    verdict: Verdict | None
+    reason: str
+    stop_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost: Cost = Cost(None, None)  # noqa: RUF009  frozen, so that all may share it
+    saved: Decimal | None = None
+    """USD by which the prompt cache made it cheaper."""
+    document: str | None = None
+    """Relative to the job's folder."""
+    sections: tuple[tuple[str, str], ...] = ()
+    """Title and file of each of its sections, where it has any."""
+    round: int = 0
+    """How many parts of its document were written before."""
+    following: NextRound | None = None
+    """The round that continues it; None where none does."""
+    filed: Filed | None = None
+    """Its files; None where none were wanted, or there is no text yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """A request that has its verdict, with all its trips summed up."""
+
+    custom_id: str
+    verdict: Verdict
+    stop_reason: str | None
+    reason: str
+    usage: Usage
+    cost: Cost
+    attempts: int
+    rounds: int
+    """How many of them brought an answer."""
+    batches: tuple[str, ...]
+    document: str | None
+    sections: tuple[tuple[str, str], ...]
+    chain: tuple[dict[str, object], ...]
+    """Each trip: its batch, outcome, stop_reason, tokens and cost; empty where there was one only."""
+    cached: bool
+    """Whether it was given a breakpoint that its user had not written."""
+    settings: dict[str, object]
+    """What was said of it beside its params, as a job file says it."""
+    offset: int
+    """Of its params in the job's spool file, in bytes, as is `size`."""
+    size: int
+    filed: Filed | None = None
+    """Its files; None where none were wanted."""

@@ -1,0 +1,301 @@
+"""The calls: the Message Batches API, as the SDK makes them (2.12).
+
+Nothing is ever retried in here: the SDK would repeat an unanswered create, which nobody could tell from a second batch,
+and pay for it twice.
+"""
+
+import logging
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Self, cast
+
+import anthropic
+import anyio
+import httpx2
+import msgspec
+
+from batchd.edges.api.answers import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, remote_of
+from batchd.edges.api.troubles import create_trouble, date_of, message_trouble, reading, sending
+from batchd.edges.api.turnstile import Turnstile
+from batchd.edges.clock import Clock
+from batchd.errors import Unusable
+from batchd.model import BETA_300K, RemoteBatch, RemoteId
+
+_BATCHES = "/v1/messages/batches"
+_CONNECT = 15.0
+"""Seconds to reach the API at all."""
+
+
+class Api:
+    """The Message Batches API, called at most so many times a minute."""
+
+    def __init__(self, client: anthropic.AsyncAnthropic, per_minute: int, clock: Clock) -> None:
+        self._client = client
+        self._turnstile = Turnstile(per_minute, clock)
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, *, key: str | None, base_url: str, per_minute: int, patience: float, clock: Clock
+    ) -> AsyncIterator[Self]:
+        """Make ready to call the API; nothing is sent yet.
+
+        Args:
+            key: The API key; None for whatever the SDK finds.
+            base_url: Where the API is; empty for whatever the SDK finds.
+            per_minute: Calls a minute at the most, all kinds together.
+            patience: Seconds without a byte.
+            clock: By which calls are spaced.
+
+        Raises:
+            Unusable: There is no key.
+        """
+        for library in ("anthropic", "httpx2"):
+            # ANTHROPIC_LOG=debug makes the SDK print prompts.
+            logging.getLogger(library).setLevel(logging.WARNING)
+        http = anthropic.DefaultAsyncHttpxClient(
+            # No call of this API redirects, and a key must not follow one to another origin.
+            follow_redirects=False,
+            timeout=httpx2.Timeout(patience, connect=min(_CONNECT, patience)),
+            # A server that drops idle connections just as they are used again makes creates doubtful for nothing.
+            limits=httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=4.0),
+        )
+        client = anthropic.AsyncAnthropic(
+            api_key=key,
+            base_url=base_url or None,
+            max_retries=0,
+            http_client=http,
+            # Traces could carry prompts.
+            open_telemetry=False,
+        )
+        async with client:
+            if client.api_key is None and client.auth_token is None and client.credentials is None:
+                raise Unusable("no key for the API: set ANTHROPIC_API_KEY (`batchd demo` needs none)")
+            yield cls(client, per_minute, clock)
+
+    async def create(self, body: AsyncIterable[bytes], length: int, betas: tuple[str, ...]) -> RemoteBatch:
+        """Send a batch, once.
+
+        Args:
+            body: The JSON, in pieces.
+            length: Its bytes in all.
+            betas: Beta headers of the whole batch.
+
+        Raises:
+            Refused: The API will never take it; nothing was created. `TooLarge` when it must be smaller.
+            Parked: Key or money; nothing was created.
+            Unavailable: Not now; surely nothing was created.
+            InDoubt: A batch may have been created.
+        """
+        headers = {"content-type": "application/json", "content-length": str(length)}
+        if betas:
+            headers["anthropic-beta"] = ",".join(betas)
+        with sending("create", create_trouble):
+            async with self._turnstile.passage():
+                response = await self._client.post(
+                    _BATCHES,
+                    content=body,
+                    cast_to=httpx2.Response,
+                    options={"headers": headers, "max_retries": 0},
+                )
+            return remote_of(decoded(response, BatchAnswer), response)
+
+    @asynccontextmanager
+    async def converse(self, body: bytes, betas: tuple[str, ...]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Send a single message, once, and open its answer as a stream of bytes.
+
+        Args:
+            body: The JSON, with `stream` in it.
+            betas: Beta headers.
+
+        Raises:
+            Refused: The API will never take it.
+            Parked: Key or money; nothing was begun.
+            Unavailable: Not now; the API says so itself, or was not reached.
+            InDoubt: Nobody knows what was begun, or the answer was cut off.
+        """
+        headers = {"content-type": "application/json"} | ({"anthropic-beta": ",".join(betas)} if betas else {})
+        with sending("message", message_trouble):
+            async with self._turnstile.passage():
+                stream: object = await self._client.post(
+                    "/v1/messages",
+                    content=body,
+                    cast_to=httpx2.Response,
+                    options={"headers": headers, "max_retries": 0},
+                    stream=True,
+                    stream_cls=anthropic.AsyncStream[Any],
+                )
+            response = cast("httpx2.Response", stream)
+            try:
+                yield response.aiter_bytes()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await response.aclose()
+
+    async def retrieve(self, remote: RemoteId) -> RemoteBatch:
+        """Ask after a batch.
+
+        Args:
+            remote: Its id.
+
+        Raises:
+            Gone: The API does not know it; may pass.
+            Unavailable: Not now; `Parked` for key or money.
+            Refused: The API will not say.
+        """
+        response = await self._get(f"{_BATCHES}/{remote}")
+        return remote_of(decoded(response, BatchAnswer), response)
+
+    async def page(self, *, limit: int, after: RemoteId | None = None) -> Page:
+        """Read one page of the list, newest first.
+
+        Args:
+            limit: Batches on it at the most, 1 to 1000.
+            after: The last batch of the page before.
+
+        Raises:
+            Gone: The server has no such list.
+            Unavailable: Not now; `Parked` for key or money.
+            Refused: The API will not say.
+        """
+        params: dict[str, object] = {"limit": limit} | ({"after_id": after} if after else {})
+        response = await self._get(_BATCHES, params=params)
+        page = decoded(response, PageAnswer)
+        batches = [remote_of(batch, response) for batch in page.data]
+        more = page.has_more and bool(batches)
+        return Page(batches, batches[-1].id if more else None, date_of(response))
+
+    async def newer_than(self, old_enough: Callable[[RemoteBatch], bool]) -> tuple[list[RemoteBatch], float | None]:
+        """List batches, newest first, until one is old enough to stop.
+
+        Args:
+            old_enough: Whether this batch and all after it need not be seen.
+
+        Returns:
+            The batches, and the server's time of the last page.
+        """
+        found: list[RemoteBatch] = []
+        seen: set[RemoteId] = set()
+        after: RemoteId | None = None
+        while True:
+            page = await self.page(limit=100, after=after)
+            for batch in page.batches:
+                if old_enough(batch):
+                    return found, page.server_time
+                if batch.id not in seen:
+                    found.append(batch)
+            # A gateway that pages in circles shows nothing new.
+            if page.next_after is None or page.next_after in seen:
+                return found, page.server_time
+            seen.update(batch.id for batch in page.batches)
+            after = page.next_after
+
+    async def cancel(self, remote: RemoteId) -> RemoteBatch:
+        """Ask the API to stop a batch; what it has finished is charged and delivered all the same.
+
+        Args:
+            remote: Its id.
+
+        Raises:
+            Gone: The API does not know it.
+            Unavailable: Not now; asking again is harmless. `Parked` for key or money.
+            Refused: It cannot be cancelled, since it has ended.
+        """
+        with reading():
+            async with self._turnstile.passage():
+                response = await self._client.post(f"{_BATCHES}/{remote}/cancel", cast_to=httpx2.Response)
+            return remote_of(decoded(response, BatchAnswer), response)
+
+    @asynccontextmanager
+    async def results(self, remote: RemoteId, url: str | None) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open the results of an ended batch as a stream of bytes.
+
+        Args:
+            remote: Its id.
+            url: Where the API says they are; where they always are if it does not say, or names another origin than
+                its own, which must not be given the key.
+
+        Raises:
+            Gone: There are none (yet, or any more).
+            Unavailable: Not now, or cut off in the middle.
+        """
+        where = self._if_same_origin(url) or f"{_BATCHES}/{remote}/results"
+        with reading():
+            async with self._turnstile.passage():
+                stream: object = await self._client.get(
+                    where,
+                    cast_to=httpx2.Response,
+                    options={"headers": {"accept": "application/x-jsonl"}, "max_retries": 0},
+                    stream=True,
+                    stream_cls=anthropic.AsyncStream[Any],
+                )
+        response = cast("httpx2.Response", stream)
+        try:
+            yield _bytes_of(response)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await response.aclose()
+
+    async def count_tokens(self, body: bytes, betas: tuple[str, ...]) -> int:
+        """Count the tokens of a prompt, free of charge.
+
+        Args:
+            body: From `decisions.money.countable`.
+            betas: Beta headers; that of long answers is no use here.
+
+        Raises:
+            Refused: The API will not count it.
+            Gone: The server does not count.
+            Unavailable: Not now; `Parked` for key or money.
+        """
+        headers = {"content-type": "application/json"}
+        if wanted := [beta for beta in betas if beta != BETA_300K]:
+            headers["anthropic-beta"] = ",".join(wanted)
+        with reading():
+            async with self._turnstile.passage():
+                response = await self._client.post(
+                    "/v1/messages/count_tokens",
+                    content=body,
+                    cast_to=httpx2.Response,
+                    options={"headers": headers, "max_retries": 0},
+                )
+        return decoded(response, CountAnswer).input_tokens
+
+    async def models(self) -> list[str]:
+        """Name the models that the key may use: the cheapest call that proves reach and key.
+
+        Raises:
+            Unavailable: Not reached; `Parked` for key or money.
+        """
+        response = await self._get("/v1/models", params={"limit": 100})
+
+        class Model(msgspec.Struct):
+            id: str
+
+        class Models(msgspec.Struct):
+            data: list[Model]
+
+        return [model.id for model in decoded(response, Models).data]
+
+    def _if_same_origin(self, url: str | None) -> str | None:
+        here = httpx2.URL(str(self._client.base_url))
+        try:
+            there = here.join(url or "")
+        except (httpx2.InvalidURL, ValueError):
+            return None
+        same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
+        return str(there) if url and same else None
+
+    async def _get(self, path: str, params: dict[str, object] | None = None) -> httpx2.Response:
+        with reading():
+            async with self._turnstile.passage():
+                return await self._client.get(
+                    path, cast_to=httpx2.Response, options={"params": params or {}, "max_retries": 0}
+                )
+
+
+async def _bytes_of(response: httpx2.Response) -> AsyncIterator[bytes]:
+    with reading():
+        async with aclosing(response.aiter_bytes()) as pieces:
+            async for piece in pieces:
+                yield piece

@@ -1,0 +1,275 @@
+"""What was taken from the inbox and is not yet a job: each thing alone in a fresh folder of ours.
+
+A file is taken by one rename, so that at every instant it is either in the inbox or claimed; from another file system
+it is copied, and the original goes only when the copy is whole. Below its claim's folder it keeps the path that it had
+below the inbox, which therefore needs no record of its own. All of it blocks: callers run it in a worker thread.
+"""
+
+import errno
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from stat import S_IFMT, S_ISLNK, S_ISREG
+from typing import BinaryIO
+
+from batchd.edges import disk
+from batchd.errors import Rejected
+from batchd.model import Problem
+
+_ORIGIN = ".origin"
+"""Of a claim by copy: which file was copied, and is to be removed."""
+_COPY = ".copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that was taken: it lies alone in a folder of ours, below which it keeps its path."""
+
+    id: str
+    """Sorts by the time of taking."""
+    folder: Path
+    relative: PurePosixPath
+    """Its path below the inbox, and now below `folder`."""
+    size: int
+    mode: int
+
+    @property
+    def path(self) -> Path:
+        """Where it lies now."""
+        return self.folder / self.relative
+
+
+def claim(inbox: Path, relative: PurePosixPath, claims: Path) -> Claim:
+    """Take something out of the inbox, whatever it is; nothing is to be done with it before it is `secure`.
+
+    Args:
+        inbox: The folder.
+        relative: Its path below it, as `scan` found it.
+        claims: The folder of claims, in the state folder.
+
+    Returns:
+        The claim; what was taken may no longer be what was scanned, so look at `inbox.objection` again.
+
+    Raises:
+        FileNotFoundError: It has vanished.
+        BlockingIOError: It changed while it was copied from another file system: it has not settled, and stays.
+        OSError: It cannot be taken, and stays in the inbox.
+    """
+    disk.prepare(claims)
+    # Milliseconds in 12 hexadecimal digits sort until the year 10889.
+    name = f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(6)}"
+    inside = PurePosixPath(name) / relative.parent
+    try:
+        with disk.opened(inbox, relative.parent) as source, disk.opened(claims, inside, create=True) as target:
+            try:
+                os.rename(relative.name, relative.name, src_dir_fd=source, dst_dir_fd=target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _claim_by_copy(source, target, relative.name, claims / name)
+            stat = os.stat(relative.name, dir_fd=target, follow_symlinks=False)
+    except OSError:
+        _discard_if_empty(claims / name)
+        raise
+    return Claim(name, claims / name, relative, stat.st_size, stat.st_mode)
+
+
+def secure(claim: Claim, inbox: Path) -> None:
+    """Make a claim durable, and with it that the inbox has it no more; once more does no harm.
+
+    Args:
+        claim: One that holds its file.
+        inbox: The folder that it came from.
+
+    Raises:
+        OSError: The disk refuses; repeat.
+    """
+    with disk.opened(claim.folder, claim.relative.parent) as target:
+        _sync_file(target, claim.relative.name)
+        os.fsync(target)
+    try:
+        with disk.opened(inbox, claim.relative.parent) as source:
+            os.fsync(source)
+    except OSError as error:
+        # Where its folder is gone or another now, nothing can bring its name back.
+        if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+            raise
+    (claim.folder / _ORIGIN).unlink(missing_ok=True)
+
+
+def _sync_file(folder: int, name: str) -> None:
+    """Who dropped the file did not necessarily sync it, and from now on it is ours to keep."""
+    try:
+        descriptor = disk.open_regular(name, folder=folder)
+    except OSError as error:
+        if error.errno in {*disk.NOT_REGULAR, errno.EACCES}:
+            return
+        raise
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _claim_by_copy(source: int, target: int, name: str, folder: Path) -> None:
+    """Take a file from another file system: its copy is whole and named before the original goes.
+
+    The marker says which original goes; it is there before the copy has its name, and goes after the original. While
+    the original is there, what goes wrong leaves no copy under its name: it would be taken twice.
+    """
+    stat = os.stat(name, dir_fd=source, follow_symlinks=False)
+    if not S_ISREG(stat.st_mode):
+        _claim_special(source, target, name, stat)
+        return
+    original = disk.open_regular(name, folder=source)
+    try:
+        before = _identity(os.fstat(original))
+        disk.copy_whole(original, target, _COPY)
+        now = disk.stat_at(source, name)
+        if now is None or _identity(now) != before:
+            raise BlockingIOError(errno.EAGAIN, "the file changed while it was copied", name)
+        with disk.opened(folder) as top:
+            disk.write_whole(top, _ORIGIN, [json.dumps(before).encode()])
+            os.fsync(top)
+        os.rename(_COPY, name, src_dir_fd=target, dst_dir_fd=target)
+        os.fsync(target)
+        os.unlink(name, dir_fd=source)
+    except OSError:
+        if disk.stat_at(source, name) is not None:
+            for half in (name, _COPY):
+                disk.unlink_at(target, half)
+            raise
+    finally:
+        os.close(original)
+
+
+def _claim_special(source: int, target: int, name: str, stat: os.stat_result) -> None:
+    """A link is made again as it is; a pipe or a socket holds nothing, so that another of its kind is the same."""
+    if S_ISLNK(stat.st_mode):
+        os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+    else:
+        os.mknod(name, S_IFMT(stat.st_mode) | disk.PRIVATE_FILE, stat.st_rdev, dir_fd=target)
+    os.fsync(target)
+    os.unlink(name, dir_fd=source)
+
+
+def _identity(stat: os.stat_result) -> list[int]:
+    return [stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns]
+
+
+def recover_claims(inbox: Path, claims: Path) -> list[Claim]:
+    """Finish what a crash interrupted in `claim`; to be called at start, before anything else takes files.
+
+    Args:
+        inbox: The folder.
+        claims: The folder of claims.
+
+    Returns:
+        Every claim that holds its file, oldest first. Those that hold nothing, or half a copy, are removed.
+    """
+    disk.prepare(claims)
+    found: list[Claim] = []
+    for folder in sorted(claims.iterdir()):
+        held = _held(folder)
+        if held is None:
+            shutil.rmtree(folder)
+            continue
+        _remove_original(inbox, held)
+        found.append(held)
+    return found
+
+
+def _held(claimed: Path) -> Claim | None:
+    """Find the one file of a claim; every name of our own begins with a dot, and no taken one does."""
+    folder = claimed
+    while True:
+        with os.scandir(folder) as entries:
+            entry = next((entry for entry in entries if not entry.name.startswith(".")), None)
+        if entry is None:
+            return None
+        path = Path(entry.path)
+        if not entry.is_dir(follow_symlinks=False):
+            stat = path.lstat()
+            return Claim(claimed.name, claimed, PurePosixPath(path.relative_to(claimed)), stat.st_size, stat.st_mode)
+        folder = path
+
+
+def _remove_original(inbox: Path, held: Claim) -> None:
+    """Remove the original of a copied claim, if it is still the very file that was copied."""
+    marker = held.folder / _ORIGIN
+    try:
+        identity = json.loads(marker.read_bytes())
+    except FileNotFoundError:
+        return
+    with suppress(FileNotFoundError), disk.opened(inbox, held.relative.parent) as source:
+        now = disk.stat_at(source, held.relative.name)
+        if now is not None and _identity(now) == identity:
+            disk.sync_folder(held.path.parent)
+            os.unlink(held.relative.name, dir_fd=source)
+            os.fsync(source)
+    marker.unlink()
+
+
+def holds(claim: Claim) -> bool:
+    """Whether what was taken still lies in its claim: it does not once it was moved on.
+
+    Args:
+        claim: From `claim` or `recover_claims`.
+    """
+    return os.path.lexists(claim.path)
+
+
+def open_claim(claim: Claim) -> BinaryIO:
+    """Open what was taken, for reading.
+
+    Args:
+        claim: From `claim` or `recover_claims`.
+
+    Returns:
+        A file, the caller's to close.
+
+    Raises:
+        Rejected: It is not a regular file, or its rights do not let us read it.
+        OSError: The disk's fault.
+    """
+    try:
+        return os.fdopen(disk.open_regular(claim.path), "rb")
+    except OSError as error:
+        if error.errno in disk.NOT_REGULAR:
+            raise Rejected([Problem(0, "", "only regular files are taken")]) from None
+        if error.errno == errno.EACCES:
+            raise Rejected([Problem(0, "", "the daemon may not read this file: its rights forbid it")]) from None
+        raise
+
+
+def chunks(file: BinaryIO, size: int = 1 << 20) -> Iterator[bytes]:
+    """Read a file piece by piece.
+
+    Args:
+        file: Open for reading.
+        size: Bytes of a piece, but for the last.
+    """
+    while piece := file.read(size):
+        yield piece
+
+
+def discard(claim: Claim) -> None:
+    """Remove a claim whose file was moved on, or whose job is refused and lies in `rejected/`; twice does no harm.
+
+    Args:
+        claim: From `claim` or `recover_claims`.
+    """
+    with suppress(FileNotFoundError):
+        shutil.rmtree(claim.folder)
+
+
+def _discard_if_empty(folder: Path) -> None:
+    """Remove a claim that took nothing; one that holds its file is left to `recover_claims`."""
+    if folder.exists() and _held(folder) is None:
+        shutil.rmtree(folder)

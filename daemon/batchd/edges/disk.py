@@ -1,0 +1,202 @@
+"""What the two edges that move files have in common: folders opened without following links, renames made durable.
+
+Everything here blocks: callers run it in a worker thread.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from stat import S_ISREG
+
+from batchd.errors import Unusable
+
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+OTHERS = 0o077
+COPY_BYTES = 1 << 20
+HERE = PurePosixPath()
+
+READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""For what may be a symlink or a FIFO: neither is followed nor waited for."""
+
+WRITE_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+NOT_REGULAR = frozenset({errno.EINVAL, errno.ELOOP, errno.ENXIO})
+"""What `open_regular` fails with on a pipe, a folder or a device, on a link, and on a socket."""
+
+
+def prepare(folder: Path, mode: int = PRIVATE_FOLDER) -> None:
+    """Make a folder if it is missing; one that exists is left as it is.
+
+    Args:
+        folder: Where; its parents are made too.
+        mode: The rights of a new folder, whatever the umask.
+
+    Raises:
+        Unusable: Something else stands there, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise Unusable(f"{folder} is needed as a folder, but something else has that name") from None
+    except OSError as error:
+        raise Unusable(f"the folder {folder} cannot be made: {error.strerror}") from error
+    else:
+        folder.chmod(mode)
+
+
+def close_to_others(folder: Path, ours: Callable[[str], bool]) -> None:
+    """Take the rights of others to a folder away; one in which anything lies that is not ours is left as it is.
+
+    Args:
+        folder: It exists.
+        ours: Whether a name in it is one that we give.
+
+    Raises:
+        Unusable: It is open to others, and not ours to close.
+    """
+    if not folder.stat().st_mode & OTHERS:
+        return
+    remedy = f"chmod 700 {folder}, or set another place"
+    try:
+        if strange := next((each.name for each in sorted(folder.iterdir()) if not ours(each.name)), None):
+            raise Unusable(f"{folder} is open to other users, and {strange!r} in it is not ours; {remedy}")
+        folder.chmod(PRIVATE_FOLDER)
+    except OSError as error:
+        raise Unusable(f"{folder} is open to other users, and cannot be closed: {error.strerror}; {remedy}") from error
+
+
+@contextmanager
+def opened(root: Path, inside: PurePosixPath = HERE, *, create: bool = False) -> Iterator[int]:
+    """Open a folder below a root, component by component, so that no link on the way can lead elsewhere.
+
+    Args:
+        root: A trusted folder; it may be reached through links.
+        inside: The path below it.
+        create: Whether missing folders are made (0700) and their names synced.
+
+    Yields:
+        A descriptor, closed afterwards, for the `dir_fd` of other calls and for `os.fsync`.
+
+    Raises:
+        OSError: A component is missing, a link, or no folder.
+    """
+    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in inside.parts:
+            if create:
+                with suppress(FileExistsError):
+                    os.mkdir(part, PRIVATE_FOLDER, dir_fd=at)
+                    os.fsync(at)
+            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+            os.close(at)
+            at = below
+        yield at
+    finally:
+        os.close(at)
+
+
+def stat_at(folder: int, name: str) -> os.stat_result | None:
+    """Look at a name without following it.
+
+    Args:
+        folder: A descriptor from `opened`.
+        name: One component.
+
+    Returns:
+        None where nothing has that name.
+    """
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def unlink_at(folder: int, name: str) -> None:
+    """Remove a name, if it is there.
+
+    Args:
+        folder: A descriptor from `opened`.
+        name: One component.
+    """
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+
+
+def open_regular(name: str | Path, *, folder: int | None = None) -> int:
+    """Open a regular file for reading; never follow a link, never wait for the writer of a FIFO.
+
+    Args:
+        name: A path, or one component if `folder` is given.
+        folder: A descriptor from `opened`.
+
+    Returns:
+        A descriptor, the caller's to close.
+
+    Raises:
+        OSError: It cannot be opened, or is not a regular file.
+    """
+    # Looked at first, since devices do things when they are opened; and again, since names can be given away meanwhile.
+    if not S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(name))
+    descriptor = os.open(name, READ_ONLY, dir_fd=folder)
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(name))
+    return descriptor
+
+
+def copy_whole(source: int, folder: int, name: str) -> None:
+    """Copy an open file as `write_whole` writes one.
+
+    Args:
+        source: A descriptor, read from where it stands; it stays open.
+        folder: A descriptor from `opened`.
+        name: One component of at most 249 bytes.
+    """
+    with os.fdopen(source, "rb", closefd=False) as original:
+        write_whole(folder, name, iter(lambda: original.read(COPY_BYTES), b""))
+
+
+def write_whole(folder: int, name: str, chunks: Iterable[bytes]) -> int:
+    """Write a file under a hidden name, sync its bytes, and give it its own name, replacing what had it.
+
+    Args:
+        folder: A descriptor from `opened`, whose names are the caller's to sync.
+        name: One component of at most 249 bytes.
+        chunks: All its bytes.
+
+    Returns:
+        Its length in bytes.
+
+    Raises:
+        OSError: The disk refuses; nothing has changed under the name.
+    """
+    partial = f".{name}.part"
+    unlink_at(folder, partial)
+    descriptor = os.open(partial, WRITE_NEW, PRIVATE_FILE, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as whole:
+            for chunk in chunks:
+                whole.write(chunk)
+            size = whole.tell()
+            whole.flush()
+            os.fsync(descriptor)
+        os.rename(partial, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        unlink_at(folder, partial)
+        raise
+    return size
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut.
+
+    Args:
+        folder: A trusted path.
+    """
+    with opened(folder) as at:
+        os.fsync(at)

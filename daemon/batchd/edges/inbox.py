@@ -1,0 +1,233 @@
+"""The hostile folder: what lies in it, and what has settled.
+
+Names and kinds of files are whatever somebody put there. Nothing is followed, nothing is waited for.
+All of it blocks: callers run it in a worker thread.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG, S_ISSOCK
+from typing import Protocol
+
+from batchd.edges import disk
+from batchd.model import Problem
+
+MAX_FILE_BYTES = 4_000_000_000
+"""A larger file is refused unread: it would fill some fifteen batches of the largest size."""
+MAX_DEPTH = 32
+"""Folders nested deeper are not looked into."""
+MAX_PATH_BYTES = 2_000
+"""Nor are longer paths: with our own folders before them they would pass the kernel's 4,096."""
+INBOX_MODE = 0o770
+"""A new inbox is open to the group of the daemon: others drop files, and cannot see ours."""
+
+_IGNORED = re.compile(
+    r"""
+      \..*                                                  # dot files, and with them .DS_Store, .nfs…, .syncthing.…,
+                                                            # rsync's .name.XXXXXX, the swap files of vim
+    | .*\.(tmp|part|partial|crdownload|swp)                 # the names of the contract
+    | .*~                                                   # and its last one, which editors give to backups
+    | .*\.(filepart|opdownload|swo|swx|aria2|!ut|!qb)       # WinSCP, Opera, vim, downloaders
+    | .*\.sb-.*                                             # macOS saving safely
+    | ~\$.*                                                 # owner files of office programs
+    | ~syncthing~.*
+    | \#.*\#                                                # Emacs saving by itself
+    | 4913                                                  # vim finding out whether it may write here
+    | thumbs\.db | ehthumbs\.db | desktop\.ini | icon\r
+    | @eadir | \#recycle | \$recycle\.bin | system\ volume\ information | lost\+found | __macosx
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+
+_KINDS = (
+    (S_ISLNK, "a symbolic link"),
+    (S_ISFIFO, "a named pipe"),
+    (S_ISSOCK, "a socket"),
+    (S_ISBLK, "a device"),
+    (S_ISCHR, "a device"),
+    (S_ISDIR, "a folder"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something in the inbox that may be taken once it has settled."""
+
+    relative: PurePosixPath
+    """Its path below the inbox; bytes that are not UTF-8 are surrogate-escaped."""
+    size: int
+    mtime_ns: int
+    inode: int
+    mode: int
+
+
+class Found(Protocol):
+    """What is known of a candidate or a claim without opening it."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def mode(self) -> int:
+        """Kind and rights, as `os.lstat` has them."""
+
+
+def prepare(inbox: Path) -> None:
+    """Make the inbox if it is missing.
+
+    Args:
+        inbox: Where.
+
+    Raises:
+        Unusable: It cannot be made.
+    """
+    disk.prepare(inbox, INBOX_MODE)
+
+
+def ignored(name: str) -> bool:
+    """Whether a file or folder of this name is no business of ours.
+
+    Args:
+        name: One component of a path.
+    """
+    return _IGNORED.fullmatch(name) is not None
+
+
+def scan(inbox: Path) -> list[Candidate]:
+    """Look at everything in the inbox, subfolders included.
+
+    What vanishes meanwhile, and folders that may not be read, are passed over; a missing inbox is an empty one.
+
+    Args:
+        inbox: The folder.
+
+    Returns:
+        Whatever is not a folder and has a name not to be ignored, in no order.
+
+    Raises:
+        OSError: The inbox itself cannot be read.
+    """
+    found: list[Candidate] = []
+    folders = [PurePosixPath()]
+    while folders:
+        inside = folders.pop()
+        try:
+            with disk.opened(inbox, inside) as at, os.scandir(at) as entries:
+                for entry in entries:
+                    if ignored(entry.name) or len(os.fsencode(inside / entry.name)) > MAX_PATH_BYTES:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        if len(inside.parts) < MAX_DEPTH:
+                            folders.append(inside / entry.name)
+                        continue
+                    with suppress(FileNotFoundError):
+                        found.append(_candidate(inside / entry.name, entry.stat(follow_symlinks=False)))
+        except FileNotFoundError:
+            continue
+        except OSError:
+            if not inside.parts:
+                raise
+    return found
+
+
+def _candidate(relative: PurePosixPath, stat: os.stat_result) -> Candidate:
+    return Candidate(relative, stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode)
+
+
+def objection(found: Found, max_bytes: int = MAX_FILE_BYTES) -> Problem | None:
+    """Say why something cannot be a job, without opening it.
+
+    Args:
+        found: In the inbox, or taken already.
+        max_bytes: The largest file that is read.
+
+    Returns:
+        None for a regular file of a fair size.
+    """
+    if not S_ISREG(found.mode):
+        kind = next((name for test, name in _KINDS if test(found.mode)), "something else")
+        return Problem(0, "", f"only regular files are taken; this is {kind}")
+    if found.size > max_bytes:
+        return Problem(0, "", f"the file has {found.size:,} bytes; at most {max_bytes:,} are taken")
+    return None
+
+
+class Settling:
+    """Remembers since when each candidate has stood still."""
+
+    def __init__(self, settle: float) -> None:
+        """Start with no memory.
+
+        Args:
+            settle: Seconds for which size, mtime and inode must not change; 0 means at once.
+        """
+        self._settle = settle
+        self._since: dict[PurePosixPath, tuple[Candidate, float]] = {}
+
+    def settled(self, candidates: Iterable[Candidate], now: float) -> list[Candidate]:
+        """Compare what was found with what was seen before; forget what is gone.
+
+        Args:
+            candidates: All of a scan.
+            now: Monotonic seconds.
+
+        Returns:
+            Those that have stood still long enough.
+        """
+        before, self._since = self._since, {}
+        still: list[Candidate] = []
+        for candidate in candidates:
+            known, since = before.get(candidate.relative, (candidate, now))
+            if known != candidate:
+                since = now
+            self._since[candidate.relative] = (candidate, since)
+            if now - since >= self._settle:
+                still.append(candidate)
+        return still
+
+    def due(self, now: float) -> float | None:
+        """Say when another look is worth while.
+
+        Args:
+            now: Monotonic seconds.
+
+        Returns:
+            Seconds until the next candidate that is still settling may have settled; None if none is.
+        """
+        waits = [since + self._settle - now for _, since in self._since.values() if now - since < self._settle]
+        return min(waits, default=None)
+
+
+def has_writer(path: Path) -> bool:
+    """Whether a local process has the file open for writing, as a read lease finds out (fcntl(2), F_SETLEASE).
+
+    Args:
+        path: A candidate's place.
+
+    Returns:
+        False also where leases do not work (NFS, another's file): there time alone decides.
+    """
+    try:
+        descriptor = disk.open_regular(path)
+    except OSError:
+        return False
+    try:
+        # A process that opens the file while we hold the lease makes the kernel signal us: SIGIO, by default, would
+        # kill the daemon; SIGURG is ignored unless somebody asks for it.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    else:
+        return False
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,63 @@
+"""Only one daemon works on a state folder: an advisory lock that ends with the process, however it ends."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from batchd.errors import Occupied
+
+_GLANCE = 0.3
+"""Seconds that a look at the lock may take."""
+
+
+@contextmanager
+def sole_daemon(state: Path) -> Iterator[None]:
+    """Hold the state folder.
+
+    Args:
+        state: The folder, which exists.
+
+    Raises:
+        Occupied: Another process holds it.
+    """
+    descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        if not _held_within(descriptor, _GLANCE):
+            owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            raise Occupied(f"another batchd (process {owner or 'unknown'}) works on {state}")
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def daemon_runs(state: Path) -> bool:
+    """Whether a daemon holds the state folder just now.
+
+    Args:
+        state: The folder; it need not exist.
+    """
+    with suppress(FileNotFoundError), (state / "lock").open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _held_within(descriptor: int, seconds: float) -> bool:
+    """Take the lock; one who only looks whether it is held has it for an instant, which is waited for."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_GLANCE / 10)
+        else:
+            return True

@@ -1,0 +1,260 @@
+"""The private folder of results: every file in it is whole under its name, or grows by whole steps.
+
+Names come from outside and become safe here; folders and files are opened without following links, so that nothing
+is ever written outside the outbox. All of it blocks: callers run it in a worker thread. An `OSError` of a sync is
+passed on: the caller must take nothing for written after it.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path, PurePosixPath
+from stat import S_ISREG
+
+from batchd.decisions import safepath
+from batchd.edges import disk
+
+DOCUMENTS = "documents"
+
+_RESERVED = "rejected"
+_JOB_FILES = re.compile(r"documents|(results|failures|report)\.jsonl|job\.json|request\..*", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where a piece went in an append-only file."""
+
+    start: int
+    """The length that was asked for, unless somebody had shortened the file, or the separator it then needed."""
+    end: int
+    """The length to commit now."""
+
+
+def prepare(folder: Path) -> None:
+    """Make the outbox, or the state folder, if it is missing: nobody else may look in (0700).
+
+    Args:
+        folder: Where.
+
+    Raises:
+        Unusable: It cannot be made.
+    """
+    disk.prepare(folder)
+
+
+def choose_name(outbox: Path, wanted: PurePosixPath | str, taken: Callable[[str], bool]) -> str:
+    """Find a name for a job that no other job and no folder has; `-2`, `-3`, … are tried in turn.
+
+    Args:
+        outbox: The folder.
+        wanted: The source's path below the inbox, without its extension.
+        taken: Whether another job has this name, in the store.
+
+    Returns:
+        A path below the outbox, of safe components.
+
+    Raises:
+        OSError: The outbox cannot be read, or has ten thousand of that name.
+    """
+    *queue, last = safepath.components(PurePosixPath(wanted))
+    parent = ""
+    for part in queue:
+        parent = _first(parent, part, lambda whole: _kind(outbox, whole) is _Kind.OTHER, taken)
+    return _first(parent, last, lambda whole: taken(whole) or _kind(outbox, whole) is not _Kind.FREE, taken)
+
+
+def _first(parent: str, wanted: str, occupied: Callable[[str], bool], taken: Callable[[str], bool]) -> str:
+    for name in safepath.numbered(wanted):
+        whole = f"{parent}/{name}" if parent else name
+        if not _reserved(parent, name, taken) and not occupied(whole):
+            return whole
+    raise FileExistsError(errno.EEXIST, "every name like this one is taken", wanted)
+
+
+def _reserved(parent: str, name: str, taken: Callable[[str], bool]) -> bool:
+    """Names that a job may not have here: the folder of refusals, and what another job's folder holds."""
+    if not parent:
+        return name.casefold() == _RESERVED
+    return _JOB_FILES.fullmatch(name) is not None and taken(parent)
+
+
+class _Kind(Enum):
+    """What has a name in the outbox already."""
+
+    FREE = auto()
+    """Nothing, or an empty folder."""
+    FOLDER = auto()
+    OTHER = auto()
+    """A link, or a file of somebody's."""
+
+
+def _kind(outbox: Path, inside: str) -> _Kind:
+    try:
+        with disk.opened(outbox, PurePosixPath(inside)) as at, os.scandir(at) as entries:
+            return _Kind.FREE if next(entries, None) is None else _Kind.FOLDER
+    except FileNotFoundError:
+        return _Kind.FREE
+    except NotADirectoryError:
+        return _Kind.OTHER
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return _Kind.OTHER
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """What one job has in the outbox.
+
+    File names given to it are ours or made safe already: relative, and of components that lead nowhere else.
+    """
+
+    outbox: Path
+    name: str
+    """From `choose_name`."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is, for showing."""
+        return self.outbox / self.name
+
+    def create(self) -> None:
+        """Make the folder (0700), durably; once more does no harm.
+
+        Raises:
+            OSError: Something else has the name, or the disk refuses.
+        """
+        with disk.opened(self.outbox, PurePosixPath(self.name), create=True):
+            pass
+
+    def place_request(self, source: Path, extension: str) -> None:
+        """Move the job's file to `request.<extension>`, durably; when it is there already, nothing is left to do.
+
+        Args:
+            source: The claimed file, which is gone afterwards.
+            extension: Of the file as it was dropped, with or without its dot.
+
+        Raises:
+            OSError: The disk refuses; the file is still in one place at least.
+        """
+        final = safepath.component(f"request.{extension.lstrip('.')}".rstrip("."))
+        with disk.opened(self.outbox, PurePosixPath(self.name), create=True) as folder:
+            try:
+                os.rename(source, final, dst_dir_fd=folder)
+            except FileNotFoundError:
+                if disk.stat_at(folder, final) is None:
+                    raise
+                return
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                descriptor = disk.open_regular(source)
+                try:
+                    disk.copy_whole(descriptor, folder, final)
+                finally:
+                    os.close(descriptor)
+                os.fsync(folder)
+                source.unlink()
+            else:
+                os.fsync(folder)
+            disk.sync_folder(source.parent)
+
+    def append(self, file: str, committed: int, chunks: Iterable[bytes]) -> Appended:
+        """Add whole lines to an append-only file and sync it; what a crash left behind the committed length goes.
+
+        Args:
+            file: Its name.
+            committed: Its length in bytes, as last returned; 0 at first.
+            chunks: The bytes to add.
+
+        Returns:
+            Where they went. Nothing counts as written until `end` is committed.
+
+        Raises:
+            OSError: The disk refuses, or the name is no regular file; repeat with the same committed length.
+        """
+        with self._parent(file) as (folder, name):
+            new = disk.stat_at(folder, name) is None
+            descriptor = _open_growing(folder, name)
+            with os.fdopen(descriptor, "r+b") as grown:
+                start = min(os.fstat(descriptor).st_size, committed)
+                grown.truncate(start)
+                if start < committed:
+                    start = _begin_line(descriptor, start)
+                grown.seek(start)
+                for chunk in chunks:
+                    grown.write(chunk)
+                end = grown.tell()
+                grown.flush()
+                os.fsync(descriptor)
+            if new:
+                os.fsync(folder)
+        return Appended(start, end)
+
+    def write_whole(self, file: str, chunks: Iterable[bytes]) -> int:
+        """Write a file under a temporary name, sync it, and give it its own name, replacing what had it.
+
+        The name itself is durable only after `sync` with it, so that many files can share one.
+
+        Args:
+            file: Its name.
+            chunks: All its bytes.
+
+        Returns:
+            Its length in bytes.
+
+        Raises:
+            OSError: The disk refuses; nothing has changed under the name.
+        """
+        with self._parent(file) as (folder, name):
+            return disk.write_whole(folder, name, chunks)
+
+    def remove(self, file: str) -> None:
+        """Remove a file, if it is there.
+
+        Args:
+            file: Its name.
+        """
+        with self._parent(file) as (folder, name):
+            disk.unlink_at(folder, name)
+
+    def sync(self, files: Iterable[str] = ()) -> None:
+        """Make names in the folder survive a power cut: those in it itself, and all on the way to some files below it.
+
+        Args:
+            files: Names of files written before.
+
+        Raises:
+            OSError: The disk refuses: nothing written since the last sync may be taken for durable.
+        """
+        folders = {folder for file in files for folder in PurePosixPath(file).parents} | {disk.HERE}
+        # The deepest first: a name is never durable before what it leads to.
+        for inside in sorted(folders, key=lambda folder: (-len(folder.parts), folder)):
+            with disk.opened(self.outbox, PurePosixPath(self.name) / inside) as folder:
+                os.fsync(folder)
+
+    @contextmanager
+    def _parent(self, file: str) -> Iterator[tuple[int, str]]:
+        path = PurePosixPath(file)
+        with disk.opened(self.outbox, PurePosixPath(self.name) / path.parent, create=True) as folder:
+            yield folder, path.name
+
+
+def _open_growing(folder: int, name: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(name, flags, disk.PRIVATE_FILE, dir_fd=folder)
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", name)
+    return descriptor
+
+
+def _begin_line(descriptor: int, length: int) -> int:
+    """A file that somebody cut may end within a line, which the next must not continue."""
+    if length == 0 or os.pread(descriptor, 1, length - 1) == b"\n":
+        return length
+    return length + os.pwrite(descriptor, b"\n", length)

@@ -1,0 +1,114 @@
+"""What was refused, and why: `outbox/rejected/`, where nothing is ever replaced.
+
+All of it blocks: callers run it in a worker thread.
+"""
+
+import errno
+import json
+import os
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from stat import S_ISDIR, S_ISLNK, S_ISREG
+
+from batchd.decisions import safepath
+from batchd.edges import disk
+from batchd.model import Problem
+
+FOLDER = "rejected"
+MAX_PROBLEMS = 1_000
+
+_naming = threading.Lock()
+"""A name is looked for and used in one go, or two files of one name would write each other's reasons."""
+
+
+def reject(outbox: Path, source: Path, name: PurePosixPath, problems: Iterable[Problem], count: int) -> str:
+    """Move what was refused to `rejected/`, unchanged, beside its reasons; a repetition after a crash ends the same.
+
+    The reasons are written first, so that a refused file never lies there without them. Reasons without a file are
+    what a crash leaves: the name is free for the repetition.
+
+    Args:
+        outbox: The folder.
+        source: What was claimed; it may be a link or a pipe. It is gone afterwards.
+        name: Its path below the inbox.
+        problems: What is wrong, in the order of the file; the first 1,000 are written.
+        count: How many there are in all.
+
+    Returns:
+        Its path below `rejected/`.
+
+    Raises:
+        OSError: The disk refuses; repeat.
+    """
+    *queue, last = safepath.components(name)
+    inside = PurePosixPath(*queue)
+    with _naming, disk.opened(outbox, FOLDER / inside, create=True) as folder:
+        stat = source.lstat()
+        # Where it is copied: a name that only this very file has, by which a repetition knows its copy again.
+        copy = f".{stat.st_dev:x}-{stat.st_ino:x}-{stat.st_mtime_ns:x}.copy"
+        for final in safepath.numbered(*safepath.beside_reasons(last)):
+            shown = str(inside / final)
+            there = disk.stat_at(folder, final)
+            if there is None:
+                disk.write_whole(folder, f"{final}.errors.json", [_reasons(shown, problems, count)])
+                _move(source, stat, folder, final, copy)
+            elif not _is_it(there, stat, disk.stat_at(folder, copy)):
+                continue
+            os.fsync(folder)
+            with suppress(FileNotFoundError):
+                source.unlink()
+            disk.unlink_at(folder, copy)
+            disk.sync_folder(source.parent)
+            return shown
+    raise FileExistsError(errno.EEXIST, "every name like this one is taken", str(name))
+
+
+def _reasons(file: str, problems: Iterable[Problem], count: int) -> bytes:
+    first = [
+        {"line": problem.line, "field": problem.field, "message": problem.message}
+        for problem in islice(problems, MAX_PROBLEMS)
+    ]
+    text = json.dumps({"file": file, "errors": first, "count": count}, ensure_ascii=False, indent=2)
+    # A message may quote a lone surrogate of the file.
+    return text.encode(errors="backslashreplace") + b"\n"
+
+
+def _move(source: Path, stat: os.stat_result, folder: int, name: str, copy: str) -> None:
+    """Give the source this name without replacing another file; where that is no rename, the source still stays."""
+    if S_ISREG(stat.st_mode):
+        _move_regular(source, folder, name, copy)
+        return
+    try:
+        os.rename(source, name, dst_dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.EXDEV or S_ISDIR(stat.st_mode):
+            raise
+        # A pipe, socket or device holds nothing: of one from another file system only the reasons stay.
+        if S_ISLNK(stat.st_mode):
+            os.symlink(source.readlink(), name, dir_fd=folder)
+
+
+def _move_regular(source: Path, folder: int, name: str, copy: str) -> None:
+    try:
+        os.link(source, name, dst_dir_fd=folder, follow_symlinks=False)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            # Hard links are refused for another's file, and unknown to some file systems.
+            os.rename(source, name, dst_dir_fd=folder)
+            return
+        descriptor = disk.open_regular(source)
+        try:
+            disk.copy_whole(descriptor, folder, copy)
+        finally:
+            os.close(descriptor)
+        os.link(copy, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+
+
+def _is_it(there: os.stat_result, source: os.stat_result, copy: os.stat_result | None) -> bool:
+    """Whether a crash came after the source, or its copy, had got this name, and before the source was removed."""
+    return os.path.samestat(there, source) or (copy is not None and os.path.samestat(there, copy))

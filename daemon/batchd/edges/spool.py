@@ -1,0 +1,178 @@
+"""The edge to the spool: the checked params of every request, one file a job, written once and read by offset."""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from anyio import to_thread
+
+from batchd.decisions import wire
+from batchd.model import Place
+
+_PIECE = 1 << 20
+"""Bytes that are handed to the network at one time."""
+
+
+class SpoolWriter:
+    """Writes one job's params; `finish` makes them durable."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin, or begin anew.
+
+        Args:
+            path: The file.
+        """
+        self._file = open(path, "wb", opener=_private)  # noqa: SIM115  closed by the caller's with
+        self._offset = 0
+
+    def add(self, params: bytes) -> tuple[int, int]:
+        """Append the params of one request.
+
+        Args:
+            params: One line of JSON, without its end.
+
+        Returns:
+            Where they begin, and how long they are, in bytes.
+        """
+        offset = self._offset
+        self._file.write(params)
+        self._file.write(b"\n")
+        self._offset += len(params) + 1
+        return offset, len(params)
+
+    def finish(self) -> None:
+        """Make what was written durable."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+class Body:
+    """The body of a create: never in memory as a whole, and the same bytes at every reading."""
+
+    def __init__(self, folder: Path, nonce: str, attempt: int, places: list[Place]) -> None:
+        """Describe a body.
+
+        Args:
+            folder: Of the spool files.
+            nonce: The batch's.
+            attempt: From 1.
+            places: Where the params of each row lie, in the order of the rows.
+        """
+        self._folder = folder
+        self._nonce = nonce
+        self._attempt = attempt
+        self._places = places
+        self.length = wire.body_length(nonce, attempt, [place.size for place in places])
+
+    async def sha256(self) -> str:
+        """Read it through and say its digest."""
+        return await to_thread.run_sync(lambda: _digest(self._pieces()))
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """Read it in pieces, each in a worker thread."""
+        pieces = self._pieces()
+        while (piece := await to_thread.run_sync(next, pieces, None)) is not None:
+            yield piece
+
+    def _pieces(self) -> Iterator[bytes]:
+        return _gathered(self._parts())
+
+    def _parts(self) -> Iterator[bytes]:
+        yield wire.BODY_HEAD
+        file: BinaryIO | None = None
+        opened: str | None = None
+        try:
+            for row, place in enumerate(self._places):
+                if file is None or opened != place.claim:
+                    if file is not None:
+                        file.close()
+                    file, opened = (self._folder / place.claim).open("rb"), place.claim
+                yield wire.row_head(self._nonce, self._attempt, row)
+                yield read_at(file, place.offset, place.size)
+                yield wire.ROW_TAIL
+        finally:
+            if file is not None:
+                file.close()
+        yield wire.BODY_TAIL
+
+
+def read_at(file: BinaryIO, offset: int, size: int) -> bytes:
+    """Read one request's params.
+
+    Args:
+        file: The job's spool file.
+        offset: Where they begin.
+        size: Their bytes.
+
+    Raises:
+        OSError: The file is shorter than that.
+    """
+    file.seek(offset)
+    params = file.read(size)
+    if len(params) != size:
+        raise OSError(f"{file.name} ends before byte {offset + size}")
+    return params
+
+
+def append_to_spool(path: Path, params: bytes) -> int:
+    """Add the params of a further round to a job's spool file, durably.
+
+    Args:
+        path: The file.
+        params: One line of JSON, without its end.
+
+    Returns:
+        Where they begin; what a crash left behind them is nobody's.
+    """
+    with open(path, "ab", opener=_private) as file:
+        offset = file.tell()
+        file.write(params + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return offset
+
+
+def read_from_spool(path: Path, offset: int, size: int) -> bytes:
+    """Read one request's params.
+
+    Args:
+        path: The job's spool file.
+        offset: Where they begin.
+        size: Their bytes.
+
+    Raises:
+        OSError: The file is shorter than that.
+    """
+    with path.open("rb") as file:
+        return read_at(file, offset, size)
+
+
+def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
+    buffer = bytearray()
+    for part in parts:
+        buffer += part
+        if len(buffer) >= _PIECE:
+            yield bytes(buffer)
+            buffer.clear()
+    if buffer:
+        yield bytes(buffer)
+
+
+def _digest(pieces: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,162 @@
+"""Deliveries: whose a result is, and what became of it."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+import aiosqlite
+
+from batchd.decisions.money import to_picodollars
+from batchd.delivery import Delivery, Seat
+from batchd.edges.store.database import Database, betas_of, many, update
+from batchd.model import Batch, BatchId, JobId, Lane, RequestId
+
+LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL"
+"""What waits for money is tried again."""
+
+
+class Deliveries:
+    """The seats of batches that have ended."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def seats(self, batch: BatchId, rows: Iterable[int], max_attempts: int) -> dict[int, Seat]:
+        """Find whose some rows of a batch are.
+
+        Args:
+            batch: Its id.
+            rows: Their numbers, some hundreds at the most; those that the batch does not have are left out.
+            max_attempts: Sendings of one request, the first included.
+        """
+        wanted = ",".join(str(int(row)) for row in rows)
+        found = await self._database.rows(
+            f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name,
+                    model, documents, cancel_wanted, claim, offset, requests.size, max_tokens, requests.betas, expect,
+                    requests.lane,
+                    round, rounds, allowance, worst, files,
+                    (SELECT total(output_tokens) FROM trips AS t WHERE t.request = requests.id) AS written,
+                    (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
+                     AND (outcome IS NULL OR outcome <> 'succeeded')) - forgiven AS attempts
+                FROM trips JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
+                WHERE trips.batch = ? AND trips.row IN ({wanted})""",  # noqa: S608  integers
+            batch,
+        )
+        return {
+            r["row"]: Seat(
+                row=r["row"],
+                request=RequestId(r["id"]),
+                job=JobId(r["job"]),
+                job_name=r["job_name"],
+                custom_id=r["custom_id"],
+                name=r["name"],
+                model=r["model"],
+                documents=bool(r["documents"]),
+                files=bool(r["files"]),
+                attempts_left=max_attempts - r["attempts"],
+                cancelled=bool(r["cancel_wanted"]),
+                delivered=r["outcome"] is not None,
+                claim=r["claim"],
+                offset=r["offset"],
+                size=r["size"],
+                max_tokens=r["max_tokens"],
+                betas=betas_of(r),
+                expect=r["expect"],
+                lane=Lane(r["lane"]),
+                round=r["round"],
+                rounds=r["rounds"],
+                allowance=r["allowance"],
+                written=int(r["written"]),
+                worst=r["worst"],
+            )
+            for r in found
+        }
+
+    async def results_length(self, job: JobId) -> int:
+        """Say how many bytes of a job's `results.jsonl` are acknowledged.
+
+        Args:
+            job: Its id.
+        """
+        row = await self._database.row("SELECT results_length FROM jobs WHERE id = ?", job)
+        return 0 if row is None else int(row["results_length"])
+
+    async def deliver(
+        self, batch: Batch, deliveries: Sequence[Delivery], lengths: dict[JobId, int], *, now: float
+    ) -> None:
+        """Note what became of some seats, and how long the files they went to are now, in one commit.
+
+        Args:
+            batch: Theirs.
+            deliveries: What became of them; a seat that was delivered before changes nothing.
+            lengths: Bytes of each job's `results.jsonl`, all of them durable.
+            now: Unix seconds, from which on a request that travels again waits.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await many(
+                db,
+                """UPDATE trips SET outcome = ?, input_tokens = ?, output_tokens = ?, cache_read = ?,
+                       cache_write_5m = ?, cache_write_1h = ?, cost = ?, standard_cost = ?, cache_saved = ?,
+                       stop_reason = ?
+                   WHERE batch = ? AND row = ? AND outcome IS NULL""",
+                (
+                    (d.outcome, d.usage.input_tokens, d.usage.output_tokens, d.usage.cache_read_input_tokens)
+                    + (d.usage.cache_write_5m_tokens, d.usage.cache_write_1h_tokens)
+                    + (to_picodollars(d.cost.charged), to_picodollars(d.cost.standard), to_picodollars(d.saved))
+                    + (d.stop_reason, batch.id, d.row)
+                    for d in deliveries
+                ),
+            )
+            await many(
+                db,
+                """UPDATE requests SET batch = NULL, verdict = ?, reason = ?, stop_reason = ?, document = ?,
+                       sections = ?, filed = ?, since = ? WHERE id = ? AND batch = ?""",
+                (
+                    (d.verdict, d.reason or None, d.stop_reason, d.document)
+                    + (json.dumps(d.sections) if d.sections else None,)
+                    + (None if d.filed is None else json.dumps([d.filed.written, d.filed.refused]),)
+                    + (now, d.request, batch.id)
+                    for d in deliveries
+                ),
+            )
+            await many(
+                db,
+                """UPDATE requests SET sent_offset = ?, sent_size = ?, max_tokens = ?, betas = ?, rounds = ?,
+                       allowance = ?, worst = ?, promised = 1, round = round + 1, forgiven = (
+                           SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded'
+                       ) WHERE id = ? AND round = ?""",
+                (
+                    (
+                        n.offset,
+                        n.size,
+                        n.max_tokens,
+                        ",".join(n.betas),
+                        n.rounds,
+                        n.allowance,
+                        n.worst,
+                        d.request,
+                        d.round,
+                    )
+                    for d in deliveries
+                    if (n := d.following) is not None
+                ),
+            )
+            await many(
+                db, "UPDATE jobs SET results_length = ? WHERE id = ?", ((size, job) for job, size in lengths.items())
+            )
+            # What cost less than its worst case may have made room for what waits for money.
+            await update(db, LET_GO + " WHERE hold IS NOT NULL")
+
+        await self._database.write(step)
+
+    async def undelivered_rows(self, batch: BatchId, most: int) -> list[int]:
+        """List the rows whose result was not delivered yet.
+
+        Args:
+            batch: Its id.
+            most: How many at the most.
+        """
+        rows = await self._database.rows(
+            "SELECT row FROM trips WHERE batch = ? AND outcome IS NULL ORDER BY row LIMIT ?", batch, most
+        )
+        return [row["row"] for row in rows]

@@ -1,0 +1,343 @@
+"""Jobs and their requests: accepted, cancelled, retried, reported, delivered."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import aiosqlite
+
+from batchd.edges.store.database import Database, Row, insert, many, update
+from batchd.edges.store.sums import SPENT, Tally, tally_of
+from batchd.model import Job, JobId, Lane, Verdict
+
+PRIMER = "primer"
+"""The cohort of those that go first, and so wait for no company."""
+AGAIN = (Verdict.ERRORED, Verdict.EXPIRED, Verdict.CANCELED)
+"""What `batchd retry` sends again: none of it was charged. What was paid for is never sent again as it is."""
+
+_AGAIN = ", ".join(f"'{verdict}'" for verdict in AGAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """A request of a job that is being accepted."""
+
+    custom_id: str
+    name: str
+    model: str
+    max_tokens: int
+    betas: tuple[str, ...]
+    documents: bool
+    offset: int
+    size: int
+    worst: int | None = 0
+    budget: int | None = None
+    rounds: int = 0
+    allowance: int = 0
+    expect: str | None = None
+    lane: Lane = Lane.BATCH
+    cache: bool = False
+    first: int | None = None
+    """The row of the file that goes before it, and leaves in the cache what both begin with; or its own."""
+    files: bool = False
+
+
+class Jobs:
+    """The jobs of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(  # noqa: PLR0913  a job is made of these
+        self,
+        *,
+        claim: str,
+        name: str,
+        source: str,
+        received_at: float,
+        total: int,
+        requests: Iterable[NewRequest],
+        budget: int | None = None,
+        cache: str | None = None,
+    ) -> Job:
+        """Acknowledge a file: the job and all its requests, or nothing, in one durable commit.
+
+        Args:
+            claim: The claim's id; accepting one twice gives the job of the first time.
+            name: Its folder in the outbox; nobody else's.
+            source: Its path in the inbox.
+            received_at: Unix seconds.
+            total: How many requests there are.
+            requests: All of them, drawn in the database's own thread, so that they need never be in memory at once.
+            budget: Picodollars that the job may cost; None for what the settings say.
+            cache: What was decided about the prompt cache, for a person; None where nobody asked.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            job = await insert(
+                db,
+                "jobs",
+                claim=claim,
+                name=name,
+                source=source,
+                received_at=received_at,
+                total=total,
+                budget=budget,
+                cache=cache,
+            )
+            await many(
+                db,
+                """INSERT INTO requests
+                       (job, custom_id, name, model, max_tokens, betas, documents, offset, size, since,
+                        worst, budget, rounds, allowance, expect, files, lane, cache, first, cohort)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                (
+                    (job, r.custom_id, r.name, r.model, r.max_tokens, ",".join(r.betas), r.documents)
+                    + (r.offset, r.size, received_at, r.worst, r.budget, r.rounds, r.allowance, r.expect)
+                    + (r.files, r.lane, r.cache, r.first, PRIMER if r.first == row else "")
+                    for row, r in enumerate(requests)
+                ),
+            )
+            # Rows of one commit have ids one after the other.
+            await update(
+                db,
+                """UPDATE requests SET first = first + (SELECT min(id) FROM requests WHERE job = ?1)
+                   WHERE job = ?1 AND first IS NOT NULL""",
+                job,
+            )
+
+        known = await self.of_claim(claim)
+        if known is None:
+            await self._database.write(step)
+            known = await self.of_claim(claim)
+        if known is None:
+            raise LookupError(f"job of claim {claim} was not stored")
+        return known
+
+    async def of_claim(self, claim: str) -> Job | None:
+        """Find the job of a claimed file.
+
+        Args:
+            claim: The claim's id.
+        """
+        row = await self._database.row("SELECT * FROM jobs WHERE claim = ?", claim)
+        return None if row is None else _job(row)
+
+    async def needs_params(self, claim: str) -> bool:
+        """Whether the params of a claimed file's requests may still be sent, or reported.
+
+        Args:
+            claim: The claim's id; one that is no job needs none: it is read again.
+        """
+        row = await self._database.row(
+            f"""SELECT 1 FROM jobs WHERE claim = ? AND (NOT delivered OR EXISTS (
+                    SELECT 1 FROM requests WHERE job = jobs.id AND verdict IN ({_AGAIN})))""",  # noqa: S608  own text
+            claim,
+        )
+        return row is not None
+
+    async def named(self, name: str) -> Job | None:
+        """Find a job by its name.
+
+        Args:
+            name: Its folder in the outbox.
+        """
+        row = await self._database.row("SELECT * FROM jobs WHERE name = ?", name)
+        return None if row is None else _job(row)
+
+    async def get(self, job: JobId) -> Job:
+        """Read a job.
+
+        Args:
+            job: Its id.
+        """
+        row = await self._database.row("SELECT * FROM jobs WHERE id = ?", job)
+        if row is None:
+            raise LookupError(f"no job {job}")
+        return _job(row)
+
+    async def recent(self, finished: int) -> list[Job]:
+        """List every job that is under way, and the last finished ones, oldest first.
+
+        Args:
+            finished: How many finished ones.
+        """
+        rows = await self._database.rows(
+            """SELECT * FROM jobs WHERE NOT delivered
+               UNION ALL
+               SELECT * FROM (SELECT * FROM jobs WHERE delivered ORDER BY finished_at DESC, id DESC LIMIT ?)
+               ORDER BY id""",
+            finished,
+        )
+        return [_job(row) for row in rows]
+
+    async def undelivered(self) -> list[Job]:
+        """List the jobs whose every request has its verdict, but whose `job.json` is still to be written."""
+        rows = await self._database.rows(
+            """SELECT * FROM jobs WHERE NOT delivered AND NOT retry_wanted
+               AND NOT EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)"""
+        )
+        return [_job(row) for row in rows]
+
+    async def all_delivered(self) -> bool:
+        """Whether no job is under way, nor asked to be."""
+        row = await self._database.row("SELECT 1 FROM jobs WHERE NOT delivered OR retry_wanted LIMIT 1")
+        return row is None
+
+    async def close(self, job: JobId, finished_at: float) -> Job:
+        """Fix the moment at which a job finished; a second call changes nothing.
+
+        Args:
+            job: Its id.
+            finished_at: Unix seconds.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, "UPDATE jobs SET finished_at = ? WHERE id = ? AND finished_at IS NULL", finished_at, job)
+
+        await self._database.write(step)
+        return await self.get(job)
+
+    async def deliver(self, job: JobId) -> None:
+        """Note that `job.json` is in the outbox.
+
+        Args:
+            job: Its id.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, "UPDATE jobs SET delivered = 1 WHERE id = ?", job)
+
+        await self._database.write(step)
+
+    async def want(self, job: JobId, wish: str) -> None:
+        """Note what a person wants of a job; the daemon sees it within a second.
+
+        Args:
+            job: Its id.
+            wish: `cancel` or `retry`.
+        """
+        column = {"cancel": "cancel_wanted", "retry": "retry_wanted"}[wish]
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, f"UPDATE jobs SET {column} = 1 WHERE id = ?", job)  # noqa: S608  one of two names
+
+        await self._database.write(step)
+
+    async def where(self, condition: str) -> list[Job]:
+        """List jobs.
+
+        Args:
+            condition: SQL of this package's own.
+        """
+        rows = await self._database.rows(f"SELECT * FROM jobs WHERE {condition} ORDER BY id")  # noqa: S608  as said
+        return [_job(row) for row in rows]
+
+    async def to_retry(self) -> list[Job]:
+        """List the finished jobs whose failed requests a person wants sent again."""
+        return [_job(row) for row in await self._database.rows("SELECT * FROM jobs WHERE retry_wanted AND delivered")]
+
+    async def failed_ids(self, job: JobId) -> frozenset[str]:
+        """Name the requests that a retry would send again.
+
+        Args:
+            job: Its id.
+        """
+        rows = await self._database.rows(
+            f"SELECT custom_id FROM requests WHERE job = ? AND verdict IN ({_AGAIN})",  # noqa: S608  our own enum
+            job,
+        )
+        return frozenset(row["custom_id"] for row in rows)
+
+    async def reopen(self, job: JobId, *, results_length: int, now: float) -> None:
+        """Let the failed requests of a finished job wait again.
+
+        Args:
+            job: Its id.
+            results_length: Bytes of `results.jsonl` now that their lines were taken out.
+            now: Unix seconds.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(
+                db,
+                f"""UPDATE requests SET verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL,
+                        sections = NULL, filed = NULL, promised = 0, since = ?,
+                        cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
+                            SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
+                    WHERE job = ? AND verdict IN ({_AGAIN})""",  # noqa: S608  our own enum
+                now,
+                job,
+            )
+            await update(
+                db,
+                """UPDATE jobs SET delivered = 0, finished_at = NULL, retry_wanted = 0, cancel_wanted = 0,
+                       results_length = ? WHERE id = ?""",
+                results_length,
+                job,
+            )
+
+        await self._database.write(step)
+
+    async def cancel_waiting(self) -> int:
+        """Give every waiting request of a cancelled job its verdict, and say how many there were."""
+
+        async def step(db: aiosqlite.Connection) -> int:
+            return await update(
+                db,
+                """UPDATE requests SET verdict = 'canceled', reason = 'cancelled before it was sent'
+                   WHERE batch IS NULL AND verdict IS NULL
+                     AND job IN (SELECT id FROM jobs WHERE cancel_wanted AND NOT delivered)""",
+            )
+
+        row = await self._database.row("SELECT 1 FROM jobs WHERE cancel_wanted AND NOT delivered LIMIT 1")
+        return 0 if row is None else await self._database.write(step)
+
+    async def tally(self, job: JobId) -> Tally:
+        """Count how the requests of a job stand, and what they have cost.
+
+        Args:
+            job: Its id.
+        """
+        rows = await self._database.rows(
+            """SELECT verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests WHERE job = ?
+               GROUP BY verdict, travelling""",
+            job,
+        )
+        spent = await self._database.row(f"SELECT {SPENT} FROM trips WHERE {_TRIPS_OF_JOB}", job)  # noqa: S608  own text
+        return tally_of(rows, spent)
+
+    async def batches_of(self, job: JobId) -> list[str]:
+        """Name the batches of the API that a job travelled in, in the order of their making.
+
+        Args:
+            job: Its id.
+        """
+        rows = await self._database.rows(
+            f"""SELECT remote_id FROM batches WHERE remote_id IS NOT NULL
+                AND id IN (SELECT DISTINCT batch FROM trips WHERE {_TRIPS_OF_JOB}) ORDER BY id""",  # noqa: S608  own text
+            job,
+        )
+        return [row["remote_id"] for row in rows]
+
+
+_TRIPS_OF_JOB = "request IN (SELECT id FROM requests WHERE job = ?)"
+
+
+def _job(row: Row) -> Job:
+    return Job(
+        id=JobId(row["id"]),
+        claim=row["claim"],
+        name=row["name"],
+        source=row["source"],
+        received_at=row["received_at"],
+        total=row["total"],
+        finished_at=row["finished_at"],
+        delivered=bool(row["delivered"]),
+        cancel_wanted=bool(row["cancel_wanted"]),
+        retry_wanted=bool(row["retry_wanted"]),
+        hold=row["hold"],
+        hold_until=row["hold_until"],
+        released=bool(row["released"]),
+        cache=row["cache"],
+        results_length=row["results_length"],
+    )

@@ -1,0 +1,90 @@
+"""What `batchd status` shows, read in a few queries however many jobs there are."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchd.edges.store.batches import Batches
+from batchd.edges.store.database import Database, Row
+from batchd.edges.store.jobs import Jobs
+from batchd.edges.store.sums import SPENT, Tally, tally_of
+from batchd.model import Batch, BatchId, Job, JobId
+
+_THESE = "job IN (SELECT value FROM json_each(?))"
+
+
+@dataclass(frozen=True, slots=True)
+class JobStanding:
+    """How one job stands."""
+
+    job: Job
+    tally: Tally
+    batches: tuple[BatchId, ...]
+    """Every batch that it travelled in, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How everything stands."""
+
+    jobs: tuple[JobStanding, ...]
+    batches: tuple[Batch, ...]
+    """Those that are not finished; where one job was asked for, all of that job."""
+
+
+class Overview:
+    """The store as people see it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._jobs = Jobs(database)
+        self._batches = Batches(database)
+
+    async def read(self, *, finished: int) -> Standing:
+        """Read how every unfinished job and batch stands, and the last finished jobs.
+
+        Args:
+            finished: How many finished jobs.
+        """
+        jobs = await self._standing(await self._jobs.recent(finished))
+        return Standing(jobs, tuple(await self._batches.unfinished()))
+
+    async def read_job(self, job: Job) -> Standing:
+        """Read how one job stands, with every batch that it travelled in.
+
+        Args:
+            job: The job.
+        """
+        (standing,) = await self._standing([job])
+        return Standing((standing,), tuple([await self._batches.get(batch) for batch in standing.batches]))
+
+    async def names(self) -> list[str]:
+        """Name every job."""
+        return [row["name"] for row in await self._database.rows("SELECT name FROM jobs")]
+
+    async def _standing(self, jobs: Sequence[Job]) -> tuple[JobStanding, ...]:
+        ids = json.dumps([job.id for job in jobs])
+        counted: defaultdict[int, list[Row]] = defaultdict(list)
+        for row in await self._database.rows(
+            f"""SELECT job, verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests WHERE {_THESE}
+                GROUP BY job, verdict, travelling""",  # noqa: S608  own text
+            ids,
+        ):
+            counted[row["job"]].append(row)
+        travelled: defaultdict[int, list[BatchId]] = defaultdict(list)
+        for row in await self._database.rows(
+            f"""SELECT DISTINCT job, trips.batch FROM requests JOIN trips ON trips.request = requests.id
+                WHERE {_THESE} ORDER BY trips.batch""",  # noqa: S608  own text
+            ids,
+        ):
+            travelled[row["job"]].append(BatchId(row["batch"]))
+        spent = await self._database.rows(
+            f"""SELECT job, {SPENT} FROM requests JOIN trips ON trips.request = requests.id WHERE {_THESE}
+                GROUP BY job""",  # noqa: S608  own text
+            ids,
+        )
+        sums = {JobId(row["job"]): row for row in spent}
+        return tuple(
+            JobStanding(job, tally_of(counted[job.id], sums.get(job.id)), tuple(travelled[job.id])) for job in jobs
+        )

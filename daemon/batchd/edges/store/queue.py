@@ -1,0 +1,115 @@
+"""The queue: requests that wait for a trip, and the trips that are planned for them. There is no other."""
+
+from collections.abc import Callable, Sequence
+
+import aiosqlite
+
+from batchd.edges.store.database import Database, Row, betas_of, insert, many
+from batchd.lifecycle import State
+from batchd.model import JobId, Lane, Plan, RequestId, Waiting
+
+
+class Queue:
+    """The requests that wait."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def waiting(self, most: int, lane: Lane | None = None) -> list[Waiting]:
+        """List the requests that wait for a trip, oldest first.
+
+        Those of a held job that were not begun wait for more than that, and so does who shares a beginning with one
+        that goes first: until that one's answer is here.
+
+        Args:
+            most: How many at the most.
+            lane: Only those of this lane; None for all.
+        """
+        return await self._database.values(
+            _waiting,
+            """SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, cohort, since, job, worst,
+                   requests.budget, lane, promised
+               FROM requests JOIN jobs ON jobs.id = job
+               WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from OR promised)
+                 AND (?1 IS NULL OR lane = ?1)
+                 AND (first IS NULL OR first = requests.id OR EXISTS (
+                     SELECT 1 FROM requests AS primer
+                     WHERE primer.id = requests.first AND (primer.verdict IS NOT NULL OR primer.round > 0)))
+               ORDER BY requests.id LIMIT ?2""",
+            lane,
+            most,
+        )
+
+    async def queued(self) -> int:
+        """Count the requests in unfinished batches, planned ones included."""
+        row = await self._database.row(
+            "SELECT total(count) AS n FROM batches WHERE lane = 'batch' AND state NOT IN ('settled', 'dissolved')"
+        )
+        return 0 if row is None else int(row["n"])
+
+    async def unresolved_counts(self) -> list[int]:
+        """List the counts of the batches whose create is still to be sent or answered."""
+        rows = await self._database.rows(
+            "SELECT count FROM batches WHERE state IN ('planned', 'intended') AND lane = 'batch'"
+        )
+        return [row["count"] for row in rows]
+
+    async def conversations(self) -> int:
+        """Count the messages that are to be sent, under way, or to be delivered by themselves."""
+        row = await self._database.row(
+            "SELECT count(*) AS n FROM batches WHERE lane = 'sync' AND state IN ('planned', 'intended', 'ended')"
+        )
+        return 0 if row is None else int(row["n"])
+
+    async def plan(self, plans: Sequence[Plan], *, now: float, nonce: Callable[[], str]) -> None:
+        """Put waiting requests on their trips, all in one commit.
+
+        Args:
+            plans: Which travel together.
+            now: Unix seconds.
+            nonce: Makes a new one.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            for plan in plans:
+                batch = await insert(
+                    db,
+                    "batches",
+                    state=State.PLANNED,
+                    lane=plan.lane,
+                    betas=",".join(plan.betas),
+                    count=len(plan.requests),
+                    size=plan.size,
+                    nonce=nonce(),
+                    planned_at=now,
+                )
+                seats = [(batch, row, request) for row, request in enumerate(plan.requests)]
+                await many(
+                    db,
+                    """INSERT INTO trips (batch, row, request, reserved)
+                       SELECT ?, ?, id, worst FROM requests WHERE id = ?""",
+                    seats,
+                )
+                await many(
+                    db,
+                    "UPDATE requests SET batch = ? WHERE id = ? AND batch IS NULL AND verdict IS NULL",
+                    ((batch, request) for batch, _, request in seats),
+                )
+
+        await self._database.write(step)
+
+
+def _waiting(row: Row) -> Waiting:
+    return Waiting(
+        id=RequestId(row["id"]),
+        size=row["size"],
+        max_tokens=row["max_tokens"],
+        betas=betas_of(row),
+        cohort=row["cohort"],
+        since=row["since"],
+        job=JobId(row["job"]),
+        worst=row["worst"],
+        budget=row["budget"],
+        promised=bool(row["promised"]),
+        lane=Lane(row["lane"]),
+    )

@@ -1,0 +1,104 @@
+"""Reports: what became of every request of a job, its trips summed up."""
+
+import json
+from collections.abc import AsyncIterator
+
+from batchd.decisions.money import from_picodollars
+from batchd.delivery import Filed, ReportRow
+from batchd.edges.store.database import Database, Row
+from batchd.edges.store.sums import SPENT, cost_of, usage_of
+from batchd.model import JobId, Lane, Verdict
+
+PAGE = 1000
+"""Rows of a report that are read at one time."""
+
+
+class Reports:
+    """The requests of jobs that have ended."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, job: JobId) -> AsyncIterator[list[ReportRow]]:
+        """Read every request of a job with its trips summed up, in the file's order, a page at a time.
+
+        Args:
+            job: Its id.
+        """
+        last = 0
+        while True:
+            rows = await self._database.rows(
+                f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
+                        (SELECT group_concat(remote_id, ' ') FROM (
+                            SELECT remote_id FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
+                        )) AS remote_ids,
+                        count(*) FILTER (WHERE outcome = 'succeeded') AS rounds,
+                        (SELECT json_group_array(json_object('batch', remote_id, 'outcome', outcome, 'stop_reason',
+                                stop_reason, 'output_tokens', output_tokens, 'cost_picodollars', cost)) FROM (
+                            SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
+                        )) AS chain
+                    FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
+                              betas, documents, files, filed, expect, budget, lane, cache, first,
+                              rounds + round AS continued
+                          FROM requests
+                          WHERE job = ? AND id > ? AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r
+                    LEFT JOIN trips ON trips.request = r.id
+                    GROUP BY r.id ORDER BY r.id""",  # noqa: S608  own text
+                job,
+                last,
+                PAGE,
+            )
+            if not rows:
+                return
+            last = rows[-1]["id"]
+            yield [_report_row(row) for row in rows]
+
+
+def _report_row(row: Row) -> ReportRow:
+    return ReportRow(
+        custom_id=row["custom_id"],
+        verdict=Verdict(row["verdict"]),
+        stop_reason=row["stop_reason"],
+        reason=row["reason"] or "",
+        usage=usage_of(row),
+        cost=cost_of(row),
+        attempts=row["attempts"],
+        rounds=row["rounds"],
+        batches=tuple((row["remote_ids"] or "").split()),
+        document=row["document"],
+        sections=tuple((title, file) for title, file in json.loads(row["sections"] or "[]")),
+        chain=tuple(json.loads(row["chain"])) if row["attempts"] > 1 else (),
+        cached=row["first"] is not None,
+        settings=_settings(row),
+        offset=row["offset"],
+        size=row["size"],
+        filed=_filed(row),
+    )
+
+
+def _filed(row: Row) -> Filed | None:
+    """What became of its files; of one without an answer, that there are none."""
+    if not row["files"]:
+        return None
+    written, refused = json.loads(row["filed"] or "[[], []]")
+    return Filed(tuple(written), tuple((path, reason) for path, reason in refused))
+
+
+def _settings(row: Row) -> dict[str, object]:
+    """What was said of a request beside its params, as a job file says it."""
+    said: dict[str, object] = {"continue": row["continued"]}
+    if row["betas"]:
+        said["betas"] = row["betas"].split(",")
+    if not row["documents"]:
+        said["documents"] = False
+    if row["lane"] != Lane.BATCH:
+        said["lane"] = row["lane"]
+    if row["cache"]:
+        said["cache"] = "auto"
+    if row["files"]:
+        said["files"] = True
+    if row["expect"] is not None:
+        said["expect"] = json.loads(row["expect"])
+    if row["budget"] is not None:
+        said["budget"] = float(from_picodollars(row["budget"]))
+    return said

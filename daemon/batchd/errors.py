@@ -1,0 +1,100 @@
+"""Errors, sorted by what to do about them.
+
+The edges translate whatever the world throws into one of these, once; nobody else catches foreign errors.
+No message here ever holds a prompt, an answer or a key.
+"""
+
+from collections.abc import Sequence
+from traceback import extract_tb
+
+from batchd.model import Problem
+
+
+def where(bug: BaseException) -> str:
+    """File and line of a defect: all that may be told of it, since messages could carry what users wrote.
+
+    Args:
+        bug: One that was raised.
+    """
+    frame = extract_tb(bug.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"
+
+
+class BatchdError(Exception):
+    """Anything this program can say in one line."""
+
+
+class Unusable(BatchdError):
+    """The call or the settings are wrong: say so and exit 2."""
+
+
+class Occupied(Unusable):
+    """Another daemon works on this state folder."""
+
+
+class Rejected(BatchdError):
+    """The file is wrong: it goes to `rejected/` and costs nothing."""
+
+    def __init__(self, problems: Sequence[Problem], count: int | None = None) -> None:
+        """Keep what is wrong.
+
+        Args:
+            problems: What is wrong, in the order of the file; at most 1,000.
+            count: How many there are in all.
+        """
+        super().__init__(problems[0].message if problems else "the file is wrong")
+        self.problems = tuple(problems)
+        self.count = len(problems) if count is None else count
+
+
+class Refused(BatchdError):
+    """The API understood and will never take this: surely nothing was created."""
+
+    def __init__(self, said: str, kind: str = "invalid_request_error") -> None:
+        """Keep the API's reason.
+
+        Args:
+            said: What the API said. It may repeat the prompt: only the job's own folder may show it.
+            kind: Its `error.type`.
+        """
+        super().__init__(f"the API refuses it ({kind})")
+        self.said = said
+        self.kind = kind
+
+
+class TooLarge(Refused):
+    """413: the batch must be smaller."""
+
+
+class Gone(BatchdError):
+    """404 for something we have the name of; seen to be transient, seconds after a create and after an end."""
+
+
+class Unavailable(BatchdError):
+    """Not now: surely nothing was done, and the same call is worth repeating later."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """Keep what the server asks for.
+
+        Args:
+            message: What happened, in one line.
+            retry_after: Seconds the server asks us to wait, if it does.
+        """
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Parked(Unavailable):
+    """Key or money: nobody's request is wrong, but a person has to act before anything goes on."""
+
+
+class InDoubt(BatchdError):
+    """The create may have made a batch, or not: look for it before anything is sent again."""
+
+
+class Garbled(Unavailable):
+    """The server's answer is not what the API promises; reads are worth repeating."""
+
+
+class NotOurs(BatchdError):
+    """The results carry another's ids: this batch was never ours."""

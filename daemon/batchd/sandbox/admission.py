@@ -1,0 +1,81 @@
+"""What every call of the API must bring: a key, a version, well formed betas, and patience."""
+
+import re
+from collections import deque
+from collections.abc import Callable
+
+from starlette.datastructures import Headers
+
+from batchd.sandbox.checks import Terms
+from batchd.sandbox.errors import ApiError
+
+VERSIONS = ("2023-01-01", "2023-06-01", "2026-10-21")
+"""All values of `anthropic-version` (docs: API versioning)."""
+
+_BETA = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-\d{4}-\d{2}-\d{2}")
+_MINUTE = 60.0
+
+
+class Admission:
+    """The door that all routes of the API share."""
+
+    def __init__(self, api_key: str | None, per_minute: int | None, now: Callable[[], float]) -> None:
+        """Set the door up.
+
+        Args:
+            api_key: The only key taken; None for any.
+            per_minute: Calls in any 60 seconds; None for any number.
+            now: Unix seconds.
+        """
+        self._api_key = api_key
+        self._per_minute = per_minute
+        self._now = now
+        self._recent: deque[float] = deque()
+
+    def admit(self, headers: Headers) -> Terms:
+        """Let a call in.
+
+        Args:
+            headers: The call's.
+
+        Returns:
+            What its headers ask for.
+
+        Raises:
+            ApiError: 401, 400 or 429, in the order in which the API looks.
+        """
+        self._check_key(headers)
+        self._check_rate()
+        version = headers.get("anthropic-version")
+        if version is None:
+            raise ApiError(400, "anthropic-version: header is required")
+        if version not in VERSIONS:
+            raise ApiError(400, f'anthropic-version: "{version}" is not a valid version')
+        betas = [beta.strip() for line in headers.getlist("anthropic-beta") for beta in line.split(",")]
+        for beta in filter(None, betas):
+            if not _BETA.fullmatch(beta):
+                raise ApiError(400, f"Unexpected value(s) `{beta}` for the `anthropic-beta` header.")
+        return Terms(version, frozenset(filter(None, betas)))
+
+    def _check_key(self, headers: Headers) -> None:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        key = headers.get("x-api-key") or bearer  # where both are sent, the API uses x-api-key
+        if not key:
+            raise ApiError(401, "x-api-key header is required")
+        if self._api_key is not None and key != self._api_key:
+            raise ApiError(401, "Invalid bearer token" if key == bearer else "invalid x-api-key")
+
+    def _check_rate(self) -> None:
+        if self._per_minute is None:
+            return
+        now = self._now()
+        while self._recent and self._recent[0] <= now - _MINUTE:
+            self._recent.popleft()
+        if len(self._recent) >= self._per_minute:
+            raise ApiError(
+                429,
+                f"This request would exceed your organization's rate limit of {self._per_minute} requests per minute.",
+                retry_after=self._recent[0] + _MINUTE - now,
+            )
+        self._recent.append(now)

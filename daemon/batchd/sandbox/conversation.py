@@ -1,0 +1,139 @@
+"""Reads a request's `params`: who said what, how much it weighs, and where it is to be cached."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from batchd.sandbox import filing, writer
+from batchd.sandbox.filing import File
+
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+CACHEABLE = 1024
+"""Tokens that a prefix must have to be cached at all (docs: prompt caching; more for some models)."""
+_CHARACTERS_OF_A_FILE = 6400
+"""An image costs some 1,600 tokens, however many bytes it has (docs: vision)."""
+TTL = {"5m": 300.0, "1h": 3600.0}
+"""Seconds that a cached prefix lives after its last use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What was said, as text."""
+
+    prompt: str
+    """The user's turn that the answer is for: the first one, if what followed is sandbox text to be continued."""
+    asked: str
+    """All turns of the user and the system prompt, where directives are looked for."""
+    latest: str
+    """The user's last turn."""
+    written: str
+    """The sandbox text so far that is to be continued; empty for a fresh answer."""
+    rounds: int
+    """How many turns that took."""
+    files: tuple[File, ...] = ()
+    """What the user has sent along, which is in none of these texts: it is material, not a wish."""
+
+
+class Breakpoint(NamedTuple):
+    """A prefix of the prompt that is to be cached."""
+
+    digest: bytes
+    tokens: int
+    """Of the whole prefix."""
+    ttl: str
+
+
+class Weight(NamedTuple):
+    """How big a prompt is."""
+
+    tokens: int
+    breakpoints: tuple[Breakpoint, ...]
+
+
+def read(params: Mapping[str, object]) -> Conversation:
+    """Who said what.
+
+    Args:
+        params: Of the Messages API; anything malformed is left out.
+    """
+    turns = [(turn.get("role"), _text(turn.get("content"))) for turn in _dicts(params.get("messages"))]
+    parted = [filing.take_out(text) for role, text in turns if role == "user"]
+    said = [text for text, _ in parted]
+    files = tuple(file for _, found in parted for file in found)
+    written = "".join(text for role, text in turns if role == "assistant")
+    asked = "\n".join([_text(params.get("system")), *said])
+    first, latest = (said[0], said[-1]) if said else ("", "")
+    if written and written.startswith(writer.OPENING[: len(written)]):
+        return Conversation(first, asked, latest, written, sum(role == "assistant" for role, _ in turns), files)
+    return Conversation(latest, asked, latest, "", 0, files)
+
+
+def weigh(params: Mapping[str, object]) -> Weight:
+    """How many tokens the prompt has, and which prefixes of it are to be cached.
+
+    Args:
+        params: Of the Messages API; anything malformed is left out.
+    """
+    running = hashlib.sha256(str(params.get("model")).encode())
+    characters = 0
+    found: list[Breakpoint] = []
+    last: tuple[bytes, int] = (b"", 0)
+    for block in _blocks(params):
+        bare = {name: value for name, value in block.items() if name != "cache_control"}
+        encoded = _ENCODER.encode(bare)
+        running.update(encoded)
+        characters += min(len(encoded), _CHARACTERS_OF_A_FILE) if _is_file(block) else len(encoded)
+        last = (running.digest(), writer.tokens(characters))
+        if isinstance(control := block.get("cache_control"), Mapping):
+            found.append(Breakpoint(*last, str(control.get("ttl", "5m"))))
+    if isinstance(control := params.get("cache_control"), Mapping) and not (found and found[-1].digest == last[0]):
+        found.append(Breakpoint(*last, str(control.get("ttl", "5m"))))
+    return Weight(writer.tokens(characters), tuple(found))
+
+
+def digest(params: Mapping[str, object]) -> bytes:
+    """SHA-256 of params in canonical form (keys sorted, no blanks), 32 bytes.
+
+    `stream` is left out: how the answer travels is no part of what is asked, nor of what is paid for.
+
+    Args:
+        params: As parsed.
+    """
+    asked = {name: value for name, value in params.items() if name != "stream"}
+    return hashlib.sha256(_ENCODER.encode(asked)).digest()
+
+
+def _blocks(params: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """Tools, system prompt and turns, in the order in which the API caches them."""
+    yield from _dicts(params.get("tools"))
+    yield from _content("system", params.get("system"))
+    for turn in _dicts(params.get("messages")):
+        yield from _content(str(turn.get("role")), turn.get("content"))
+
+
+def _content(role: str, content: object) -> Iterator[Mapping[str, object]]:
+    if isinstance(content, str):
+        yield {"role": role, "text": content, "type": "text"}
+    for block in _dicts(content):
+        yield {"role": role, **block}
+
+
+def _is_file(block: Mapping[str, object]) -> bool:
+    source = block.get("source")
+    return isinstance(source, Mapping) and source.get("type") in {"base64", "url", "file"}
+
+
+def _dicts(value: object) -> Iterator[Mapping[str, object]]:
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, Mapping))
+
+
+def _text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    texts = (block.get("text") for block in _dicts(content) if block.get("type") == "text")
+    return "".join(text for text in texts if isinstance(text, str))
