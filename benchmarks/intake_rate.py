@@ -15,7 +15,7 @@ from batchd.app import prepared
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import DATABASE, open_store
 from batchd.edges.store.database import update
-from batchd.intake import Intake, rules_of
+from batchd.journey.intake import Intake, rules_of
 from batchd.settings import Settings
 
 from benchmarks._measure import apart

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import anyio
 from batchd.app import prepared, serve
-from batchd.decisions.wire import new_nonce
+from batchd.claude.batch_body import new_nonce
 from batchd.edges.store import DATABASE, NewRequest, Store, open_store
 from batchd.lifecycle import State
 from batchd.model import BatchId, Evidence, Plan, RequestId

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 from anthropic import AsyncAnthropic
-from batchd.decisions import resultline
+from batchd.claude import result_line
 from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.model import RemoteId
@@ -47,8 +47,8 @@ async def ours(url: str, begin: Callable[[], None]) -> int:
     async with Api.connect(key=KEY, base_url=url, per_minute=1000, patience=60, clock=Clock()) as api:
         begin()
         async with api.results(RemoteId(BATCH), None) as pieces:
-            async for raw in resultline.lines(pieces):
-                count += resultline.read(raw).result.type == "succeeded"
+            async for raw in result_line.lines(pieces):
+                count += result_line.read(raw).result.type == "succeeded"
     return count
 
 

@@ -4,12 +4,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from batchd.closing import Closing
-from batchd.collector import Collector, Results
-from batchd.courier import Courier
-from batchd.decisions.money import to_picodollars
-from batchd.decisions.pace import Pace
-from batchd.decisions.plan import Limits
+from batchd.claude.price import to_picodollars
+from batchd.decisions.batch.backoff import Backoff
+from batchd.decisions.batch.plan import Limits
 from batchd.dispatcher import Dispatcher, Rooms
 from batchd.edges import disk, inbox, outbox
 from batchd.edges.api import Api
@@ -18,20 +15,23 @@ from batchd.edges.drafts import Drafts
 from batchd.edges.lock import sole_daemon
 from batchd.edges.store import DATABASE, Store, open_store
 from batchd.edges.transcripts import Transcripts
-from batchd.editor import Editor
 from batchd.errors import Unusable
-from batchd.express import Express
-from batchd.finder import Finder
-from batchd.holding import Holding
-from batchd.intake import Intake, Places, rules_of
+from batchd.journey.collector import Collector, Results
+from batchd.journey.courier import Courier
+from batchd.journey.documents import Documents
+from batchd.journey.finder import Finder
+from batchd.journey.finishing import Finishing
+from batchd.journey.intake import Intake, Places, rules_of
+from batchd.journey.packer import Budgets, Packer
+from batchd.journey.poller import Poller
+from batchd.journey.sender import Sender
+from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
 from batchd.model import Lane
-from batchd.packer import Budgets, Packer
-from batchd.poller import Poller
-from batchd.sender import Sender
+from batchd.running.held_file import HeldFiles
+from batchd.running.token_counter import TokenCounter
+from batchd.running.wakeups import Legs, Wakeups
 from batchd.settings import Settings
-from batchd.station import Legs, Station
-from batchd.weigher import Weigher
 
 OURS = frozenset({"claims", "spool", "drafts", "streams", "lock", "sandbox", "lost+found"})
 """What may lie in a state folder besides the database."""
@@ -115,20 +115,20 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
     rules = rules_of(settings)
     batch, poll = settings.batch, settings.poll
     limits = Limits(batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger)
-    pace = Pace(poll.initial, poll.factor, poll.max, poll.jitter)
+    backoff = Backoff(poll.initial, poll.factor, poll.max, poll.jitter)
     transcripts = Transcripts(places.streams)
     results: dict[Lane, Results] = {
         Lane.BATCH: lambda ended: api.results(ended.known_id, ended.results_url),
         Lane.SYNC: transcripts.results,
     }
 
-    editor = Editor(Drafts(places.drafts), places.spool, rules.catalogue)
-    collector = Collector(store, clock, places.outbox, editor, settings.retry.max_attempts, results)
-    station = Station(store, clock, pace)
-    sender = Sender(store, api, clock, places.spool, station, batch.concurrency)
-    finder = Finder(store, api, clock, station, settings.api.doubt)
-    poller = Poller(store, api, clock, station, pace)
-    express = Express(store, api, clock, places.spool, station, transcripts, collector.collect)
+    documents = Documents(Drafts(places.drafts), places.spool, rules.catalogue)
+    collector = Collector(store, clock, places.outbox, documents, settings.retry.max_attempts, results)
+    wakeups = Wakeups(store, clock, backoff)
+    sender = Sender(store, api, clock, places.spool, wakeups, batch.concurrency)
+    finder = Finder(store, api, clock, wakeups, settings.api.doubt)
+    poller = Poller(store, api, clock, wakeups, backoff)
+    sync_sender = SyncSender(store, api, clock, places.spool, wakeups, transcripts, collector.collect)
     journeys: dict[Lane, Legs] = {
         Lane.BATCH: {
             State.PLANNED: sender.submit,
@@ -137,9 +137,9 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
             State.ENDED: collector.collect,
         },
         Lane.SYNC: {
-            State.PLANNED: express.submit,
-            State.INTENDED: express.pick_up,
-            State.ENDED: express.deliver,
+            State.PLANNED: sync_sender.submit,
+            State.INTENDED: sync_sender.pick_up,
+            State.ENDED: sync_sender.deliver,
         },
     }
 
@@ -148,11 +148,11 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         intake=Intake(store, clock, places, rules, settings.intake.settle, accepted=bell),
         packer=Packer(store, clock, limits, queued, conversations, _budgets(settings)),
         sender=sender,
-        courier=Courier(store, clock, station, journeys),
-        station=station,
-        weigher=Weigher(store, api, clock, places.spool),
-        holding=Holding(store, places.outbox),
-        closing=Closing(store, clock, places.outbox, places.spool),
+        courier=Courier(store, clock, wakeups, journeys),
+        wakeups=wakeups,
+        token_counter=TokenCounter(store, api, clock, places.spool),
+        held_files=HeldFiles(store, places.outbox),
+        finishing=Finishing(store, clock, places.outbox, places.spool),
         transcripts=transcripts,
     )
     return Dispatcher(rooms, places, store, clock, bell, settings.intake)

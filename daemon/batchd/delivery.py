@@ -7,7 +7,7 @@ from batchd.model import Cost, JobId, Lane, RequestId, Usage, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class Trip:
     """A request on its trip: whose it is, and what is needed to deliver its result."""
 
     row: int
@@ -71,7 +71,7 @@ class Filed:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one seat, to be stored in one commit with the lengths of the files it went to."""
+    """What became of one trip, to be stored in one commit with the lengths of the files it went to."""
 
     row: int
     request: RequestId
@@ -123,3 +123,21 @@ class ReportRow:
     size: int
     filed: Filed | None = None
     """Its files; None where none were wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How the requests of a job stand."""
+
+    waiting: int
+    travelling: int
+    verdicts: dict[Verdict, int]
+    usage: Usage
+    cost: Cost
+    saved: Decimal
+    """USD by which the prompt cache made it cheaper, as far as prices are known."""
+
+    @property
+    def settled(self) -> int:
+        """How many have their verdict."""
+        return sum(self.verdicts.values())

@@ -11,8 +11,7 @@ import anyio.abc
 import structlog
 from anyio import to_thread
 
-from batchd.closing import Closing, state_of
-from batchd.courier import Courier
+from batchd.decisions.report import state_of
 from batchd.edges import inbox
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import Store
@@ -20,15 +19,17 @@ from batchd.edges.systemd import notify, watchdog_interval
 from batchd.edges.transcripts import Transcripts
 from batchd.edges.watcher import watch
 from batchd.errors import BatchdError, Unavailable
-from batchd.holding import Holding
-from batchd.intake import Intake, Places
+from batchd.journey.courier import Courier
+from batchd.journey.finishing import Finishing
+from batchd.journey.intake import Intake, Places
+from batchd.journey.packer import Packer
+from batchd.journey.sender import Sender
 from batchd.model import Held, Job
-from batchd.packer import Packer
-from batchd.patience import patiently
-from batchd.sender import Sender
+from batchd.running.held_file import HeldFiles
+from batchd.running.retrying import retry
+from batchd.running.token_counter import TokenCounter
+from batchd.running.wakeups import Wakeups
 from batchd.settings import Intake as IntakeSettings
-from batchd.station import Station
-from batchd.weigher import Weigher
 
 log = structlog.get_logger()
 
@@ -46,10 +47,10 @@ class Rooms:
     packer: Packer
     sender: Sender
     courier: Courier
-    station: Station
-    weigher: Weigher
-    holding: Holding
-    closing: Closing
+    wakeups: Wakeups
+    token_counter: TokenCounter
+    held_files: HeldFiles
+    finishing: Finishing
     transcripts: Transcripts
 
 
@@ -105,7 +106,7 @@ class Dispatcher:
 
     async def _forever(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
         while True:
-            await patiently(partial(work, *arguments), self._clock, at=work.__name__.strip("_"))
+            await retry(partial(work, *arguments), self._clock, at=work.__name__.strip("_"))
 
     async def _look_at_inbox(self, tasks: anyio.abc.TaskGroup) -> None:
         settled_in = await self._rooms.intake.sweep(tasks)
@@ -118,13 +119,13 @@ class Dispatcher:
         for job in await self._store.jobs.to_retry():
             self._start(tasks, ("job", job.id), partial(self._reopen, job))
         leaves_in = await self._rooms.packer.pack()
-        await self._rooms.holding.show()
-        for held in await self._rooms.weigher.due():
-            self._start(tasks, ("request", held.id), partial(self._weigh, held))
+        await self._rooms.held_files.show()
+        for held in await self._rooms.token_counter.due():
+            self._start(tasks, ("request", held.id), partial(self._count_tokens, held))
         for batch in await self._store.batches.live_ids():
             self._start(tasks, ("batch", batch), partial(self._rooms.courier.carry, batch))
         for batch in await self._store.batches.to_cancel():
-            self._rooms.station.call(batch)
+            self._rooms.wakeups.call(batch)
         for job in await self._store.jobs.undelivered():
             self._start(tasks, ("job", job.id), partial(self._finish, job))
         if once and leaves_in is None and await self._nothing_left():
@@ -147,15 +148,15 @@ class Dispatcher:
         tasks.start_soon(and_ring)
 
     async def _finish(self, job: Job) -> None:
-        await patiently(partial(self._rooms.closing.finish, job), self._clock, job=job.name)
+        await retry(partial(self._rooms.finishing.finish, job), self._clock, job=job.name)
         tally = await self._store.jobs.tally(job.id)
         self._all_well &= state_of(job, tally) == "done"
 
     async def _reopen(self, job: Job) -> None:
-        await patiently(partial(self._rooms.closing.reopen, job), self._clock, job=job.name)
+        await retry(partial(self._rooms.finishing.reopen, job), self._clock, job=job.name)
 
-    async def _weigh(self, held: Held) -> None:
-        await patiently(partial(self._rooms.weigher.weigh, held), self._clock, request=held.id)
+    async def _count_tokens(self, held: Held) -> None:
+        await retry(partial(self._rooms.token_counter.count, held), self._clock, request=held.id)
 
     async def _nothing_left(self) -> bool:
         """Whether all that is still open waits for a person."""

@@ -24,8 +24,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from batchd.complaints import Layer, complaints
 from batchd.errors import Unusable
+from batchd.settings_errors import Layer, complaints
 
 PREFIX: Final = "BATCHD_"
 CONFIG_VARIABLE: Final = "BATCHD_CONFIG"

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import anyio
-from batchd.decisions.pricing import price
+from batchd.claude.price import price
 from batchd.model import Usage
 from batchd.sandbox import SandboxSettings, serve
 

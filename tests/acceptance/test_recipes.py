@@ -154,7 +154,8 @@ def test_what_a_prompt_expects_is_what_it_asks_for(recipe: str) -> None:
     assert settings_of(recipe).get("expect", {}).get("sections", []) == asked
 
 
-def test_every_file_that_decides_is_named_in_the_prompt_that_documents_them() -> None:
-    prompt = request_of("codebase_docs").read_text("utf-8")
-    rooms = {path.stem for path in (REPOSITORY / "daemon" / "batchd" / "decisions").glob("[!_]*.py")}
-    assert {room for room in rooms if f"`{room}`" not in prompt} == set()
+def test_every_folder_that_decides_is_named_in_the_prompt_that_documents_them() -> None:
+    prompt = request_of("codebase_docs").read_text("utf-8").partition("---\n")[2].partition("---\n")[2]
+    decisions = REPOSITORY / "daemon" / "batchd" / "decisions"
+    folders = {"claude", "text", *(f"decisions/{each.parent.name}" for each in decisions.glob("*/__init__.py"))}
+    assert {folder for folder in folders if f"`{folder}" not in prompt} == set()

@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from batchd.decisions.attachment import Gathered
+from batchd.decisions.jobfile.attachment import Gathered
 from batchd.edges import attachments, disk
 from batchd.edges.attachments import gather
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from anthropic import AsyncAnthropic
-from batchd.decisions.continuation import Wanted, larger_params, next_params
-from batchd.decisions.expectation import Expectation
-from batchd.decisions.findings import examine, thinking_ate_it
-from batchd.decisions.stitch import join, kept
+from batchd.claude.turn import Wanted, larger_params, next_params
+from batchd.decisions.document.expectation import Expectation
+from batchd.decisions.document.expectation_check import examine, thinking_ate_it
+from batchd.decisions.document.stitch import join, kept
 from batchd.sandbox import SandboxSettings, serve
 
 pytestmark = pytest.mark.anyio

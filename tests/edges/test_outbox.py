@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
-from batchd.decisions.files import LONGEST_COMPONENT
+from batchd.decisions.document.answer_files import LONGEST_COMPONENT
 from batchd.edges import outbox
 from batchd.edges.outbox import Appended, JobFolder
 from batchd.edges.rejected import reject

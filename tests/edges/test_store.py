@@ -7,7 +7,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from batchd.decisions.wire import new_nonce
+from batchd.claude.batch_body import new_nonce
 from batchd.delivery import Delivery
 from batchd.edges.store import CountTaken, NewRequest, Stale, Store, open_store
 from batchd.errors import Unavailable, Unusable
@@ -176,9 +176,9 @@ async def test_a_delivery_counts_once_and_money_sums_exactly(store: Store) -> No
     assert tally.cost == cost
     assert tally.usage == Usage(5, 7, 1, 2, 3)
     assert await store.deliveries.undelivered_rows(batch.id, 10) == [2]
-    seats = await store.deliveries.seats(batch.id, [0, 1, 2, 99], 3)
-    assert {row: seat.delivered for row, seat in seats.items()} == {0: True, 1: True, 2: False}
-    assert seats[2].attempts_left == 2
+    trips = await store.deliveries.trips(batch.id, [0, 1, 2, 99], 3)
+    assert {row: trip.delivered for row, trip in trips.items()} == {0: True, 1: True, 2: False}
+    assert trips[2].attempts_left == 2
 
 
 async def test_an_unknown_price_makes_the_sum_unknown_and_never_zero(store: Store) -> None:

@@ -21,19 +21,19 @@ from typing import cast
 
 import anyio
 import structlog
-from batchd.courier import Courier
-from batchd.decisions.pace import Pace
-from batchd.decisions.wire import new_nonce, row_of
+from batchd.claude.batch_body import new_nonce, row_of
+from batchd.decisions.batch.backoff import Backoff
 from batchd.edges.api import Api, Page
 from batchd.edges.spool import Body
 from batchd.edges.store import CountTaken, Stale, Store
 from batchd.errors import Gone, InDoubt, Unavailable
-from batchd.finder import Finder
+from batchd.journey.courier import Courier
+from batchd.journey.finder import Finder
+from batchd.journey.poller import Poller
+from batchd.journey.sender import Sender
 from batchd.lifecycle import State, may_follow
 from batchd.model import Batch, BatchId, Counts, Evidence, Lane, RemoteBatch, RemoteId
-from batchd.poller import Poller
-from batchd.sender import Sender
-from batchd.station import Station
+from batchd.running.wakeups import Wakeups
 
 from tests.support.virtual import VirtualClock
 
@@ -289,15 +289,15 @@ async def history(seed: int, tally: Tally) -> None:
 
 async def _one_life(world: World) -> None:
     """Run a daemon's couriers until all is done, or until it is killed."""
-    store, api, pace = cast("Store", _Shelf(world)), cast("Api", world), Pace(60.0, 1.5, 600.0)
-    station = Station(store, world.clock, pace)
+    store, api, backoff = cast("Store", _Shelf(world)), cast("Api", world), Backoff(60.0, 1.5, 600.0)
+    wakeups = Wakeups(store, world.clock, backoff)
     journey = {
-        State.PLANNED: SimulatedSender(store, api, world.clock, Path(), station, 4).submit,
-        State.INTENDED: Finder(store, api, world.clock, station, DOUBT).find,
-        State.PROCESSING: Poller(store, api, world.clock, station, pace).poll,
+        State.PLANNED: SimulatedSender(store, api, world.clock, Path(), wakeups, 4).submit,
+        State.INTENDED: Finder(store, api, world.clock, wakeups, DOUBT).find,
+        State.PROCESSING: Poller(store, api, world.clock, wakeups, backoff).poll,
         State.ENDED: world.collect,
     }
-    courier = Courier(store, world.clock, station, {Lane.BATCH: journey})
+    courier = Courier(store, world.clock, wakeups, {Lane.BATCH: journey})
     async with anyio.create_task_group() as tasks:
         world.kill = tasks.cancel_scope.cancel
         for batch in list(world.batches.values()):

@@ -72,7 +72,7 @@ async def test_an_api_that_does_not_count_leaves_the_bound_as_it_is(home: House)
 async def test_an_api_that_cannot_count_just_now_is_asked_again_later(
     home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.weigher.PAUSE", 60.0)
+    monkeypatch.setattr("batchd.running.token_counter.PAUSE", 60.0)
     home.fault("count_tokens", "status", status=529)
     drop_with_budget(home, "a.jsonl", budget=0.02, count=1, prompt="All of this was said before. " * 2_000)
     async with at_work_for_ever(home):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batchd.decisions.jobfile import SUFFIXES, Rules, Said, read
+from batchd.decisions.jobfile.reader import SUFFIXES, Rules, Said, read
 from batchd.model import Entry, Problem
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import anyio
 import pytest
-from batchd.decisions.jobfile import Rules, Said, Source, read
+from batchd.decisions.jobfile.reader import Rules, Said, Source, read
 from batchd.edges.store import DATABASE, open_store
-from batchd.intake import READERS
+from batchd.journey.intake import READERS
 
 from tests.support.house import House
 
@@ -331,7 +331,7 @@ async def test_a_defect_that_one_file_meets_is_told_beside_it_and_stops_neither_
             raise ZeroDivisionError("canary-prompt")
         return read(source, suffix, stem, rules)
 
-    monkeypatch.setattr("daemon.scribe.read", defective)
+    monkeypatch.setattr("batchd.journey.spooling.read", defective)
     put(home, b"a.md")
     await assert_a_good_file_is_done(home)
     (reasons,) = rejections(home)

@@ -4,8 +4,8 @@ import re
 import string
 from pathlib import PurePosixPath
 
-from batchd.decisions.attachment import Attached, wrapped
-from batchd.decisions.files import MOST_FILES, find
+from batchd.decisions.document.answer_files import MOST_FILES, find
+from batchd.decisions.jobfile.attachment import Attached, wrapped
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,7 +2,7 @@
 
 import re
 
-from batchd.decisions.globs import Globs, objection
+from batchd.text.globs import Globs, objection
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from batchd.decisions.jobfile import SUFFIXES, Rules, Said, read
+from batchd.decisions.jobfile.reader import SUFFIXES, Rules, Said, read
 from batchd.model import Entry, Problem, Terms
 from hypothesis import given
 from hypothesis import strategies as st

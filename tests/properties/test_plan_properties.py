@@ -1,4 +1,4 @@
-from batchd.decisions.plan import ROW_OVERHEAD, Limits, plan
+from batchd.decisions.batch.plan import ROW_OVERHEAD, Limits, plan
 from batchd.model import RequestId, Waiting
 from hypothesis import given
 from hypothesis import strategies as st

@@ -5,9 +5,9 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from batchd.decisions import resultline
-from batchd.decisions.verdict import judge
-from batchd.decisions.wire import new_nonce, row_of, wire_id
+from batchd.claude import result_line
+from batchd.claude.batch_body import new_nonce, row_of, wire_id
+from batchd.claude.verdict import judge
 from batchd.errors import Garbled
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -80,7 +80,7 @@ def streamed(pieces: Sequence[bytes]) -> list[bytes]:
             yield piece
 
     async def read() -> list[bytes]:
-        return [line async for line in resultline.lines(source())]
+        return [line async for line in result_line.lines(source())]
 
     return asyncio.run(read())
 
@@ -117,7 +117,7 @@ def test_lines_are_the_same_however_the_stream_is_cut_and_ended(
 @given(raw_lines | torn | st.binary(max_size=80) | values.map(lambda value: written(value, escaped=True)))
 def test_any_bytes_are_a_line_that_can_be_stored_and_delivered_or_garbled(raw: bytes) -> None:
     try:
-        line = resultline.read(raw)
+        line = result_line.read(raw)
     except Garbled:
         return
     found = line.result
@@ -141,7 +141,7 @@ def test_the_users_id_takes_the_place_of_the_wires_and_every_other_byte_stays(
     before, _, after = written(line, escaped=escaped).partition(b'"HERE"')
     spelled = "".join(f"\\u{ord(character):04x}" for character in wire) if in_escapes else wire
     raw = before + f'"{spelled}"'.encode() + after
-    changed = resultline.under(raw, wire, custom_id)
+    changed = result_line.under(raw, wire, custom_id)
     assert changed.startswith(before)
     assert changed.endswith(after)
     assert json.loads(changed[len(before) : len(changed) - len(after)]) == custom_id
@@ -152,11 +152,11 @@ def test_the_users_id_takes_the_place_of_the_wires_and_every_other_byte_stays(
 def test_a_line_that_was_read_can_be_put_under_the_users_id(raw: bytes) -> None:
     """Also one that is JSON only by goodwill: it was paid for."""
     try:
-        line = resultline.read(raw)
+        line = result_line.read(raw)
     except Garbled:
         return
     if row_of(line.custom_id, NONCE) is not None:
-        assert resultline.read(resultline.under(raw, line.custom_id, "mine")).custom_id == "mine"
+        assert result_line.read(result_line.under(raw, line.custom_id, "mine")).custom_id == "mine"
 
 
 def test_a_line_without_end_is_given_up_before_it_fills_the_memory() -> None:
@@ -170,10 +170,10 @@ def test_a_line_without_end_is_given_up_before_it_fills_the_memory() -> None:
             yield piece
 
     async def read() -> None:
-        async for _ in resultline.lines(endless()):
+        async for _ in result_line.lines(endless()):
             pass
 
     try:
         asyncio.run(read())
     except Garbled:
-        assert pieces <= resultline.LONGEST // (1 << 24) + 1
+        assert pieces <= result_line.LONGEST // (1 << 24) + 1

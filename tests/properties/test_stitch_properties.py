@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from batchd.decisions import sections, stitch
-from batchd.decisions.markdown import open_fence
+from batchd.decisions.document import stitch
+from batchd.text import sections
+from batchd.text.markdown import open_fence
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -3,10 +3,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from batchd.decisions.attachment import Attached, Gather, Gathered, wrapped
-from batchd.decisions.jobfile import Rules, Said, read
-from batchd.decisions.strictjson import Flaw
+from batchd.decisions.jobfile.attachment import Attached, Gather, Gathered, wrapped
+from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.model import Entry, Problem
+from batchd.text.strictjson import Flaw
 
 FILES = (Attached("src/b.py", "b = 1\n"), Attached("README.md", "# Read"), Attached("src/a/c.py", ""))
 

@@ -1,5 +1,5 @@
 import pytest
-from batchd.decisions.catalogue import Catalogue, LongOutput, ModelOverride
+from batchd.claude.catalogue import Catalogue, LongOutput, ModelOverride
 
 CATALOGUE = Catalogue()
 

@@ -3,8 +3,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from batchd.decisions.bargain import Action, Prices, Unfinished, better_buy, tokens_at_most
-from batchd.decisions.continuation import Wanted, larger_params, next_params
+from batchd.claude.price import Prices
+from batchd.claude.turn import Wanted, larger_params, next_params
+from batchd.decisions.document.next_round import Action, RoundFacts, decide, tokens_at_most
 
 FIRST: dict[str, Any] = {
     "model": "claude-sonnet-4-6",
@@ -141,7 +142,7 @@ def test_sends_again_with_more_room_and_nothing_else_changed() -> None:
 # Which is the better buy
 
 
-def unfinished(**changes: Any) -> Unfinished:
+def unfinished(**changes: Any) -> RoundFacts:
     usual: dict[str, Any] = {
         "cut": True,
         "prompt_tokens": 2_000,
@@ -151,28 +152,28 @@ def unfinished(**changes: Any) -> Unfinished:
         "window": 1_000_000,
         "rounds_left": 3,
     }
-    return Unfinished(**{**usual, **changes})
+    return RoundFacts(**{**usual, **changes})
 
 
 def test_continuing_is_the_better_buy_with_all_the_room_there_is() -> None:
-    bargain = better_buy(unfinished(), SONNET)
-    assert bargain.action is Action.CONTINUE
-    assert bargain.max_tokens == 300_000
-    assert bargain.reason == "it was cut off; continuing reads 62,250 tokens instead of writing 60,000 again"
+    decision = decide(unfinished(), SONNET)
+    assert decision.action is Action.CONTINUE
+    assert decision.max_tokens == 300_000
+    assert decision.reason == "it was cut off; continuing reads 62,250 tokens instead of writing 60,000 again"
 
 
 def test_what_ended_by_itself_needs_no_more_room() -> None:
-    bargain = better_buy(unfinished(cut=False), SONNET)
-    assert (bargain.action, bargain.max_tokens) == (Action.CONTINUE, 64_000)
-    assert bargain.reason.startswith("it is shorter than expected")
+    decision = decide(unfinished(cut=False), SONNET)
+    assert (decision.action, decision.max_tokens) == (Action.CONTINUE, 64_000)
+    assert decision.reason.startswith("it is shorter than expected")
 
 
 def test_a_few_words_are_written_sooner_than_read() -> None:
     few = unfinished(text_tokens=40, max_tokens=50)
-    assert better_buy(few, SONNET).action is Action.RESEND
-    assert better_buy(few, None).action is Action.CONTINUE
-    assert better_buy(unfinished(text_tokens=70), SONNET).action is Action.CONTINUE
-    assert better_buy(unfinished(text_tokens=40, max_tokens=50, most_tokens=50), SONNET).action is Action.CONTINUE
+    assert decide(few, SONNET).action is Action.RESEND
+    assert decide(few, None).action is Action.CONTINUE
+    assert decide(unfinished(text_tokens=70), SONNET).action is Action.CONTINUE
+    assert decide(unfinished(text_tokens=40, max_tokens=50, most_tokens=50), SONNET).action is Action.CONTINUE
 
 
 @pytest.mark.parametrize(
@@ -187,9 +188,9 @@ def test_a_few_words_are_written_sooner_than_read() -> None:
     ],
 )
 def test_what_cannot_be_continued_is_sent_again_with_more_room(changes: dict[str, Any], said: str) -> None:
-    bargain = better_buy(unfinished(**changes), SONNET)
-    assert (bargain.action, bargain.max_tokens) == (Action.RESEND, 300_000)
-    assert said in bargain.reason
+    decision = decide(unfinished(**changes), SONNET)
+    assert (decision.action, decision.max_tokens) == (Action.RESEND, 300_000)
+    assert said in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -205,18 +206,18 @@ def test_what_cannot_be_continued_is_sent_again_with_more_room(changes: dict[str
     ],
 )
 def test_what_leads_nowhere_is_let_be(changes: dict[str, Any], said: str) -> None:
-    bargain = better_buy(unfinished(**changes), SONNET)
-    assert (bargain.action, bargain.max_tokens) == (Action.STOP, 0)
-    assert said in bargain.reason
+    decision = decide(unfinished(**changes), SONNET)
+    assert (decision.action, decision.max_tokens) == (Action.STOP, 0)
+    assert said in decision.reason
 
 
 def test_never_asks_for_more_than_the_window_holds() -> None:
-    assert better_buy(unfinished(text_tokens=900_000), SONNET).max_tokens == 97_750
+    assert decide(unfinished(text_tokens=900_000), SONNET).max_tokens == 97_750
 
 
 def test_a_low_max_tokens_of_the_users_own_is_no_reason_to_stop() -> None:
-    bargain = better_buy(unfinished(max_tokens=300, most_tokens=300, text_tokens=290), SONNET)
-    assert (bargain.action, bargain.max_tokens) == (Action.CONTINUE, 300)
+    decision = decide(unfinished(max_tokens=300, most_tokens=300, text_tokens=290), SONNET)
+    assert (decision.action, decision.max_tokens) == (Action.CONTINUE, 300)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +231,7 @@ def test_a_low_max_tokens_of_the_users_own_is_no_reason_to_stop() -> None:
     ],
 )
 def test_caches_from_the_third_round_to_come(changes: dict[str, Any], cache: bool) -> None:  # noqa: FBT001
-    assert better_buy(unfinished(**changes), SONNET).cache is cache
+    assert decide(unfinished(**changes), SONNET).cache is cache
 
 
 def test_bounds_tokens_by_bytes() -> None:

@@ -4,19 +4,19 @@ import re
 from itertools import accumulate, pairwise
 
 import pytest
-from batchd.decisions.doubt import Adopt, Intent, Look, Probe, Resend, Sight, decide, sight
-from batchd.decisions.pace import Pace
-from batchd.decisions.verdict import Result, judge
-from batchd.decisions.wire import BODY_HEAD, BODY_TAIL, ROW_TAIL, body_length, new_nonce, row_head, row_of, wire_id
+from batchd.claude.batch_body import BODY_HEAD, BODY_TAIL, ROW_TAIL, body_length, new_nonce, row_head, row_of, wire_id
+from batchd.claude.verdict import Result, judge
+from batchd.decisions.batch.backoff import Backoff
+from batchd.decisions.batch.reconcile import Adopt, Intent, Look, Probe, Resend, Sight, decide, sight
 from batchd.model import Counts, Evidence, RemoteBatch, RemoteId, Verdict
 
-POLL = Pace(initial=60.0, factor=1.5, longest=600.0, jitter=0.1)
+POLL = Backoff(initial=60.0, factor=1.5, longest=600.0, jitter=0.1)
 
 
 def test_waits_grow_by_the_factor_up_to_the_longest() -> None:
     elapsed, waits = 0.0, []
     for _ in range(9):
-        waits.append(POLL.wait(elapsed))
+        waits.append(POLL.delay(elapsed))
         elapsed += waits[-1]
     assert waits[:6] == [60.0, 90.0, 135.0, 202.5, 303.75, 455.625]
     assert waits[6:] == [600.0, 600.0, 600.0]
@@ -24,10 +24,10 @@ def test_waits_grow_by_the_factor_up_to_the_longest() -> None:
 
 
 def test_jitter_stays_within_its_part_and_a_clock_set_back_counts_as_the_start() -> None:
-    assert POLL.wait(0, luck=0.0) == pytest.approx(54.0)
-    assert POLL.wait(0, luck=1.0) == pytest.approx(66.0)
-    assert POLL.wait(-3600.0) == 60.0
-    assert 54.0 <= POLL.wait_randomly(0) <= 66.0
+    assert POLL.delay(0, luck=0.0) == pytest.approx(54.0)
+    assert POLL.delay(0, luck=1.0) == pytest.approx(66.0)
+    assert POLL.delay(-3600.0) == 60.0
+    assert 54.0 <= POLL.delay_randomly(0) <= 66.0
 
 
 def remote(name: str, *, created: float = 100.0, count: int = 3, status: str = "in_progress") -> RemoteBatch:

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pytest
 import typer
+from batchd.claude.price import price
 from batchd.cli.commands import app
-from batchd.decisions.attachment import Attached, Gathered, wrapped
-from batchd.decisions.jobfile import SUFFIXES, Rules, read
-from batchd.decisions.pricing import price
+from batchd.decisions.jobfile.attachment import Attached, Gathered, wrapped
+from batchd.decisions.jobfile.reader import SUFFIXES, Rules, read
 from batchd.model import Problem, Usage
 
 ROOT = Path(__file__).parents[2]

@@ -1,9 +1,9 @@
 import time
 
 import pytest
-from batchd.decisions.expectation import Expectation, expectation_of
-from batchd.decisions.findings import Findings, examine, thinking_ate_it
-from batchd.decisions.strictjson import Flaw, Json
+from batchd.decisions.document.expectation import Expectation, expectation_of
+from batchd.decisions.document.expectation_check import Findings, examine, thinking_ate_it
+from batchd.text.strictjson import Flaw, Json
 
 BOOK = [f"Chapter {number} — Part {'I' * (number % 3 + 1)} of {number}" for number in range(1, 61)]
 

@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from batchd.decisions.files import DEEPEST, MOST_FILES, find, objection, wanting
+from batchd.decisions.document.answer_files import DEEPEST, MOST_FILES, find, objection, wanting
 
 ANSWER = """Here is the package:
 

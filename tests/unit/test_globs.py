@@ -1,5 +1,5 @@
 import pytest
-from batchd.decisions.globs import Globs, objection
+from batchd.text.globs import Globs, objection
 
 
 def meant(path: str, *patterns: str) -> frozenset[int]:

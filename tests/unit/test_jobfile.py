@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from batchd.decisions.catalogue import Catalogue, ModelOverride
-from batchd.decisions.jobfile import Rules, Said, read
-from batchd.decisions.naming import safe_name
+from batchd.claude.catalogue import Catalogue, ModelOverride
+from batchd.decisions.jobfile.naming import safe_name
+from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.model import BETA_300K, Caution, Entry, Problem
 
 OLD = "claude-opus-4-5"

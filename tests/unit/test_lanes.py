@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from batchd.decisions.jobfile import Rules, read
+from batchd.decisions.jobfile.reader import Rules, read
 from batchd.model import Caution, Entry, Lane, Problem
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)

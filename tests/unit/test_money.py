@@ -2,18 +2,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from batchd.decisions.money import (
-    Hold,
-    Limit,
-    Prompt,
-    Purse,
-    afford,
-    dollars,
-    from_picodollars,
-    to_picodollars,
-    worst_case,
-)
-from batchd.decisions.pricing import price
+from batchd.claude.price import from_picodollars, price, to_picodollars
+from batchd.decisions.money.budget import Hold, Limit, Prompt, Purse, afford, dollars, worst_case
 from batchd.model import JobId, RequestId, Usage, Waiting
 
 ONE = to_picodollars(Decimal(1)) or 0

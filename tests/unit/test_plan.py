@@ -1,4 +1,4 @@
-from batchd.decisions.plan import ROW_OVERHEAD, Limits, plan
+from batchd.decisions.batch.plan import ROW_OVERHEAD, Limits, plan
 from batchd.model import RequestId, Waiting
 
 LIMITS = Limits(max_requests=3, max_bytes=10_000, long_max_requests=2, long_tokens=64_000, linger=2.0)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NoReturn
 
 import pytest
-from batchd.decisions.pricing import price
+from batchd.claude.price import price
 from batchd.model import Cost, Usage
 
 MILLION = 1_000_000

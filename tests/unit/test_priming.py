@@ -4,11 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from batchd.decisions.money import cache_prices
-from batchd.decisions.pricing import saved_by_cache
-from batchd.decisions.priming import Beginnings, Depth, Priming, beginnings, marked, unmarked
-from batchd.decisions.strictjson import encode
+from batchd.claude.price import cache_prices, saved_by_cache
+from batchd.decisions.money.cache_warming import Beginnings, Depth, Priming, beginnings, marked, unmarked
 from batchd.model import Usage
+from batchd.text.strictjson import encode
 from hypothesis import given
 from hypothesis import strategies as st
 

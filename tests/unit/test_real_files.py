@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from batchd.decisions.jobfile import Rules, Said, read
+from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.model import Entry, Problem
 
 REAL = Path(__file__).parent.parent / "data" / "real"

@@ -1,8 +1,8 @@
 import time
 
 import pytest
-from batchd.decisions.markdown import Fence, headings, open_fence
-from batchd.decisions.sections import Section, file_name, split
+from batchd.text.markdown import Fence, headings, open_fence
+from batchd.text.sections import Section, file_name, split
 
 MARKED = """Preface.
 

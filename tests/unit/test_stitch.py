@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from batchd.decisions.stitch import Joined, join, kept
+from batchd.decisions.document.stitch import Joined, join, kept
 
 BOOK = """# The Manual
 

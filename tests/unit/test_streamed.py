@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from batchd.decisions.streamed import assemble
+from batchd.claude.stream import assemble
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -17,17 +17,17 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from batchd.cli.console import cell, err, out, usd
-from batchd.cli.ending import DONE, FAILED, WRONG_CALL, complain
 from batchd.cli.estimate import ENOUGH, Estimate, History, Kind, percentile, read_history
+from batchd.cli.exit_codes import DONE, FAILED, WRONG_CALL, complain
 from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
-from batchd.decisions.jobfile import Rules, Said, read
+from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.edges import disk, inbox
 from batchd.edges.clock import Clock
 from batchd.edges.store import DATABASE
-from batchd.intake import rules_of
+from batchd.journey.intake import rules_of
+from batchd.journey.spooling import Reading
 from batchd.model import Caution, Cost, Entry, Lane, Problem
-from batchd.scribe import Reading
 
 _CHUNK: Final = 1 << 19
 _A_WHILE: Final = 1.0
@@ -47,7 +47,7 @@ class Finding:
     reading: Reading = field(default_factory=Reading)
     betas: set[str] = field(default_factory=set)
     long_requests: int = 0
-    express: int = 0
+    sync_requests: int = 0
     """Requests of the sync lane."""
     estimate: Estimate = field(default_factory=Estimate)
 
@@ -60,11 +60,11 @@ class Finding:
     def advice(self) -> str | None:
         """What is to be said of the lane that was chosen; None where it is a good one (docs/costs.md)."""
         total, about = self.reading.total, self.estimate.about()
-        if total and not self.express and not self.long_requests and total <= _MANY:
+        if total and not self.sync_requests and not self.long_requests and total <= _MANY:
             saving = f"{usd(about.charged)} instead of {usd(about.standard)}"
             return f"short and few: a batch may take 24 hours, for {saving}; lane sync answers in seconds to minutes"
-        if self.express > _MANY:
-            return f"{self.express:,} requests go by lane sync: as batches they would cost half, if they can wait"
+        if self.sync_requests > _MANY:
+            return f"{self.sync_requests:,} requests go by lane sync: as batches they would cost half, if they can wait"
         return None
 
     @property
@@ -83,7 +83,7 @@ class Finding:
         if isinstance(said, Entry):
             self.betas.update(said.betas)
             self.long_requests += said.max_tokens > rules.long_tokens
-            self.express += said.lane is Lane.SYNC
+            self.sync_requests += said.lane is Lane.SYNC
             self.estimate.add(said)
 
 
@@ -183,7 +183,7 @@ def as_data(finding: Finding, history: History) -> dict[str, object]:
         "models": dict(finding.estimate.models),
         "betas": sorted(finding.betas),
         "long_requests": finding.long_requests,
-        "sync_requests": finding.express,
+        "sync_requests": finding.sync_requests,
         "continued_requests": finding.estimate.continued,
         "errors": finding.reading.problems,
         "error_count": finding.reading.count,
@@ -227,8 +227,8 @@ def _show(finding: Finding, history: History) -> None:
         facts.add_row("  models", cell(models))
         facts.add_row("  betas", cell(", ".join(sorted(finding.betas)) or "none"))
         facts.add_row("  long answers", f"{finding.long_requests:,}")
-        if finding.express:
-            facts.add_row("  at once", f"{finding.express:,}, by lane sync at the full price")
+        if finding.sync_requests:
+            facts.add_row("  at once", f"{finding.sync_requests:,}, by lane sync at the full price")
         facts.add_row("  continued", _continued(finding.estimate))
         facts.add_row("  cost at most", usd(worst.charged))
         facts.add_row("  about", f"{usd(about.charged)} if each answer takes its whole max_tokens, once")

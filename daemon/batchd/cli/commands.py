@@ -6,17 +6,17 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from batchd.cli import ending
+from batchd.cli import exit_codes
 from batchd.cli.check import check
 from batchd.cli.console import out
 from batchd.cli.costs import costs
 from batchd.cli.demo import demo
 from batchd.cli.doctor import doctor
+from batchd.cli.job_commands import cancel, release, retry
 from batchd.cli.resolve import resolve
 from batchd.cli.run import run
 from batchd.cli.sandbox import sandbox
 from batchd.cli.status import status
-from batchd.cli.wishes import cancel, release, retry
 
 NAME = "batchd"
 
@@ -77,4 +77,4 @@ def main() -> int:
         Its exit code.
     """
     command = get_command(app)
-    return ending.exit_code_of(lambda: command.main(prog_name=NAME, standalone_mode=False))
+    return exit_codes.exit_code_of(lambda: command.main(prog_name=NAME, standalone_mode=False))

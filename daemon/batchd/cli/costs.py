@@ -10,11 +10,11 @@ import typer
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from batchd.claude.price import from_picodollars
 from batchd.cli.console import cell, out, usd
-from batchd.cli.ending import DONE
+from batchd.cli.exit_codes import DONE
 from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
-from batchd.decisions.money import from_picodollars
 from batchd.edges.clock import Clock
 from batchd.edges.store import DATABASE, Spent, look_into_store
 from batchd.errors import Unusable

@@ -13,7 +13,7 @@ from rich.filesize import decimal as bytes_of
 from rich.tree import Tree
 
 from batchd.cli.console import cell, out, usd
-from batchd.cli.ending import DONE, FAILED
+from batchd.cli.exit_codes import DONE, FAILED
 from batchd.cli.logs import set_up_logs
 from batchd.settings import Api, Intake, Packing, Poll, Settings
 

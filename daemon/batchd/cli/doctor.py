@@ -7,10 +7,10 @@ import msgspec
 import typer
 from rich.table import Table
 
-from batchd.cli import examination
+from batchd.cli import doctor_checks
 from batchd.cli.console import cell, out
-from batchd.cli.ending import DONE, FAILED
-from batchd.cli.examination import Finding, Health
+from batchd.cli.doctor_checks import Finding, Health
+from batchd.cli.exit_codes import DONE, FAILED
 from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
 from batchd.errors import Unusable
@@ -59,9 +59,9 @@ async def _examine(chosen: Chosen, offline: bool) -> list[Finding]:  # noqa: FBT
         settings = chosen.settings()
     except Unusable as error:
         return [Finding("settings", Health.PROBLEM, line, "put it right") for line in str(error).splitlines()]
-    found = [examination.settings_file(chosen.config), examination.key(), *examination.folders(settings)]
-    found += examination.attachable(settings)
-    found += [await examination.database(settings), *examination.machine(settings)]
+    found = [doctor_checks.settings_file(chosen.config), doctor_checks.key(), *doctor_checks.folders(settings)]
+    found += doctor_checks.attachable(settings)
+    found += [await doctor_checks.database(settings), *doctor_checks.machine(settings)]
     if not offline:
-        found += [finding async for finding in examination.reach(settings)]
+        found += [finding async for finding in doctor_checks.reach(settings)]
     return found

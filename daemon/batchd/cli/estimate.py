@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from anyio import to_thread
 
-from batchd.decisions.money import from_picodollars, to_picodollars, token_prices, worst_of
-from batchd.decisions.pricing import price
+from batchd.claude.price import from_picodollars, price, to_picodollars, token_prices
+from batchd.decisions.money.budget import worst_of
 from batchd.edges.store import look_into_store
 from batchd.errors import BatchdError
 from batchd.model import Cost, Entry, Lane, Usage

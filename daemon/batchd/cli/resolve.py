@@ -6,9 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
-from batchd.cli.ending import Failure
+from batchd.cli.exit_codes import Failure
+from batchd.cli.job_commands import write_down
 from batchd.cli.options import Chosen, takes_settings
-from batchd.cli.wishes import write_down
 from batchd.edges.clock import Clock
 from batchd.edges.store import NotHeld, Store
 from batchd.errors import Unusable

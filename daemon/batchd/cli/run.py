@@ -11,7 +11,7 @@ import anyio
 import typer
 
 from batchd.cli.console import err
-from batchd.cli.ending import DONE, FAILED
+from batchd.cli.exit_codes import DONE, FAILED
 from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
 

@@ -8,7 +8,7 @@ import anyio
 import typer
 
 from batchd.cli.console import out
-from batchd.cli.ending import DONE
+from batchd.cli.exit_codes import DONE
 from batchd.cli.logs import set_up_logs
 
 

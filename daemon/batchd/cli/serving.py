@@ -11,7 +11,7 @@ import structlog
 from rich.console import Console
 
 from batchd import app, sandbox
-from batchd.cli.watching import shown
+from batchd.cli.live_view import shown
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE
 from batchd.errors import Occupied

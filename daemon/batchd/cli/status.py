@@ -15,10 +15,10 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 
 from batchd.cli.console import cell, moment, out, printable
-from batchd.cli.ending import DONE
+from batchd.cli.exit_codes import DONE
 from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
-from batchd.cli.standing import batch_as_data, batch_table, job_as_data, read_standing, tables
+from batchd.cli.status_view import batch_as_data, batch_table, job_as_data, read_standing, tables
 from batchd.edges import inbox
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs

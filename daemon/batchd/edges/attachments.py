@@ -12,10 +12,10 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO, Final
 
-from batchd.decisions.attachment import ATTACH, Attached, Gathered
-from batchd.decisions.globs import Globs, Step
-from batchd.decisions.strictjson import Flaw
+from batchd.decisions.jobfile.attachment import ATTACH, Attached, Gathered
 from batchd.edges import disk
+from batchd.text.globs import Globs, Step
+from batchd.text.strictjson import Flaw
 
 MOST_FILES: Final = 10_000
 """Files of one request."""

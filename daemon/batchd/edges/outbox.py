@@ -15,8 +15,8 @@ from enum import Enum, auto
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
-from batchd.decisions import safepath
 from batchd.edges import disk
+from batchd.text import safepath
 
 DOCUMENTS = "documents"
 

@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
-from batchd.decisions import safepath
 from batchd.edges import disk
 from batchd.model import Problem
+from batchd.text import safepath
 
 FOLDER = "rejected"
 MAX_PROBLEMS = 1_000

@@ -8,7 +8,7 @@ from typing import BinaryIO, Self
 
 from anyio import to_thread
 
-from batchd.decisions import wire
+from batchd.claude import batch_body
 from batchd.model import Place
 
 _PIECE = 1 << 20
@@ -71,7 +71,7 @@ class Body:
         self._nonce = nonce
         self._attempt = attempt
         self._places = places
-        self.length = wire.body_length(nonce, attempt, [place.size for place in places])
+        self.length = batch_body.body_length(nonce, attempt, [place.size for place in places])
 
     async def sha256(self) -> str:
         """Read it through and say its digest."""
@@ -87,7 +87,7 @@ class Body:
         return _gathered(self._parts())
 
     def _parts(self) -> Iterator[bytes]:
-        yield wire.BODY_HEAD
+        yield batch_body.BODY_HEAD
         file: BinaryIO | None = None
         opened: str | None = None
         try:
@@ -96,13 +96,13 @@ class Body:
                     if file is not None:
                         file.close()
                     file, opened = (self._folder / place.claim).open("rb"), place.claim
-                yield wire.row_head(self._nonce, self._attempt, row)
+                yield batch_body.row_head(self._nonce, self._attempt, row)
                 yield read_at(file, place.offset, place.size)
-                yield wire.ROW_TAIL
+                yield batch_body.ROW_TAIL
         finally:
             if file is not None:
                 file.close()
-        yield wire.BODY_TAIL
+        yield batch_body.BODY_TAIL
 
 
 def read_at(file: BinaryIO, offset: int, size: int) -> bytes:

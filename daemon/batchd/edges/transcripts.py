@@ -9,8 +9,8 @@ import anyio
 import msgspec
 from anyio import to_thread
 
-from batchd.decisions.streamed import Streamed, assemble
-from batchd.decisions.wire import wire_id
+from batchd.claude.batch_body import wire_id
+from batchd.claude.stream import Streamed, assemble
 from batchd.model import Batch
 
 

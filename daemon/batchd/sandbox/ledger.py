@@ -9,8 +9,8 @@ import msgspec
 
 from batchd.sandbox import results
 from batchd.sandbox.batch import Batch
-from batchd.sandbox.book import Book
 from batchd.sandbox.receipts import TOKENS, Receipt, Receipts, charges
+from batchd.sandbox.store import Book
 
 _REMEMBERED_CALLS = 100_000
 

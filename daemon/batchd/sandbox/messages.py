@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from batchd.sandbox import answer, errors, stream
 from batchd.sandbox.answer import Prompt
 from batchd.sandbox.checks import Terms
-from batchd.sandbox.desk import Sandbox
+from batchd.sandbox.endpoint import Sandbox
 from batchd.sandbox.errors import ApiError
 from batchd.sandbox.examiner import LARGEST_PARAMS
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from batchd.sandbox import answer
 from batchd.sandbox.batch import Batch
-from batchd.sandbox.book import Book, Filed
+from batchd.sandbox.store import Book, Filed
 
 _AT_A_TIME = 50
 _PIECE = 1 << 16

@@ -16,10 +16,10 @@ from starlette.routing import Route
 from batchd.sandbox import batch as batches
 from batchd.sandbox import checks, conversation, errors, messages, models, paging, results
 from batchd.sandbox.answer import name
-from batchd.sandbox.arrival import Arrival, Course
 from batchd.sandbox.batch import Batch
 from batchd.sandbox.contents import EXTRA
-from batchd.sandbox.desk import Desk, Handler, Sandbox, Stamp
+from batchd.sandbox.create_body import Arrival, Course
+from batchd.sandbox.endpoint import Desk, Handler, Sandbox, Stamp
 from batchd.sandbox.errors import ApiError
 from batchd.sandbox.faults import Fault
 

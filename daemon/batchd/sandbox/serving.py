@@ -13,7 +13,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from batchd.sandbox.desk import Sandbox
+from batchd.sandbox.endpoint import Sandbox
 from batchd.sandbox.faults import Faults
 from batchd.sandbox.ledger import Ledger
 from batchd.sandbox.server import application

@@ -59,7 +59,7 @@ MUTATIONS = (
     Mutation(
         "2",
         "a message that broke off before its first word is sent again",
-        "daemon/batchd/express.py",
+        "daemon/batchd/journey/sync_sender.py",
         "if found.trouble is not None:",
         "if True:",
         "tests/faults/test_express.py",
@@ -83,7 +83,7 @@ MUTATIONS = (
     Mutation(
         "4",
         "whose the results are is not asked",
-        "daemon/batchd/collector.py",
+        "daemon/batchd/journey/collector.py",
         "if not read.ours and read.foreign and",
         "if False and",
         "tests/faults/test_doubt.py",
@@ -91,7 +91,7 @@ MUTATIONS = (
     Mutation(
         "4",
         "any ended batch of our count is ours",
-        "daemon/batchd/finder.py",
+        "daemon/batchd/journey/finder.py",
         "if row_of(read(first).custom_id, batch.nonce) is not None:",
         "if True:",
         "tests/faults/test_doubt.py",
@@ -99,15 +99,15 @@ MUTATIONS = (
     Mutation(
         "5",
         "what was delivered is delivered again when a stream is read again",
-        "daemon/batchd/collector.py",
-        "if row in seats and not seats[row].delivered:",
-        "if row in seats:",
+        "daemon/batchd/journey/collector.py",
+        "if row in trips and not trips[row].delivered:",
+        "if row in trips:",
         "tests/faults/test_results.py",
     ),
     Mutation(
         "5",
         "a request that is not in the results is waited for by nobody",
-        "daemon/batchd/collector.py",
+        "daemon/batchd/journey/collector.py",
         "        if missing:\n",
         "        if False:\n",
         "tests/faults/test_results.py",
@@ -179,7 +179,7 @@ MUTATIONS = (
     Mutation(
         "9",
         "a pattern may lead out of its folder",
-        "daemon/batchd/decisions/globs.py",
+        "daemon/batchd/text/globs.py",
         '".." in parts',
         "False",
         "tests/unit/test_globs.py",
@@ -187,7 +187,7 @@ MUTATIONS = (
     Mutation(
         "9",
         "a file of an answer may lead out of its folder",
-        "daemon/batchd/decisions/files.py",
+        "daemon/batchd/decisions/document/answer_files.py",
         '".." in parts',
         "False",
         "tests/unit/test_files.py",
@@ -195,7 +195,7 @@ MUTATIONS = (
     Mutation(
         "10",
         "a full disk ends the work instead of making it wait",
-        "daemon/batchd/patience.py",
+        "daemon/batchd/running/retrying.py",
         "except OSError as trouble:",
         "except ZeroDivisionError as trouble:",
         "tests/faults/test_resources.py",
@@ -203,7 +203,7 @@ MUTATIONS = (
     Mutation(
         "11",
         "the log repeats what the API said",
-        "daemon/batchd/sender.py",
+        "daemon/batchd/journey/sender.py",
         'log.warning("create refused", batch=batch.id,',
         'log.warning("create refused", said=refusal.said, batch=batch.id,',
         "tests/faults/test_secrets.py",
@@ -227,7 +227,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "one empty look is enough to send again",
-        "daemon/batchd/decisions/doubt.py",
+        "daemon/batchd/decisions/batch/reconcile.py",
         "if seen == before == Sight() and waited >= doubt:",
         "if seen == Sight() and waited >= 0:",
         "tests/unit/test_decisions.py",
@@ -235,7 +235,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "what another of ours only believes to be its own does not count",
-        "daemon/batchd/decisions/doubt.py",
+        "daemon/batchd/decisions/batch/reconcile.py",
         "contested=tuple(remote for remote in possible if owners.get(remote.id) is Evidence.COUNT),",
         "contested=(),",
         "tests/unit/test_decisions.py",
@@ -243,7 +243,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "a truncated document is called complete",
-        "daemon/batchd/decisions/verdict.py",
+        "daemon/batchd/claude/verdict.py",
         'COMPLETE = frozenset({"end_turn",',
         'COMPLETE = frozenset({"max_tokens", "end_turn",',
         "tests/unit/test_decisions.py",
@@ -251,7 +251,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "the last request of a full batch is forgotten",
-        "daemon/batchd/decisions/plan.py",
+        "daemon/batchd/decisions/batch/plan.py",
         "yield Plan(tuple(load.requests), request.betas, load.size)",
         "yield Plan(tuple(load.requests[:-1]), request.betas, load.size)",
         "tests/properties/test_plan_properties.py",
@@ -259,7 +259,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "a job may spend its budget twice",
-        "daemon/batchd/decisions/money.py",
+        "daemon/batchd/decisions/money/budget.py",
         "spent + request.worst > budget",
         "spent + request.worst > 2 * budget",
         "tests/unit/test_money.py",
@@ -267,7 +267,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "a seam loses a character",
-        "daemon/batchd/decisions/stitch.py",
+        "daemon/batchd/decisions/document/stitch.py",
         "return Joined(before + between + rest, start, repeat.restarted)",
         "return Joined(before + between + rest[1:], start, repeat.restarted)",
         "tests/properties/test_stitch_properties.py",
@@ -275,7 +275,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "a stream that was cut is taken for a whole answer",
-        "daemon/batchd/decisions/streamed.py",
+        "daemon/batchd/claude/stream.py",
         "if not found.ended:",
         "if False:",
         "tests/unit/test_streamed.py",
@@ -283,7 +283,7 @@ MUTATIONS = (
     Mutation(
         "D",
         "what goes at once is priced as a batch",
-        "daemon/batchd/decisions/pricing.py",
+        "daemon/batchd/claude/price.py",
         "if lane is Lane.SYNC:",
         "if False:",
         "tests/faults/test_express.py",

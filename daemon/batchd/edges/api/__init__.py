@@ -1,7 +1,6 @@
 """The edge to the API: the only room that imports `anthropic`. It makes calls and sorts their errors."""
 
-from batchd.edges.api.answers import Page
 from batchd.edges.api.client import Api
-from batchd.edges.api.turnstile import Turnstile
+from batchd.edges.api.responses import Page
 
-__all__ = ["Api", "Page", "Turnstile"]
+__all__ = ["Api", "Page"]

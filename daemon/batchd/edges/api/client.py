@@ -14,9 +14,9 @@ import anyio
 import httpx2
 import msgspec
 
-from batchd.edges.api.answers import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, remote_of
+from batchd.edges.api.rate_limiter import RateLimiter
+from batchd.edges.api.responses import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, remote_of
 from batchd.edges.api.troubles import create_trouble, date_of, message_trouble, reading, sending
-from batchd.edges.api.turnstile import Turnstile
 from batchd.edges.clock import Clock
 from batchd.errors import Unusable
 from batchd.model import BETA_300K, RemoteBatch, RemoteId
@@ -31,7 +31,7 @@ class Api:
 
     def __init__(self, client: anthropic.AsyncAnthropic, per_minute: int, clock: Clock) -> None:
         self._client = client
-        self._turnstile = Turnstile(per_minute, clock)
+        self._rate_limiter = RateLimiter(per_minute, clock)
 
     @classmethod
     @asynccontextmanager
@@ -91,7 +91,7 @@ class Api:
         if betas:
             headers["anthropic-beta"] = ",".join(betas)
         with sending("create", create_trouble):
-            async with self._turnstile.passage():
+            async with self._rate_limiter.slot():
                 response = await self._client.post(
                     _BATCHES,
                     content=body,
@@ -116,7 +116,7 @@ class Api:
         """
         headers = {"content-type": "application/json"} | ({"anthropic-beta": ",".join(betas)} if betas else {})
         with sending("message", message_trouble):
-            async with self._turnstile.passage():
+            async with self._rate_limiter.slot():
                 stream: object = await self._client.post(
                     "/v1/messages",
                     content=body,
@@ -202,7 +202,7 @@ class Api:
             Refused: It cannot be cancelled, since it has ended.
         """
         with reading():
-            async with self._turnstile.passage():
+            async with self._rate_limiter.slot():
                 response = await self._client.post(f"{_BATCHES}/{remote}/cancel", cast_to=httpx2.Response)
             return remote_of(decoded(response, BatchAnswer), response)
 
@@ -221,7 +221,7 @@ class Api:
         """
         where = self._if_same_origin(url) or f"{_BATCHES}/{remote}/results"
         with reading():
-            async with self._turnstile.passage():
+            async with self._rate_limiter.slot():
                 stream: object = await self._client.get(
                     where,
                     cast_to=httpx2.Response,
@@ -252,7 +252,7 @@ class Api:
         if wanted := [beta for beta in betas if beta != BETA_300K]:
             headers["anthropic-beta"] = ",".join(wanted)
         with reading():
-            async with self._turnstile.passage():
+            async with self._rate_limiter.slot():
                 response = await self._client.post(
                     "/v1/messages/count_tokens",
                     content=body,
@@ -288,7 +288,7 @@ class Api:
 
     async def _get(self, path: str, params: dict[str, object] | None = None) -> httpx2.Response:
         with reading():
-            async with self._turnstile.passage():
+            async with self._rate_limiter.slot():
                 return await self._client.get(
                     path, cast_to=httpx2.Response, options={"params": params or {}, "max_retries": 0}
                 )

@@ -5,19 +5,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchd.edges.store.answers import Answers, NotHeld
 from batchd.edges.store.batches import Batches, CountTaken, Stale
 from batchd.edges.store.database import Database
 from batchd.edges.store.deliveries import Deliveries
-from batchd.edges.store.jobs import AGAIN, Jobs, NewRequest
+from batchd.edges.store.jobs import Jobs, NewRequest
 from batchd.edges.store.overview import JobStanding, Overview, Standing
 from batchd.edges.store.queue import Queue
 from batchd.edges.store.reports import Reports
+from batchd.edges.store.resolutions import Answers, NotHeld
 from batchd.edges.store.spending import GROUPS, Spending, Spent
-from batchd.edges.store.sums import Tally
 
 __all__ = [
-    "AGAIN",
     "DATABASE",
     "GROUPS",
     "CountTaken",
@@ -29,7 +27,6 @@ __all__ = [
     "Stale",
     "Standing",
     "Store",
-    "Tally",
     "look_into_store",
     "open_store",
 ]

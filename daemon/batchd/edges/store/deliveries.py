@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import aiosqlite
 
-from batchd.decisions.money import to_picodollars
-from batchd.delivery import Delivery, Seat
+from batchd.claude.price import to_picodollars
+from batchd.delivery import Delivery, Trip
 from batchd.edges.store.database import Database, betas_of, many, update
 from batchd.model import Batch, BatchId, JobId, Lane, RequestId
 
@@ -20,7 +20,7 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def seats(self, batch: BatchId, rows: Iterable[int], max_attempts: int) -> dict[int, Seat]:
+    async def trips(self, batch: BatchId, rows: Iterable[int], max_attempts: int) -> dict[int, Trip]:
         """Find whose some rows of a batch are.
 
         Args:
@@ -42,7 +42,7 @@ class Deliveries:
             batch,
         )
         return {
-            r["row"]: Seat(
+            r["row"]: Trip(
                 row=r["row"],
                 request=RequestId(r["id"]),
                 job=JobId(r["job"]),
@@ -87,7 +87,7 @@ class Deliveries:
 
         Args:
             batch: Theirs.
-            deliveries: What became of them; a seat that was delivered before changes nothing.
+            deliveries: What became of them; a trip that was delivered before changes nothing.
             lengths: Bytes of each job's `results.jsonl`, all of them durable.
             now: Unix seconds, from which on a request that travels again waits.
         """

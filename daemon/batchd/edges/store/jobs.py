@@ -5,15 +5,14 @@ from dataclasses import dataclass
 
 import aiosqlite
 
+from batchd.claude.verdict import AGAIN
+from batchd.delivery import Tally
 from batchd.edges.store.database import Database, Row, insert, many, update
-from batchd.edges.store.sums import SPENT, Tally, tally_of
-from batchd.model import Job, JobId, Lane, Verdict
+from batchd.edges.store.sums import SPENT, tally_of
+from batchd.model import Job, JobId, Lane
 
 PRIMER = "primer"
 """The cohort of those that go first, and so wait for no company."""
-AGAIN = (Verdict.ERRORED, Verdict.EXPIRED, Verdict.CANCELED)
-"""What `batchd retry` sends again: none of it was charged. What was paid for is never sent again as it is."""
-
 _AGAIN = ", ".join(f"'{verdict}'" for verdict in AGAIN)
 
 

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from batchd.delivery import Tally
 from batchd.edges.store.batches import Batches
 from batchd.edges.store.database import Database, Row
 from batchd.edges.store.jobs import Jobs
-from batchd.edges.store.sums import SPENT, Tally, tally_of
+from batchd.edges.store.sums import SPENT, tally_of
 from batchd.model import Batch, BatchId, Job, JobId
 
 _THESE = "job IN (SELECT value FROM json_each(?))"

@@ -83,17 +83,17 @@ class Queue:
                     nonce=nonce(),
                     planned_at=now,
                 )
-                seats = [(batch, row, request) for row, request in enumerate(plan.requests)]
+                trips = [(batch, row, request) for row, request in enumerate(plan.requests)]
                 await many(
                     db,
                     """INSERT INTO trips (batch, row, request, reserved)
                        SELECT ?, ?, id, worst FROM requests WHERE id = ?""",
-                    seats,
+                    trips,
                 )
                 await many(
                     db,
                     "UPDATE requests SET batch = ? WHERE id = ? AND batch IS NULL AND verdict IS NULL",
-                    ((batch, request) for batch, _, request in seats),
+                    ((batch, request) for batch, _, request in trips),
                 )
 
         await self._database.write(step)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 
-from batchd.decisions.money import from_picodollars
+from batchd.claude.price import from_picodollars
 from batchd.delivery import Filed, ReportRow
 from batchd.edges.store.database import Database, Row
 from batchd.edges.store.sums import SPENT, cost_of, usage_of

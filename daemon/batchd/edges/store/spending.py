@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import aiosqlite
 
-from batchd.decisions.money import Hold, Limit, Purse
+from batchd.decisions.money.budget import Hold, Limit, Purse
 from batchd.edges.store.database import Database, Row, betas_of, update
 from batchd.edges.store.deliveries import LET_GO
 from batchd.edges.store.jobs import Jobs

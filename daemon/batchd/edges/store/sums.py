@@ -1,31 +1,12 @@
 """Sums over the trips of a job or a request: tokens, money, and how its requests stand."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from decimal import Decimal
 
-from batchd.decisions.money import from_picodollars
+from batchd.claude.price import from_picodollars
+from batchd.delivery import Tally
 from batchd.edges.store.database import Row
 from batchd.model import Cost, Usage, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How the requests of a job stand."""
-
-    waiting: int
-    travelling: int
-    verdicts: dict[Verdict, int]
-    usage: Usage
-    cost: Cost
-    saved: Decimal
-    """USD by which the prompt cache made it cheaper, as far as prices are known."""
-
-    @property
-    def settled(self) -> int:
-        """How many have their verdict."""
-        return sum(self.verdicts.values())
-
 
 SPENT = """
     total(input_tokens) AS input_tokens, total(output_tokens) AS output_tokens, total(cache_read) AS cache_read,

@@ -1,0 +1,1 @@
+"""What only Claude's API knows: its parameters, models, result lines, stop reasons, turns and prices. Pure."""

@@ -1,0 +1,235 @@
+"""One line of the API's results: from bytes to what it means, and back to bytes under the user's own custom_id.
+
+Every field may be missing, null or new: what was paid for is never dropped because a later API says more.
+"""
+
+import json
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import msgspec
+
+from batchd.claude.verdict import Result
+from batchd.errors import Garbled
+from batchd.model import Usage
+
+LONGEST = 256 * 1024 * 1024
+"""Bytes of a line, beyond which the server is not believed to be sending one."""
+
+_MOST_TOKENS = 1 << 40
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
+
+
+class _CacheCreation(msgspec.Struct, frozen=True):
+    ephemeral_5m_input_tokens: int | None = None
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class _OutputDetails(msgspec.Struct, frozen=True):
+    thinking_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct, frozen=True):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_creation: _CacheCreation | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
+class _Block(msgspec.Struct, frozen=True):
+    type: str = ""
+    text: str | None = None
+
+
+class _Message(msgspec.Struct, frozen=True):
+    model: str | None = None
+    stop_reason: str | None = None
+    content: list[_Block] = []
+    usage: _Usage | None = None
+
+
+class _Error(msgspec.Struct, frozen=True):
+    """Documented as nested twice, and seen flat."""
+
+    type: str | None = None
+    message: str | None = None
+    error: "_Error | None" = None
+
+
+class _Result(msgspec.Struct, frozen=True):
+    type: str
+    message: _Message | None = None
+    error: _Error | None = None
+
+
+class _Line(msgspec.Struct, frozen=True):
+    custom_id: str
+    result: _Result
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A result line, read."""
+
+    custom_id: str
+    result: Result
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
+def read(raw: bytes) -> Line:
+    """Read a line.
+
+    Args:
+        raw: Without its end.
+
+    Raises:
+        Garbled: It is no result line.
+    """
+    try:
+        line = _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        line = _read_leniently(raw)
+    message, error = line.result.message or _Message(), line.result.error or _Error()
+    error = error.error or error
+    return Line(
+        line.custom_id,
+        Result(
+            type=line.result.type,
+            stop_reason=message.stop_reason,
+            error_type=error.type,
+            error_message=error.message,
+            model=message.model,
+            usage=_usage(message.usage or _Usage()),
+            thinking_tokens=_thought(message.usage),
+            text="".join(block.text or "" for block in message.content if block.type == "text"),
+        ),
+    )
+
+
+def under(raw: bytes, wire_id: str, custom_id: str) -> bytes:
+    """Put the user's custom_id in the place of the wire's; every other byte stays as it was.
+
+    Args:
+        raw: A line, without its end.
+        wire_id: As it stands there.
+        custom_id: The user's.
+
+    Raises:
+        Garbled: It does not stand there.
+    """
+    here = msgspec.json.encode(custom_id)
+    there = b'"%b"' % wire_id.encode()
+    # The nonce in it is known to nobody but the API's own field, so the first one is that field.
+    if there in raw:
+        return raw.replace(there, here, 1)
+    for written in _STRING.finditer(raw):  # with escapes
+        if _unescaped(written[0]) == wire_id:
+            return raw[: written.start()] + here + raw[written.end() :]
+    raise Garbled("a line of the results does not say whose it is")
+
+
+async def lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    r"""Cut a stream into lines at `\n` alone: U+2028 and its like may stand raw inside of one.
+
+    Args:
+        pieces: Of any size; each byte is copied twice at the most, however long a line is.
+
+    Yields:
+        Each line that is not blank, without `\n` or `\r\n`; the last one also where the stream ends without.
+
+    Raises:
+        Garbled: A line longer than anything the API could mean.
+    """
+    open_pieces: list[bytes] = []
+    length = 0
+    async for piece in pieces:
+        *closed, rest = piece.split(b"\n")
+        for end in closed:
+            line = b"".join((*open_pieces, end)).rstrip(b"\r")
+            open_pieces.clear()
+            length = 0
+            if line:
+                yield line
+        if rest:
+            open_pieces.append(rest)
+            length += len(rest)
+            if length > LONGEST:
+                raise Garbled("a result line has no end")
+    if line := b"".join(open_pieces).rstrip(b"\r"):
+        yield line
+
+
+def _unescaped(written: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(written, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _thought(usage: _Usage | None) -> int | None:
+    return usage.output_tokens_details.thinking_tokens if usage and usage.output_tokens_details else None
+
+
+def _usage(usage: _Usage) -> Usage:
+    by_ttl = usage.cache_creation or _CacheCreation()
+    one_hour = _tokens(by_ttl.ephemeral_1h_input_tokens)
+    # Five minutes is the API's default: what it does not place belongs there.
+    placed = _tokens(by_ttl.ephemeral_5m_input_tokens)
+    five_minutes = max(_tokens(usage.cache_creation_input_tokens) - one_hour, placed)
+    return Usage(
+        input_tokens=_tokens(usage.input_tokens),
+        output_tokens=_tokens(usage.output_tokens),
+        cache_read_input_tokens=_tokens(usage.cache_read_input_tokens),
+        cache_write_5m_tokens=five_minutes,
+        cache_write_1h_tokens=one_hour,
+    )
+
+
+def _tokens(count: int | None) -> int:
+    """A count that nobody can have is none: no column would take it."""
+    return count if count is not None and 0 < count < _MOST_TOKENS else 0
+
+
+def _read_leniently(raw: bytes) -> _Line:
+    """Read a line that is JSON, but not quite as we know it; only what has an unexpected type is passed over."""
+    try:
+        found = json.loads(raw.decode("utf-8", "replace"))
+        message, error = _dict(found["result"].get("message")), _dict(found["result"].get("error"))
+        return _Line(
+            custom_id=_text(found["custom_id"]) or "",
+            result=_Result(
+                type=_text(found["result"]["type"]) or "",
+                message=_Message(
+                    model=_text(message.get("model")),
+                    stop_reason=_text(message.get("stop_reason")),
+                    content=[
+                        _Block(_text(_dict(block).get("type")) or "", _text(_dict(block).get("text")))
+                        for block in message.get("content") or ()
+                    ],
+                    usage=msgspec.convert(_counted(_dict(message.get("usage"))), _Usage),
+                ),
+                error=_Error(
+                    type=_text(_dict(error.get("error", error)).get("type")),
+                    message=_text(_dict(error.get("error", error)).get("message")),
+                ),
+            ),
+        )
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        raise Garbled(f"a line of the results cannot be read ({type(error).__name__})") from error
+
+
+def _counted(usage: dict[str, Any]) -> dict[str, int]:
+    return {kind: count for kind, count in usage.items() if type(count) is int}
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    """A string that can be written as UTF-8; a lone surrogate becomes a question mark."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else None

@@ -1,0 +1,82 @@
+"""What a result means: one line of the API becomes one outcome, and what follows from it.
+
+Truncation, refusal and pauses arrive as `succeeded` and are charged: `stop_reason` decides (docs: stop reasons).
+"""
+
+from dataclasses import dataclass, field
+
+from batchd.model import Usage, Verdict
+
+COMPLETE = frozenset({"end_turn", "stop_sequence", "tool_use"})
+TRUNCATED = frozenset({"max_tokens", "model_context_window_exceeded"})
+REPEATABLE = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
+"""Errors of a single request that the same request may not meet again (docs: errors)."""
+
+
+AGAIN = (Verdict.ERRORED, Verdict.EXPIRED, Verdict.CANCELED)
+"""What `batchd retry` sends again: none of it was charged. What was paid for is never sent again as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line of a result file, as far as it decides anything."""
+
+    type: str
+    """`succeeded`, `errored`, `canceled`, `expired`, or one that a later API has thought of."""
+    stop_reason: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    model: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    text: str = ""
+    thinking_tokens: int | None = None
+    """Among those of output; None where the API does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of the request: a verdict, or None when it shall travel again."""
+
+    verdict: Verdict | None
+    reason: str = ""
+    """Why it is not complete, in a few words; empty when it is."""
+
+
+def judge(result: Result, *, attempts_left: int, cancelled: bool) -> Outcome:
+    """Decide what becomes of a request whose result is here.
+
+    Args:
+        result: Its result.
+        attempts_left: How many more times it may be sent.
+        cancelled: Whether its job was cancelled: then nothing is sent again.
+    """
+    again = attempts_left > 0 and not cancelled
+    match result.type:
+        case "succeeded":
+            return _judge_stop(result.stop_reason)
+        case "errored":
+            reason = ": ".join(filter(None, (result.error_type or "error without a type", result.error_message)))
+            return Outcome(None if again and result.error_type in REPEATABLE else Verdict.ERRORED, reason)
+        case "expired":
+            return Outcome(None if again else Verdict.EXPIRED, "not processed within 24 hours")
+        case "canceled":
+            return Outcome(None if again else Verdict.CANCELED, "cancelled before it was processed")
+        case unknown:
+            return Outcome(Verdict.ERRORED, f"a result of the unknown type {unknown[:40]!r}")
+
+
+def _judge_stop(stop_reason: str | None) -> Outcome:
+    if stop_reason in COMPLETE:
+        return Outcome(Verdict.COMPLETE)
+    if stop_reason in TRUNCATED:
+        return Outcome(Verdict.TRUNCATED, f"cut short: stop_reason {stop_reason}")
+    if stop_reason == "refusal":
+        return Outcome(Verdict.REFUSED, "the model declined: stop_reason refusal")
+    if stop_reason is None:
+        return Outcome(Verdict.TRUNCATED, "it broke off before its end, for no reason of the model's")
+    # A reason nobody here knows does not show that the document is whole, so it is not called so.
+    return Outcome(Verdict.PAUSED, f"the turn was not ended: stop_reason {stop_reason}")
+
+
+LOST = Outcome(Verdict.ERRORED, "the API's results hold no line for it")
+"""The batch has ended, its results were read whole, and this request is not among them."""

@@ -1,0 +1,148 @@
+"""`batchd cancel`, `retry` and `release`: what a person wants of a job is written down, and the daemon acts on it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeAlias
+
+import anyio
+import typer
+
+from batchd.cli.console import cell, out, printable
+from batchd.cli.exit_codes import DONE, Failure
+from batchd.cli.options import Chosen, takes_settings
+from batchd.cli.status import job_named
+from batchd.edges.clock import Clock
+from batchd.edges.lock import daemon_runs
+from batchd.edges.store import DATABASE, Store, open_store
+from batchd.errors import Unusable
+from batchd.model import Job
+from batchd.running.held_file import answers
+from batchd.settings import Settings
+
+JobName: TypeAlias = Annotated[str, typer.Argument(metavar="JOB", help="Its name, as `batchd status` shows it.")]
+
+
+@takes_settings
+def cancel(chosen: Chosen, *, job: JobName) -> int:
+    """Cancel a job: nothing more is sent, and its batches are stopped.
+
+    What the API has finished by then is charged, and delivered. Batches that
+    other jobs travel in too go on to their end. The job finishes as usual,
+    with `job.json` in its folder.
+
+    [bold]Example[/bold]
+      batchd cancel nightly/orders
+
+    [bold]Exit codes[/bold] 0 done; 1 it has finished already; 2 there is no
+    such job.
+    """
+    return _wish(chosen.settings(), job, _cancel)
+
+
+@takes_settings
+def retry(chosen: Chosen, *, job: JobName) -> int:
+    """Send the failed requests of a finished job again.
+
+    Those are the errored, the expired and the canceled ones. None of these
+    was charged. Answers that were paid for and are incomplete are not sent
+    again as they are: change what is in `failures.jsonl`, and drop it into
+    the inbox. Until the job has finished again its `job.json` is gone.
+
+    [bold]Example[/bold]
+      batchd retry nightly/orders
+
+    [bold]Exit codes[/bold] 0 done; 1 it has not finished, or has nothing to
+    send again; 2 there is no such job.
+    """
+    return _wish(chosen.settings(), job, _retry)
+
+
+@takes_settings
+def release(chosen: Chosen, *, job: JobName) -> int:
+    """Let a held job go on: past its budget, or to ask after its batches again.
+
+    A batch of which nobody knows whether the API has it needs more of an
+    answer: see `batchd resolve --help`.
+
+    [bold]Example[/bold]
+      batchd release nightly/orders
+
+    [bold]Exit codes[/bold] 0 done; 1 it is not held, or needs `batchd
+    resolve`; 2 there is no such job.
+    """
+    return _wish(chosen.settings(), job, _release)
+
+
+def write_down(settings: Settings, write: Callable[[Store], Awaitable[str]]) -> int:
+    """Write to the database, whether or not a daemon runs, and say what was written and when it will be done.
+
+    Args:
+        settings: All of them.
+        write: Does it, and says it.
+
+    Raises:
+        Unusable: There is no database yet.
+    """
+    database = settings.state / DATABASE
+    if not database.exists():
+        raise Unusable(f"no daemon has run on {settings.state} yet: see --state")
+
+    async def open_and_write() -> str:
+        async with open_store(database) as store:
+            return await write(store)
+
+    out().print(cell(anyio.run(open_and_write)))
+    running = daemon_runs(settings.state)
+    out().print(
+        "The daemon takes it up within a second." if running else "It is taken up when `batchd run` is started."
+    )
+    return DONE
+
+
+def _wish(settings: Settings, name: str, write: Callable[[Store, Job], Awaitable[str]]) -> int:
+    async def find_and_write(store: Store) -> str:
+        return await write(store, await job_named(store, name))
+
+    return write_down(settings, find_and_write)
+
+
+async def _cancel(store: Store, job: Job) -> str:
+    if job.delivered and not job.retry_wanted:
+        raise Failure(f"job {printable(job.name)} has finished: there is nothing to cancel")
+    if job.cancel_wanted:
+        return f"Job {job.name} is being cancelled already."
+    tally = await store.jobs.tally(job.id)
+    await store.jobs.want(job.id, "cancel")
+    return (
+        f"Job {job.name} is cancelled: {tally.settled:,} of {job.total:,} requests have ended, "
+        f"{tally.waiting:,} will not be sent, {tally.travelling:,} are on their way and stopped if the API still can."
+    )
+
+
+async def _retry(store: Store, job: Job) -> str:
+    if not job.delivered:
+        raise Failure(f"job {printable(job.name)} has not finished yet: see `batchd status`")
+    again = await store.jobs.failed_ids(job.id)
+    if not again:
+        raise Failure(
+            f"job {printable(job.name)} has nothing to send again: no request errored, expired or was canceled"
+        )
+    await store.jobs.want(job.id, "retry")
+    return f"{len(again):,} of {job.total:,} requests of job {job.name} are sent again."
+
+
+async def _release(store: Store, job: Job) -> str:
+    held = [await store.batches.get(batch) for batch in await store.answers.held(job.id)]
+    if job.hold is not None:
+        await store.spending.release(job.id)
+        undecided = [line for batch in held for line in answers(batch)]
+        return "\n".join([f"Job {job.name} goes on, whatever it costs.", *undecided])
+    if not held:
+        raise Failure(f"job {printable(job.name)} is not held: see `batchd status`")
+    released = [batch for batch in held if batch.remote_id is not None]
+    for batch in released:
+        await store.answers.release(batch.id, now=Clock().now())
+    undecided = [line for batch in held if batch.remote_id is None for line in answers(batch)]
+    if not released:
+        raise Failure("\n".join(["only you can find out whether the API has it; then choose:", *undecided]))
+    named = ", ".join(str(batch.remote_id) for batch in released)
+    return "\n".join([f"Job {job.name} goes on: the API is asked again after {named}.", *undecided])

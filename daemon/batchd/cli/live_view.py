@@ -1,0 +1,93 @@
+"""What a person sees while the daemon works in the same process: a live table, or a line whenever something moves."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from anyio import CancelScope
+from rich.console import Console, Group
+from rich.live import Live
+
+from batchd.cli.console import cell, usd
+from batchd.cli.status_view import read_standing, state, tables
+from batchd.edges.clock import Clock
+from batchd.edges.store import Standing
+from batchd.errors import BatchdError
+from batchd.model import Verdict
+
+LOOK = 0.25
+"""Seconds between looks at the database."""
+
+
+@asynccontextmanager
+async def shown(database: Path, console: Console) -> AsyncIterator[None]:
+    """Show how the jobs of a database get on, for as long as the block lasts, and at its end once more.
+
+    Args:
+        database: The file; it may come into being later.
+        console: Where; on a terminal the table stays in place, elsewhere lines follow each other.
+    """
+    view = _LiveTable(console) if console.is_terminal else _Lines(console)
+    clock = Clock()
+
+    async def look() -> None:
+        try:
+            standing = await read_standing(database, finished=20)
+        except BatchdError:
+            return  # it is just being made, or busy: the next look will do
+        view.show(standing, clock.now())
+
+    async def keep_looking() -> None:
+        while True:
+            await look()
+            await clock.sleep(LOOK)
+
+    view.begin()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(keep_looking)
+            yield
+            tasks.cancel_scope.cancel()
+        with CancelScope(shield=True):
+            await look()
+    finally:
+        view.end()
+
+
+class _LiveTable:
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, refresh_per_second=8)
+
+    def begin(self) -> None:
+        self._live.start()
+
+    def show(self, standing: Standing, now: float) -> None:
+        self._live.update(tables(standing, now) if standing.jobs else Group(cell("waiting for files", "dim")))
+
+    def end(self) -> None:
+        self._live.stop()
+
+
+class _Lines:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Nothing to open."""
+
+    def show(self, standing: Standing, now: float) -> None:
+        del now
+        batches = {batch.id: batch for batch in standing.batches}
+        for each in standing.jobs:
+            complete = each.tally.verdicts.get(Verdict.COMPLETE, 0)
+            line = (
+                f"{state(each, batches)}, {complete:,} of {each.job.total:,} complete, {usd(each.tally.cost.charged)}"
+            )
+            if self._told.get(each.job.name) != line:
+                self._told[each.job.name] = line
+                self._console.print(cell(f"{each.job.name}: {line}"))
+
+    def end(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,139 @@
+"""What a user expects of a document: the setting `expect`, read strictly before anything is spent."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from types import MappingProxyType
+from typing import Final
+
+from batchd.claude.params_check import Check, text, whole_number, yes_or_no
+from batchd.decisions.document import json_form
+from batchd.text.sections import MARKER, TITLE
+from batchd.text.strictjson import Flaw, Json, member
+from batchd.text.titles import plain
+
+_MOST_SECTIONS: Final = 2_000
+_LONGEST_TITLE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a whole document has; all that is None or false is not asked for."""
+
+    words: int | None = None
+    """At least: stretches between blanks."""
+    tokens: int | None = None
+    """At least, of `usage.output_tokens` without the thinking."""
+    titles: tuple[str, ...] = ()
+    """Of the sections it has, in order."""
+    count: int | None = None
+    """How many sections it has at least, where no titles are given."""
+    marker: str = MARKER
+    """How a section begins; a Markdown heading serves as well."""
+    ends_with: str | None = None
+    """Its last words; blanks behind them do not count."""
+    json: bool = False
+    """Whether it is JSON, alone or in one code fence."""
+    form: Mapping[str, Json] | None = None
+    """Of the JSON: what `jsonform` can check."""
+    closed: bool = False
+    """Whether no code fence, and no bracket outside of code, may be left open."""
+
+
+def check(value: Json, path: str) -> Iterator[Flaw]:
+    """Check the setting `expect`.
+
+    Args:
+        value: As the user wrote it.
+        path: Where it stands.
+    """
+    if not isinstance(value, dict) or not value:
+        yield Flaw(path, 'must be an object such as {"words": 2000, "sections": ["Scope", "Terms"]}')
+        return
+    for key, each in value.items():
+        place = member(path, key)
+        if key in _CHECKS:
+            yield from _CHECKS[key](each, place)
+        else:
+            yield Flaw(place, f"nothing that can be expected; known are {', '.join(_CHECKS)}")
+    if "marker" in value and "sections" not in value:
+        yield Flaw(member(path, "marker"), "says how sections are marked; say in sections which are expected")
+
+
+def expectation_of(setting: Json, path: str = "expect") -> Expectation | tuple[Flaw, ...]:
+    """Read the setting `expect`.
+
+    Args:
+        setting: As the user wrote it.
+        path: Where it stands.
+
+    Returns:
+        The expectation, or everything that is wrong with the setting.
+    """
+    flaws = tuple(check(setting, path))
+    if flaws:
+        return flaws
+    sections, json = setting.get("sections"), setting.get("json", False)
+    return Expectation(
+        words=setting.get("words"),
+        tokens=setting.get("tokens"),
+        titles=tuple(sections) if isinstance(sections, list) else (),
+        count=sections if isinstance(sections, int) else None,
+        marker=setting.get("marker", MARKER),
+        ends_with=setting.get("ends_with"),
+        json=json is not False,
+        form=MappingProxyType(json) if isinstance(json, dict) else None,
+        closed=setting.get("closed", False),
+    )
+
+
+def _sections_asked(value: Json, path: str) -> Iterator[Flaw]:
+    if isinstance(value, list) and value:
+        if len(value) > _MOST_SECTIONS:
+            yield Flaw(path, f"{len(value):,} titles; at most {_MOST_SECTIONS:,} are taken")
+        for index, title in enumerate(islice(value, _MOST_SECTIONS)):
+            yield from _title(title, f"{path}[{index}]")
+    elif isinstance(value, list):
+        yield Flaw(path, "must have at least one title")
+    elif type(value) is int:
+        yield from whole_number(value, path)
+    else:
+        yield Flaw(path, "must be a list of titles, or how many sections there are at least")
+
+
+def _title(value: Json, path: str) -> Iterator[Flaw]:
+    if not isinstance(value, str) or not plain(value):
+        yield Flaw(path, "must be a title, a text that is not empty")
+    elif "\n" in value or len(value) > _LONGEST_TITLE:
+        yield Flaw(path, f"must be one line of at most {_LONGEST_TITLE} characters")
+
+
+def _marker(value: Json, path: str) -> Iterator[Flaw]:
+    if (
+        not isinstance(value, str)
+        or "\n" in value
+        or len(value) > _LONGEST_TITLE
+        or value.count(TITLE) != 1
+        or not value.split(TITLE)[0].strip()
+    ):
+        yield Flaw(path, f'must be one line with {TITLE} in it and something before that, such as "{MARKER}"')
+
+
+def _json_asked(value: Json, path: str) -> Iterator[Flaw]:
+    if isinstance(value, dict):
+        yield from json_form.flaws_of(value, path)
+    elif not isinstance(value, bool):
+        yield Flaw(path, "must be true or false, or the form that is expected")
+
+
+_CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
+    {
+        "words": whole_number,
+        "tokens": whole_number,
+        "sections": _sections_asked,
+        "marker": _marker,
+        "ends_with": text,
+        "json": _json_asked,
+        "closed": yes_or_no,
+    }
+)

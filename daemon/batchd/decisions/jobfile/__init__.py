@@ -1,0 +1,1 @@
+"""What may be dropped: from the bytes of a job file to checked requests."""

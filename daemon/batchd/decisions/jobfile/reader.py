@@ -1,0 +1,221 @@
+"""What a job file says: from its bytes to checked requests, every error with its line and field (CONTRACT.md).
+
+Pure and streaming: of a file of any size no more is kept than a chunk, one request, and the digests of the ids.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Final, TypeAlias
+
+from batchd.decisions.jobfile.attachment import ATTACH, Attached, attach, wrapped
+from batchd.decisions.jobfile.front_matter import read_prose
+from batchd.decisions.jobfile.naming import LONGEST_ID
+from batchd.decisions.jobfile.request import Requests, Rules, Said
+from batchd.model import Problem
+from batchd.text.jsonscan import Broken, Part, mentions, split_document, split_lines
+from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, member
+
+__all__ = ["SUFFIXES", "Rules", "Said", "Source", "read"]
+
+Source: TypeAlias = Callable[[], Iterable[bytes]]
+"""Opens the file at its first byte each time it is called; pieces of 64 KB to 1 MB serve best."""
+
+SUFFIXES: Final = (".jsonl", ".ndjson", ".json", ".md", ".txt")
+"""The kinds of file that are taken."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+_BLANK: Final = " \t\r"
+_LINES_A_REQUEST: Final = 10
+"""Blank ones included: of nothing but line ends, a file of 4 GB would keep its reader for an hour."""
+_ONLY_JOB: Final = 'only a plain "job" may stand beside requests'
+_NOT_UTF8: Final = "not UTF-8; save the file as UTF-8"
+
+
+def read(source: Source, suffix: str, stem: str, rules: Rules) -> Iterator[Said]:
+    """Read a job file; this never raises anything of its own, whatever the bytes.
+
+    It goes on after an error as long as anything can be understood, so that all are told, however many they are.
+    Cautions come once a file. Whether there was a Problem is known at the end only: until then keep what came.
+
+    Args:
+        source: The file; opened twice or three times where a JSON document has its `job` after its `requests`.
+        suffix: Of the file's name, with its dot; letter case does not matter.
+        stem: The name without it: the custom_id of a request that has none of its own to have.
+        rules: Defaults, limits and the catalogue of models.
+
+    Yields:
+        Entries, Problems and Cautions, in the order of the file.
+    """
+    kind = suffix.lower()
+    requests = Requests(rules)
+    limit = rules.max_request_bytes
+    if kind in {".jsonl", ".ndjson"}:
+        said = _read_lines(source, requests, limit, rules.max_requests * _LINES_A_REQUEST)
+    elif kind == ".json":
+        said = _read_document(source, requests, _usable(stem), limit)
+    elif kind in SUFFIXES:
+        said = _read_prose(source, requests, _usable(stem), rules)
+    else:
+        yield Problem(0, "", f"files of this kind are not taken; {', '.join(SUFFIXES)} are")
+        return
+    empty = True
+    try:
+        for each in said:
+            empty = False
+            yield each
+    except Broken as broken:
+        yield Problem(broken.line, "", broken.message)
+    else:
+        if empty:
+            yield Problem(0, "", "there is no request in this file")
+
+
+def _usable(stem: str) -> str:
+    """Make a custom_id of a file's name, which may hold bytes that are no characters."""
+    return stem.encode("utf-8", "replace").decode()[:LONGEST_ID] or "request"
+
+
+def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> Iterator[Said]:
+    first = True
+    for number, line in enumerate(split_lines(source(), limit), start=1):
+        if number > most:
+            raise Broken(number, f"more than {most:,} lines in one file; split it up")
+        bare = line.removeprefix(_BOM) if line and number == 1 else line
+        if bare is not None and not bare.strip():
+            continue
+        first, was_first = False, first
+        try:
+            value = _parse_line(bare, limit)
+        except Flawed as flawed:
+            requests.count(number)
+            yield from (Problem(number, *flaw) for flaw in flawed.flaws)
+            continue
+        if was_first and isinstance(value, dict) and "job" in value and "custom_id" not in value:
+            yield from _job_line(number, value, requests)
+        else:
+            yield from requests.offer(number, value)
+
+
+def _parse_line(line: bytes | None, limit: int) -> Json:
+    """Decode a line; whatever is wrong with it, it is a flaw of this line and no other."""
+    if line is None:
+        raise Flawed([Flaw("", f"a line of more than {limit:,} bytes; one request must be shorter")])
+    try:
+        text = line.decode().strip(_BLANK)
+        if crowded(text):
+            raise Flawed([Flaw("", "this request has too many parts; split it up")])
+        value, end = decode(text)
+    except UnicodeDecodeError:
+        raise Flawed([Flaw("", _NOT_UTF8)]) from None
+    except Malformed as error:
+        said = f"not JSON: {error.message} (character {error.position + 1:,})"
+        raise Flawed([Flaw("", said)]) from None
+    if end < len(text):
+        raise Flawed([Flaw("", f"something follows after the object (character {end + 1:,})")])
+    return value
+
+
+def _job_line(number: int, value: dict[str, Json], requests: Requests) -> Iterator[Said]:
+    yield from requests.settle(number, value["job"])
+    if len(value) > 1:
+        yield Problem(number, "", "job must stand alone on its line")
+
+
+def _read_document(source: Source, requests: Requests, stem: str, limit: int) -> Iterator[Said]:
+    """Read a create body, one request, or bare params; which of them it is, its keys tell."""
+    job = _find_job(source, limit)
+    if job:
+        yield from requests.settle(job.line, job.value)
+    rest: dict[str, Part] = {}
+    listed, readable = False, True
+    for part in split_document(source(), "requests", limit):
+        if isinstance(part.value, Flawed):
+            requests.count(part.line)
+            readable = False
+            yield from _problems(part, part.value)
+        elif part.number is None:
+            rest[part.key] = part
+        elif part.number >= 0:
+            yield from requests.offer(part.line, part.value)
+        else:
+            listed = True
+    if listed:
+        yield from (
+            Problem(part.line, member("", key), _ONLY_JOB) for key, part in rest.items() if key != "job" or job is None
+        )
+    elif readable:
+        yield from _offer_alone(rest, requests, stem)
+
+
+def _find_job(source: Source, limit: int) -> Part | None:
+    """Look for the job's settings, which may stand behind all the requests to which they apply."""
+    with suppress(Broken):  # the reading itself will come to that place, and tell
+        for part in split_document(source(), "requests", limit):
+            if part.key == "job" and not isinstance(part.value, Flawed):
+                return part
+            # Most files have none, and one quick look saves them from being decoded twice.
+            if part.number == -1 and not mentions(source(), b'"job"'):
+                return None
+    return None
+
+
+def _problems(part: Part, flawed: Flawed) -> Iterator[Problem]:
+    place = member("", part.key) if part.number is None else f"{part.key}[{part.number}]"
+    for flaw in flawed.flaws:
+        yield Problem(part.line, f"{place}.{flaw.field}" if flaw.field else place, flaw.message)
+
+
+def _offer_alone(parts: dict[str, Part], requests: Requests, stem: str) -> Iterator[Said]:
+    """Take a document that is one request, or the params of one."""
+    line = min((part.line for part in parts.values()), default=1)
+    found = {key: part.value for key, part in parts.items()}
+    if "requests" in found:
+        yield Problem(parts["requests"].line, "requests", "must be a list of requests")
+    elif found.keys() & {"custom_id", "params"}:
+        yield from requests.offer(line, {"custom_id": stem, **found})
+    else:
+        yield from requests.offer(line, {"custom_id": stem, "params": found}, params_path="")
+
+
+def _read_prose(source: Source, requests: Requests, stem: str, rules: Rules) -> Iterator[Said]:
+    limit = rules.max_request_bytes
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in source():
+        size += len(chunk)
+        if size > limit:
+            yield Problem(0, "", f"a text of more than {limit:,} bytes; one request must be shorter")
+            return
+        pieces.append(chunk)
+    try:
+        text = b"".join(pieces).removeprefix(_BOM).decode()
+        prose = read_prose(text)
+    except UnicodeDecodeError as error:
+        yield Problem(1 + error.object.count(b"\n", 0, error.start), "", _NOT_UTF8)
+        return
+    except Flawed as flawed:
+        yield from (Problem(1, *flaw) for flaw in flawed.flaws)
+        return
+    if not prose.prompt.strip():
+        yield Problem(
+            prose.line, "", "there is no text, so nothing to ask; write the prompt, below the settings if any"
+        )
+        return
+    settings = dict(prose.settings)
+    files: tuple[Attached, ...] = ()
+    if ATTACH in settings:
+        files, flaws = attach(settings.pop(ATTACH), rules.gather, limit)
+        yield from (Problem(1, *flaw) for flaw in flaws)
+    params = settings.get("params", {})
+    if isinstance(params, dict):
+        if "messages" in params:
+            yield Problem(1, "params.messages", "the text below the settings is the message; leave this out")
+        params = {**params, "messages": [{"role": "user", "content": _content(files, prose.prompt)}]}
+    yield from requests.offer(1, {"custom_id": stem, **settings, "params": params})
+
+
+def _content(files: tuple[Attached, ...], prompt: str) -> Json:
+    """The prompt behind its files, which are a block of their own: prompts with the same files begin alike."""
+    if not files:
+        return prompt
+    return [{"type": "text", "text": wrapped(files)}, {"type": "text", "text": prompt}]

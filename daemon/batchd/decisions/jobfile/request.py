@@ -1,0 +1,231 @@
+"""From one request as the user wrote it to one that can be sent: settings laid over each other, checked, serialized."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from batchd.claude.catalogue import Catalogue
+from batchd.claude.model_check import fit, too_many_breakpoints
+from batchd.decisions.jobfile import lanes
+from batchd.decisions.jobfile.attachment import Gather
+from batchd.decisions.jobfile.naming import LONGEST_ID, Names
+from batchd.decisions.jobfile.settings_check import BESIDE, NOTHING, Settings, read_settings
+from batchd.model import Caution, Entry, Lane, Problem, Terms
+from batchd.text.jsonscan import Broken
+from batchd.text.strictjson import Flaw, Flawed, Json, encode, member
+
+Said: TypeAlias = Entry | Problem | Caution | Terms
+"""What a job file turns out to hold, piece by piece; one Problem, and the file is refused whole."""
+
+_MOST_CAUTIONS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings of the program say about every request."""
+
+    model: str = "claude-sonnet-4-6"
+    """For a request that names none."""
+    max_tokens: int = 64_000
+    """For a request that does not say."""
+    betas: tuple[str, ...] = ()
+    """Added to every request."""
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    long_tokens: int = 64_000
+    """`max_tokens` above this makes a request long: unless it says otherwise, it is continued when it is cut."""
+    max_request_bytes: int = 32_000_000
+    """Bytes of one request, as it stands in the file and as it goes out; the API's own limit for a message."""
+    max_requests: int = 1_000_000
+    """Requests of one file."""
+    now: float = 0.0
+    """Unix seconds, against which deadlines are held."""
+    gather: Gather | None = None
+    """Reads the files that go along with a prompt; None where the settings allow no folder."""
+
+
+_ROUNDS_OF_LONG: Final = 3
+_NEEDED: Final = frozenset({"model", "max_tokens", "messages"})
+
+
+class Requests:
+    """The requests of one job file, one after the other, with the job's settings merged into each.
+
+    What a request says counts for more than what its job says, and that for more than the rules; at each place
+    `params` counts for more than the settings beside it.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        """Begin a job file.
+
+        Args:
+            rules: What holds for every request.
+        """
+        self._rules = rules
+        self._defaults = {"model": rules.model, "max_tokens": rules.max_tokens}
+        self._job = NOTHING
+        self._beneath: dict[str, Json] = self._defaults
+        """What a request gets that says nothing."""
+        self._asked = tuple(sorted(set(rules.betas)))
+        self._names = Names()
+        self._count = 0
+        self._warned: set[Flaw] = set()
+
+    def settle(self, line: int, found: Json) -> Iterator[Problem | Terms]:
+        """Take the job's settings; they hold for every request that is offered afterwards.
+
+        Args:
+            line: Where they stand.
+            found: The value of `job`.
+        """
+        if isinstance(found, dict):
+            self._job = read_settings(found, "job")
+            self._asked = tuple(sorted({*self._rules.betas, *self._job.betas}))
+            self._beneath = {**self._defaults, **self._job.shortcuts, **self._job.params}
+            for flaw in self._job.flaws:
+                yield Problem(line, *flaw)
+            if self._job.budget is not None:
+                yield Terms(self._job.budget)
+        else:
+            yield Problem(line, "job", "must be an object with settings")
+
+    def count(self, line: int) -> None:
+        """Count a request, also one that cannot be read: a file of errors alone must come to its end too.
+
+        Args:
+            line: Where it begins.
+
+        Raises:
+            Broken: It is one more than a file may hold.
+        """
+        self._count += 1
+        if self._count > self._rules.max_requests:
+            raise Broken(line, f"more than {self._rules.max_requests:,} requests in one file; split it up")
+
+    def offer(self, line: int, found: Json, params_path: str = "params") -> Iterator[Said]:
+        """Take one request.
+
+        Args:
+            line: Where it begins.
+            found: The object that the user wrote: `custom_id`, `params`, and settings.
+            params_path: What the user calls the place of `params`; empty where they stand alone.
+
+        Yields:
+            An Entry, or everything that is wrong with it; and cautions, each once a file.
+
+        Raises:
+            Broken: It is one more than a file may hold.
+        """
+        self.count(line)
+        if not isinstance(found, dict):
+            yield Problem(line, "", 'must be an object such as {"custom_id": "…", "params": {…}}')
+            return
+        own = read_settings(found, "", params_path, BESIDE)
+        name, flaws = self._claim(found)
+        flaws += own.flaws
+        if not own.flaws and "messages" not in own.params and "messages" not in self._job.params:
+            flaws.append(Flaw(member(params_path, "messages"), "missing; a request needs at least one message"))
+        yield from (Problem(line, *flaw) for flaw in flaws)
+        params = {**own.params}
+        for key, value in (*own.shortcuts.items(), *self._beneath.items()):
+            params.setdefault(key, value)
+        # What is flawed has been told; the rest is still held against the model, so that all is told at once.
+        for key in own.unsound | self._job.unsound:
+            params.pop(key, None)
+        if params.keys() >= _NEEDED:
+            said = self._finish(line, found.get("custom_id", ""), name, own, params)
+            sound = not flaws and not self._job.flaws
+            yield from (each for each in said if sound or not isinstance(each, Entry))
+
+    def _claim(self, found: dict[str, Json]) -> tuple[str, list[Flaw]]:
+        custom_id = found.get("custom_id")
+        if not isinstance(custom_id, str) or not custom_id:
+            said = "missing; every request needs one" if custom_id is None else "must be a text that is not empty"
+            return "", [Flaw("custom_id", said)]
+        if len(custom_id) > LONGEST_ID:
+            return "", [Flaw("custom_id", f"{len(custom_id):,} characters; at most {LONGEST_ID} are taken")]
+        try:
+            name = self._names.claim(custom_id)
+        except UnicodeEncodeError:
+            return "", [Flaw("custom_id", "half of a surrogate pair, which is no character; write it whole")]
+        if name is None:
+            return "", [Flaw("custom_id", "another request of this file has the same; give each its own")]
+        return name, []
+
+    def _finish(self, line: int, custom_id: str, name: str, own: Settings, params: dict[str, Json]) -> Iterator[Said]:
+        """Hold a request against its model, and serialize it."""
+        asked = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
+        lane, remark, unfit = self._lane(params, asked, own)
+        flaws, cautions, betas = fit(params, asked, self._rules.catalogue)
+        flaws += unfit
+        cautions += remark
+        body = b""
+        try:
+            body = encode(params)
+        except Flawed as flawed:
+            flaws += flawed.flaws
+        if len(body) > self._rules.max_request_bytes:
+            said = f"{len(body):,} bytes with the job's settings; at most {self._rules.max_request_bytes:,} are taken"
+            flaws.append(Flaw("", said))
+        crowd = too_many_breakpoints(body)
+        if crowd:
+            flaws.append(crowd)
+        for caution in cautions:
+            if caution not in self._warned and len(self._warned) < _MOST_CAUTIONS:
+                self._warned.add(caution)
+                yield Caution(line, self._place(caution.field, own), caution.message)
+        for flaw in flaws:
+            yield Problem(line, self._place(flaw.field, own), flaw.message)
+        if not flaws:
+            documents = _first_said(own.documents, self._job.documents, True)
+            yield Entry(
+                line=line,
+                custom_id=custom_id,
+                name=name,
+                params=body,
+                model=params["model"],
+                max_tokens=params["max_tokens"],
+                betas=betas,
+                documents=documents,
+                files=_first_said(own.files, self._job.files, False),
+                budget=own.budget,
+                rounds=_first_said(own.rounds, self._job.rounds, self._rounds_of(params["max_tokens"], lane)),
+                expect=encode(expect) if (expect := _first_said(own.expect, self._job.expect, {})) else None,
+                lane=lane,
+                cache=_first_said(own.cache, self._job.cache, "off") == "auto",
+            )
+
+    def _lane(
+        self, params: dict[str, Json], betas: tuple[str, ...], own: Settings
+    ) -> tuple[Lane, list[Flaw], list[Flaw]]:
+        """Say by which lane a request goes, what its user should know of that, and what is wrong with it."""
+        facts, max_tokens = self._rules.catalogue.find(params["model"]), params["max_tokens"]
+        needed_by = _first_said(own.needed_by, self._job.needed_by, None)
+        lane = lanes.choose(_first_said(own.lane, self._job.lane, None), needed_by, max_tokens, facts, self._rules.now)
+        said = lanes.caution(lane, needed_by, max_tokens, facts, self._rules.now)
+        return lane, [Flaw("needed_by", said)] if said else [], list(lanes.check_fit(lane, max_tokens, betas, facts))
+
+    def _rounds_of(self, max_tokens: int, lane: Lane) -> int:
+        """A stream may break off at any length, and what came of it is paid for."""
+        return _ROUNDS_OF_LONG if max_tokens > self._rules.long_tokens or lane is Lane.SYNC else 0
+
+    def _place(self, path: str, own: Settings) -> str:
+        """Tell where in the file a merged parameter came from."""
+        key = re.split(r"[.\[]", path, maxsplit=1)[0]
+        beside = {"needed_by": (own.needed_by, self._job.needed_by), "betas": (own.betas, self._job.betas)}
+        if key in beside:
+            of_request, of_job = beside[key]
+            return path if of_request else f"job.{path}" if of_job else f"api.{path}"
+        places = (
+            (own.path, own.params),
+            ("", own.shortcuts),
+            ("job.params", self._job.params),
+            ("job", self._job.shortcuts),
+            ("defaults", self._defaults),
+        )
+        prefix = next((place for place, params in places if key in params), own.path)
+        return ".".join(each for each in (prefix, path) if each)
+
+
+def _first_said(own: Json, of_job: Json, otherwise: Json) -> Json:
+    return next((each for each in (own, of_job) if each is not None), otherwise)

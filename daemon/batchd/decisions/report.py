@@ -1,0 +1,106 @@
+"""What is reported of a job: how it ended, `job.json`, and a line of `report.jsonl` for each request."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from batchd.claude.price import from_picodollars
+from batchd.claude.verdict import AGAIN
+from batchd.delivery import Filed, ReportRow, Tally
+from batchd.model import Job, Verdict
+
+HELD = "held.json"
+"""What a job that is held has in its folder, and a finished one has not."""
+
+
+def state_of(job: Job, tally: Tally) -> str:
+    """Say how a job ended: `done`, `partial`, `failed` or `cancelled`.
+
+    Args:
+        job: A finished one.
+        tally: How its requests ended.
+    """
+    complete = tally.verdicts.get(Verdict.COMPLETE, 0)
+    if complete == job.total:
+        return "done"
+    if job.cancel_wanted and tally.verdicts.get(Verdict.CANCELED):
+        return "cancelled"
+    return "partial" if complete or any(tally.verdicts.get(v) for v in Verdict if v.incomplete) else "failed"
+
+
+def summary(job: Job, tally: Tally, batches: list[str]) -> dict[str, object]:
+    """Return what `job.json` holds (docs/formats.md)."""
+    verdicts = tally.verdicts
+    return {
+        "job": job.name,
+        "state": state_of(job, tally),
+        "source": job.source,
+        "received_at": timestamp(job.received_at),
+        "finished_at": timestamp(job.finished_at or job.received_at),
+        "requests": {
+            "total": job.total,
+            "complete": verdicts.get(Verdict.COMPLETE, 0),
+            "incomplete": sum(count for verdict, count in verdicts.items() if verdict.incomplete),
+            **{str(verdict): verdicts.get(verdict, 0) for verdict in AGAIN},
+        },
+        "usage": _tokens(tally),
+        "cost_usd": usd(tally.cost.charged),
+        "standard_cost_usd": usd(tally.cost.standard),
+        "cache": {"decision": job.cache, "saved_usd": usd(tally.saved)},
+        "batches": batches,
+    }
+
+
+def reported(row: ReportRow) -> dict[str, object]:
+    """Return what a line of `report.jsonl` holds (docs/formats.md)."""
+    return {
+        "custom_id": row.custom_id,
+        "verdict": row.verdict,
+        "reason": row.reason or None,
+        "stop_reason": row.stop_reason,
+        **_tokens(row),
+        "cost_usd": usd(row.cost.charged),
+        "standard_cost_usd": usd(row.cost.standard),
+        "attempts": row.attempts,
+        "rounds": row.rounds,
+        "batches": row.batches,
+        "document": row.document,
+        "sections": [{"title": title, "file": file} for title, file in row.sections],
+        **(_files(row.filed) if row.filed else {}),
+        "chain": [_trip(trip) for trip in row.chain],
+    }
+
+
+def _files(filed: Filed) -> dict[str, object]:
+    return {
+        "files": filed.written,
+        "files_refused": [{"path": path, "reason": reason} for path, reason in filed.refused],
+    }
+
+
+def _trip(trip: dict[str, object]) -> dict[str, object]:
+    cost = trip.pop("cost_picodollars")
+    return {**trip, "cost_usd": usd(from_picodollars(cost)) if isinstance(cost, int) else None}
+
+
+def _tokens(of: Tally | ReportRow) -> dict[str, int]:
+    usage = of.usage
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_input_tokens": usage.cache_read_input_tokens,
+        "cache_creation_input_tokens": usage.cache_creation_input_tokens,
+    }
+
+
+def timestamp(moment: float) -> str:
+    """Write a moment as RFC 3339, in UTC.
+
+    Args:
+        moment: Unix seconds.
+    """
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def usd(amount: Decimal | None) -> float | None:
+    """An amount as a JSON number; a double holds any bill to the last digit that is charged."""
+    return None if amount is None else float(amount)

@@ -1,0 +1,1 @@
+"""The legs of a request, from the inbox to the outbox."""

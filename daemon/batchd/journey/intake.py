@@ -1,0 +1,282 @@
+"""The way in: a file that has settled is claimed, read, checked, and becomes a job; or it is rejected with its reasons.
+
+The acknowledgement is one commit, with the job and all its requests. Whatever dies before it, the claimed file is
+read again at the next start; whatever dies after it, the job is known and nothing is read twice.
+"""
+
+import threading
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import anyio
+import anyio.abc
+import structlog
+from anyio import from_thread, to_thread
+
+from batchd.claude.catalogue import Catalogue, ModelOverride
+from batchd.claude.price import to_picodollars
+from batchd.decisions.jobfile.reader import Rules
+from batchd.edges import attachments, claims, inbox, rejected
+from batchd.edges.claims import Claim
+from batchd.edges.clock import Bell, Clock
+from batchd.edges.outbox import JobFolder, choose_name
+from batchd.edges.store import Store
+from batchd.errors import BatchdError, Rejected, where
+from batchd.journey.spooling import Copy, Reading, copy
+from batchd.model import Problem
+from batchd.running.retrying import retry
+from batchd.settings import Settings
+
+log = structlog.get_logger()
+
+READERS = 3
+"""Files that are read at one time, so that a large one does not keep the small ones waiting."""
+HANDS = 1_000
+"""Files that are in hand at one time: one that has to wait for the disk keeps no reader from the others."""
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Say by which rules files are checked.
+
+    Args:
+        settings: All of them.
+    """
+    overrides = {
+        name: ModelOverride(max_output=model.max_output, long_output=model.long_output, window=model.window)
+        for name, model in settings.models.items()
+    }
+    return Rules(
+        model=settings.defaults.model,
+        max_tokens=settings.defaults.max_tokens,
+        betas=settings.api.betas,
+        catalogue=Catalogue().with_overrides(overrides),
+        long_tokens=settings.batch.long_tokens,
+        gather=partial(attachments.gather, settings.attach.folders) if settings.attach.folders else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders of one installation."""
+
+    inbox: Path
+    outbox: Path
+    state: Path
+
+    @property
+    def claims(self) -> Path:
+        """Files that were taken and are not jobs yet."""
+        return self.state / "claims"
+
+    @property
+    def spool(self) -> Path:
+        """The checked params of every request, one file a job."""
+        return self.state / "spool"
+
+    @property
+    def drafts(self) -> Path:
+        """Documents between two rounds."""
+        return self.state / "drafts"
+
+    @property
+    def streams(self) -> Path:
+        """Answers of the sync lane, as they come."""
+        return self.state / "streams"
+
+
+class Intake:
+    """Takes what is dropped."""
+
+    def __init__(self, store: Store, clock: Clock, places: Places, rules: Rules, settle: float, accepted: Bell) -> None:  # noqa: PLR0913  the edges it works with
+        """Make ready.
+
+        Args:
+            store: Where jobs go.
+            clock: What moments are told by.
+            places: The folders.
+            rules: By which files are checked.
+            settle: Seconds for which a file must stand still.
+            accepted: Rung after each file.
+        """
+        self._store = store
+        self._clock = clock
+        self._places = places
+        self._rules = rules
+        self._settling = inbox.Settling(settle)
+        self._accepted = accepted
+        self._naming = threading.Lock()
+        self._readers = anyio.Semaphore(READERS)
+        self._hands = anyio.Semaphore(HANDS)
+        self._at_work = 0
+        self.rejections = 0
+        """Files refused since the start."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being taken or read."""
+        return self._at_work == 0
+
+    async def recover(self) -> list[Claim]:
+        """List what was claimed before the last end of this program, with half-done claims completed."""
+        await to_thread.run_sync(self._sweep_spool)
+        return await to_thread.run_sync(claims.recover_claims, self._places.inbox, self._places.claims)
+
+    def _sweep_spool(self) -> None:
+        """Remove what no job needs: a claim that has not become one yet is read, and spooled, again."""
+        for file in self._places.spool.iterdir():
+            if not from_thread.run(self._store.jobs.needs_params, file.name):
+                file.unlink()
+
+    async def sweep(self, tasks: anyio.abc.TaskGroup) -> float | None:
+        """Look at the inbox once, and take what has settled.
+
+        Args:
+            tasks: Where the taken files are read on.
+
+        Returns:
+            Seconds after which another look is worth while; None when nothing is settling.
+        """
+        self._at_work += 1
+        try:
+            found = await to_thread.run_sync(inbox.scan, self._places.inbox)
+            now = self._clock.now()
+            await self._claim(self._settling.settled(found, now), tasks)
+            return self._settling.due(now)
+        finally:
+            self._at_work -= 1
+
+    async def _claim(self, candidates: list[inbox.Candidate], tasks: anyio.abc.TaskGroup) -> None:
+        troubles: list[str] = []
+        for candidate in candidates:
+            if await to_thread.run_sync(inbox.has_writer, self._places.inbox / candidate.relative):
+                continue
+            try:
+                claim = await to_thread.run_sync(
+                    claims.claim, self._places.inbox, candidate.relative, self._places.claims
+                )
+            except FileNotFoundError:
+                continue
+            except OSError as trouble:
+                # It stays where it is and delays no other; the next look tries again.
+                troubles.append(trouble.strerror or type(trouble).__name__)
+                continue
+            await self.start(claim, tasks)
+        if troubles:
+            log.warning("not taken", files=len(troubles), reason=troubles[0])
+
+    async def start(self, claim: Claim, tasks: anyio.abc.TaskGroup) -> None:
+        """Read a claimed file in the background; waits only while too many are in hand.
+
+        Args:
+            claim: The file.
+            tasks: Where.
+        """
+        self._at_work += 1
+        await self._hands.acquire()
+        tasks.start_soon(self._take_patiently, claim)
+
+    async def _take_patiently(self, claim: Claim) -> None:
+        try:
+            await retry(partial(self._take_in_turn, claim), self._clock, claim=claim.id)
+        finally:
+            self._at_work -= 1
+            self._hands.release()
+            self._accepted.ring()
+
+    async def _take_in_turn(self, claim: Claim) -> None:
+        async with self._readers:
+            await self._take(claim)
+
+    async def _take(self, claim: Claim) -> None:
+        job = await self._store.jobs.of_claim(claim.id)
+        if job is None and not await to_thread.run_sync(claims.holds, claim):
+            # It lies in `rejected/`, and the disk refused what came after.
+            await self._forget(claim)
+            return
+        if job is None:
+            try:
+                name, total = await to_thread.run_sync(self._read, claim)
+            except Rejected as rejection:
+                await self._reject(claim, rejection)
+                return
+            job = await self._store.jobs.of_claim(claim.id)
+            if job is None:
+                raise LookupError(f"claim {claim.id} was read and is no job")
+            log.info("job accepted", job=name, requests=total)
+        folder = JobFolder(self._places.outbox, job.name)
+        await to_thread.run_sync(folder.place_request, claim.path, claim.relative.suffix)
+        await to_thread.run_sync(claims.discard, claim)
+
+    async def _reject(self, claim: Claim, rejection: Rejected) -> None:
+        name = await to_thread.run_sync(
+            rejected.reject, self._places.outbox, claim.path, claim.relative, rejection.problems, rejection.count
+        )
+        log.warning("file rejected", file=name, errors=rejection.count)
+        await self._forget(claim)
+
+    async def _forget(self, claim: Claim) -> None:
+        await to_thread.run_sync(claims.discard, claim)
+        await to_thread.run_sync(lambda: (self._places.spool / claim.id).unlink(missing_ok=True))
+        self.rejections += 1
+
+    def _read(self, claim: Claim) -> tuple[str, int]:
+        """Check a file and spool its params; then, in the same worker thread, accept it."""
+        claims.secure(claim, self._places.inbox)
+        if objection := inbox.objection(claim):
+            raise Rejected([objection])
+        copied = Copy(self._places.spool, claim.id)
+        try:
+            reading = self._copy_whatever_it_is(claim, copied)
+            if reading.count:
+                raise Rejected(reading.problems, reading.count)
+            for caution in reading.cautions:
+                log.warning("caution", file=str(claim.relative), line=caution.line, message=caution.message)
+            for reason in reading.priming.reasons if reading.priming else ():
+                log.info("cache", file=str(claim.relative), decision=reason)
+            return self._accept(claim, reading, copied), reading.total
+        finally:
+            copied.discard_index()
+
+    def _copy_whatever_it_is(self, claim: Claim, to: Copy) -> Reading:
+        """A defect that a file meets is told beside that file, and stops neither the others nor the next start."""
+        try:
+            return copy(claim, replace(self._rules, now=self._clock.now()), to)
+        except (OSError, BatchdError):
+            raise
+        except Exception as bug:
+            # No traceback: an error's text may carry what users wrote.
+            log.error("defect", claim=claim.id, kind=type(bug).__name__, at=where(bug))  # noqa: TRY400  as above
+            said = f"a defect of batchd ({type(bug).__name__} at {where(bug)}): please report it; nothing was sent"
+            raise Rejected([Problem(0, "", said)]) from bug
+
+    def _accept(self, claim: Claim, reading: Reading, copied: Copy) -> str:
+        def taken(name: str) -> bool:
+            return from_thread.run(self._store.jobs.named, name) is not None
+
+        with self._naming:
+            wanted = claim.relative.with_suffix("")
+            name = choose_name(self._places.outbox, wanted, taken)
+            JobFolder(self._places.outbox, name).create()
+            from_thread.run(
+                lambda: self._store.jobs.accept(
+                    claim=claim.id,
+                    name=name,
+                    source=printable(claim.relative),
+                    received_at=self._clock.now(),
+                    total=reading.total,
+                    requests=copied.rows(),
+                    budget=to_picodollars(reading.terms.budget),
+                    cache="; ".join(reading.priming.reasons) if reading.priming else None,
+                )
+            )
+            return name
+
+
+def printable(path: PurePosixPath) -> str:
+    """Write a path so that it can be stored and shown, whatever its bytes.
+
+    Args:
+        path: With bytes that are no UTF-8 surrogate-escaped.
+    """
+    return str(path).encode("utf-8", "replace").decode("utf-8")

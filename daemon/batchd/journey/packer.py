@@ -1,0 +1,104 @@
+"""The packer: sees which requests wait, asks the plan which of them travel together, and puts them on their trips."""
+
+from dataclasses import dataclass
+
+import structlog
+from anyio import to_thread
+
+from batchd.claude.batch_body import new_nonce
+from batchd.decisions.batch.plan import Limits, plan
+from batchd.decisions.money.budget import Hold, afford
+from batchd.edges.clock import Clock
+from batchd.edges.store import Store
+from batchd.model import JobId, Lane, Waiting
+
+log = structlog.get_logger()
+
+LOOK = 20_000
+"""Requests that are looked at in one go; what waits behind them waits for the next."""
+
+
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """What the settings allow, in picodollars; None for any amount."""
+
+    per_job: int | None = None
+    per_day: int | None = None
+
+
+class Packer:
+    """Makes batches of what waits."""
+
+    def __init__(  # noqa: PLR0913  each bounds what leaves
+        self, store: Store, clock: Clock, limits: Limits, max_queued: int, conversations: int, budgets: Budgets
+    ) -> None:
+        """Make ready.
+
+        Args:
+            store: Where requests wait.
+            clock: What lingering is measured by.
+            limits: What a batch may hold.
+            max_queued: Requests in unfinished batches at one time.
+            conversations: Single messages at one time.
+            budgets: What may be spent.
+        """
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._max_queued = max_queued
+        self._conversations = conversations
+        self._budgets = budgets
+        self._told: dict[JobId, Hold] = {}
+
+    async def pack(self) -> float | None:
+        """Plan every batch that may leave now.
+
+        Returns:
+            Seconds after which those that linger will leave; None when nothing waits, or nothing can be queued.
+        """
+        while True:
+            await self._store.spending.let_go(self._clock.now())
+            room = self._max_queued - await self._store.queue.queued()
+            most = min(room, LOOK)
+            waiting = await self._store.queue.waiting(most, Lane.BATCH) if most > 0 else []
+            more = len(waiting) == most
+            sync_room = self._conversations - await self._store.queue.conversations()
+            if sync_room > 0:
+                waiting += await self._store.queue.waiting(sync_room, Lane.SYNC)
+            if not waiting:
+                return None
+            now = self._clock.now()
+            affordable = await self._afford(waiting, now)
+            if not affordable:
+                continue
+            unresolved = await self._store.queue.unresolved_counts()
+            planned = plan(affordable, self._limits, now=now, room=room, unresolved=unresolved, more=more)
+            # Twenty thousand requests keep a processor busy for a while.
+            plans = await to_thread.run_sync(list, planned)
+            if not plans:
+                return max(min(request.since for request in affordable) + self._limits.linger - now, 0.0)
+            await self._store.queue.plan(plans, now=now, nonce=new_nonce)
+
+    async def _afford(self, waiting: list[Waiting], now: float) -> list[Waiting]:
+        """Leave out, and hold, what no budget has room for. Only this room spends, so nothing comes in between."""
+        limited = await self._store.spending.limited()
+        if self._budgets == Budgets() and not limited:
+            return waiting
+        midnight = now - now % DAY
+        purse = await self._store.spending.purse(
+            {request.job for request in waiting},
+            per_job=self._budgets.per_job,
+            per_day=self._budgets.per_day,
+            midnight=midnight,
+        )
+        allowed = afford(waiting, purse)
+        if allowed.holds:
+            await self._store.spending.hold(allowed.holds, tomorrow=midnight + DAY)
+            for job, hold in allowed.holds.items():
+                if self._told.get(job) != hold:
+                    self._told[job] = hold
+                    log.warning("job held", job=(await self._store.jobs.get(job)).name, reason=hold.reason)
+        return allowed.fitting

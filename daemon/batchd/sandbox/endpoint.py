@@ -1,0 +1,141 @@
+"""What all routes share: the sandbox's parts in one place, and the way of a call through them."""
+
+import tempfile
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from itertools import count
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import anyio
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from batchd.sandbox import errors
+from batchd.sandbox.admission import Admission
+from batchd.sandbox.answer import name
+from batchd.sandbox.database import DatabaseClosed
+from batchd.sandbox.errors import ApiError
+from batchd.sandbox.examiner import Examiner
+from batchd.sandbox.fault_injection import Call as Spoiled
+from batchd.sandbox.fault_injection import happen
+from batchd.sandbox.faults import Faults
+from batchd.sandbox.ledger import Call, Ledger
+from batchd.sandbox.receipts import Receipts
+from batchd.sandbox.settings import SandboxSettings
+from batchd.sandbox.store import Book
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Sandbox:
+    """The parts of one sandbox; it opens its book at once and has to be closed."""
+
+    def __init__(self, settings: SandboxSettings, now: Callable[[], float]) -> None:
+        """Put the parts together.
+
+        Args:
+            settings: What was asked for.
+            now: Unix seconds; everything that passes in time follows it.
+        """
+        self.settings = settings
+        self.now = now
+        self._temporary = None if settings.state else tempfile.TemporaryDirectory(prefix="batchd-sandbox-")
+        self.book = Book(settings.state or Path(self._temporary.name if self._temporary else ""))
+        self.examiner = Examiner(self.book.attempts(), settings.cache_hits)
+        self.receipts = Receipts(self.book.database)
+        self.ledger = Ledger(self.book, self.receipts, settings.seed, now)
+        self.faults = Faults(settings.faults)
+        self.admission = Admission(settings.api_key, settings.requests_per_minute, now)
+        self._threads = anyio.CapacityLimiter(4)
+
+    def close(self) -> None:
+        """Let go of the files; what has no folder of its own is gone with it."""
+        self.book.close()
+        if self._temporary:
+            self._temporary.cleanup()
+
+    async def aside(self, work: Callable[_P, _T], *args: _P.args, **named: _P.kwargs) -> _T:
+        """Do what takes more than a moment in a thread."""
+        return await anyio.to_thread.run_sync(lambda: work(*args, **named), limiter=self._threads)
+
+
+Handler = Callable[[Sandbox, Request], Awaitable[Response]]
+
+
+class Desk:
+    """One route of the API, as an ASGI application: faults, admission, handler, errors, in this order."""
+
+    def __init__(self, route: str, sandbox: Sandbox, handler: Handler) -> None:
+        """Open the desk.
+
+        Args:
+            route: Its name, one of `faults.ROUTES`.
+            sandbox: What it serves.
+            handler: What it does.
+        """
+        self._route = route
+        self._sandbox = sandbox
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call, and note it in the ledger."""
+        began, status = self._sandbox.now(), None
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            if fault := self._sandbox.faults.take(self._route):
+                await happen(Spoiled(fault, self._serve, scope, receive, noting))
+            else:
+                await self._serve(scope, receive, noting)
+        except (ClientDisconnect, DatabaseClosed):
+            pass  # nobody is there to be told
+        finally:
+            self._sandbox.ledger.calls.append(Call(began, self._route, status))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response: Response
+        try:
+            scope["terms"] = self._sandbox.admission.admit(request.headers)
+            response = await self._handler(self._sandbox, request)
+        except ApiError as error:
+            response = errors.answer(error, scope["request_id"])
+        await response(scope, receive, send)
+
+
+class Stamp:
+    """Gives every answer, of whatever route, its `request-id` and its `Date`, by the sandbox's own clock."""
+
+    def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
+        """Wrap an application.
+
+        Args:
+            app: What answers.
+            sandbox: Whose clock counts.
+        """
+        self._app = app
+        self._sandbox = sandbox
+        self._numbers = count()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["request_id"] = name("req_", self._sandbox.now(), next(self._numbers))
+
+        async def stamped(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = formatdate(self._sandbox.now(), usegmt=True).encode()
+                own = [(b"request-id", scope["request_id"].encode()), (b"date", date)]
+                message = {**message, "headers": [*message.get("headers", ()), *own]}
+            await send(message)
+
+        await self._app(scope, receive, stamped)
