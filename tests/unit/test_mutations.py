@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.faults.torture.mutations import MUTATIONS, ROOT, Mutation
+from tests.faults.torture.deliberate import MUTATIONS, Mutation
+from tests.faults.torture.mutations import ROOT
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.fault)
