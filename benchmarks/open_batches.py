@@ -80,7 +80,7 @@ def fill(place: Path, batches: int) -> None:
 
 async def _submitted(store: Store, batch_id: BatchId, now: float) -> None:
     batch = await store.batches.get(batch_id)
-    batch = await store.batches.move(batch, State.INTENDED, attempt=1, body_sha256="0", baseline_time=now)
+    batch = await store.batches.move(batch, State.INTENDED, attempt=1, baseline_time=now)
     await store.batches.move(
         batch,
         State.PROCESSING,

@@ -36,7 +36,7 @@ class Sending(NamedTuple):
 
 
 async def ours(url: str, params: Path, spool: Path) -> Sending:
-    """Send as the daemon does, from the params that the intake has spooled: its digest first, then the bytes.
+    """Send as the daemon does, from the params that the intake has spooled.
 
     Args:
         url: Of the server.
@@ -52,7 +52,6 @@ async def ours(url: str, params: Path, spool: Path) -> Sending:
         _taken(before) as done,
     ):
         body = Body(spool.parent, NONCE, 1, places)
-        await body.sha256()
         await api.create(body.stream(), body.length, ())
     return done()
 
@@ -126,7 +125,7 @@ def main() -> None:
             )
             for name, sendings in found.items()
         ],
-        "Ours reads every byte twice: for the digest that is stored before anything is sent, and to send it.",
+        "Ours reads every byte once, as it is sent.",
     )
 
 

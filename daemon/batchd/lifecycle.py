@@ -57,6 +57,24 @@ STEPS: dict[State, dict[State, str]] = {
     State.DISSOLVED: {},
 }
 
+_INTENT = frozenset({"baseline_id", "baseline_time", "origin", "organization", "twin"})
+_REMOTE = frozenset({"remote_id", "evidence", "submitted_at", "expires_at", "cancelled_at"})
+_RESULTS = frozenset({"ended_at", "results_url"})
+
+CARRIES: dict[State, frozenset[str]] = {
+    State.PLANNED: _INTENT | {"trouble"},
+    State.INTENDED: _INTENT | {"doubted_at", "trouble"},
+    State.PROCESSING: _INTENT | _REMOTE | {"next_poll_at", "trouble"},
+    State.ENDED: _INTENT | _REMOTE | _RESULTS | {"trouble"},
+    State.SETTLED: _INTENT | _REMOTE | _RESULTS | {"trouble"},
+    State.HELD: _INTENT | _REMOTE | _RESULTS | {"doubted_at", "trouble"},
+    State.DISSOLVED: _INTENT | {"trouble"},
+}
+"""Which optional columns a batch may carry in each state; a step clears whatever the new state does not carry."""
+
+OPTIONAL = frozenset().union(*CARRIES.values())
+"""Every column of a batch that some state does without."""
+
 FINAL = frozenset(state for state, following in STEPS.items() if not following)
 UNFINISHED = frozenset(State) - FINAL
 

@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 
 import anyio
@@ -12,7 +14,7 @@ from batchd.delivery import Delivery
 from batchd.edges.store import CountTaken, NewRequest, Stale, Store, open_store
 from batchd.errors import Unavailable, Unusable
 from batchd.lifecycle import STEPS, State, may_follow
-from batchd.model import Cost, Evidence, Job, JobId, Plan, RequestId, Usage, Verdict
+from batchd.model import BatchId, Cost, Evidence, Job, JobId, Plan, RequestId, Usage, Verdict
 
 pytestmark = pytest.mark.anyio
 
@@ -101,9 +103,9 @@ async def test_a_batch_moves_only_along_the_table_and_only_from_where_it_is(stor
         if not may_follow(State.PLANNED, state):
             with pytest.raises(ValueError, match="never becomes"):
                 await store.batches.move(batch, state)
-    moved = await store.batches.move(batch, State.INTENDED, attempt=1, body_sha256="x", baseline_time=1.0)
+    moved = await store.batches.move(batch, State.INTENDED, attempt=1, baseline_time=1.0)
     with pytest.raises(Stale):
-        await store.batches.move(batch, State.INTENDED, attempt=1, body_sha256="x", baseline_time=1.0)
+        await store.batches.move(batch, State.INTENDED, attempt=1, baseline_time=1.0)
     assert (await store.batches.get(batch.id)) == moved
 
 
@@ -134,7 +136,7 @@ async def test_two_unresolved_batches_never_share_a_count(store: Store) -> None:
         plan = Plan(tuple(map(RequestId, requests_)), (), 18)
         await store.queue.plan([plan], now=0.0, nonce=new_nonce)
     first, second = await store.batches.unfinished()
-    intent = {"attempt": 1, "body_sha256": "x", "baseline_time": 1.0}
+    intent = {"attempt": 1, "baseline_time": 1.0}
     first = await store.batches.move(first, State.INTENDED, **intent)
     with pytest.raises(CountTaken):
         await store.batches.move(second, State.INTENDED, **intent)
@@ -150,13 +152,13 @@ async def test_a_refused_batch_is_cut_in_two_until_the_bad_request_stands_alone(
     job = await accept(store, count=3)
     await plan_all(store)
     (batch,) = await store.batches.unfinished()
-    batch = await store.batches.move(batch, State.INTENDED, attempt=1, body_sha256="x", baseline_time=1.0)
+    batch = await store.batches.move(batch, State.INTENDED, attempt=1, baseline_time=1.0)
     await store.batches.dissolve(batch, refused="invalid_request_error: no")
     waiting = await store.queue.waiting(10)
     assert [each.cohort for each in waiting] == ["batch 1 a", "batch 1 b", "batch 1 b"]
     await store.queue.plan([Plan((waiting[0].id,), (), 9)], now=0.0, nonce=new_nonce)
     (alone,) = await store.batches.unfinished()
-    alone = await store.batches.move(alone, State.INTENDED, attempt=1, body_sha256="x", baseline_time=1.0)
+    alone = await store.batches.move(alone, State.INTENDED, attempt=1, baseline_time=1.0)
     await store.batches.dissolve(alone, refused="invalid_request_error: no")
     assert (await store.jobs.tally(job.id)).verdicts == {Verdict.ERRORED: 1}
     assert len(await store.queue.waiting(10)) == 2
@@ -201,6 +203,51 @@ async def test_a_newer_database_and_one_that_is_none_are_refused(tmp_path: Path)
             async with anyio.create_task_group(), open_store(file):
                 pass
         assert raised.group_contains(Unusable, match=said)
+
+
+LANDED = {"001.sql": "4c49c02d53c3e44dee02bb154e4bb043c8499a7e137db81fb7dd70e837197965"}
+"""Migrations that some installation has run, by their SHA-256: a change to one would reach new installations only."""
+
+
+def test_a_migration_that_has_landed_is_never_rewritten() -> None:
+    folder = files("batchd.edges.store") / "migrations"
+    assert {name: sha256((folder / name).read_bytes()).hexdigest() for name in LANDED} == LANDED
+
+
+STATES_OF_001 = """
+    INSERT INTO jobs (claim, name, source, received_at, total) VALUES ('c', 'a', 'a.jsonl', 1.0, 6);
+    INSERT INTO batches (id, state, betas, count, size, nonce, attempt, planned_at, body_sha256, baseline_id,
+                         baseline_time, doubted_at, remote_id, evidence, submitted_at, expires_at, next_poll_at)
+    VALUES (1, 'planned', '', 1, 9, 'n1', 1, 1.0, 'x', 'b0', 1.0, 2.0, NULL, NULL, 3.0, 4.0, 5.0),
+           (2, 'intended', '', 1, 9, 'n2', 1, 1.0, 'x', NULL, 1.0, 2.0, NULL, NULL, 3.0, 4.0, 5.0),
+           (3, 'processing', '', 1, 9, 'n3', 1, 1.0, 'x', 'b0', 1.0, 2.0, 'm3', 'answer', 3.0, 4.0, 5.0),
+           (4, 'ended', '', 1, 9, 'n4', 1, 1.0, 'x', 'b0', 1.0, 2.0, 'm4', 'count', 3.0, 4.0, 5.0),
+           (5, 'held', '', 1, 9, 'n5', 1, 1.0, 'x', 'b0', 1.0, 2.0, NULL, NULL, 3.0, 4.0, 5.0),
+           (6, 'settled', '', 1, 9, 'n6', 1, 1.0, 'x', 'b0', 1.0, 2.0, 'm6', 'nonce', 3.0, 4.0, 5.0);
+    INSERT INTO requests (id, job, custom_id, name, model, max_tokens, betas, documents, offset, size, since, batch)
+    SELECT id, 1, 'r' || id, 'r' || id, 'm', 9, '', 1, 0, 9, 1.0, id FROM batches;
+    INSERT INTO trips (batch, row, request) SELECT id, 0, id FROM batches;
+    INSERT INTO disproved (batch, remote_id) VALUES (2, 'm9');
+"""
+
+
+async def test_a_state_of_the_first_schema_with_work_under_way_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "batchd.sqlite"
+    db = sqlite3.connect(path)
+    db.executescript((files("batchd.edges.store") / "migrations" / "001.sql").read_text("utf-8"))
+    db.executescript(STATES_OF_001)
+    db.execute("PRAGMA user_version = 1")
+    db.close()
+    async with open_store(path) as store:
+        batches = {batch.id: batch for batch in await store.batches.unfinished()}
+        assert [str(batches[BatchId(n)].state) for n in range(1, 6)] == [
+            "planned", "intended", "processing", "ended", "held"
+        ]  # fmt: skip
+        assert [batches[BatchId(n)].remote_id for n in range(1, 6)] == [None, None, "m3", "m4", None]
+        assert [batches[BatchId(n)].next_poll_at for n in range(1, 6)] == [None, None, 5.0, None, None]
+        assert batches[BatchId(1)].baseline_id == "b0"
+        assert await store.batches.disproved(BatchId(2)) == {"m9"}
+        assert [place.size for place in await store.batches.body(BatchId(2))] == [9]
 
 
 async def test_several_processes_may_make_the_same_database_at_one_time(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from batchd.lifecycle import FINAL, STEPS, UNFINISHED, State, diagram, may_follow
 
-SCHEMA = (files("batchd.edges.store") / "migrations" / "001.sql").read_text("utf-8")
+SCHEMA = (files("batchd.edges.store") / "migrations" / "002.sql").read_text("utf-8")
 INTERNALS = Path(__file__).parents[2] / "docs" / "internals.md"
 
 

@@ -1,6 +1,5 @@
 """The edge to the spool: the checked params of every request, one file a job, written once and read by offset."""
 
-import hashlib
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
@@ -56,7 +55,7 @@ class SpoolWriter:
 
 
 class Body:
-    """The body of a create: never in memory as a whole, and the same bytes at every reading."""
+    """The body of a create: never in memory as a whole."""
 
     def __init__(self, folder: Path, nonce: str, attempt: int, places: list[Place]) -> None:
         """Describe a body.
@@ -73,18 +72,11 @@ class Body:
         self._places = places
         self.length = batch_body.body_length(nonce, attempt, [place.size for place in places])
 
-    async def sha256(self) -> str:
-        """Read it through and say its digest."""
-        return await to_thread.run_sync(lambda: _digest(self._pieces()))
-
     async def stream(self) -> AsyncIterator[bytes]:
         """Read it in pieces, each in a worker thread."""
-        pieces = self._pieces()
+        pieces = _gathered(self._parts())
         while (piece := await to_thread.run_sync(next, pieces, None)) is not None:
             yield piece
-
-    def _pieces(self) -> Iterator[bytes]:
-        return _gathered(self._parts())
 
     def _parts(self) -> Iterator[bytes]:
         yield batch_body.BODY_HEAD
@@ -165,13 +157,6 @@ def _gathered(parts: Iterable[bytes]) -> Iterator[bytes]:
             buffer.clear()
     if buffer:
         yield bytes(buffer)
-
-
-def _digest(pieces: Iterable[bytes]) -> str:
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 def _private(path: str, flags: int) -> int:

@@ -75,7 +75,6 @@ class Sender:
             batch,
             State.INTENDED,
             attempt=attempt,
-            body_sha256=await body.sha256(),
             baseline_id=baseline,
             baseline_time=newest.server_time or self._clock.now(),
             doubted_at=None,

@@ -5,7 +5,6 @@ ends this process, the answer is as long as it was then, is called cut, and is c
 word came, a person must decide.
 """
 
-import hashlib
 from pathlib import Path
 
 import structlog
@@ -70,7 +69,6 @@ class SyncSender:
             batch,
             State.INTENDED,
             attempt=batch.attempt + 1,
-            body_sha256=hashlib.sha256(body).hexdigest(),
             baseline_time=self._clock.now(),
             trouble=None,
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import aiosqlite
 
 from batchd.edges.store.database import Database, Row, betas_of, update
-from batchd.lifecycle import State, may_follow
+from batchd.lifecycle import CARRIES, OPTIONAL, State, may_follow
 from batchd.model import (
     Batch,
     BatchId,
@@ -79,7 +79,7 @@ class Batches:
         return _batch(row)
 
     async def move(self, batch: Batch, to: State, **changes: object) -> Batch:
-        """Take a batch one step along the table, in one statement.
+        """Take a batch one step along the table, in one statement; what the new state does not carry is cleared.
 
         Args:
             batch: As the caller believes it to be.
@@ -96,7 +96,8 @@ class Batches:
         if to is State.INTENDED:
             changes["gave_back"] = batch.state is not State.PLANNED
         try:
-            return await self._set(batch, state=to, **changes)
+            cleared = dict.fromkeys(OPTIONAL - CARRIES[to])
+            return await self._set(batch, state=to, **(cleared | changes))
         except sqlite3.IntegrityError as error:
             if to is State.INTENDED and "batches.count" in str(error):
                 raise CountTaken from error

@@ -236,7 +236,8 @@ async def _prepare(db: aiosqlite.Connection, path: Path) -> None:
     await db.execute("PRAGMA busy_timeout = 5000")
     await _log_ahead(db)
     await db.execute("PRAGMA synchronous = FULL")
-    await db.execute("PRAGMA foreign_keys = ON")
+    # A migration may lay a table anew that others refer to: keys are checked at its end, and enforced from then on.
+    await db.execute("PRAGMA foreign_keys = OFF")
     scripts = _migrations()
     newest = scripts[-1][0]
     found = await _version(db)
@@ -245,6 +246,7 @@ async def _prepare(db: aiosqlite.Connection, path: Path) -> None:
     for version, script in scripts:
         if version > found:
             await _migrate(db, version, script)
+    await db.execute("PRAGMA foreign_keys = ON")
 
 
 async def _log_ahead(db: aiosqlite.Connection) -> None:
@@ -267,6 +269,10 @@ async def _migrate(db: aiosqlite.Connection, version: int, script: str) -> None:
     if await _version(db) < version:
         for statement in _statements(script):
             await db.execute(statement)
+        if list(await db.execute_fetchall("PRAGMA foreign_key_check")):
+            raise Unusable(
+                f"the database cannot be brought to schema {version}: rows of it refer to rows that are gone"
+            )
         await db.execute(f"PRAGMA user_version = {version}")
     await db.execute("COMMIT")
 

@@ -6,7 +6,7 @@ from batchd.edges.store.database import Database, Step, update
 from batchd.lifecycle import State, may_follow
 from batchd.model import BatchId, Evidence, JobId, RemoteId, Verdict
 
-_SETTLE = "UPDATE batches SET state = 'settled', trouble = ?, next_poll_at = NULL WHERE id = ? AND state = 'held'"
+_SETTLE = "UPDATE batches SET state = 'settled', trouble = ?, doubted_at = NULL WHERE id = ? AND state = 'held'"
 
 
 class NotHeld(Exception):
@@ -58,7 +58,8 @@ class Answers:
             return await update(
                 db,
                 """UPDATE batches SET state = 'processing', remote_id = ?, evidence = ?, next_poll_at = ?,
-                       submitted_at = coalesce(submitted_at, ?), trouble = NULL WHERE id = ? AND state = 'held'""",
+                       submitted_at = coalesce(submitted_at, ?), doubted_at = NULL, ended_at = NULL, results_url = NULL,
+                       trouble = NULL WHERE id = ? AND state = 'held'""",
                 remote,
                 Evidence.PERSON,
                 now,
@@ -82,7 +83,8 @@ class Answers:
         async def step(db: aiosqlite.Connection) -> int:
             return await update(
                 db,
-                """UPDATE batches SET state = 'processing', next_poll_at = ?, trouble = NULL
+                """UPDATE batches SET state = 'processing', next_poll_at = ?, doubted_at = NULL, ended_at = NULL,
+                       results_url = NULL, trouble = NULL
                    WHERE id = ? AND state = 'held' AND remote_id IS NOT NULL""",
                 now,
                 batch,

@@ -1,0 +1,80 @@
+-- A batch's row is laid anew: no digest of a body that nobody compared, and CHECKs for what each state carries.
+-- It runs with foreign keys off, as SQLite asks where a table is made anew, and they are checked before it commits.
+
+CREATE TABLE new_batches (
+    id            INTEGER PRIMARY KEY,
+    state         TEXT    NOT NULL CHECK (
+        state IN ('planned', 'intended', 'processing', 'ended', 'settled', 'held', 'dissolved')
+    ),
+    lane          TEXT    NOT NULL DEFAULT 'batch' CHECK (lane IN ('batch', 'sync')),
+    betas         TEXT    NOT NULL,                         -- comma-separated, sorted
+    count         INTEGER NOT NULL CHECK (count > 0),
+    size          INTEGER NOT NULL CHECK (size > 0),
+    nonce         TEXT    NOT NULL UNIQUE,
+    attempt       INTEGER NOT NULL DEFAULT 0,
+    planned_at    REAL    NOT NULL,
+    gave_back     INTEGER NOT NULL DEFAULT 0 CHECK (gave_back IN (0, 1)),
+    doubts        INTEGER NOT NULL DEFAULT 0,               -- attempts that nothing was found of: one may still appear
+    baseline_id   TEXT,                                     -- of the first attempt, kept for all that follow
+    baseline_time REAL,
+    origin        TEXT,                                     -- where the create went
+    organization  TEXT,                                     -- what the API said of whose key it was
+    doubted_at    REAL,
+    remote_id     TEXT,
+    evidence      TEXT CHECK (evidence IN ('answer', 'count', 'nonce', 'person')),
+    submitted_at  REAL,
+    expires_at    REAL,
+    ended_at      REAL,
+    results_url   TEXT,
+    next_poll_at  REAL,
+    cancelled_at  REAL,
+    twin          TEXT,                                     -- a second batch of the API that carries its requests
+    trouble       TEXT,
+    CHECK ((remote_id IS NULL) = (evidence IS NULL)),
+    CHECK (state NOT IN ('processing', 'ended') OR remote_id IS NOT NULL),
+    CHECK (state <> 'intended' OR (attempt > 0 AND baseline_time IS NOT NULL)),
+    -- What a state does not carry is not there: `batchd.lifecycle.CARRIES` says the same, and a test compares the two.
+    CHECK (remote_id IS NOT NULL OR coalesce(submitted_at, expires_at, ended_at, next_poll_at, cancelled_at) IS NULL),
+    CHECK (remote_id IS NOT NULL OR results_url IS NULL),
+    CHECK (state NOT IN ('planned', 'intended', 'dissolved') OR remote_id IS NULL),
+    CHECK (state IN ('ended', 'settled', 'held') OR (ended_at IS NULL AND results_url IS NULL)),
+    CHECK (state = 'processing' OR next_poll_at IS NULL),
+    CHECK (state IN ('intended', 'held') OR doubted_at IS NULL)
+) STRICT;
+
+INSERT INTO new_batches (
+    id, state, lane, betas, count, size, nonce, attempt, planned_at, gave_back, baseline_id, baseline_time, doubted_at,
+    remote_id, evidence, submitted_at, expires_at, ended_at, results_url, next_poll_at, cancelled_at, trouble
+)
+SELECT
+    id, state, lane, betas, count, size, nonce, attempt, planned_at, gave_back, baseline_id, baseline_time,
+    iif(state IN ('intended', 'held'), doubted_at, NULL),
+    remote_id, evidence,
+    iif(remote_id IS NULL, NULL, submitted_at),
+    iif(remote_id IS NULL, NULL, expires_at),
+    iif(remote_id IS NULL OR state = 'processing', NULL, ended_at),
+    iif(remote_id IS NULL OR state = 'processing', NULL, results_url),
+    iif(remote_id IS NULL OR state <> 'processing', NULL, next_poll_at),
+    iif(remote_id IS NULL, NULL, cancelled_at),
+    trouble
+FROM batches;
+
+DROP TABLE batches;
+ALTER TABLE new_batches RENAME TO batches;
+
+CREATE INDEX batches_unfinished ON batches (state, id) WHERE state NOT IN ('settled', 'dissolved');
+-- The count is the only fingerprint that the API's list shows: no batch is sent while another of its count is unresolved.
+-- One that had to give back another's comes on top, or two that hold each other's would wait for each other for ever.
+CREATE UNIQUE INDEX batches_unresolved ON batches (count)
+    WHERE state = 'intended' AND NOT gave_back AND lane = 'batch';
+-- One batch of the API answers one intent. What a server calls a message is information, no key.
+CREATE UNIQUE INDEX batches_remote ON batches (remote_id) WHERE lane = 'batch';
+
+-- How often a request was put on a trip: with it, the id that goes over the wire names one sending of one request.
+ALTER TABLE requests ADD COLUMN sendings INTEGER NOT NULL DEFAULT 0;
+UPDATE requests SET sendings = (SELECT count(*) FROM trips WHERE request = requests.id);
+-- Which of its request's sendings a trip is; 0 of those that were planned before.
+ALTER TABLE trips ADD COLUMN sending INTEGER NOT NULL DEFAULT 0;
+
+-- What tells this installation's requests from all others at the API, for as long as this database lives.
+INSERT INTO facts (name, value) VALUES ('installation', lower(hex(randomblob(10))));
