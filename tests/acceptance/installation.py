@@ -1,7 +1,6 @@
 """batchd as a user has it: a folder, and a command."""
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -11,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.support.surroundings import environment
+
 QUICK = {"BATCHD_INTAKE__SETTLE": "0.1", "BATCHD_BATCH__LINGER": "0.1", "BATCHD_POLL__INITIAL": "0.3"}
-SOON = 20.0
+SOON = 60.0
+"""Seconds after which something that should come to pass never will, on a busy machine too."""
 
 
 class Installation:
@@ -22,23 +23,24 @@ class Installation:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.inbox, self.outbox, self.state = home / "inbox", home / "outbox", home / ".batchd"
-        keep = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
-        self.environment = {**keep, **QUICK, "PYTHONPATH": str(REPOSITORY), "HOME": str(home)}
         self.running: list[subprocess.Popen[str]] = []
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return environment(self.home, QUICK)
 
     def drop(self, name: str, text: str) -> None:
         self.inbox.mkdir(exist_ok=True)
         (self.inbox / f".{name}").write_text(text)
         (self.inbox / f".{name}").rename(self.inbox / name)
 
-    def call(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def call(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "batchd", *words],
             cwd=self.home,
-            env={**self.environment, **environment},
+            env={**self.environment, **more},
             capture_output=True,
             text=True,
-            timeout=60,
             check=False,
         )
 
@@ -57,7 +59,7 @@ class Installation:
 
     def stop(self, process: subprocess.Popen[str]) -> int:
         process.send_signal(signal.SIGTERM)
-        return process.wait(10)
+        return process.wait(SOON)
 
     def __enter__(self) -> Self:
         return self

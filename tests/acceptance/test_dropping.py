@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.installation import REPOSITORY, Installation
+from tests.acceptance.installation import Installation
+from tests.support.surroundings import REPOSITORY
 
 TEXT = "Write a paragraph about the sea.\n"
 SETTLE = 0.6

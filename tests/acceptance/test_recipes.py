@@ -1,7 +1,6 @@
 """The recipes of `examples/`: each command, pasted as its README has it, brings what that README shows; and again."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,11 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.acceptance.installation import REPOSITORY, Installation
+from tests.acceptance.installation import Installation
+from tests.support import surroundings
+from tests.support.surroundings import REPOSITORY
 
 RECIPES = sorted(path.parent.name for path in (REPOSITORY / "examples").glob("*/README.md"))
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PIPS = re.compile(r"PIP_|SSL_CERT_|(https?|no|all)_proxy$", re.IGNORECASE)
 ON_THE_PATH = {"batchd": f"{sys.executable} -m batchd", "python": sys.executable}
 
 
@@ -40,15 +40,13 @@ def paste(checkout: Path, recipe: str) -> Path:
     folder = checkout / "examples" / recipe
     with Installation(folder) as installation:
         environment = installation.environment
-        outside = {name: value for name, value in os.environ.items() if name == "HOME" or PIPS.match(name)}
         done = subprocess.run(
             ["sh", "-c", command_of(recipe)],
             cwd=folder,
             # The migration fetches its package with pip, which finds its index through the environment and at home.
-            env={**environment, **outside, "PATH": f"{checkout / 'bin'}:{environment['PATH']}"},
+            env={**environment, **surroundings.pip, "PATH": f"{checkout / 'bin'}:{environment['PATH']}"},
             capture_output=True,
             text=True,
-            timeout=60,
             check=False,
         )
     assert done.returncode == 0, done.stderr

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.support.surroundings import REPOSITORY
+
 UNIT = "batchd.service"
 KEY = "sk-ant-canary-5d41402abc4b2a76"
 SANDBOX = "ExecStart=\nExecStart=/opt/batchd/bin/batchd run --sandbox\n"

@@ -16,10 +16,10 @@ from anyio import to_thread
 from batchd.edges.store import DATABASE, open_store
 
 from tests.support.house import House, at_work, house, run_until, until
+from tests.support.surroundings import environment
 
 pytestmark = pytest.mark.anyio
 
-REPOSITORY = Path(__file__).parents[2]
 ROUTES = ("list", "create", "retrieve", "results")
 """The calls of a batch's way, in their order."""
 REFUSALS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -68,7 +68,7 @@ def look(home: House, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "batchd", "status", *words, *places],
         cwd=home.place,
-        env={"PYTHONPATH": str(REPOSITORY), "HOME": str(home.place)},
+        env=environment(home.place),
         capture_output=True,
         text=True,
         check=True,

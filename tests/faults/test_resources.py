@@ -26,10 +26,10 @@ from batchd.sandbox import SandboxSettings
 from batchd.sandbox import serve as serve_sandbox
 
 from tests.support.house import SPEED, FastClock, House, at_work, house, run_until, until
+from tests.support.surroundings import REPOSITORY, environment
 
 pytestmark = pytest.mark.anyio
 
-REPOSITORY = Path(__file__).parents[2]
 QUEUE = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
 """Events that the kernel keeps for a watcher."""
 
@@ -40,7 +40,7 @@ def look(home: House, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "batchd", *words, *places],
         cwd=home.place,
-        env={"PYTHONPATH": str(REPOSITORY), "HOME": str(home.place), "ANTHROPIC_API_KEY": home.key},
+        env=environment(home.place, {"ANTHROPIC_API_KEY": home.key}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

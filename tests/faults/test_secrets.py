@@ -4,7 +4,6 @@ The daemon is the real process, which is told to log all it can.
 """
 
 import json
-import os
 import re
 import signal
 import sqlite3
@@ -28,10 +27,10 @@ from batchd.model import RemoteId
 from batchd.settings import find_api_key
 
 from tests.support.house import House
+from tests.support.surroundings import environment
 
 pytestmark = pytest.mark.anyio
 
-REPOSITORY = Path(__file__).parents[2]
 KEY = "sk-ant-canary-key-7e1f"
 PROMPT, SYSTEM, NAME = "canary-prompt-51c2", "canary-system-9a3d", "canary-id-c07b"
 CANARIES = (KEY, PROMPT, SYSTEM, NAME)
@@ -63,8 +62,7 @@ class Command:
             "BATCHD_POLL__INITIAL": "0.2",
             "BATCHD_STATE": "state",
         }
-        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-        return {**kept, **LOUD, **settings, **self.key, "PYTHONPATH": str(REPOSITORY), "HOME": str(self.house)}
+        return environment(self.house, {**LOUD, **settings, **self.key})
 
     def start(self, *words: str, umask: int = 0) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -1,4 +1,3 @@
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +11,9 @@ DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in os.environ:
-        if name.startswith("BATCHD_") or name in {"ANTHROPIC_API_KEY", "CREDENTIALS_DIRECTORY"}:
-            monkeypatch.delenv(name)
+    """A folder in which the places of a settings file are looked at, and hold none."""
+    monkeypatch.delenv("BATCHD_CONFIG")
+    monkeypatch.setattr("batchd.settings.CONFIG_FILES", (Path("batchd.toml"), tmp_path / "etc" / "batchd.toml"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -43,7 +42,10 @@ def test_flags_win_over_environment_over_file_over_defaults(monkeypatch: pytest.
     assert (poll.initial, poll.factor, poll.max, poll.jitter) == (3, 1.2, 11, 0.01)
 
 
-def test_the_first_settings_file_that_exists_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_settings_file_that_exists_is_read(monkeypatch: pytest.MonkeyPatch, nowhere: Path) -> None:
+    (nowhere / "etc").mkdir()
+    (nowhere / "etc" / "batchd.toml").write_text('inbox = "etc"')
+    assert load_settings({}, None).inbox == Path("etc")
     for name in ("asked", "variable", "batchd"):
         Path(f"{name}.toml").write_text(f'inbox = "{name}"')
     assert load_settings({}, None).inbox == Path("batchd")

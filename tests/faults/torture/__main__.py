@@ -14,6 +14,7 @@ from tests.faults.torture.scenario import everything
 from tests.faults.torture.stage import Stage
 from tests.faults.torture.syscalls import can_preload, preload, preloaded
 from tests.faults.torture.table import Row, table
+from tests.support.surroundings import isolate
 
 _FOLDER = "TORTURE_FOLDER"
 _LEGEND = """Times are median … maximum, in seconds: `ready again` from each start after
@@ -25,6 +26,7 @@ to do, on a clock that runs 40 times as fast (but for `batchd run`).
 def main() -> int:
     """Torture, and say whether anything was lost, doubled or otherwise wrong."""
     chosen = _arguments().parse_args()
+    isolate()
     folder = Path(os.environ.get(_FOLDER) or tempfile.mkdtemp(prefix="torture-"))
     if can_preload() and not preloaded():
         environment = {**preload(folder), _FOLDER: str(folder)}
