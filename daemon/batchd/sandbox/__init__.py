@@ -4,7 +4,7 @@
         client = AsyncAnthropic(base_url=server.base_url, api_key="sk-any")
 
 It imports nothing of the daemon, so that it can be its judge. What a prompt can tell it is in `directives.py`, what
-can go wrong on the wire in `faults.py`, and `ledger.py` knows what was sent and what it would have cost.
+can go wrong on the wire in `faults/plan.py`, and `ledger.py` knows what was sent and what it would have cost.
 """
 
 from batchd.sandbox.faults import Fault, Faults

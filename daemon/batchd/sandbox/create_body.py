@@ -7,16 +7,17 @@ for a few milliseconds at most.
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from batchd.sandbox.checks import Terms
+from batchd.sandbox.checks import Refusal, Terms
 from batchd.sandbox.contents import EXTRA, REQUIRED
 from batchd.sandbox.errors import NOT_JSON, ApiError, not_json
-from batchd.sandbox.examiner import Examiner
+from batchd.sandbox.examiner import NOTHING_CACHED, Examiner
 from batchd.sandbox.scanner import Scanner, Unscannable
 from batchd.sandbox.store import Book, Row
 
@@ -41,6 +42,8 @@ class Course(NamedTuple):
     """Unix seconds."""
     duration: float
     """Seconds over which those are spread that say nothing."""
+    each_fails: Refusal | None = None
+    """With which each comes back errored, whatever it is."""
 
 
 class Arrival:
@@ -107,6 +110,8 @@ class Arrival:
                 finding = course.examiner.examine(file.read(ended - began), course.terms, course.now)
             except NOT_JSON as mistake:
                 raise not_json(mistake, f"requests.{position}.params: ") from None
+            if course.each_fails is not None:
+                finding = replace(finding, outcome="errored", refusal=course.each_fails, cached=NOTHING_CACHED)
             usual = course.duration * (position + 1) / len(self)
             yield Row(custom_id, began, ended, usual if finding.takes is None else finding.takes, finding)
 

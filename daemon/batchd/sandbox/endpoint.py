@@ -1,7 +1,7 @@
 """What all routes share: the sandbox's parts in one place, and the way of a call through them."""
 
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from email.utils import formatdate
 from itertools import count
 from pathlib import Path
@@ -18,9 +18,8 @@ from batchd.sandbox.answer import name
 from batchd.sandbox.database import DatabaseClosed
 from batchd.sandbox.errors import ApiError
 from batchd.sandbox.examiner import Examiner
-from batchd.sandbox.fault_injection import Call as Spoiled
-from batchd.sandbox.fault_injection import happen
-from batchd.sandbox.faults import Faults
+from batchd.sandbox.faults import Fault, Faults
+from batchd.sandbox.faults.injection import ASIDE, spoiled
 from batchd.sandbox.ledger import Call, Ledger
 from batchd.sandbox.receipts import Receipts
 from batchd.sandbox.settings import SandboxSettings
@@ -47,7 +46,7 @@ class Sandbox:
         self.examiner = Examiner(self.book.attempts(), settings.cache_hits)
         self.receipts = Receipts(self.book.database)
         self.ledger = Ledger(self.book, self.receipts, settings.seed, now)
-        self.faults = Faults(settings.faults)
+        self.faults = Faults(settings.faults, now)
         self.admission = Admission(settings.api_key, settings.requests_per_minute, now)
         self._threads = anyio.CapacityLimiter(4)
 
@@ -89,11 +88,9 @@ class Desk:
             status = message.get("status", status)
             await send(message)
 
+        app = spoiled(self._sandbox.faults.take(self._route), self._serve)
         try:
-            if fault := self._sandbox.faults.take(self._route):
-                await happen(Spoiled(fault, self._serve, scope, receive, noting))
-            else:
-                await self._serve(scope, receive, noting)
+            await app(scope, receive, noting)
         except (ClientDisconnect, DatabaseClosed):
             pass  # nobody is there to be told
         finally:
@@ -110,8 +107,14 @@ class Desk:
         await response(scope, receive, send)
 
 
+def aside(scope: Scope, kind: str) -> Fault | None:
+    """The fault of this kind, if it goes wrong in this call."""
+    found: Fault | None = scope.get(ASIDE, {}).get(kind)
+    return found
+
+
 class Stamp:
-    """Gives every answer, of whatever route, its `request-id` and its `Date`, by the sandbox's own clock."""
+    """Gives every answer, of whatever route, its `request-id`, `Date` (by the sandbox's own clock) and organization."""
 
     def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
         """Wrap an application.
@@ -133,9 +136,15 @@ class Stamp:
 
         async def stamped(message: Message) -> None:
             if message["type"] == "http.response.start":
-                date = formatdate(self._sandbox.now(), usegmt=True).encode()
-                own = [(b"request-id", scope["request_id"].encode()), (b"date", date)]
-                message = {**message, "headers": [*message.get("headers", ()), *own]}
+                message = {**message, "headers": [*message.get("headers", ()), *self._headers(scope)]}
             await send(message)
 
         await self._app(scope, receive, stamped)
+
+    def _headers(self, scope: Scope) -> Iterator[tuple[bytes, bytes]]:
+        yield b"request-id", scope["request_id"].encode()
+        ahead, other = aside(scope, "date"), aside(scope, "organization")
+        if aside(scope, "no_date") is None:
+            yield b"date", formatdate(self._sandbox.now() + (ahead.seconds if ahead else 0), usegmt=True).encode()
+        if organization := self._sandbox.settings.organization if other is None else other.text:
+            yield b"anthropic-organization-id", organization.encode()

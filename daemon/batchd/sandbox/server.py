@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -19,9 +20,10 @@ from batchd.sandbox.answer import name
 from batchd.sandbox.batch import Batch
 from batchd.sandbox.contents import EXTRA
 from batchd.sandbox.create_body import Arrival, Course
-from batchd.sandbox.endpoint import Desk, Handler, Sandbox, Stamp
+from batchd.sandbox.endpoint import Desk, Handler, Sandbox, Stamp, aside
 from batchd.sandbox.errors import ApiError
 from batchd.sandbox.faults import Fault
+from batchd.sandbox.faults.refusing import EACH_FAILS
 
 _SPOOL = 1 << 20
 _REQUESTS_OF_A_LONG_BATCH = 1000
@@ -91,9 +93,10 @@ async def _create(sandbox: Sandbox, request: Request) -> Response:
         arrival = await sandbox.aside(Arrival, book.body(number), settings.max_requests)
         await _check_queue(sandbox, len(arrival))
         duration = settings.duration * min(1 + len(arrival) / _REQUESTS_OF_A_LONG_BATCH, _LONGEST_FACTOR)
-        course = Course(sandbox.examiner, terms, sandbox.now(), duration)
+        course = Course(sandbox.examiner, terms, sandbox.now(), duration, request.scope.get(EACH_FAILS))
         takes = await sandbox.aside(arrival.file, book, number, course)
         now = sandbox.now()
+        unlisted = aside(request.scope, "unlisted")
         batch = Batch(
             number=number,
             id=name("msgbatch_", settings.seed, number, now),
@@ -101,7 +104,7 @@ async def _create(sandbox: Sandbox, request: Request) -> Response:
             created_at=now,
             done_at=now + takes,
             expires_at=now + settings.expire_after,
-            listed_at=now + request.scope.get("unlisted", 0.0),
+            listed_at=now + (unlisted.seconds if unlisted else 0.0),
             canceled_at=None,
             cancel_duration=settings.cancel_duration,
             deleted_at=None,
@@ -148,9 +151,16 @@ async def _retrieve(sandbox: Sandbox, request: Request) -> Response:
 
 async def _list(sandbox: Sandbox, request: Request) -> Response:
     asked = paging.read(request.query_params)
-    below = None if asked.after is None else (await _cursor(sandbox, "after_id", asked.after)).number
-    above = None if asked.before is None else (await _cursor(sandbox, "before_id", asked.before)).number
-    found = await sandbox.aside(sandbox.book.page, asked.limit + 1, sandbox.now(), below=below, above=above)
+    if aside(request.scope, "unpaged"):
+        asked = paging.Page(asked.limit, None, None)
+    after = None if asked.after is None else (await _cursor(sandbox, "after_id", asked.after)).number
+    before = None if asked.before is None else (await _cursor(sandbox, "before_id", asked.before)).number
+    page_of = partial(sandbox.book.page, asked.limit + 1, sandbox.now())
+    if aside(request.scope, "oldest_first"):
+        above = None if before is not None else after or 0
+        found = (await sandbox.aside(page_of, below=before, above=above))[::-1]
+    else:
+        found = await sandbox.aside(page_of, below=after, above=before)
     page, more = asked.cut(found)
     return JSONResponse(paging.show([await _shown(sandbox, request, batch) for batch in page], more=more))
 
@@ -238,9 +248,9 @@ async def _model(_: Sandbox, request: Request) -> Response:
 
 
 async def _faults(sandbox: Sandbox, request: Request) -> Response:
-    """POST one or a list of faults, DELETE all, GET those that are still to come."""
+    """POST one or a list of faults, DELETE all or those of a `?kind=`, GET those that are still to come."""
     if request.method == "DELETE":
-        sandbox.faults.clear()
+        sandbox.faults.clear(request.query_params.get("kind"))
     elif request.method == "POST":
         try:
             told = _FAULTS.decode(await request.body())

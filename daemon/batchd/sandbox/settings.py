@@ -40,6 +40,8 @@ class SandboxSettings:
     """Seconds after which an idle connection is closed."""
     cache_hits: float = 1.0
     """Share of the requests that find what is in the cache; the API tells of 0.3 to 0.98, and promises none."""
+    organization: str = "0b8a1c2e-5a4d-4c1f-9e6b-5d7f3a2c1b00"
+    """In the header `anthropic-organization-id` of every answer; empty for no such header."""
     seed: int = 0
     """Another seed writes other texts under other ids."""
     faults: tuple[Fault, ...] = ()
