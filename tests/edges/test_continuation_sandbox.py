@@ -59,7 +59,9 @@ async def whole(sdk: AsyncAnthropic, params: bytes, *, cached: bool = False) -> 
         if message.stop_reason == "end_turn":
             return text, rounds
         since = len(kept(text, since=since))
-        following = next_params(params, text[:since], max_tokens=64_000, cached=kept_before if cached else None)
+        following = next_params(
+            json.loads(params), text[:since], max_tokens=64_000, cached=kept_before if cached else None
+        )
         kept_before.append(since)
     raise AssertionError(f"not ended after {MOST_ROUNDS} rounds")
 
@@ -125,7 +127,7 @@ async def test_the_missing_section_of_an_ended_document_is_asked_for_and_added(s
     found = examine(text, expected)
     assert found.missing == ("Use",)
     wanted = Wanted(found.sentence, found.missing)
-    more = text_of(await answer(sdk, next_params(params, text, max_tokens=64_000, wanted=wanted)))
+    more = text_of(await answer(sdk, next_params(json.loads(params), text, max_tokens=64_000, wanted=wanted)))
     joined = join(text, more, ended=True)
     assert joined.text.startswith(text + "\n\n[SECTION: Use]\n\n")
     assert examine(joined.text, expected).met
@@ -142,4 +144,4 @@ async def test_thinking_that_left_no_text_is_told_and_more_room_helps(sdk: Async
         thinking_tokens=message.usage.output_tokens_details.thinking_tokens,
     )
     assert told.startswith("thinking took 4,999 of the 5,000 tokens")
-    assert (await answer(sdk, larger_params(params, 64_000))).stop_reason == "end_turn"
+    assert (await answer(sdk, larger_params(json.loads(params), 64_000))).stop_reason == "end_turn"

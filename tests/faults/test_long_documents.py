@@ -77,7 +77,7 @@ async def test_a_missing_section_is_asked_for_and_if_it_never_comes_it_is_named(
     assert home.job("book")["requests"]["incomplete"] == 1
 
 
-async def test_a_kill_between_the_rounds_loses_and_doubles_nothing(home: House) -> None:
+async def test_a_lost_create_and_a_cut_stream_between_the_rounds_lose_and_double_nothing(home: House) -> None:
     drop(home, "whole", BOOK)
     drop(
         home, "cut", BOOK + "[sandbox: truncate at 4000 rounds 2] [sandbox: fail overloaded_error 1]", **{"continue": 3}

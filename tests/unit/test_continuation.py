@@ -18,7 +18,7 @@ SONNET = Prices(Decimal("0.0000015"), Decimal("0.0000075"))
 
 
 def following(kept: str = "Once upon\n", first: dict[str, Any] = FIRST, **asked: Any) -> dict[str, Any]:
-    raw = next_params(json.dumps(first).encode(), kept, **{"max_tokens": 9_000, **asked})
+    raw = next_params(first, kept, **{"max_tokens": 9_000, **asked})
     assert b"\n" not in raw
     found: dict[str, Any] = json.loads(raw)
     return found
@@ -136,7 +136,7 @@ def test_a_budget_of_thinking_stays_below_a_lower_max_tokens() -> None:
 
 
 def test_sends_again_with_more_room_and_nothing_else_changed() -> None:
-    assert json.loads(larger_params(json.dumps(FIRST).encode(), 5_000)) == {**FIRST, "max_tokens": 5_000}
+    assert json.loads(larger_params(FIRST, 5_000)) == {**FIRST, "max_tokens": 5_000}
 
 
 # Which is the better buy

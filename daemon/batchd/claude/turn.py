@@ -10,7 +10,7 @@ from typing import Final
 
 from batchd.text.markdown import open_fence
 from batchd.text.sections import MARKER, TITLE
-from batchd.text.strictjson import Json, decode, encode
+from batchd.text.strictjson import Json, encode
 
 _MOST_BREAKPOINTS: Final = 4
 _OURS: Final = 2
@@ -31,7 +31,7 @@ class Wanted:
 
 
 def next_params(
-    params: bytes,
+    first: Mapping[str, Json],
     kept: str,
     *,
     max_tokens: int,
@@ -41,7 +41,7 @@ def next_params(
     """Write the request of the next round.
 
     Args:
-        params: Of the first round, always: all that has been added since is in `kept`.
+        first: The params of the first round, always: all that has been added since is in `kept`.
         kept: The text so far, all rounds stitched together and cut back by `stitch.kept`; more than white space.
         max_tokens: For this round.
         wanted: What is lacking, if the model ended its turn by itself; None if it was cut off.
@@ -52,7 +52,6 @@ def next_params(
     Returns:
         Its params, one line of JSON.
     """
-    first, _ = decode(params.decode())
     messages: list[Json] = list(first["messages"])
     begun = _begun(messages.pop()["content"]) if messages[-1]["role"] == "assistant" else []
     written: list[Json] = [{"type": "text", "text": piece} for piece in _pieces(kept, cached or ())]
@@ -67,18 +66,17 @@ def next_params(
     return encode(_sized({**first, "messages": messages}, max_tokens))
 
 
-def larger_params(params: bytes, max_tokens: int) -> bytes:
+def larger_params(first: Mapping[str, Json], max_tokens: int) -> bytes:
     """Write the same request with more room for its answer.
 
     Args:
-        params: Of the first round.
+        first: The params of the first round.
         max_tokens: More than they say, so that it is not the same request again.
     """
-    first, _ = decode(params.decode())
     return encode(_sized(first, max_tokens))
 
 
-def _sized(params: dict[str, Json], max_tokens: int) -> dict[str, Json]:
+def _sized(params: Mapping[str, Json], max_tokens: int) -> dict[str, Json]:
     """The params with another max_tokens; a budget of thinking that would no longer fit below it takes half of it."""
     before = params["max_tokens"]
     thinking = params.get("thinking") or {}

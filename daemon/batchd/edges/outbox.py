@@ -18,8 +18,6 @@ from stat import S_ISREG
 from batchd.edges import disk
 from batchd.text import safepath
 
-DOCUMENTS = "documents"
-
 _RESERVED = "rejected"
 _JOB_FILES = re.compile(r"documents|(results|failures|report)\.jsonl|job\.json|request\..*", re.IGNORECASE | re.DOTALL)
 

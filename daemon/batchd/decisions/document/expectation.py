@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from batchd.claude.params_check import Check, text, whole_number, yes_or_no
 from batchd.decisions.document import json_form
 from batchd.text.sections import MARKER, TITLE
-from batchd.text.strictjson import Flaw, Json, member
+from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, decode, member
 from batchd.text.titles import plain
 
 _MOST_SECTIONS: Final = 2_000
@@ -38,6 +41,24 @@ class Expectation:
     """Of the JSON: what `jsonform` can check."""
     closed: bool = False
     """Whether no code fence, and no bracket outside of code, may be left open."""
+    unreadable: str = ""
+    """Why nobody can tell what was expected, which is then never met; empty where all is well."""
+
+
+NOTHING: Final = Expectation()
+"""What every document meets."""
+
+
+class _Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The setting as a job file spells it."""
+
+    words: int | None = None
+    tokens: int | None = None
+    sections: list[str] | int | None = None
+    marker: str = MARKER
+    ends_with: str | None = None
+    json: bool | dict[str, Json] = False
+    closed: bool = False
 
 
 def check(value: Json, path: str) -> Iterator[Flaw]:
@@ -60,30 +81,43 @@ def check(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(member(path, "marker"), "says how sections are marked; say in sections which are expected")
 
 
-def expectation_of(setting: Json, path: str = "expect") -> Expectation | tuple[Flaw, ...]:
-    """Read the setting `expect`.
+@lru_cache(maxsize=256)
+def stored(setting: str | None) -> Expectation:
+    """Read an expectation that was checked before its job was accepted, and has been stored since.
 
     Args:
-        setting: As the user wrote it.
-        path: Where it stands.
+        setting: As JSON; None where nothing is expected.
 
     Returns:
-        The expectation, or everything that is wrong with the setting.
+        What is expected. Where a setting cannot be read any more, the expectation says so, and is never met.
     """
+    if setting is None:
+        return NOTHING
+    try:
+        value, _ = decode(setting)
+        return _expectation(msgspec.convert(value, _Setting))
+    except (Malformed, Flawed, msgspec.ValidationError) as error:
+        return Expectation(unreadable=f"what was expected of it cannot be read ({type(error).__name__})")
+
+
+def expectation_of(setting: Json, path: str = "expect") -> Expectation | tuple[Flaw, ...]:
+    """Read the setting `expect` of a job file, which stands at a path; or tell everything that is wrong with it."""
     flaws = tuple(check(setting, path))
-    if flaws:
-        return flaws
-    sections, json = setting.get("sections"), setting.get("json", False)
+    return flaws or _expectation(msgspec.convert(setting, _Setting))
+
+
+def _expectation(setting: _Setting) -> Expectation:
+    sections, json = setting.sections, setting.json
     return Expectation(
-        words=setting.get("words"),
-        tokens=setting.get("tokens"),
+        words=setting.words,
+        tokens=setting.tokens,
         titles=tuple(sections) if isinstance(sections, list) else (),
         count=sections if isinstance(sections, int) else None,
-        marker=setting.get("marker", MARKER),
-        ends_with=setting.get("ends_with"),
+        marker=setting.marker,
+        ends_with=setting.ends_with,
         json=json is not False,
         form=MappingProxyType(json) if isinstance(json, dict) else None,
-        closed=setting.get("closed", False),
+        closed=setting.closed,
     )
 
 

@@ -50,6 +50,7 @@ def examine(document: str, expected: Expectation, output_tokens: int | None = No
     """
     missing, sections = _sections(document, expected)
     said = {
+        "expect": expected.unreadable,
         "words": _fewer(expected.words, len(document.split()) if expected.words else 0, "words"),
         "tokens": "" if output_tokens is None else _fewer(expected.tokens, output_tokens, "tokens"),
         "sections": sections,

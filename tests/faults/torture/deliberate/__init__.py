@@ -1,8 +1,8 @@
 """Deliberate faults, a file a subject: which line of ours is broken into what, and the test that finds it."""
 
-from tests.faults.torture.deliberate import protocol
+from tests.faults.torture.deliberate import documents, protocol
 from tests.faults.torture.deliberate.mutation import Mutation
 
-MUTATIONS: tuple[Mutation, ...] = (*protocol.MUTATIONS,)
+MUTATIONS: tuple[Mutation, ...] = (*protocol.MUTATIONS, *documents.MUTATIONS)
 
 __all__ = ["MUTATIONS", "Mutation"]

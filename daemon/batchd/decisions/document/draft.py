@@ -1,0 +1,27 @@
+"""A document between two rounds."""
+
+import msgspec
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """How far a document had come when a round was asked for."""
+
+    kept: str
+    """The text as it was sent."""
+    dropped: str
+    """What was cut off behind it, to be written again."""
+    ended: bool
+    """Whether the model had ended the text, which was short of what was expected."""
+    prompt_tokens: int
+    """Of the first round."""
+    seams: tuple[int, ...] | None = None
+    """How long the text was in each round that left its prefix in the cache; None while none did."""
+
+    @property
+    def text(self) -> str:
+        """All that was written so far."""
+        return self.kept + self.dropped
+
+
+NOTHING = Draft("", "", ended=False, prompt_tokens=0)
+"""Before the first round."""
