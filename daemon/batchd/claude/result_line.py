@@ -59,10 +59,19 @@ class _Error(msgspec.Struct, frozen=True):
     error: "_Error | None" = None
 
 
+class Stream(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is told of a message that came as a stream, in a line that is made here and not at the API."""
+
+    broken: str = ""
+    unreadable: int = 0
+    bounded: bool = False
+
+
 class _Result(msgspec.Struct, frozen=True):
     type: str
     message: _Message | None = None
     error: _Error | None = None
+    stream: Stream | None = None
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -95,6 +104,7 @@ def read(raw: bytes) -> Line:
         line = _read_leniently(raw)
     message, error = line.result.message or _Message(), line.result.error or _Error()
     error = error.error or error
+    stream = line.result.stream or Stream()
     return Line(
         line.custom_id,
         Result(
@@ -106,6 +116,9 @@ def read(raw: bytes) -> Line:
             usage=_usage(message.usage or _Usage()),
             thinking_tokens=_thought(message.usage),
             text="".join(block.text or "" for block in message.content if block.type == "text"),
+            broken=stream.broken,
+            unreadable=stream.unreadable,
+            bounded=stream.bounded,
         ),
     )
 
@@ -216,10 +229,18 @@ def _read_leniently(raw: bytes) -> _Line:
                     type=_text(_dict(error.get("error", error)).get("type")),
                     message=_text(_dict(error.get("error", error)).get("message")),
                 ),
+                stream=_stream(found["result"].get("stream")),
             ),
         )
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise Garbled(f"a line of the results cannot be read ({type(error).__name__})") from error
+
+
+def _stream(told: object) -> Stream | None:
+    try:
+        return msgspec.convert(told, Stream | None)
+    except msgspec.ValidationError:
+        return None
 
 
 def _counted(usage: dict[str, Any]) -> dict[str, int]:

@@ -31,6 +31,12 @@ class Result:
     text: str = ""
     thinking_tokens: int | None = None
     """Among those of output; None where the API does not say."""
+    broken: str = ""
+    """Why its stream broke off, in words, where that was not the model's doing; empty otherwise."""
+    unreadable: int = 0
+    """How much of its stream could not be read: then it is never whole, and nothing can go on behind the gap."""
+    bounded: bool = False
+    """Whether its tokens of output are a bound, since the stream ended before they were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ def judge(result: Result, *, attempts_left: int, cancelled: bool) -> Outcome:
     again = attempts_left > 0 and not cancelled
     match result.type:
         case "succeeded":
-            return _judge_stop(result.stop_reason)
+            return _judge_stop(result)
         case "errored":
             reason = ": ".join(filter(None, (result.error_type or "error without a type", result.error_message)))
             return Outcome(None if again and result.error_type in REPEATABLE else Verdict.ERRORED, reason)
@@ -65,7 +71,10 @@ def judge(result: Result, *, attempts_left: int, cancelled: bool) -> Outcome:
             return Outcome(Verdict.ERRORED, f"a result of the unknown type {unknown[:40]!r}")
 
 
-def _judge_stop(stop_reason: str | None) -> Outcome:
+def _judge_stop(result: Result) -> Outcome:
+    stop_reason = result.stop_reason
+    if stop_reason in COMPLETE | TRUNCATED and result.unreadable:
+        return Outcome(Verdict.TRUNCATED, f"{result.unreadable} parts of its stream could not be read, and are missing")
     if stop_reason in COMPLETE:
         return Outcome(Verdict.COMPLETE)
     if stop_reason in TRUNCATED:
@@ -73,7 +82,8 @@ def _judge_stop(stop_reason: str | None) -> Outcome:
     if stop_reason == "refusal":
         return Outcome(Verdict.REFUSED, "the model declined: stop_reason refusal")
     if stop_reason is None:
-        return Outcome(Verdict.TRUNCATED, "it broke off before its end, for no reason of the model's")
+        why = result.broken or "for no reason of the model's"
+        return Outcome(Verdict.TRUNCATED, f"it broke off before its end: {why}")
     # A reason nobody here knows does not show that the document is whole, so it is not called so.
     return Outcome(Verdict.PAUSED, f"the turn was not ended: stop_reason {stop_reason}")
 
