@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from batchd.claude.events import Liveness
-from batchd.claude.stream import assemble
+from batchd.claude.stream import Streamed, assemble
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +58,13 @@ def lines(*events: dict[str, Any]) -> list[bytes]:
     return cut_in_lines(wire(*events))
 
 
+def usage_of(found: Streamed) -> dict[str, int]:
+    assert found.message is not None
+    usage = found.message["usage"]
+    assert isinstance(usage, dict)
+    return usage
+
+
 def test_a_whole_message_is_what_the_api_would_have_sent_in_one_piece() -> None:
     thinking = block(
         0,
@@ -100,9 +107,9 @@ def test_cut_at_any_byte_it_is_a_beginning_and_never_called_ended(pieces: list[s
     assert "".join(pieces).startswith(found.text)
     if found.message is not None:
         assert found.message["stop_reason"] is None
-        assert found.message["usage"]["input_tokens"] == 7
         assert found.bounded
-        assert found.message["usage"]["output_tokens"] >= len(found.text.split())
+        assert usage_of(found)["input_tokens"] == 7
+        assert usage_of(found)["output_tokens"] >= len(found.text.split())
         assert not found.unreadable
     assert json.dumps(found.message)
 
@@ -235,21 +242,18 @@ def test_what_cannot_be_read_is_mended_or_told(body: bytes, text_of_it: str, unr
 def test_the_larger_count_is_believed_and_what_was_not_told_is_bounded() -> None:
     start = {"type": "message_start", "message": {"usage": {"input_tokens": 1_000, "output_tokens": 1}}}
     told = assemble(lines(start, *HELLO, {**STOP, "usage": {"input_tokens": 0, "output_tokens": 3}}))
-    assert told.message is not None
-    assert told.message["usage"] == {"input_tokens": 1_000, "output_tokens": 3}
+    assert usage_of(told) == {"input_tokens": 1_000, "output_tokens": 3}
     assert not told.bounded
     untold = assemble(lines(start, *HELLO, {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}))
     assert untold.bounded
-    assert untold.message is not None
-    assert untold.message["usage"] == {"input_tokens": 1_000, "output_tokens": 6}
+    assert usage_of(untold) == {"input_tokens": 1_000, "output_tokens": 6}
 
 
 def test_an_answer_that_was_cut_costs_at_most_what_it_may_have_written() -> None:
     thinking = block(0, {"type": "thinking", "thinking": ""}, {"type": "thinking_delta", "thinking": "Hm."})
     for events, bound in ((HELLO, 6), (text(0, "word " * 900), 900), (thinking, 900)):
         found = assemble(lines(START, *events), most_tokens=900)
-        assert found.message is not None
-        assert found.message["usage"]["output_tokens"] == bound
+        assert usage_of(found)["output_tokens"] == bound
 
 
 @pytest.mark.parametrize(
