@@ -40,6 +40,8 @@ class Trip:
     """Tokens of output that all rounds behind the first may write together, from this one on."""
     written: int = 0
     """Tokens of output that were written before."""
+    breaks: int = 0
+    """Rounds before this one that broke off for no reason of the model's."""
     worst: int | None = None
     """Picodollars that this round and all that may follow it can cost; None where the price is not known."""
     files: bool = False

@@ -238,3 +238,50 @@ def test_long_documents_leave_their_prefix_in_the_cache() -> None:
     step = continued(next_step(many, a_result(TEXT + "Para")))
     assert step.draft.seams == (len(TEXT),)
     assert b'"ttl":"1h"' in step.params
+
+
+BROKEN = Result("succeeded", text=MORE, usage=Usage(input_tokens=9_000, output_tokens=7_000), broken="it was killed")
+
+
+@pytest.mark.parametrize("rounds", [0, 2])
+def test_a_break_that_is_not_the_models_takes_neither_a_round_nor_tokens(rounds: int) -> None:
+    step = next_step(a_round(a_draft(), round=2, rounds=rounds, allowance=9_000, lane=Lane.SYNC), BROKEN)
+    assert isinstance(step, Continue)
+    assert (step.rounds, step.allowance) == (rounds, 9_000)
+    assert step.worst is not None
+    assert step.worst < DOLLAR
+
+
+def test_breaks_without_end_are_bounded_by_the_rounds() -> None:
+    before: dict[str, Any] = {"round": 2, "allowance": 9_000, "lane": Lane.SYNC, "breaks": 10}
+    step = next_step(a_round(a_draft(), rounds=2, **before), BROKEN)
+    assert isinstance(step, Continue)
+    assert (step.rounds, step.allowance) == (1, 2_000)
+    step = next_step(a_round(a_draft(), rounds=0, **before), BROKEN)
+    assert isinstance(step, Final)
+    assert step.verdict is Verdict.TRUNCATED
+    assert "it was killed" in step.reason
+
+
+def test_what_may_not_be_continued_is_not_continued_behind_a_break() -> None:
+    step = next_step(a_round(rounds=0, allowance=0, lane=Lane.SYNC), BROKEN)
+    assert isinstance(step, Final)
+    assert step.verdict is Verdict.TRUNCATED
+
+
+def test_a_break_before_anything_new_came_keeps_all_there_was_and_asks_for_something_else() -> None:
+    draft = a_draft(dropped="Paragraph 201 tells of")
+    again = Result("succeeded", text="Para", usage=Usage(input_tokens=9_000, output_tokens=1), broken="it was killed")
+    step = next_step(a_round(draft, round=1, lane=Lane.SYNC), again)
+    assert isinstance(step, Continue)
+    assert step.draft.text == draft.text
+    assert step.draft.kept != draft.kept
+
+
+@pytest.mark.parametrize("stop_reason", ["end_turn", "max_tokens", None])
+def test_behind_what_could_not_be_read_nothing_goes_on(stop_reason: str | None) -> None:
+    step = next_step(a_round(lane=Lane.SYNC), Result("succeeded", stop_reason, text=MORE, unreadable=2))
+    assert isinstance(step, Final)
+    assert step.verdict is Verdict.TRUNCATED
+    if stop_reason:
+        assert "2 parts of its stream could not be read" in step.reason

@@ -75,7 +75,7 @@ class Documents:
             self._drafts.read(trip.request, trip.round),
             expectation.stored(trip.expect),
             read_from_spool(self._spool / trip.claim, trip.offset, trip.size)
-            if trip.rounds and not trip.cancelled
+            if (trip.rounds or trip.round) and not trip.cancelled
             else b"{}",
         )
 

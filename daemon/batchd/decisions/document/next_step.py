@@ -18,7 +18,7 @@ from batchd.decisions.document.expectation import NOTHING as NOTHING_EXPECTED
 from batchd.decisions.document.expectation import Expectation
 from batchd.decisions.document.expectation_check import Findings, examine, thinking_ate_it
 from batchd.decisions.document.next_round import Action, RoundDecision, RoundFacts, decide, tokens_at_most
-from batchd.decisions.document.remaining import still_to_cost, tokens_left
+from batchd.decisions.document.remaining import rounds_left, still_to_cost, takes_no_round, tokens_left
 from batchd.decisions.document.stitch import join, kept
 from batchd.delivery import Trip
 from batchd.model import BETA_300K, Lane, Verdict
@@ -93,8 +93,9 @@ def next_step(before: Round, result: Result | None) -> Final | Again | Continue:
     if result is None or result.type != "succeeded":
         return _final(before, outcome.verdict, outcome.reason, before.draft.text)
     answered = _answered(before, result, outcome)
-    if answered.verdict in UNFINISHED and not trip.cancelled and not before.expected.unreadable:
-        first, _ = decode(before.first.decode()) if trip.rounds else ({}, 0)
+    lost = before.expected.unreadable or result.unreadable
+    if answered.verdict in UNFINISHED and not trip.cancelled and not lost:
+        first, _ = decode(before.first.decode()) if trip.rounds or trip.round else ({}, 0)
         decision = decide(_facts(answered, first), token_prices(trip.model, trip.lane))
         if decision.action is not Action.STOP:
             return _continued(answered, first, decision)
@@ -128,7 +129,7 @@ class _Answered:
     @property
     def left(self) -> int:
         """Tokens that may still be written."""
-        return tokens_left(self.before.trip, self.result.usage)
+        return tokens_left(self.before.trip, self.result)
 
 
 def _answered(before: Round, result: Result, outcome: Outcome) -> _Answered:
@@ -137,6 +138,8 @@ def _answered(before: Round, result: Result, outcome: Outcome) -> _Answered:
     text = result.text
     if trip.round:
         text = join(draft.kept, result.text, dropped=draft.dropped, ended=draft.ended).text
+        if takes_no_round(trip, result) and len(text) < len(draft.text):
+            text = draft.text  # it broke off before it had written again what was cut off to be written again
     thinking = thinking_ate_it(
         result.text,
         stop_reason=result.stop_reason,
@@ -171,8 +174,8 @@ def _facts(answered: _Answered, first: dict[str, Json]) -> RoundFacts:
         max_tokens=trip.max_tokens,
         most_tokens=min(max(facts.max_output, longest), answered.left),
         window=facts.window,
-        rounds_left=trip.rounds,
-        grew=not trip.round or len(text) > len(draft.text),
+        rounds_left=rounds_left(trip, answered.result),
+        grew=not trip.round or len(text) > len(draft.text) or takes_no_round(trip, answered.result),
         structured="tools" in first or "format" in (first.get("output_config") or {}),
         thinking=answered.thinking,
         expected_tokens=wish or None,
@@ -193,7 +196,7 @@ def _continued(answered: _Answered, first: dict[str, Json], decision: RoundDecis
         params=params,
         max_tokens=decision.max_tokens,
         betas=tuple(sorted({*trip.betas, BETA_300K})) if long else trip.betas,
-        rounds=trip.rounds - 1,
+        rounds=rounds_left(trip, answered.result) - 1,
         allowance=answered.left,
         worst=still_to_cost(trip, answered.result, params, decision.max_tokens),
     )
@@ -203,7 +206,9 @@ def _asked_to_go_on(answered: _Answered, first: dict[str, Json], decision: Round
     """The text as it is sent, and the request that carries it on."""
     draft, findings, text = answered.before.draft, answered.findings, answered.text
     wanted = Wanted(findings.sentence, findings.missing, answered.before.expected.marker) if findings else None
-    so_far = text if findings else kept(text, since=len(draft.kept))
+    # What broke off before it came further would be asked for the same again: it gets all that there is instead.
+    stuck = takes_no_round(answered.before.trip, answered.result) and text == draft.text
+    so_far = text if findings or stuck else kept(text, since=len(draft.kept))
     earlier = draft.seams or ()
     params = next_params(
         first, so_far, max_tokens=decision.max_tokens, wanted=wanted, cached=earlier if decision.cache else None

@@ -1,15 +1,33 @@
 """What a document may still write, and what that can still cost: both only ever fall from round to round."""
 
+from typing import Final
+
 from batchd.claude.price import price, to_picodollars
 from batchd.claude.verdict import Result
 from batchd.decisions.money.budget import Prompt, worst_case
 from batchd.delivery import Trip
-from batchd.model import Usage
+
+MOST_BREAKS: Final = 10
+"""Breaks that take no round of a document; what breaks off more often is bounded by its rounds, as all else is."""
 
 
-def tokens_left(trip: Trip, usage: Usage) -> int:
+def takes_no_round(trip: Trip, result: Result) -> bool:
+    """Say whether a round broke off for no reason of the model's (a kill, a stop, a lost connection) and costs none.
+
+    A document that may not be continued at all is not continued behind a break either.
+    """
+    return bool(result.broken) and trip.breaks < MOST_BREAKS and bool(trip.rounds or trip.round)
+
+
+def rounds_left(trip: Trip, result: Result) -> int:
+    """Count the rounds that may still follow once one is over, the next one included."""
+    return trip.rounds + takes_no_round(trip, result)
+
+
+def tokens_left(trip: Trip, result: Result) -> int:
     """Count the tokens that may still be written once a round is over; the first has room of its own."""
-    return max(trip.allowance - (usage.output_tokens if trip.round else 0), 0)
+    taken = 0 if not trip.round or takes_no_round(trip, result) else result.usage.output_tokens
+    return max(trip.allowance - taken, 0)
 
 
 def still_to_cost(trip: Trip, result: Result, params: bytes, max_tokens: int) -> int | None:
@@ -25,8 +43,9 @@ def still_to_cost(trip: Trip, result: Result, params: bytes, max_tokens: int) ->
         Picodollars, and never more than what was bounded before, less what this round has cost; None where no price is
         known.
     """
-    following = max(tokens_left(trip, result.usage) - max_tokens, 0)
-    anew = worst_case(Prompt.bounded(params), trip.model, max_tokens, trip.rounds - 1, following, lane=trip.lane)
+    following = max(tokens_left(trip, result) - max_tokens, 0)
+    rounds = rounds_left(trip, result) - 1
+    anew = worst_case(Prompt.bounded(params), trip.model, max_tokens, rounds, following, lane=trip.lane)
     spent = to_picodollars(price(result.usage, result.model or trip.model, trip.lane).charged)
     bounded = None if trip.worst is None else max(trip.worst - (spent or 0), 0)
     return min((each for each in (anew, bounded) if each is not None), default=None)

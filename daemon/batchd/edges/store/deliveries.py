@@ -36,6 +36,8 @@ class Deliveries:
                     round, rounds, allowance, worst, files,
                     (SELECT total(output_tokens) FROM trips AS t WHERE t.request = requests.id) AS written,
                     (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
+                     AND outcome = 'succeeded' AND stop_reason IS NULL) AS breaks,
+                    (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
                      AND (outcome IS NULL OR outcome <> 'succeeded')) - forgiven AS attempts
                 FROM trips JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
                 WHERE trips.batch = ? AND trips.row IN ({wanted})""",  # noqa: S608  integers
@@ -66,6 +68,7 @@ class Deliveries:
                 rounds=r["rounds"],
                 allowance=r["allowance"],
                 written=int(r["written"]),
+                breaks=r["breaks"],
                 worst=r["worst"],
             )
             for r in found

@@ -75,7 +75,7 @@ MUTATIONS = (
         "documents",
         "the rounds that may follow are not reserved",
         REMAINING,
-        "following = max(tokens_left(trip, result.usage) - max_tokens, 0)",
+        "following = max(tokens_left(trip, result) - max_tokens, 0)",
         "following = 0",
         TEST,
     ),
