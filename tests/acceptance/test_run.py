@@ -76,7 +76,7 @@ def test_it_can_be_stopped_while_it_starts(batchd: Installation, number: signal.
     batchd.wait_until(batchd.state.exists)
     time.sleep(after)
     process.send_signal(number)
-    assert process.wait(10) == 0
+    assert process.wait(SOON) == 0
 
 
 def test_what_was_killed_goes_on_in_the_sandbox_too_and_quietly(batchd: Installation) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import anyio
@@ -16,6 +17,8 @@ from batchd.edges.claims import Claim
 from batchd.edges.inbox import Candidate, Settling
 from batchd.edges.watcher import watch
 from batchd.errors import Rejected, Unusable
+
+from tests.support.effort import assert_linear
 
 NOT_UTF8 = os.fsdecode(b"caf\xe9.md")
 
@@ -109,12 +112,16 @@ def test_a_missing_inbox_is_empty_and_very_deep_folders_are_not_looked_into(box:
     subprocess.run(["rm", "-rf", str(box / "d")], check=True)
 
 
-def test_many_names_are_found_quickly(box: Path) -> None:
-    for number in range(20_000):
-        (box / f"{number}.md").touch()
-    begin = time.perf_counter()
-    assert len(inbox.scan(box)) == 20_000
-    assert time.perf_counter() - begin < 2
+def test_many_names_are_found_as_quickly_as_few(box: Path) -> None:
+    def finding(many: int) -> Callable[[], object]:
+        folder = box / f"{many}"
+        folder.mkdir(exist_ok=True)
+        for number in range(many):
+            (folder / f"{number}.md").touch()
+        assert len(inbox.scan(folder)) == many
+        return partial(inbox.scan, folder)
+
+    assert_linear(finding, 1_000)
 
 
 def objection(found: inbox.Found, max_bytes: int = inbox.MAX_FILE_BYTES) -> str:
@@ -389,6 +396,17 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher, "LONGEST_PAUSE", 0.2)
 
 
+RARELY = 30.0
+SOON = 60.0
+"""Seconds after which what should come never will, on a busy machine too."""
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look around so rarely that nothing may wait for it."""
+    monkeypatch.setattr(watcher, "GLANCE_MS", int(1_000 * RARELY))
+
+
 class Bell:
     def __init__(self) -> None:
         self._rung = anyio.Event()
@@ -411,7 +429,7 @@ class Bell:
 
 
 @pytest.mark.anyio
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("force_polling", [False, True])
 async def test_the_watcher_rings_for_a_file_and_stops_at_once(box: Path, *, force_polling: bool) -> None:
     bell, stop = Bell(), anyio.Event()
@@ -419,22 +437,22 @@ async def test_the_watcher_rings_for_a_file_and_stops_at_once(box: Path, *, forc
         tasks.start_soon(lambda: watch(box, bell, force_polling=force_polling, stop=stop))
         await bell.quiet()
         drop(box, "a.md")
-        assert await bell.heard(2)
-        begin = time.perf_counter()
+        assert await bell.heard(SOON)
+        began = time.monotonic()
         stop.set()
-    assert time.perf_counter() - begin < 0.5
+    assert time.monotonic() - began < RARELY / 2
 
 
 @pytest.mark.anyio
-@pytest.mark.usefixtures("hasty")
+@pytest.mark.usefixtures("unhurried")
 async def test_the_watcher_is_cancelled_at_once(box: Path) -> None:
     bell = Bell()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: watch(box, bell, force_polling=False, stop=anyio.Event()))
         await bell.quiet()
-        begin = time.perf_counter()
+        began = time.monotonic()
         tasks.cancel_scope.cancel()
-    assert time.perf_counter() - begin < 0.5
+    assert time.monotonic() - began < RARELY / 2
 
 
 @pytest.mark.anyio
@@ -445,11 +463,11 @@ async def test_the_watcher_survives_a_name_that_is_not_utf8(box: Path) -> None:
         tasks.start_soon(lambda: watch(box, bell, force_polling=False, stop=stop))
         await bell.quiet()
         drop(box, NOT_UTF8)
-        assert await bell.heard(2)
+        assert await bell.heard(SOON)
         bell.forget()
         await bell.quiet()
         drop(box, "a.md")
-        assert await bell.heard(2)
+        assert await bell.heard(SOON)
         stop.set()
 
 
@@ -464,9 +482,9 @@ async def test_the_watcher_follows_the_name_when_the_folder_is_replaced(box: Pat
         await anyio.sleep(0.5)
         await anyio.Path(box).mkdir()
         bell.forget()
-        assert await bell.heard(2)
+        assert await bell.heard(SOON)
         bell.forget()
         await bell.quiet()
         drop(box, "a.md")
-        assert await bell.heard(2)
+        assert await bell.heard(SOON)
         stop.set()

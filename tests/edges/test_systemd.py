@@ -68,7 +68,7 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     end = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     request.addfinalizer(end.close)  # noqa: PT021  the parameter decides what is made, this closes either
     end.bind(name.replace("@", "\0"))
-    end.settimeout(5)
+    end.settimeout(60)
     monkeypatch.setenv("NOTIFY_SOCKET", name)
     return end
 

@@ -100,7 +100,7 @@ def stopped_at_end(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def drop(place: Path, *directives: str) -> None:
@@ -234,7 +234,7 @@ def test_what_the_api_repeats_in_its_errors_is_not_repeated_again(
             wait_until(lambda: told_of_trouble(tmp_path), "trouble")
             shown = command.shown()
             process.send_signal(signal.SIGTERM)
-            log, _ = process.communicate(timeout=20)
+            log, _ = process.communicate(timeout=60)
         assert any(PROMPT in seen.body.decode() for seen in server.seen) == creates_only
     assert [canary for canary in CANARIES if canary in log + shown] == []
 
@@ -253,7 +253,7 @@ def told_of_trouble(place: Path) -> bool:
 
 
 def wait_until(fact: Callable[[], object], what: str) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not fact():
         assert time.monotonic() < until, f"no {what}"
         time.sleep(0.05)

@@ -86,7 +86,7 @@ class House:
         hidden.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
         hidden.rename(file)
 
-    async def run(self, *, seconds: float = 30.0, **changes: object) -> bool:
+    async def run(self, *, seconds: float = 120.0, **changes: object) -> bool:
         """Run the daemon until nothing is left to do; real seconds at the most."""
         with anyio.fail_after(seconds):
             return await serve(self.settings(**changes), self.key, once=True, clock=self.clock)
@@ -151,6 +151,7 @@ async def at_work(home: House, **changes: object) -> AsyncIterator[None]:
 
 
 async def until(fact: Callable[[], object]) -> None:
+    """Wait until something is so; on a busy machine, too, it is never if not within a minute."""
     with anyio.fail_after(60):
         while not fact():  # noqa: ASYNC110  another program's state
             await anyio.sleep(0.02)

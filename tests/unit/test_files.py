@@ -1,7 +1,9 @@
-import time
+from functools import partial
 
 import pytest
 from batchd.decisions.document.answer_files import DEEPEST, MOST_FILES, find, objection, wanting
+
+from tests.support.effort import assert_linear
 
 ANSWER = """Here is the package:
 
@@ -155,10 +157,7 @@ def test_says_what_is_wanting() -> None:
 )
 @pytest.mark.parametrize("between", ["\n", ""])
 def test_is_linear(line: str, between: str) -> None:
-    text = "[FILE: x]\n```\n" + (line + between) * 20_000
-    started = time.perf_counter()
-    find(text)
-    assert time.perf_counter() - started < 2
+    assert_linear(lambda lines: partial(find, "[FILE: x]\n```\n" + (line + between) * lines), 1_500)
 
 
 def test_depth_counts_names() -> None:

@@ -1,5 +1,4 @@
 import socket
-import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NoReturn
@@ -7,6 +6,8 @@ from typing import NoReturn
 import pytest
 from batchd.claude.price import price
 from batchd.model import Cost, Usage
+
+from tests.support.effort import effort
 
 MILLION = 1_000_000
 
@@ -112,9 +113,10 @@ def test_prices_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     assert price(Usage(1), "claude-opus-5-5").charged is not None
 
 
-def test_a_thousand_prices_take_less_than_a_second() -> None:
-    begin = time.perf_counter()
-    for tokens in range(500):
-        price(Usage(tokens, tokens), "claude-opus-5-5")
-        price(Usage(tokens, tokens), "unheard-of")
-    assert time.perf_counter() - begin < 1
+def test_prices_are_cheap_to_look_up() -> None:
+    def price_some() -> None:
+        for tokens in range(500):
+            price(Usage(tokens, tokens), "claude-opus-5-5")
+            price(Usage(tokens, tokens), "unheard-of")
+
+    assert effort(price_some) < 40

@@ -1,9 +1,11 @@
 """The cases of a seam that have names; `properties/test_stitch_properties.py` has those that do not."""
 
-import time
+from collections.abc import Callable
 
 import pytest
 from batchd.decisions.document.stitch import Joined, join, kept
+
+from tests.support.effort import assert_linear
 
 BOOK = """# The Manual
 
@@ -234,12 +236,17 @@ def test_what_is_added_to_an_ended_text_begins_a_line(before: str, after: str, e
     ids=["letters", "lines", "rows", "fences", "blanks", "newlines", "prose"],
 )
 def test_is_linear(document: str) -> None:
+    def joining(size: int) -> Callable[[], None]:
+        return lambda: join_in_every_way(document[:size])
+
+    assert_linear(joining, len(document) // 16)
+
+
+def join_in_every_way(document: str) -> None:
     cut = len(document) // 2 + 1
-    started = time.perf_counter()
     before = kept(document[:cut])
     dropped = document[len(before) : cut]
     assert join(before, document[len(before) :], dropped=dropped).text == document
     join(before, before[-9_000:] + document[len(before) :], dropped=dropped)
     join(before, document, dropped=dropped)
     join(before, document)
-    assert time.perf_counter() - started < 1
