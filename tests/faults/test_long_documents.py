@@ -1,11 +1,12 @@
 """A document is whole, or continued, or it says what is missing: never cut short and called done."""
 
 import json
+from functools import partial
 
 import pytest
 import structlog
 
-from tests.support.house import House, at_work, until
+from tests.support.house import House, at_work, run_and_kill_when, until
 
 pytestmark = pytest.mark.anyio
 
@@ -87,6 +88,23 @@ async def test_a_lost_create_and_a_cut_stream_between_the_rounds_lose_and_double
     assert await home.run()
     assert document(home, "cut") == document(home, "whole")
     assert max(home.server.ledger.billed().values()) == 1
+
+
+async def test_a_kill_between_the_rounds_loses_and_doubles_nothing(home: House) -> None:
+    drop(home, "whole", BOOK)
+    assert await home.run()
+    drop(home, "cut", BOOK + "[sandbox: truncate at 4000 rounds 2]", **{"continue": 3})
+    for rounds in (1, 2):  # of this document, after the batch of the other
+        await run_and_kill_when(home, partial(batches, home, 1 + rounds), poll__initial=0.1, batch__linger=0)
+        assert not (home.outbox / "cut" / "job.json").exists()
+    assert await home.run()
+    assert document(home, "cut") == document(home, "whole")
+    assert max(home.server.ledger.billed().values()) == 1
+    home.assert_nothing_twice()
+
+
+def batches(home: House, many: int) -> bool:
+    return len(home.server.ledger.batches()) >= many
 
 
 async def test_long_requests_are_continued_unless_told_otherwise(home: House) -> None:

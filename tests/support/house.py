@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio.abc import Process
 from batchd.app import serve
 from batchd.edges.clock import Clock
 from batchd.sandbox import Fault, SandboxServer, SandboxSettings
@@ -130,16 +131,32 @@ async def house(place: Path, **sandbox: Any) -> AsyncIterator[House]:
 
 async def run_and_kill(home: House, seconds: float, **settings: object) -> None:
     """Run the real command in a process of its own, and end it with `kill -9` unless it has ended before."""
+    async with command(home, **settings) as process:
+        with anyio.move_on_after(seconds):
+            await process.wait()
+
+
+async def run_and_kill_when(home: House, fact: Callable[[], object], **settings: object) -> None:
+    """Run the real command in a process of its own, and end it with `kill -9` as soon as something is so."""
+    async with command(home, **settings) as process:
+        await until(fact)
+        assert process.returncode is None, "it had ended before"
+
+
+@asynccontextmanager
+async def command(home: House, **settings: object) -> AsyncIterator[Process]:
+    """Run the real command for as long as the block lasts, on the clock of this world; its end is `kill -9`."""
     places = {"inbox": home.inbox, "outbox": home.outbox, "state": home.state, "api.base_url": home.server.base_url}
     wishes = {**places, "intake.settle": 0, **{name.replace("__", "."): value for name, value in settings.items()}}
     flags = [word for key, value in wishes.items() for word in ("--set", f"{key}={value}")]
-    command = [sys.executable, "-m", "batchd", "run", "--once", "--quiet", *flags]
+    words = [sys.executable, "-m", "batchd", "run", "--once", "--quiet", *flags]
     environment = {**os.environ, "ANTHROPIC_API_KEY": home.key}
-    async with await anyio.open_process(command, env=environment, stdout=None, stderr=None) as process:
-        with anyio.move_on_after(seconds):
-            await process.wait()
-        if process.returncode is None:
-            process.kill()
+    async with await anyio.open_process(words, env=environment, stdout=None, stderr=None) as process:
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
 
 
 @asynccontextmanager
