@@ -50,14 +50,15 @@ class Rejected(BatchdError):
 class Refused(BatchdError):
     """The API understood and will never take this: surely nothing was created."""
 
-    def __init__(self, said: str, kind: str = "invalid_request_error") -> None:
+    def __init__(self, said: str, kind: str = "invalid_request_error", shown: str = "") -> None:
         """Keep the API's reason.
 
         Args:
             said: What the API said. It may repeat the prompt: only the job's own folder may show it.
             kind: Its `error.type`.
+            shown: As much of it as may be shown anywhere, with a colon in front.
         """
-        super().__init__(f"the API refuses it ({kind})")
+        super().__init__(f"the API refuses it ({kind}){shown}")
         self.said = said
         self.kind = kind
 
@@ -82,6 +83,14 @@ class Unavailable(BatchdError):
         """
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Unreachable(Unavailable):
+    """No connection was made: surely nothing was sent."""
+
+
+class Disconnected(Unavailable):
+    """A connection was lost; what changes nothing may be repeated at once."""
 
 
 class Parked(Unavailable):

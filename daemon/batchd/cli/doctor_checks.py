@@ -14,9 +14,10 @@ from typing import Final
 import anyio
 from rich.filesize import decimal as bytes_of
 
+from batchd.decisions.batch.list_order import oddity
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, look_into_store
-from batchd.errors import BatchdError, Gone, Unusable
+from batchd.errors import BatchdError, Gone, Parked, Unreachable, Unusable
 from batchd.settings import CONFIG_FILES, CONFIG_VARIABLE, Settings, find_api_key
 
 _LITTLE_SPACE: Final = 1_000_000_000
@@ -24,10 +25,12 @@ _NO_SPACE: Final = 50_000_000
 _OLDEST_SQLITE: Final = (3, 38, 0)
 _FEW_WATCHES: Final = 8_192
 _PATIENCE: Final = 15.0
+_SOME: Final = 20
+"""Batches of the list, whose order is looked at."""
 _SKEW: Final = 60.0
+"""Seconds by which our clock may differ from the server's before it is worth a remark."""
 _CREDENTIALS: Final = re.compile(r"//[^/@]*@")
 """In an address, which is shown."""
-"""Seconds by which our clock may differ from the server's before it is worth a remark."""
 _OPEN_TO_OTHERS: Final = 0o077
 _WRITABLE_BY_ALL: Final = 0o002
 _REMOTE_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs"})
@@ -196,7 +199,7 @@ async def reach(settings: Settings) -> AsyncIterator[Finding]:
             async with Api.connect(
                 key=find_api_key(), base_url=settings.api.base_url, per_minute=50, patience=_PATIENCE, clock=Clock()
             ) as api:
-                page = await api.page(limit=1)
+                page = await api.page(limit=_SOME)
                 models = await api.models()
     except TimeoutError:
         yield Finding("api", Health.PROBLEM, f"no answer from {where}", "check network, proxy and api.base_url")
@@ -207,10 +210,20 @@ async def reach(settings: Settings) -> AsyncIterator[Finding]:
     except Gone:
         yield Finding("api", Health.PROBLEM, f"no Message Batches at {where}", "check api.base_url")
         return
+    except Parked as error:
+        yield Finding("api", Health.PROBLEM, f"{where}: {error}", "nothing is sent until then; it goes on by itself")
+        return
+    except Unreachable as error:
+        yield Finding("api", Health.PROBLEM, f"{where}: {error}", _remedy(str(error)))
+        return
     except BatchdError as error:
         yield Finding("api", Health.PROBLEM, f"{where}: {error}", "check network, proxy, key and api.base_url")
         return
-    yield Finding("api", Health.OK, f"{where} takes the key, and lists batches")
+    of = f" (organization {page.organization})" if page.organization else ""
+    yield Finding("api", Health.OK, f"{where} takes the key{of}, and lists batches")
+    if (odd := oddity([batch.id for batch in page.batches], [batch.created_at for batch in page.batches])) is not None:
+        said = f"{where} {odd}: a create without an answer is looked for in the whole list, which takes longer"
+        yield Finding("list", Health.WARNING, said, "tell whoever runs it; the API itself lists the newest first")
     if page.server_time is not None:
         yield _clock(page.server_time - time.time())
     model = settings.defaults.model
@@ -218,6 +231,15 @@ async def reach(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(
             "model", Health.WARNING, f"{model} is not among the key's models", "set defaults.model to one that is"
         )
+
+
+def _remedy(trouble: str) -> str:
+    """What to do where there is no connection at all."""
+    if "certificate" in trouble:
+        return "SSL_CERT_FILE=/path/to/authority.pem in the daemon's environment, too"
+    if "proxy" in trouble:
+        return "put that variable right, or name the host in NO_PROXY"
+    return "check api.base_url, network and name resolution; HTTPS_PROXY, where a proxy leads out"
 
 
 def _clock(ahead: float) -> Finding:

@@ -1,26 +1,28 @@
-"""The calls: the Message Batches API, as the SDK makes them (2.12).
+"""The calls: the Message Batches API, as the SDK makes them (2.14).
 
-Nothing is ever retried in here: the SDK would repeat an unanswered create, which nobody could tell from a second batch,
-and pay for it twice.
+What costs money is never repeated in here: the SDK would repeat an unanswered create, which cannot be told from a
+second batch, and pay for it twice. What changes nothing is asked once more where a server hung up on it.
 """
 
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 import anthropic
 import anyio
 import httpx2
 import msgspec
 
+from batchd.edges.api.connection import LOOPBACK
 from batchd.edges.api.rate_limiter import RateLimiter
-from batchd.edges.api.responses import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, remote_of
-from batchd.edges.api.troubles import create_trouble, date_of, message_trouble, reading, sending
+from batchd.edges.api.responses import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, organization_of, remote_of
+from batchd.edges.api.troubles import counting, create_trouble, date_of, message_trouble, reading, sending
 from batchd.edges.clock import Clock
-from batchd.errors import Unusable
+from batchd.errors import Disconnected, Gone, Unusable
 from batchd.model import BETA_300K, RemoteBatch, RemoteId
 
+_T = TypeVar("_T")
 _BATCHES = "/v1/messages/batches"
 _CONNECT = 15.0
 """Seconds to reach the API at all."""
@@ -59,6 +61,8 @@ class Api:
             timeout=httpx2.Timeout(patience, connect=min(_CONNECT, patience)),
             # A server that drops idle connections just as they are used again makes creates doubtful for nothing.
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=4.0),
+            # This machine is never behind a proxy, so that the sandbox is reached where one is set for the rest.
+            mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK},
         )
         client = anthropic.AsyncAnthropic(
             api_key=key,
@@ -163,7 +167,7 @@ class Api:
         page = decoded(response, PageAnswer)
         batches = [remote_of(batch, response) for batch in page.data]
         more = page.has_more and bool(batches)
-        return Page(batches, batches[-1].id if more else None, date_of(response))
+        return Page(batches, batches[-1].id if more else None, date_of(response), organization_of(response))
 
     async def newer_than(self, old_enough: Callable[[RemoteBatch], bool]) -> tuple[list[RemoteBatch], float | None]:
         """List batches, newest first, until one is old enough to stop.
@@ -201,10 +205,8 @@ class Api:
             Unavailable: Not now; asking again is harmless. `Parked` for key or money.
             Refused: It cannot be cancelled, since it has ended.
         """
-        with reading():
-            async with self._rate_limiter.slot():
-                response = await self._client.post(f"{_BATCHES}/{remote}/cancel", cast_to=httpx2.Response)
-            return remote_of(decoded(response, BatchAnswer), response)
+        response = await self._asked(lambda: self._client.post(f"{_BATCHES}/{remote}/cancel", cast_to=httpx2.Response))
+        return remote_of(decoded(response, BatchAnswer), response)
 
     @asynccontextmanager
     async def results(self, remote: RemoteId, url: str | None) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -219,22 +221,32 @@ class Api:
             Gone: There are none (yet, or any more).
             Unavailable: Not now, or cut off in the middle.
         """
-        where = self._if_same_origin(url) or f"{_BATCHES}/{remote}/results"
-        with reading():
-            async with self._rate_limiter.slot():
-                stream: object = await self._client.get(
-                    where,
-                    cast_to=httpx2.Response,
-                    options={"headers": {"accept": "application/x-jsonl"}, "max_retries": 0},
-                    stream=True,
-                    stream_cls=anthropic.AsyncStream[Any],
-                )
-        response = cast("httpx2.Response", stream)
+        usual = f"{_BATCHES}/{remote}/results"
+        where = self._if_same_origin(url) or usual
+        try:
+            response = await self._opened(where)
+        except Gone:
+            if where == usual or url is None:
+                raise
+            # A gateway below a path may name the results as if it were at the root.
+            response = await self._opened(usual)
         try:
             yield _bytes_of(response)
         finally:
             with anyio.CancelScope(shield=True):
                 await response.aclose()
+
+    async def _opened(self, where: str) -> httpx2.Response:
+        def get() -> Awaitable[object]:
+            return self._client.get(
+                where,
+                cast_to=httpx2.Response,
+                options={"headers": {"accept": "application/x-jsonl"}, "max_retries": 0},
+                stream=True,
+                stream_cls=anthropic.AsyncStream[Any],
+            )
+
+        return cast("httpx2.Response", await self._asked(get))
 
     async def count_tokens(self, body: bytes, betas: tuple[str, ...]) -> int:
         """Count the tokens of a prompt, free of charge.
@@ -251,7 +263,7 @@ class Api:
         headers = {"content-type": "application/json"}
         if wanted := [beta for beta in betas if beta != BETA_300K]:
             headers["anthropic-beta"] = ",".join(wanted)
-        with reading():
+        with counting():
             async with self._rate_limiter.slot():
                 response = await self._client.post(
                     "/v1/messages/count_tokens",
@@ -287,11 +299,20 @@ class Api:
         return str(there) if url and same else None
 
     async def _get(self, path: str, params: dict[str, object] | None = None) -> httpx2.Response:
-        with reading():
-            async with self._rate_limiter.slot():
-                return await self._client.get(
-                    path, cast_to=httpx2.Response, options={"params": params or {}, "max_retries": 0}
-                )
+        return await self._asked(
+            lambda: self._client.get(path, cast_to=httpx2.Response, options={"params": params or {}, "max_retries": 0})
+        )
+
+    async def _asked(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """Make a call that may be repeated without harm: once more where the server drops an idle connection."""
+        try:
+            with reading():
+                async with self._rate_limiter.slot():
+                    return await call()
+        except Disconnected:
+            with reading():
+                async with self._rate_limiter.slot():
+                    return await call()
 
 
 async def _bytes_of(response: httpx2.Response) -> AsyncIterator[bytes]:

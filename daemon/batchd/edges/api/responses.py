@@ -12,6 +12,8 @@ from batchd.model import Counts, RemoteBatch, RemoteId
 
 T = TypeVar("T")
 
+_LONGEST_NAME = 100
+
 
 class BatchAnswer(msgspec.Struct, frozen=True):
     """A batch as JSON; everything but the id may be absent, since gateways leave things out."""
@@ -47,6 +49,14 @@ class Page(msgspec.Struct, frozen=True):
     next_after: RemoteId | None
     """Where the next page begins; None on the last one."""
     server_time: float | None
+    organization: str | None = None
+    """Whose key it was, as the header `anthropic-organization-id` says."""
+
+
+def organization_of(response: httpx2.Response) -> str | None:
+    """Whose key it was; None where the server does not say, as gateways do not."""
+    said = response.headers.get("anthropic-organization-id", "")
+    return said if said.isprintable() and 0 < len(said) <= _LONGEST_NAME else None
 
 
 def decoded(response: httpx2.Response, kind: type[T]) -> T:

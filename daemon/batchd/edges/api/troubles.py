@@ -1,7 +1,6 @@
 """What API and network throw, sorted by what to do about it. Facts: the API's page on errors; the SDK's source."""
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -9,29 +8,48 @@ from email.utils import parsedate_to_datetime
 import anthropic
 import httpx2
 
-from batchd.errors import Garbled, Gone, InDoubt, Parked, Refused, TooLarge, Unavailable
+from batchd.claude.account import trouble_with_account
+from batchd.edges.api.connection import trouble_of
+from batchd.edges.api.wording import kind_of, message_of, sentence_of
+from batchd.errors import Disconnected, Garbled, Gone, InDoubt, Parked, Refused, TooLarge, Unavailable, Unreachable
 
-_SPEND_LIMIT = "You have reached your specified"
-"""How the message of an organization's or workspace's own spend limit begins; it comes as a 400."""
 _OWN_FAULTS = frozenset({500, 529})
-_KIND = re.compile(r"[a-z_]{1,40}")
+_TOO_SLOW = "request_body_timeout"
+"""`error_code` of a body that did not come in time: nothing was looked at."""
 _LONGEST_RETRY_AFTER = 3600.0
 """Seconds; who asks for more is asked again all the same."""
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Sort the errors of a call that changes nothing, or may be repeated without harm."""
+    """Sort the errors of a call that changes nothing, or may be repeated without harm, and that carries no prompt."""
+    with _asking(sentence_of):
+        yield
+
+
+@contextmanager
+def counting() -> Iterator[None]:
+    """Sort the errors of a call that changes nothing, but carries a prompt, which a server may repeat."""
+    with _asking(_silent):
+        yield
+
+
+@contextmanager
+def _asking(told: Callable[[anthropic.APIStatusError], str]) -> Iterator[None]:
     try:
         yield
     except anthropic.APIStatusError as error:
-        raise _read_trouble(error) from error
+        raise _read_trouble(error, told(error)) from error
     except anthropic.APIConnectionError as error:
-        raise Unavailable(f"the API did not answer ({type(error.__cause__ or error).__name__})") from error
+        raise trouble_of(error) from error
     except httpx2.HTTPError as error:
-        raise Unavailable(f"the connection was lost ({type(error).__name__})") from error
+        raise Disconnected(f"the connection was lost ({type(error).__name__})") from error
     except anthropic.AnthropicError as error:
         raise _no_credentials(error) from error
+
+
+def _silent(_: anthropic.APIStatusError) -> str:
+    return ""
 
 
 @contextmanager
@@ -47,10 +65,10 @@ def sending(what: str, sort: Callable[[anthropic.APIStatusError], Exception]) ->
     except anthropic.APIStatusError as error:
         raise sort(error) from error
     except anthropic.APIConnectionError as error:
-        cause = error.__cause__
-        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
-            raise Unavailable(f"the API cannot be reached ({type(cause).__name__})") from error
-        raise InDoubt(f"no answer to a {what} ({type(cause or error).__name__})") from error
+        trouble = trouble_of(error)
+        if isinstance(trouble, Unreachable):
+            raise trouble from error
+        raise InDoubt(f"no answer to a {what} ({type(error.__cause__ or error).__name__})") from error
     except Garbled as error:
         raise InDoubt(f"the answer to a {what} cannot be read") from error
     except httpx2.HTTPError as error:
@@ -60,65 +78,49 @@ def sending(what: str, sort: Callable[[anthropic.APIStatusError], Exception]) ->
 
 
 def message_trouble(error: anthropic.APIStatusError) -> Exception:
-    """Sort what a server said to a single message: an error that the API itself tells of is not charged.
-
-    Args:
-        error: As the SDK raises it.
-    """
+    """Sort what a server said to a single message: an error that the API itself tells of is not charged."""
     if error.status_code in _OWN_FAULTS and error.type in {"api_error", "overloaded_error"}:
-        return _read_trouble(error)
+        return _read_trouble(error, "")
     return create_trouble(error)
 
 
 def create_trouble(error: anthropic.APIStatusError) -> Exception:
-    """Sort what a server said to a create: whether it surely made nothing is what matters.
-
-    Args:
-        error: As the SDK raises it.
-    """
+    """Sort what a server said to a create: whether it surely made nothing is what matters."""
     match error.status_code:
         case 413:
             return TooLarge("the batch is too large for the API", "request_too_large")
         case 400 | 401 | 402 | 403 | 404 | 422 | 429 if isinstance(error.body, dict):
-            found = _read_trouble(error)
+            found = _read_trouble(error, "")
             return Parked("no batches at this address (404): see api.base_url") if isinstance(found, Gone) else found
-        case status if status in range(300, 400):
-            return Parked(f"the API redirects elsewhere ({status}): see api.base_url")
         case status:
             return InDoubt(f"no certain answer to a create (HTTP {status})")
 
 
-def _read_trouble(error: anthropic.APIStatusError) -> Exception:  # noqa: PLR0911  a table of statuses
-    kind, said = _kind(error), _message(error)
-    if error.error_code == "enforced_spend_limit_reached" or said.startswith(_SPEND_LIMIT):
-        return Parked(f"the spend limit is reached ({kind}): raise it in the Console, or wait for the next month")
+def _read_trouble(error: anthropic.APIStatusError, told: str) -> Exception:  # noqa: PLR0911  a table of statuses
+    """Sort an error by its status and what is said of its cause.
+
+    Args:
+        error: As the SDK raises it.
+        told: The server's own sentence, as far as it may be shown.
+    """
+    kind = kind_of(error)
+    if reason := trouble_with_account(None, message_of(error), error.error_code):
+        return Parked(f"{reason} ({error.status_code} {error.error_code or kind})")
     match error.status_code:
         case 401 | 403:
-            return Parked(f"the API does not take the key ({error.status_code} {kind}): check it with `batchd doctor`")
+            return Parked(
+                f"the API does not take the key ({error.status_code} {kind}){told}: check it with `batchd doctor`"
+            )
         case 402:
-            return Parked(f"the account cannot pay ({kind}): see Billing in the Console")
+            return Parked(f"the account cannot pay ({kind}){told}: see Billing in the Console")
         case 404:
-            return Gone(f"not found ({kind})")
+            return Gone(f"not found ({kind}){told}")
         case 429 | 529:
-            return Unavailable(f"the API is busy ({error.status_code} {kind})", _retry_after(error.response))
-        case 400 | 422:
-            return Refused(said or "refused without a reason", kind)
+            return Unavailable(f"the API is busy ({error.status_code} {kind}){told}", _retry_after(error.response))
+        case 400 | 422 if error.error_code != _TOO_SLOW:
+            return Refused(message_of(error) or "refused without a reason", kind, told)
         case status:
-            return Unavailable(f"the API answered HTTP {status}", _retry_after(error.response))
-
-
-def _kind(error: anthropic.APIStatusError) -> str:
-    """Its `error.type`, which is shown and logged: only what looks like one, since a gateway may say anything there."""
-    kind = str(error.type or "")
-    return kind if _KIND.fullmatch(kind) else f"HTTP {error.status_code}"
-
-
-def _message(error: anthropic.APIStatusError) -> str:
-    """What the server said; gateways say it flat, or as `detail`."""
-    if error.api_message:
-        return str(error.api_message)
-    body = error.body if isinstance(error.body, dict) else {}
-    return next((str(body[key]) for key in ("message", "detail") if isinstance(body.get(key), str)), "")
+            return Unavailable(f"the API answered HTTP {status}{told}", _retry_after(error.response))
 
 
 def _retry_after(response: httpx2.Response) -> float | None:

@@ -1,0 +1,88 @@
+"""`batchd doctor` against a world that is not as it should be: what it sees, and which remedy it names."""
+
+import socket
+from pathlib import Path
+
+import httpx2
+import pytest
+from batchd.cli.doctor_checks import Finding, Health, reach
+from batchd.sandbox import Fault, SandboxServer, SandboxSettings, serve
+from batchd.settings import Settings, load_settings
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
+
+
+def settings(place: Path, base_url: str) -> Settings:
+    folders = {name: str(place / name) for name in ("inbox", "outbox", "state")}
+    return load_settings({**folders, "api": {"base_url": base_url}}, None)
+
+
+async def found(place: Path, base_url: str) -> dict[str, Finding]:
+    return {finding.about: finding async for finding in reach(settings(place, base_url))}
+
+
+async def fill(server: SandboxServer) -> None:
+    """Make two batches, one after the other."""
+    params = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    headers = {"x-api-key": "sk", "anthropic-version": "2026-10-21"}
+    async with httpx2.AsyncClient(base_url=server.base_url, headers=headers) as http:
+        for _ in range(2):
+            made = await http.post("/v1/messages/batches", json={"requests": [{"custom_id": "a", "params": params}]})
+            assert made.status_code == 200
+
+
+async def test_all_is_well_and_the_organization_is_named(tmp_path: Path) -> None:
+    async with serve(SandboxSettings(organization="org-4711")) as server:
+        await fill(server)
+        findings = await found(tmp_path, server.base_url)
+    assert findings["api"].health is Health.OK
+    assert "(organization org-4711)" in findings["api"].message
+    assert "list" not in findings
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("oldest_first", "does not list the newest"), ("repeating", "more than once")]
+)
+async def test_an_odd_list_is_noticed(tmp_path: Path, kind: str, said: str) -> None:
+    faults = (Fault(route="list", kind=kind, times=None),)
+    async with serve(SandboxSettings(faults=faults)) as server:
+        await fill(server)
+        findings = await found(tmp_path, server.base_url)
+    assert findings["list"].health is Health.WARNING
+    assert said in findings["list"].message
+
+
+async def test_trouble_with_the_account_is_told_as_what_it_is(tmp_path: Path) -> None:
+    faults = (Fault(route="list", kind="low_credit", times=None),)
+    async with serve(SandboxSettings(faults=faults)) as server:
+        finding = (await found(tmp_path, server.base_url))["api"]
+    assert finding.health is Health.PROBLEM
+    assert "no credit is left: see Billing in the Console" in finding.message
+    assert "goes on by itself" in finding.remedy
+
+
+async def test_a_refused_connection_a_name_and_a_proxy_have_remedies_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    refused = (await found(tmp_path, closed))["api"]
+    assert "connection refused" in refused.message
+    unknown = (await found(tmp_path, "https://no-such-host.invalid"))["api"]
+    assert "its name was not found" in unknown.message
+    assert "name resolution" in unknown.remedy
+    monkeypatch.setenv("HTTPS_PROXY", closed)
+    behind = (await found(tmp_path, "https://no-such-host.invalid"))["api"]
+    assert "the proxy of $HTTPS_PROXY" in behind.message
+    assert "NO_PROXY" in behind.remedy
