@@ -16,6 +16,7 @@ from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import DATABASE, open_store
 from batchd.edges.store.database import update
 from batchd.journey.intake import Intake, rules_of
+from batchd.running.retrying import Retrying
 from batchd.settings import Settings
 
 from benchmarks._measure import apart
@@ -41,7 +42,9 @@ def take(place: Path, files: int) -> float:
         places = prepared(settings)
         async with open_store(places.state / DATABASE) as store, anyio.create_task_group() as tasks:
             accepted = Bell()
-            intake = Intake(store, Clock(), places, rules_of(settings), 0.0, accepted)
+            intake = Intake(
+                store, Clock(), places, rules_of(settings), 0.0, accepted, Retrying(store, Clock(), accepted)
+            )
             began = time.perf_counter()
             await intake.sweep(tasks)
             while not intake.idle:

@@ -29,8 +29,10 @@ from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
 from batchd.model import Lane
 from batchd.running.held_file import HeldFiles
+from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
 from batchd.running.wakeups import Legs, Wakeups
+from batchd.running.watchdog import ROUND, Watchdog
 from batchd.settings import Settings
 
 OURS = frozenset({"claims", "spool", "drafts", "streams", "lock", "sandbox", "lost+found"})
@@ -116,6 +118,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
     batch, poll = settings.batch, settings.poll
     limits = Limits(batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger)
     backoff = Backoff(poll.initial, poll.factor, poll.max, poll.jitter)
+    retrying = Retrying(store, clock, bell)
     transcripts = Transcripts(places.streams)
     results: dict[Lane, Results] = {
         Lane.BATCH: lambda ended: api.results(ended.known_id, ended.results_url),
@@ -145,14 +148,16 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
 
     queued, conversations = settings.api.max_queued_requests, settings.sync.concurrency
     rooms = Rooms(
-        intake=Intake(store, clock, places, rules, settings.intake.settle, accepted=bell),
-        packer=Packer(store, clock, limits, queued, conversations, _budgets(settings)),
+        intake=Intake(store, clock, places, rules, settings.intake.settle, bell, retrying),
+        packer=Packer(store, clock, limits, queued, conversations, _budgets(settings), retrying),
         sender=sender,
-        courier=Courier(store, clock, wakeups, journeys),
+        courier=Courier(store, clock, wakeups, journeys, retrying),
         wakeups=wakeups,
         token_counter=TokenCounter(store, api, clock, places.spool),
-        held_files=HeldFiles(store, places.outbox),
+        held_files=HeldFiles(store, clock, places.outbox),
         finishing=Finishing(store, clock, places.outbox, places.spool),
         transcripts=transcripts,
+        retrying=retrying,
+        watchdog=Watchdog(store, round_=settings.intake.rescan + ROUND),
     )
     return Dispatcher(rooms, places, store, clock, bell, settings.intake)

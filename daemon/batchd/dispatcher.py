@@ -1,10 +1,10 @@
-"""The dispatcher: the task tree of a running daemon. It looks who is due, sends everybody on his way, and rests."""
+"""Owns the task tree: starts whatever is due, each thing in a task of its own, then sleeps until woken."""
 
 import signal
-from collections.abc import Awaitable, Callable, Hashable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import anyio
 import anyio.abc
@@ -12,25 +12,27 @@ import structlog
 from anyio import to_thread
 
 from batchd.decisions.report import state_of
-from batchd.edges import inbox
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import Store
-from batchd.edges.systemd import notify, watchdog_interval
+from batchd.edges.systemd import notify
 from batchd.edges.transcripts import Transcripts
 from batchd.edges.watcher import watch
-from batchd.errors import BatchdError, Unavailable
-from batchd.journey.courier import Courier
+from batchd.errors import Unavailable
+from batchd.journey.courier import Courier, thing_of
 from batchd.journey.finishing import Finishing
 from batchd.journey.intake import Intake, Places
 from batchd.journey.packer import Packer
 from batchd.journey.sender import Sender
-from batchd.model import Held, Job
+from batchd.model import Job
 from batchd.running.held_file import HeldFiles
-from batchd.running.retrying import retry
+from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
 from batchd.running.wakeups import Wakeups
+from batchd.running.watchdog import Watchdog
 from batchd.settings import Intake as IntakeSettings
+from batchd.trouble import Thing, Work
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 LISTEN = 0.5
@@ -41,7 +43,7 @@ GRACE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Who does the work."""
+    """Where the work is done."""
 
     intake: Intake
     packer: Packer
@@ -52,18 +54,20 @@ class Rooms:
     held_files: HeldFiles
     finishing: Finishing
     transcripts: Transcripts
+    retrying: Retrying
+    watchdog: Watchdog
 
 
 class Dispatcher:
-    """One that looks at the inbox, one that looks at the store, and a courier for every batch."""
+    """Runs one task for the inbox, one for the store, and one for each thing that is under way."""
 
-    def __init__(  # noqa: PLR0913  what everybody shares
+    def __init__(  # noqa: PLR0913  what all tasks share
         self, rooms: Rooms, places: Places, store: Store, clock: Clock, bell: Bell, intake: IntakeSettings
     ) -> None:
-        """Make ready.
+        """Join the rooms to a dispatcher.
 
         Args:
-            rooms: Who does the work.
+            rooms: Where the work is done.
             places: The folders, which exist.
             store: The only queue.
             clock: The only one.
@@ -71,14 +75,16 @@ class Dispatcher:
             intake: How the inbox is watched.
         """
         self._rooms = rooms
+        self._retrying = rooms.retrying
         self._places = places
         self._store = store
         self._clock = clock
         self._bell = bell
         self._watching = intake
         self._inbox_bell = Bell()
-        self._under_way: set[Hashable] = set()
+        self._under_way: set[Thing] = set()
         self._all_well = True
+        self._soonest = intake.rescan
 
     async def run(self, *, once: bool) -> bool:
         """Work until told to stop, or until there is nothing left to do.
@@ -89,6 +95,7 @@ class Dispatcher:
         Returns:
             Whether every job and file of this run came to a good end.
         """
+        await self._retrying.begin()
         under_way = {batch.nonce for batch in await self._store.batches.unfinished()}
         await to_thread.run_sync(self._rooms.transcripts.sweep, under_way)
         async with anyio.create_task_group() as tasks:
@@ -97,81 +104,127 @@ class Dispatcher:
                 tasks.start_soon(self._rooms.intake.start, claim, tasks)
             tasks.start_soon(self._watch)
             tasks.start_soon(self._listen)
-            tasks.start_soon(self._feed_watchdog)
-            tasks.start_soon(self._forever, self._look_at_inbox, tasks)
-            tasks.start_soon(self._forever, self._dispatch, tasks, once)
+            tasks.start_soon(self._rooms.watchdog.feed)
+            tasks.start_soon(self._look_at_inbox_for_ever, tasks)
+            tasks.start_soon(self._look_at_store_for_ever, tasks, once)
             notify("READY=1")
             log.info("ready", inbox=str(self._places.inbox), outbox=str(self._places.outbox))
         return self._all_well and self._rooms.intake.rejections == 0
 
-    async def _forever(self, work: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    async def _look_at_inbox_for_ever(self, tasks: anyio.abc.TaskGroup) -> None:
+        look = Thing(Work.LOOK, "inbox", str(self._places.inbox))
         while True:
-            await retry(partial(work, *arguments), self._clock, at=work.__name__.strip("_"))
+            settled_in = await self._retrying.until_done(look, partial(self._rooms.intake.sweep, tasks))
+            self._bell.ring()
+            wait = self._watching.rescan if settled_in is None else min(settled_in, self._watching.rescan)
+            await self._inbox_bell.wait_at_most(wait, self._clock)
 
-    async def _look_at_inbox(self, tasks: anyio.abc.TaskGroup) -> None:
-        settled_in = await self._rooms.intake.sweep(tasks)
-        self._bell.ring()
-        wait = self._watching.rescan if settled_in is None else min(settled_in, self._watching.rescan)
-        await self._inbox_bell.wait_at_most(wait, self._clock)
+    async def _look_at_store_for_ever(self, tasks: anyio.abc.TaskGroup, once: bool) -> None:  # noqa: FBT001  a task's arguments have no names
+        while True:
+            wait = await self._look_at_store(tasks)
+            self._rooms.watchdog.came_round()
+            if once and await self._step("the end", self._nothing_left):
+                tasks.cancel_scope.cancel()
+            await self._bell.wait_at_most(wait, self._clock)
 
-    async def _dispatch(self, tasks: anyio.abc.TaskGroup, once: bool) -> None:  # noqa: FBT001  handed on by _forever
-        await self._store.jobs.cancel_waiting()
-        for job in await self._store.jobs.to_retry():
-            self._start(tasks, ("job", job.id), partial(self._reopen, job))
-        leaves_in = await self._rooms.packer.pack()
-        await self._rooms.held_files.show()
-        for held in await self._rooms.token_counter.due():
-            self._start(tasks, ("request", held.id), partial(self._count_tokens, held))
+    async def _look_at_store(self, tasks: anyio.abc.TaskGroup) -> float:
+        """Start all that is due, and return the seconds after which to look again; no step keeps another from its turn.
+
+        What is said to people comes last.
+        """
+        self._soonest = self._watching.rescan
+        await self._step("cancelled jobs", self._store.jobs.cancel_waiting)
+        leaves_in = await self._step("waiting requests", self._rooms.packer.pack)
+        for name, start in (
+            ("batches", self._carry),
+            ("cancelled batches", self._call_cancelled),
+            ("finished jobs", self._finish_or_reopen),
+            ("held requests", self._count_tokens),
+            ("held jobs", self._note_held),
+        ):
+            await self._step(name, partial(start, tasks))
+        return self._soonest if leaves_in is None else min(leaves_in, self._soonest)
+
+    async def _step(self, name: str, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Take one step of a look; where that fails, the next look comes soon."""
+        step = Thing(Work.LOOK, name, name)
+        try:
+            done = await work()
+        except Exception as error:  # noqa: BLE001  sorted there
+            self._soonest = min(self._soonest, await self._retrying.failed(step, error))
+            return None
+        await self._retrying.over(step)
+        return done
+
+    async def _carry(self, tasks: anyio.abc.TaskGroup) -> None:
         for batch in await self._store.batches.live_ids():
-            self._start(tasks, ("batch", batch), partial(self._rooms.courier.carry, batch))
+            self._start(tasks, thing_of(batch), partial(self._rooms.courier.carry, batch))
+
+    async def _call_cancelled(self, _: anyio.abc.TaskGroup) -> None:
         for batch in await self._store.batches.to_cancel():
             self._rooms.wakeups.call(batch)
-        for job in await self._store.jobs.undelivered():
-            self._start(tasks, ("job", job.id), partial(self._finish, job))
-        if once and leaves_in is None and await self._nothing_left():
-            tasks.cancel_scope.cancel()
-        wait = self._watching.rescan if leaves_in is None else leaves_in
-        await self._bell.wait_at_most(wait, self._clock)
 
-    def _start(self, tasks: anyio.abc.TaskGroup, name: Hashable, work: Callable[[], Awaitable[None]]) -> None:
-        if name in self._under_way:
+    async def _finish_or_reopen(self, tasks: anyio.abc.TaskGroup) -> None:
+        for job in await self._store.jobs.to_retry():
+            thing = Thing(Work.REOPEN, str(job.id), job.name, job.id)
+            self._try(tasks, thing, partial(self._rooms.finishing.reopen, job))
+        for job in await self._store.jobs.undelivered():
+            self._try(tasks, Thing(Work.FINISH, str(job.id), job.name, job.id), partial(self._finish, job))
+
+    async def _finish(self, job: Job) -> None:
+        await self._rooms.finishing.finish(job)
+        self._all_well &= state_of(job, await self._store.jobs.tally(job.id)) == "done"
+
+    async def _count_tokens(self, tasks: anyio.abc.TaskGroup) -> None:
+        for held in await self._rooms.token_counter.due():
+            thing = Thing(Work.COUNT, str(held.id), f"request {held.id}")
+            self._try(tasks, thing, partial(self._rooms.token_counter.count, held))
+
+    async def _note_held(self, tasks: anyio.abc.TaskGroup) -> None:
+        for note in await self._rooms.held_files.due(self._retrying.troubles):
+            thing = Thing(Work.NOTE, note.job, note.job)
+            self._try(tasks, thing, partial(self._rooms.held_files.write, note))
+
+    def _try(self, tasks: anyio.abc.TaskGroup, thing: Thing, work: Callable[[], Awaitable[None]]) -> None:
+        self._start(tasks, thing, partial(self._retrying.until_done, thing, work))
+
+    def _start(self, tasks: anyio.abc.TaskGroup, thing: Thing, work: Callable[[], Awaitable[None]]) -> None:
+        if thing in self._under_way:
             return
-        self._under_way.add(name)
+        self._under_way.add(thing)
 
         async def and_ring() -> None:
             try:
                 await work()
             finally:
-                self._under_way.discard(name)
+                self._under_way.discard(thing)
                 self._bell.ring()
 
         tasks.start_soon(and_ring)
 
-    async def _finish(self, job: Job) -> None:
-        await retry(partial(self._rooms.finishing.finish, job), self._clock, job=job.name)
-        tally = await self._store.jobs.tally(job.id)
-        self._all_well &= state_of(job, tally) == "done"
-
-    async def _reopen(self, job: Job) -> None:
-        await retry(partial(self._rooms.finishing.reopen, job), self._clock, job=job.name)
-
-    async def _count_tokens(self, held: Held) -> None:
-        await retry(partial(self._rooms.token_counter.count, held), self._clock, request=held.id)
-
     async def _nothing_left(self) -> bool:
         """Whether all that is still open waits for a person."""
-        if self._under_way or not self._rooms.intake.idle or await self._has_files():
+        parked = self._retrying.parked
+        busy = {thing for thing in self._under_way if not self._at_rest(thing)}
+        if busy or not self._rooms.intake.idle or await self._rooms.intake.has_files():
             return False
         store = self._store
-        if await store.batches.live_ids() or await store.queue.waiting(1):
+        if {str(batch) for batch in await store.batches.live_ids()} - parked(Work.CARRY):
             return False
-        if await store.jobs.undelivered() or await store.jobs.to_retry():
+        if await store.queue.waiting(1, without=self._rooms.packer.parked):
             return False
-        self._all_well &= await store.jobs.all_delivered()
+        if {str(job.id) for job in await store.jobs.undelivered()} - parked(Work.FINISH):
+            return False
+        if {str(job.id) for job in await store.jobs.to_retry()} - parked(Work.REOPEN):
+            return False
+        self._all_well &= await store.jobs.all_delivered() and not self._retrying.troubles
         return True
 
-    async def _has_files(self) -> bool:
-        return len(await to_thread.run_sync(inbox.scan, self._places.inbox)) > 0
+    def _at_rest(self, thing: Thing) -> bool:
+        """Whether a task only waits for a person: parked by a defect, or a note for one that cannot be written."""
+        return thing.id in self._retrying.parked(thing.work) or (
+            thing.work is Work.NOTE and self._retrying.waits(thing)
+        )
 
     async def _watch(self) -> None:
         await watch(
@@ -187,27 +240,18 @@ class Dispatcher:
         while True:
             try:
                 version = await self._store.database.version_of_data()
-            except BatchdError:
+            except Unavailable:
                 version = heard
             if version != heard:
                 heard = version
                 self._bell.ring()
             await self._clock.sleep(LISTEN)
 
-    async def _feed_watchdog(self) -> None:
-        """Tell the service manager that the event loop turns and the database answers."""
-        interval = watchdog_interval()
-        while interval is not None:
-            with suppress(Unavailable):  # who has locked the database goes on doing so, whoever is restarted
-                await self._store.database.version_of_data()
-            notify("WATCHDOG=1")
-            await self._clock.sleep(interval)
-
     async def _stop_on_signal(self, scope: anyio.CancelScope) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async for number in signals:
                 log.info("stopping", signal=signal.Signals(number).name)
-                self._all_well = False  # cut short: how it would have ended, nobody knows
+                self._all_well = False  # cut short: how it would have ended is not known
                 notify("STOPPING=1")
                 with anyio.move_on_after(GRACE):
                     await self._rooms.sender.counter_is_free()

@@ -4,20 +4,43 @@ The edges translate whatever the world throws into one of these, once; nobody el
 No message here ever holds a prompt, an answer or a key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from traceback import extract_tb
+from typing import Self
 
 from batchd.model import Problem
 
+_HOME = Path(__file__).parent
+
 
 def where(bug: BaseException) -> str:
-    """File and line of a defect: all that may be told of it, since messages could carry what users wrote.
+    """File and line of a defect, in our own code if that was on the way, as `journey/packer.py:70`.
 
-    Args:
-        bug: One that was raised.
+    It is all that may be told of a defect beside its type: its text could carry what users wrote.
     """
-    frame = extract_tb(bug.__traceback__)[-1]
-    return f"{frame.filename}:{frame.lineno}"
+    frames = extract_tb(bug.__traceback__)
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_HOME)]
+    if ours:
+        return f"{Path(ours[-1].filename).relative_to(_HOME)}:{ours[-1].lineno}"
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
+
+
+def leaves(error: BaseException) -> Iterator[Exception]:
+    """Unpack what task groups have wrapped; cancellations are no errors, and left out."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    elif isinstance(error, Exception):
+        yield error
+
+
+def worst_of(error: BaseException) -> Exception:
+    """Choose what to tell of several errors: an unusable installation, a defect, or the first."""
+    found = list(leaves(error)) or [RuntimeError()]
+    unusable = (each for each in found if isinstance(each, Unusable))
+    defect = (each for each in found if not isinstance(each, BatchdError | OSError))
+    return next(unusable, None) or next(defect, None) or found[0]
 
 
 class BatchdError(Exception):
@@ -103,6 +126,21 @@ class InDoubt(BatchdError):
 
 class Garbled(Unavailable):
     """The server's answer is not what the API promises; reads are worth repeating."""
+
+
+class Defect(BatchdError):
+    """A fault of this program that one thing met: that thing is parked, and no other is stopped."""
+
+    @classmethod
+    def of(cls, bug: Exception, met: str = "") -> Self:
+        """Say what may be said of a bug: what it met, of which type it is, and where.
+
+        Args:
+            bug: As it was raised.
+            met: Which thing, for people.
+        """
+        said = f"a defect of batchd ({type(bug).__name__} at {where(bug)}): please report it"
+        return cls(f"{met}: {said}" if met else said)
 
 
 class NotOurs(BatchdError):

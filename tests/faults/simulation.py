@@ -24,6 +24,7 @@ import structlog
 from batchd.claude.batch_body import new_nonce, row_of
 from batchd.decisions.batch.backoff import Backoff
 from batchd.edges.api import Api, Page
+from batchd.edges.clock import Bell
 from batchd.edges.spool import Body
 from batchd.edges.store import CountTaken, Stale, Store
 from batchd.errors import Gone, InDoubt, Unavailable
@@ -33,6 +34,7 @@ from batchd.journey.poller import Poller
 from batchd.journey.sender import Sender
 from batchd.lifecycle import State, may_follow
 from batchd.model import Batch, BatchId, Counts, Evidence, Lane, RemoteBatch, RemoteId
+from batchd.running.retrying import Retrying
 from batchd.running.wakeups import Wakeups
 
 from tests.support.virtual import VirtualClock
@@ -293,7 +295,7 @@ async def _one_life(world: World) -> None:
         State.PROCESSING: Poller(store, api, world.clock, wakeups, backoff).poll,
         State.ENDED: world.collect,
     }
-    courier = Courier(store, world.clock, wakeups, {Lane.BATCH: journey})
+    courier = Courier(store, world.clock, wakeups, {Lane.BATCH: journey}, Retrying(store, world.clock, Bell()))
     async with anyio.create_task_group() as tasks:
         world.kill = tasks.cancel_scope.cancel
         for batch in list(world.batches.values()):
@@ -302,10 +304,22 @@ async def _one_life(world: World) -> None:
 
 
 @dataclass(slots=True)
+class _NoTroubles:
+    """`Troubles`, of which nobody asks afterwards."""
+
+    async def tell(self, _: object) -> None:
+        return
+
+    async def over(self, _: object) -> None:
+        return
+
+
+@dataclass(frozen=True)
 class _Shelf:
     """`Store`, with nothing but batches."""
 
     batches: World
+    troubles: _NoTroubles = field(default_factory=_NoTroubles)
 
 
 async def simulate(histories: int, first_seed: int = 0) -> Tally:

@@ -123,6 +123,35 @@ def read(raw: bytes) -> Line:
     )
 
 
+class _Typed(msgspec.Struct, frozen=True):
+    type: str
+
+
+class _Named(msgspec.Struct, frozen=True):
+    custom_id: str
+    result: _Typed
+
+
+_naming_decoder = msgspec.json.Decoder(_Named)
+
+
+def whose(raw: bytes) -> tuple[str, str]:
+    """Read only the custom_id and the type of a line, with the tolerance of `read`.
+
+    Args:
+        raw: With or without its end.
+
+    Raises:
+        Garbled: It is no result line.
+    """
+    try:
+        named = _naming_decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        lenient = _read_leniently(raw)
+        return lenient.custom_id, lenient.result.type
+    return named.custom_id, named.result.type
+
+
 def under(raw: bytes, wire_id: str, custom_id: str) -> bytes:
     """Put the user's custom_id in the place of the wire's; every other byte stays as it was.
 

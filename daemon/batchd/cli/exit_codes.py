@@ -2,14 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from traceback import extract_tb
+from collections.abc import Callable
 
 import typer
 from rich.console import Console
 
-from batchd.errors import BatchdError, Unusable
+from batchd.errors import BatchdError, Unusable, leaves, where, worst_of
 
 DONE = 0
 FAILED = 1
@@ -35,12 +33,10 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else FAILED
     except Exception as error:  # noqa: BLE001  the last one to catch: nobody is shown a traceback
-        leaves = list(_leaves(error))
-        if any(isinstance(leaf, BrokenPipeError) for leaf in leaves):
+        if any(isinstance(leaf, BrokenPipeError) for leaf in leaves(error)):
             _abandon_stdout()
             return FAILED
-        worst = next((leaf for leaf in leaves if not isinstance(leaf, BatchdError)), leaves[0])
-        return _tell(worst)
+        return _tell(worst_of(error))
 
 
 def complain(message: str) -> None:
@@ -63,8 +59,8 @@ def _tell(error: Exception) -> int:
             complain(str(error))
             return FAILED
         case OSError():
-            where = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
-            complain(f"{error.strerror or type(error).__name__}{where}")
+            place = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+            complain(f"{error.strerror or type(error).__name__}{place}")
             return FAILED
         case _ if hasattr(error, "format_message"):  # typer's own: a wrong call
             context = getattr(error, "ctx", None)
@@ -75,29 +71,9 @@ def _tell(error: Exception) -> int:
         case _:
             # Its text is not shown: it may carry what users wrote.
             complain(
-                f"unexpected {type(error).__name__} at {_place(error)}: a defect of batchd, please report this line"
+                f"unexpected {type(error).__name__} at {where(error)}: a defect of batchd, please report this line"
             )
             return FAILED
-
-
-def _leaves(error: BaseException) -> Iterator[Exception]:
-    """What task groups have wrapped."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    elif isinstance(error, Exception):
-        yield error
-
-
-def _place(error: Exception) -> str:
-    """Where it came up, in our own code if that was on the way."""
-    frames = extract_tb(error.__traceback__)
-    home = str(Path(__file__).parents[1])
-    ours = [frame for frame in frames if frame.filename.startswith(home)]
-    if not frames:
-        return "an unknown place"
-    frame = (ours or list(frames))[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 def _abandon_stdout() -> None:

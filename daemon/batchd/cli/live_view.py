@@ -79,11 +79,10 @@ class _Lines:
 
     def show(self, standing: Standing, now: float) -> None:
         del now
-        batches = {batch.id: batch for batch in standing.batches}
         for each in standing.jobs:
             complete = each.tally.verdicts.get(Verdict.COMPLETE, 0)
             line = (
-                f"{state(each, batches)}, {complete:,} of {each.job.total:,} complete, {usd(each.tally.cost.charged)}"
+                f"{state(each, standing)}, {complete:,} of {each.job.total:,} complete, {usd(each.tally.cost.charged)}"
             )
             if self._told.get(each.job.name) != line:
                 self._told[each.job.name] = line

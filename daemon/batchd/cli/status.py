@@ -18,7 +18,15 @@ from batchd.cli.console import cell, moment, out, printable
 from batchd.cli.exit_codes import DONE
 from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
-from batchd.cli.status_view import batch_as_data, batch_table, job_as_data, read_standing, tables
+from batchd.cli.status_view import (
+    batch_as_data,
+    batch_table,
+    job_as_data,
+    of_thing,
+    read_standing,
+    tables,
+    trouble_as_data,
+)
 from batchd.edges import inbox
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
@@ -109,15 +117,17 @@ class _Seen:
             "daemon": {"running": self._running, "pid": self._process()},
             "inbox": {"path": str(self._settings.inbox), "waiting": self._waiting},
             "outbox": {"path": str(self._settings.outbox), "rejected": self._rejected},
-            "jobs": [job_as_data(each, batches) for each in self._standing.jobs],
+            "jobs": [job_as_data(each, self._standing) for each in self._standing.jobs],
             "batches": [batch_as_data(batch, names[batch.id]) for batch in self._standing.batches],
+            "troubles": [trouble_as_data(each) for each in self._standing.troubles],
         }
 
     def as_table(self, now: float) -> RenderableType:
         """Tell it to a person."""
         parts: list[RenderableType] = [cell(self._headline(), "dim")]
         if not self._standing.jobs:
-            return Group(*parts, cell(f"Nothing yet: drop a file into {self._settings.inbox}"))
+            kept = [of_thing(each) for each in self._standing.troubles]
+            return Group(*parts, cell(f"Nothing yet: drop a file into {self._settings.inbox}"), *kept)
         parts.append(tables(self._standing, now))
         if self._alone:
             job = self._standing.jobs[0].job

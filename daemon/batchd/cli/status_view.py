@@ -11,10 +11,12 @@ from rich.table import Table
 
 from batchd.cli.console import cell, duration, moment, usd
 from batchd.decisions.report import state_of, timestamp
+from batchd.delivery import Tally
 from batchd.edges.store import JobStanding, Standing, look_into_store
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Job, Verdict
 from batchd.running.held_file import answers
+from batchd.trouble import Trouble, Work
 
 _BAR = 10
 _STYLES = {
@@ -23,6 +25,7 @@ _STYLES = {
     "failed": "red",
     "cancelled": "magenta",
     "held": "bold red",
+    "parked": "bold red",
     "travelling": "cyan",
 }
 
@@ -43,25 +46,40 @@ async def read_standing(database: Path, *, finished: int) -> Standing:
         return await store.overview.read(finished=finished)
 
 
-def state(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> str:
+def state(standing: JobStanding, all_: Standing) -> str:
     """Say in a word how a job stands.
 
     Args:
         standing: The job.
-        batches: Every unfinished batch, at least.
+        all_: With every unfinished batch, at least, and what keeps single things.
     """
     job, tally = standing.job, standing.tally
+    if job.delivered and not job.retry_wanted:
+        return state_of(job, tally)
+    if _parked(job, all_):
+        return "parked"
     if job.delivered:
-        return "to be retried" if job.retry_wanted else state_of(job, tally)
-    if job.hold is not None or any(
-        batch in batches and batches[batch].state is State.HELD for batch in standing.batches
-    ):
+        return "to be retried"
+    held = {batch.id for batch in all_.batches if batch.state is State.HELD}
+    if job.hold is not None or held.intersection(standing.batches):
         return "held"
+    return _under_way(job, tally)
+
+
+def _under_way(job: Job, tally: Tally) -> str:
     if job.cancel_wanted:
         return "cancelling"
     if tally.travelling:
         return "travelling"
     return "waiting" if tally.waiting else "finishing"
+
+
+def _parked(job: Job, all_: Standing) -> bool:
+    """Whether a defect keeps the job from going on."""
+    return any(
+        trouble.defect and trouble.thing.job == job.id and trouble.thing.work is not Work.NOTE
+        for trouble in all_.troubles
+    )
 
 
 def next_poll(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> float | None:
@@ -91,7 +109,7 @@ def tables(standing: Standing, now: float) -> RenderableType:
     for column in ("COMPLETE", "FAILED", "TOTAL", "BATCHES", "POLL", "COST"):
         shown.add_column(column, justify="right", no_wrap=True)
     for each in standing.jobs:
-        job, tally, word = each.job, each.tally, state(each, batches)
+        job, tally, word = each.job, each.tally, state(each, standing)
         complete = tally.verdicts.get(Verdict.COMPLETE, 0)
         poll = next_poll(each, batches)
         shown.add_row(
@@ -107,7 +125,18 @@ def tables(standing: Standing, now: float) -> RenderableType:
         )
     holds = [line for each in standing.jobs for line in _hold(each.job)]
     troubles = [line for batch in standing.batches for line in trouble(batch)]
-    return Group(shown, *holds, *troubles)
+    return Group(shown, *holds, *troubles, *(of_thing(each) for each in standing.troubles))
+
+
+_CALLED = {Work.TAKE: "file", Work.ENTER: "folder", Work.COUNT: "", Work.LOOK: "", Work.CARRY: ""}
+
+
+def of_thing(kept: Trouble) -> RenderableType:
+    """Say what keeps one file, folder or job from being done, and since when."""
+    thing = kept.thing
+    called = f"{_CALLED.get(thing.work, 'job')} {thing.name}".strip()
+    style = "bold red" if kept.defect else "yellow"
+    return cell(f"! {called}: {thing.work.undone} since {moment(kept.since)}: {kept.reason}", style)
 
 
 def _hold(job: Job) -> list[RenderableType]:
@@ -157,18 +186,19 @@ def batch_table(standing: Standing, now: float) -> RenderableType:
     return shown
 
 
-def job_as_data(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> dict[str, object]:
+def job_as_data(standing: JobStanding, all_: Standing) -> dict[str, object]:
     """Tell of a job in the words of `batchd status --json`; documented in docs/formats.md.
 
     Args:
         standing: The job.
-        batches: Every unfinished batch, at least.
+        all_: With every unfinished batch, at least, and what keeps single things.
     """
     job, tally = standing.job, standing.tally
+    batches = {batch.id: batch for batch in all_.batches}
     poll = next_poll(standing, batches)
     return {
         "job": job.name,
-        "state": state(standing, batches),
+        "state": state(standing, all_),
         "source": job.source,
         "received_at": timestamp(job.received_at),
         "finished_at": None if job.finished_at is None else timestamp(job.finished_at),
@@ -190,6 +220,19 @@ def job_as_data(standing: JobStanding, batches: Mapping[BatchId, Batch]) -> dict
         "held_until": None if job.hold_until is None else timestamp(job.hold_until),
         "cancel_wanted": job.cancel_wanted,
         "retry_wanted": job.retry_wanted,
+        "troubles": [trouble_as_data(each) for each in all_.troubles if each.thing.job == job.id],
+    }
+
+
+def trouble_as_data(kept: Trouble) -> dict[str, object]:
+    """Tell what keeps one thing, in the words of `batchd status --json`."""
+    thing = kept.thing
+    return {
+        "what": thing.work.undone,
+        "of": thing.name,
+        "since": timestamp(kept.since),
+        "reason": kept.reason,
+        "defect": kept.defect,
     }
 
 

@@ -3,8 +3,11 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
+
 from batchd.claude.price import from_picodollars
 from batchd.claude.verdict import AGAIN
+from batchd.decisions.money.cache_warming import unmarked
 from batchd.delivery import Filed, ReportRow, Tally
 from batchd.model import Job, Verdict
 
@@ -68,6 +71,22 @@ def reported(row: ReportRow) -> dict[str, object]:
         **(_files(row.filed) if row.filed else {}),
         "chain": [_trip(trip) for trip in row.chain],
     }
+
+
+def failure(row: ReportRow, params: bytes | None) -> dict[str, object]:
+    """Return what a line of `failures.jsonl` holds: the request, to be dropped again, and why it failed.
+
+    Args:
+        row: A request that is not complete.
+        params: As they were spooled; None where they cannot be read any more.
+    """
+    said: dict[str, object] = {"custom_id": row.custom_id}
+    reason = row.reason
+    if params is None:
+        reason = f"{reason}; its params are gone from the state folder: take them from the request as it was dropped"
+    else:
+        said["params"] = unmarked(msgspec.json.decode(params)) if row.cached else msgspec.Raw(params)
+    return {**said, **row.settings, "failure": {"verdict": row.verdict, "reason": reason}}
 
 
 def _files(filed: Filed) -> dict[str, object]:

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 
+from anyio import NoEventLoopError, from_thread
+
 from batchd.errors import Unusable
 
 PRIVATE_FOLDER = 0o700
@@ -181,6 +183,7 @@ def write_whole(folder: int, name: str, chunks: Iterable[bytes]) -> int:
     try:
         with os.fdopen(descriptor, "wb") as whole:
             for chunk in chunks:
+                stop_if_told()
                 whole.write(chunk)
             size = whole.tell()
             whole.flush()
@@ -190,6 +193,16 @@ def write_whole(folder: int, name: str, chunks: Iterable[bytes]) -> int:
         unlink_at(folder, partial)
         raise
     return size
+
+
+def stop_if_told() -> None:
+    """End the work of this worker thread if the task that waits for it was cancelled and is not shielded.
+
+    Whatever reads or writes for more than a second calls it now and then, so that a stop need not wait for it. It does
+    nothing outside a worker thread.
+    """
+    with suppress(NoEventLoopError):
+        from_thread.check_cancelled()
 
 
 def sync_folder(folder: Path) -> None:

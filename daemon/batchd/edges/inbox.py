@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import re
+import shlex
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
@@ -101,21 +102,25 @@ def ignored(name: str) -> bool:
     return _IGNORED.fullmatch(name) is not None
 
 
-def scan(inbox: Path) -> list[Candidate]:
-    """Look at everything in the inbox, subfolders included.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look at the inbox has found."""
 
-    What vanishes meanwhile, and folders that may not be read, are passed over; a missing inbox is an empty one.
+    candidates: list[Candidate]
+    """Whatever is not a folder and has a name not to be ignored, in no order."""
+    closed: dict[PurePosixPath, OSError]
+    """The folders that could not be looked into, and why."""
 
-    Args:
-        inbox: The folder.
 
-    Returns:
-        Whatever is not a folder and has a name not to be ignored, in no order.
+def look(inbox: Path) -> Seen:
+    """Look at everything in the inbox, subfolders included; nothing that one of them holds keeps the others.
+
+    What vanishes meanwhile is passed over; a missing inbox is an empty one.
 
     Raises:
         OSError: The inbox itself cannot be read.
     """
-    found: list[Candidate] = []
+    seen = Seen([], {})
     folders = [PurePosixPath()]
     while folders:
         inside = folders.pop()
@@ -129,13 +134,42 @@ def scan(inbox: Path) -> list[Candidate]:
                             folders.append(inside / entry.name)
                         continue
                     with suppress(FileNotFoundError):
-                        found.append(_candidate(inside / entry.name, entry.stat(follow_symlinks=False)))
+                        seen.candidates.append(_candidate(inside / entry.name, entry.stat(follow_symlinks=False)))
         except FileNotFoundError:
             continue
-        except OSError:
+        except OSError as error:
             if not inside.parts:
                 raise
+            seen.closed[inside] = error
+    return seen
+
+
+def scan(inbox: Path) -> list[Candidate]:
+    """List the candidates of one look.
+
+    Raises:
+        OSError: The inbox itself cannot be read.
+    """
+    return look(inbox).candidates
+
+
+def untakeable(inbox: Path) -> dict[PurePosixPath, str]:
+    """Name the folders whose files this process could not take, with what is wrong and the remedy."""
+    seen = look(inbox)
+    found = {folder: why_closed(inbox, folder, error) for folder, error in seen.closed.items()}
+    for folder in {candidate.relative.parent for candidate in seen.candidates}:
+        if not os.access(inbox / folder, os.W_OK | os.X_OK):
+            denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            found[folder] = why_closed(inbox, folder, denied)
     return found
+
+
+def why_closed(inbox: Path, folder: PurePosixPath, error: OSError) -> str:
+    """Say why nothing can be taken out of a folder, and what helps where its rights forbid it."""
+    reason = error.strerror or type(error).__name__
+    if error.errno not in {errno.EACCES, errno.EPERM}:
+        return reason
+    return f"{reason}; let the daemon's group in: chmod -R g+rwX {shlex.quote(str(inbox / folder))}"
 
 
 def _candidate(relative: PurePosixPath, stat: os.stat_result) -> Candidate:

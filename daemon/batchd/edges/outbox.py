@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
+from typing import BinaryIO
 
 from batchd.edges import disk
 from batchd.text import safepath
@@ -210,6 +211,22 @@ class JobFolder:
         """
         with self._parent(file) as (folder, name):
             return disk.write_whole(folder, name, chunks)
+
+    @contextmanager
+    def reading(self, file: str) -> Iterator[BinaryIO | None]:
+        """Open a file to read it; None where it is missing.
+
+        Raises:
+            OSError: It is no regular file, or cannot be read.
+        """
+        with self._parent(file) as (folder, name):
+            try:
+                descriptor = disk.open_regular(name, folder=folder)
+            except FileNotFoundError:
+                yield None
+                return
+            with os.fdopen(descriptor, "rb") as opened:
+                yield opened
 
     def remove(self, file: str) -> None:
         """Remove a file, if it is there.

@@ -8,6 +8,7 @@ from typing import BinaryIO, Self
 from anyio import to_thread
 
 from batchd.claude import batch_body
+from batchd.edges import disk
 from batchd.model import Place
 
 _PIECE = 1 << 20
@@ -24,7 +25,7 @@ class SpoolWriter:
             path: The file.
         """
         self._file = open(path, "wb", opener=_private)  # noqa: SIM115  closed by the caller's with
-        self._offset = 0
+        self._offset = self._look_at = 0
 
     def add(self, params: bytes) -> tuple[int, int]:
         """Append the params of one request.
@@ -36,6 +37,9 @@ class SpoolWriter:
             Where they begin, and how long they are, in bytes.
         """
         offset = self._offset
+        if offset >= self._look_at:
+            disk.stop_if_told()
+            self._look_at = offset + _PIECE
         self._file.write(params)
         self._file.write(b"\n")
         self._offset += len(params) + 1

@@ -20,7 +20,7 @@ from batchd.delivery import Delivery, Trip
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.store import Store
-from batchd.errors import Garbled, NotOurs, Unavailable
+from batchd.errors import Defect, Garbled, NotOurs, Unavailable
 from batchd.journey.documents import Documents
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Evidence, JobId, Lane
@@ -85,7 +85,7 @@ class Collector:
             Unavailable: The stream was cut, or lines are missing: read it again later.
             Gone: The API has no results (yet, or any more).
         """
-        trouble: str | None = None
+        troubles: dict[JobId, Exception] = {}
         try:
             async with (
                 self._streams,
@@ -94,18 +94,20 @@ class Collector:
             ):
                 async for group in groups:
                     async with self._at_the_outbox:
-                        trouble = await self._deliver_group(batch, group) or trouble
+                        troubles |= await self._deliver_group(batch, group)
         except NotOurs as error:
             return await self._give_back(batch, str(error))
-        if trouble is not None:
-            raise Unavailable(trouble)
+        if troubles:
+            raise _all_of(troubles)
         missing = await self._store.deliveries.undelivered_rows(batch.id, GROUP_LINES)
         if missing:
             self._read_again_at_first(batch, f"its results lack at least {len(missing)} of {batch.count} lines")
             log.error("results incomplete", batch=batch.id, missing=len(missing))
             while missing:
                 async with self._at_the_outbox:
-                    await self._deliver(batch, [(row, None, b"") for row in missing])
+                    troubles = await self._deliver(batch, [(row, None, b"") for row in missing])
+                if troubles:
+                    raise _all_of(troubles)
                 missing = await self._store.deliveries.undelivered_rows(batch.id, GROUP_LINES)
         self._whole_reads.pop(batch.id, None)
         return await self._store.batches.move(batch, State.SETTLED, trouble=None)
@@ -139,8 +141,8 @@ class Collector:
         if reads < WHOLE_READS:
             raise Unavailable(reason)
 
-    async def _deliver_group(self, batch: Batch, group: list[bytes]) -> str | None:
-        """Deliver what is ours of a group; says what kept a job's share of it from its folder, if anything did."""
+    async def _deliver_group(self, batch: Batch, group: list[bytes]) -> dict[JobId, Exception]:
+        """Deliver what is ours of a group, and return what kept the share of some job from its folder."""
         read = await to_thread.run_sync(_read, group, batch.nonce)
         if not read.ours and read.foreign and batch.evidence is not Evidence.NONCE:
             raise NotOurs("its results carry other ids")
@@ -150,14 +152,14 @@ class Collector:
             log.warning("lines passed over", batch=batch.id, foreign=read.foreign, garbled=read.garbled)
         return await self._deliver(batch, read.ours)
 
-    async def _deliver(self, batch: Batch, lines: list[tuple[int, Line | None, bytes]]) -> str | None:
+    async def _deliver(self, batch: Batch, lines: list[tuple[int, Line | None, bytes]]) -> dict[JobId, Exception]:
         trips = await self._store.deliveries.trips(batch.id, (row for row, _, _ in lines), self._max_attempts)
         due: dict[int, _Due] = {}
         for row, line, raw in lines:
             if row in trips and not trips[row].delivered:
                 due.setdefault(row, (trips[row], line, raw))
         if not due:
-            return None
+            return {}
         jobs = {trip.job for trip, _, _ in due.values()}
         lengths = {job: await self._store.deliveries.results_length(job) for job in jobs}
         # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
@@ -165,7 +167,7 @@ class Collector:
             written = await to_thread.run_sync(_write, self._outbox, self._documents, list(due.values()), lengths)
             await self._store.deliveries.deliver(batch, written.deliveries, written.lengths, now=self._clock.now())
             await to_thread.run_sync(self._documents.forget, written.deliveries)
-        return written.trouble
+        return written.troubles
 
 
 class _Read:
@@ -199,12 +201,12 @@ class _Written:
 
     deliveries: list[Delivery] = field(default_factory=list)
     lengths: dict[JobId, int] = field(default_factory=dict)
-    trouble: str | None = None
-    """Why the share of some job is not."""
+    troubles: dict[JobId, Exception] = field(default_factory=dict)
+    """Why the shares of other jobs are not."""
 
 
 def _write(outbox: Path, documents: Documents, due: Iterable[_Due], lengths: dict[JobId, int]) -> _Written:
-    """Bring a group into the outbox, durably; a job whose folder is spoiled keeps nothing from the others."""
+    """Bring a group into the outbox, durably; a job whose share cannot be written keeps nothing from the others."""
     written = _Written()
     shares: dict[JobId, list[_Due]] = {}
     for each in due:
@@ -214,11 +216,22 @@ def _write(outbox: Path, documents: Documents, due: Iterable[_Due], lengths: dic
         try:
             deliveries, length = _write_share(folder, documents, share, lengths[job])
         except OSError as error:
-            written.trouble = f"the outbox folder of {folder.name}: {error.strerror or type(error).__name__}"
+            said = f"the outbox folder of {folder.name}: {error.strerror or type(error).__name__}"
+            written.troubles[job] = Unavailable(said)
+            continue
+        except Exception as bug:  # noqa: BLE001  a defect, or a file of ours that somebody has changed: that job's
+            written.troubles[job] = Defect.of(bug, f"job {folder.name}")
             continue
         written.deliveries += deliveries
         written.lengths[job] = length
     return written
+
+
+def _all_of(troubles: Mapping[JobId, Exception]) -> Exception:
+    """Name everything that is in the way, as one error; it is tried again soon unless nothing but defects is."""
+    waits = [trouble for trouble in troubles.values() if not isinstance(trouble, Defect)]
+    said = "; ".join(dict.fromkeys(str(trouble) for trouble in troubles.values()))
+    return Unavailable(said) if waits else Defect(said)
 
 
 def _write_share(folder: JobFolder, documents: Documents, share: list[_Due], length: int) -> tuple[list[Delivery], int]:

@@ -4,15 +4,19 @@ To resume is to start: every leg takes the batch up from where the store says it
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 
 import structlog
 
-from batchd.decisions.batch.backoff import PARKED, PATIENCE, Backoff
 from batchd.edges.clock import Clock
 from batchd.edges.store import Stale, Store
-from batchd.errors import BatchdError, Parked, Unavailable, Unusable, where
+from batchd.errors import Unavailable
+from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Lane
-from batchd.running.wakeups import Leg, Legs, Wakeups
+from batchd.running.retrying import Retrying, wait_of
+from batchd.running.wakeups import Legs, Wakeups
+from batchd.trouble import Thing, Work
 
 log = structlog.get_logger()
 
@@ -20,72 +24,53 @@ log = structlog.get_logger()
 class Courier:
     """Carries batches, any number at one time; between legs it keeps nothing that the store does not know."""
 
-    def __init__(self, store: Store, clock: Clock, wakeups: Wakeups, journeys: Mapping[Lane, Legs]) -> None:
-        """Hire one.
-
-        Args:
-            store: Where batches stand.
-            clock: What waits are measured by.
-            station: Where they wait.
-            journeys: Their legs, by lane.
-        """
+    def __init__(
+        self, store: Store, clock: Clock, wakeups: Wakeups, journeys: Mapping[Lane, Legs], retrying: Retrying
+    ) -> None:
         self._store = store
         self._clock = clock
         self._wakeups = wakeups
         self._journeys = journeys
+        self._retrying = retrying
 
     async def carry(self, batch_id: BatchId) -> None:
-        """Bring a batch as far as it can go: to its end, or to where a person must decide.
-
-        Args:
-            batch_id: Its id.
-        """
+        """Bring a batch as far as it can go: to its end, or to where a person must decide."""
+        passed: set[State] = set()
         with self._wakeups.stay(batch_id):
-            batch = await self._store.batches.get(batch_id)
-            while leg := self._journeys[batch.lane].get(batch.state):
-                batch = await self._patiently(leg, batch)
+            batch = await self._retrying.until_done(
+                thing_of(batch_id),
+                partial(self._go, batch_id, passed),
+                rest=partial(self._wakeups.rest_in, batch_id),
+            )
         log.info(f"batch {batch.state}", batch=batch.id, remote=batch.remote_id, requests=batch.count)
 
-    async def _patiently(self, leg: Leg, batch: Batch) -> Batch:
-        """Repeat a leg for as long as the world cannot do it, and never let one batch stop the others."""
-        failing_since = self._clock.now()
+    async def _go(self, batch_id: BatchId, passed: set[State]) -> Batch:
+        """Take leg after leg; what one dies of is written into the batch's row, where `status` finds it."""
         while True:
-            asked = self._clock.now()
-            try:
-                return await leg(batch)
-            except Stale:
-                return await self._store.batches.get(batch.id)
-            except Unusable:
-                raise
-            except Exception as trouble:  # noqa: BLE001  a defect too, met by one batch, is shown there and stops no other
-                backoff, reason = _waits(trouble, batch)
-                at_least = getattr(trouble, "retry_after", None) or 0.0
-            if self._clock.now() - asked > backoff.longest:
-                failing_since = self._clock.now()
-            await self._tell_if_possible(batch, reason)
-            await self._wakeups.rest(batch, max(at_least, backoff.delay_randomly(self._clock.now() - failing_since)))
-            batch = await self._store.batches.get(batch.id)
-            if self._journeys[batch.lane].get(batch.state) != leg:
+            batch = await self._store.batches.get(batch_id)
+            passed.add(batch.state)
+            leg = self._journeys[batch.lane].get(batch.state)
+            if leg is None:
                 return batch
+            try:
+                batch = await leg(batch)
+            except Stale:
+                continue
+            except Exception as error:
+                await self._tell(batch_id, wait_of(error).reason)
+                raise
+            # A batch that only goes to and fro between two states gets no further, and its pace goes on growing.
+            if batch.state not in passed:
+                await self._retrying.over(thing_of(batch_id))
 
-    async def _tell_if_possible(self, batch: Batch, reason: str) -> None:
-        try:
-            await self._wakeups.tell(await self._store.batches.get(batch.id), reason)
-        except (Unavailable, Stale):
-            log.warning("batch waits", batch=batch.id, reason=reason)
+    async def _tell(self, batch_id: BatchId, reason: str) -> None:
+        with suppress(Unavailable, Stale):
+            batch = await self._store.batches.get(batch_id)
+            if batch.trouble is None:  # what kept it before has been over meanwhile
+                await self._retrying.over(thing_of(batch_id))
+            await self._wakeups.tell(batch, reason)
 
 
-def _waits(trouble: Exception, batch: Batch) -> tuple[Backoff, str]:
-    """Say at which pace a batch waits, and what for."""
-    match trouble:
-        case Parked():
-            return PARKED, str(trouble)
-        case BatchdError():
-            return PATIENCE, str(trouble)
-        case OSError():
-            # Its file may be named after what a user wrote, so only what went wrong is told.
-            return PATIENCE, trouble.strerror or type(trouble).__name__
-        case bug:
-            # No traceback: an error's text may carry what users wrote.
-            log.error("defect", batch=batch.id, kind=type(bug).__name__, at=where(bug))
-            return PARKED, f"a defect of batchd ({type(bug).__name__}): please report it"
+def thing_of(batch_id: BatchId) -> Thing:
+    """What trouble on its way is noted of."""
+    return Thing(Work.CARRY, str(batch_id), f"batch {batch_id}")

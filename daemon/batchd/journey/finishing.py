@@ -1,20 +1,22 @@
-"""When each request of a job has its verdict: its reports are written, `job.json` last; or it is opened again."""
+"""When each request of a job has its verdict, its reports are written, `job.json` last; or the job is opened again."""
 
-import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
-from batchd.decisions.money.cache_warming import unmarked
-from batchd.decisions.report import HELD, reported, state_of, summary, usd
+from batchd.claude import result_line
+from batchd.decisions.report import HELD, failure, reported, state_of, summary, usd
 from batchd.delivery import ReportRow
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.spool import read_at
 from batchd.edges.store import Store
+from batchd.errors import Garbled
 from batchd.model import Job, Verdict
 
 log = structlog.get_logger()
@@ -24,30 +26,18 @@ class Finishing:
     """Finishes jobs, and opens finished ones again."""
 
     def __init__(self, store: Store, clock: Clock, outbox: Path, spool: Path) -> None:
-        """Make ready.
-
-        Args:
-            store: Where jobs stand.
-            clock: What moments are told by.
-            outbox: Where reports go.
-            spool: The folder of the params.
-        """
         self._store = store
         self._clock = clock
         self._outbox = outbox
         self._spool = spool
 
     async def finish(self, job: Job) -> None:
-        """Write the reports of a job, `job.json` last. Done twice, it writes the same bytes.
-
-        Args:
-            job: One whose every request has its verdict.
-        """
+        """Write the reports of a job whose every request has its verdict; done twice, it writes the same bytes."""
         job = await self._store.jobs.close(job.id, self._clock.now())
         tally = await self._store.jobs.tally(job.id)
         batches = await self._store.jobs.batches_of(job.id)
         folder = JobFolder(self._outbox, job.name)
-        await to_thread.run_sync(folder.write_whole, "report.jsonl", self._lines(job, reported))
+        await to_thread.run_sync(folder.write_whole, "report.jsonl", self._report(job))
         if tally.verdicts.get(Verdict.COMPLETE, 0) < job.total:
             await to_thread.run_sync(folder.write_whole, "failures.jsonl", self._failures(job))
         await to_thread.run_sync(folder.sync)
@@ -57,44 +47,30 @@ class Finishing:
         await to_thread.run_sync(folder.sync)
         await self._store.jobs.deliver(job.id)
         if not await self._store.jobs.needs_params(job.claim):
-            await to_thread.run_sync(lambda: (self._spool / job.claim).unlink(missing_ok=True))
+            await to_thread.run_sync(self._discard_params, job)
         state, charged = state_of(job, tally), usd(tally.cost.charged)
         log.info("job finished", job=job.name, state=state, requests=job.total, usd=charged)
 
     async def reopen(self, job: Job) -> None:
-        """Let the failed requests of a finished job travel again; their old lines leave `results.jsonl`.
-
-        Args:
-            job: A finished one that a person wants to try again.
-        """
+        """Let the failed requests of a finished job travel again; their old lines leave `results.jsonl`."""
         failed = await self._store.jobs.failed_ids(job.id)
-        folder = JobFolder(self._outbox, job.name)
-
-        def take_back() -> int:
-            for file in ("job.json", "report.jsonl", "failures.jsonl"):
-                folder.remove(file)
-            folder.sync()
-            length = folder.write_whole("results.jsonl", _without(folder.path / "results.jsonl", failed))
-            folder.sync()
-            return length
-
-        length = await to_thread.run_sync(take_back)
+        length = await to_thread.run_sync(_take_back, JobFolder(self._outbox, job.name), failed)
         await self._store.jobs.reopen(job.id, results_length=length, now=self._clock.now())
         log.info("job opened again", job=job.name, requests=len(failed))
 
-    def _lines(self, job: Job, line_of: Callable[[ReportRow], object]) -> Iterator[bytes]:
+    def _report(self, job: Job) -> Iterator[bytes]:
         for row in self._rows(job):
-            yield msgspec.json.encode(line_of(row)) + b"\n"
+            yield msgspec.json.encode(reported(row)) + b"\n"
 
     def _failures(self, job: Job) -> Iterator[bytes]:
-        with (self._spool / job.claim).open("rb") as spooled:
+        """What failed; params that cannot be read any more keep no job from its end."""
+        with ExitStack() as opened:
+            spooled: BinaryIO | None = None
+            with suppress(OSError):
+                spooled = opened.enter_context((self._spool / job.claim).open("rb"))
             for row in self._rows(job):
                 if row.verdict is not Verdict.COMPLETE:
-                    failure = {"verdict": row.verdict, "reason": row.reason}
-                    params = read_at(spooled, row.offset, row.size)
-                    said = unmarked(msgspec.json.decode(params)) if row.cached else msgspec.Raw(params)
-                    line = {"custom_id": row.custom_id, "params": said, **row.settings, "failure": failure}
-                    yield msgspec.json.encode(line) + b"\n"
+                    yield msgspec.json.encode(failure(row, _params(spooled, row))) + b"\n"
 
     def _rows(self, job: Job) -> Iterator[ReportRow]:
         """Every request of a job, drawn page by page from within a worker thread, so that none is kept."""
@@ -102,28 +78,47 @@ class Finishing:
         while (page := from_thread.run(_next, pages)) is not None:
             yield from page
 
+    def _discard_params(self, job: Job) -> None:
+        with suppress(OSError):  # the next start sweeps the spool
+            (self._spool / job.claim).unlink()
+
 
 async def _next(pages: AsyncIterator[list[ReportRow]]) -> list[ReportRow] | None:
     return await anext(pages, None)
 
 
-def _without(results: Path, custom_ids: frozenset[str]) -> Iterator[bytes]:
-    """The lines of a result file but for the failures of some requests; of a file that is not there, none."""
-
-    class Typed(msgspec.Struct):
-        type: str
-
-    class Named(msgspec.Struct):
-        custom_id: str
-        result: Typed
-
-    decoder = msgspec.json.Decoder(Named)
+def _params(spooled: BinaryIO | None, row: ReportRow) -> bytes | None:
+    """The params of a request, if they are there and JSON still."""
+    if spooled is None:
+        return None
     try:
-        descriptor = os.open(results, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return
-    with os.fdopen(descriptor, "rb") as lines:
-        for line in lines:
-            found = decoder.decode(line)
-            if found.custom_id not in custom_ids or found.result.type == "succeeded":
-                yield line
+        params = read_at(spooled, row.offset, row.size)
+        msgspec.json.decode(params, type=msgspec.Raw)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return params
+
+
+def _take_back(folder: JobFolder, failed: frozenset[str]) -> int:
+    """Take the reports away and the failures out of the results; returns the length of what is left."""
+    with folder.reading("results.jsonl") as lines:
+        for file in ("job.json", "report.jsonl", "failures.jsonl"):
+            folder.remove(file)
+        folder.sync()
+        length = folder.write_whole("results.jsonl", _without(lines or (), failed))
+    folder.sync()
+    return length
+
+
+def _without(lines: Iterable[bytes], failed: frozenset[str]) -> Iterator[bytes]:
+    """The lines of a result file but for the failures of some requests; what cannot be read is kept as it is."""
+    for line in lines:
+        try:
+            custom_id, type_ = result_line.whose(line)
+        except Garbled:
+            pass
+        else:
+            if custom_id in failed and type_ != "succeeded":
+                continue
+        # Whoever cut the file may have left half a line, which the next must not continue.
+        yield line if line.endswith(b"\n") else line + b"\n"

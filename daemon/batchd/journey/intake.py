@@ -22,11 +22,12 @@ from batchd.edges.claims import Claim
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.outbox import JobFolder, choose_name
 from batchd.edges.store import Store
-from batchd.errors import BatchdError, Rejected, where
+from batchd.errors import BatchdError, Defect, Rejected, Unavailable
 from batchd.journey.spooling import Copy, Reading, copy
-from batchd.model import Problem
-from batchd.running.retrying import retry
+from batchd.model import Job, Problem
+from batchd.running.retrying import Retrying
 from batchd.settings import Settings
+from batchd.trouble import Thing, Work
 
 log = structlog.get_logger()
 
@@ -88,8 +89,17 @@ class Places:
 class Intake:
     """Takes what is dropped."""
 
-    def __init__(self, store: Store, clock: Clock, places: Places, rules: Rules, settle: float, accepted: Bell) -> None:  # noqa: PLR0913  the edges it works with
-        """Make ready.
+    def __init__(  # noqa: PLR0913  the edges it works with
+        self,
+        store: Store,
+        clock: Clock,
+        places: Places,
+        rules: Rules,
+        settle: float,
+        accepted: Bell,
+        retrying: Retrying,
+    ) -> None:
+        """Open the way in.
 
         Args:
             store: Where jobs go.
@@ -98,6 +108,7 @@ class Intake:
             rules: By which files are checked.
             settle: Seconds for which a file must stand still.
             accepted: Rung after each file.
+            retrying: What repeats the taking of one file.
         """
         self._store = store
         self._clock = clock
@@ -105,17 +116,20 @@ class Intake:
         self._rules = rules
         self._settling = inbox.Settling(settle)
         self._accepted = accepted
+        self._retrying = retrying
         self._naming = threading.Lock()
         self._readers = anyio.Semaphore(READERS)
         self._hands = anyio.Semaphore(HANDS)
         self._at_work = 0
+        self._left: set[PurePosixPath] = set()
+        """Files that lie where nothing can be taken."""
         self.rejections = 0
         """Files refused since the start."""
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is being taken or read."""
-        return self._at_work == 0
+        """Whether nothing is being taken or read, but for files that a defect has parked."""
+        return self._at_work == len(self._retrying.parked(Work.TAKE))
 
     async def recover(self) -> list[Claim]:
         """List what was claimed before the last end of this program, with half-done claims completed."""
@@ -139,31 +153,59 @@ class Intake:
         """
         self._at_work += 1
         try:
-            found = await to_thread.run_sync(inbox.scan, self._places.inbox)
+            seen = await to_thread.run_sync(inbox.look, self._places.inbox)
             now = self._clock.now()
-            await self._claim(self._settling.settled(found, now), tasks)
+            closed: dict[PurePosixPath, Exception] = dict(seen.closed)
+            await self._claim(self._settling.settled(seen.candidates, now), tasks, closed)
+            await self._tell(closed)
             return self._settling.due(now)
         finally:
             self._at_work -= 1
 
-    async def _claim(self, candidates: list[inbox.Candidate], tasks: anyio.abc.TaskGroup) -> None:
-        troubles: list[str] = []
+    async def has_files(self) -> bool:
+        """Whether anything lies in the inbox that could be taken."""
+        found = await to_thread.run_sync(inbox.scan, self._places.inbox)
+        return any(candidate.relative not in self._left for candidate in found)
+
+    async def _claim(
+        self, candidates: list[inbox.Candidate], tasks: anyio.abc.TaskGroup, closed: dict[PurePosixPath, Exception]
+    ) -> None:
+        """Take what can be taken; a file that cannot stays where it is, delays no other, and is tried at every look."""
+        self._left = set()
         for candidate in candidates:
-            if await to_thread.run_sync(inbox.has_writer, self._places.inbox / candidate.relative):
+            folder = candidate.relative.parent
+            if isinstance(closed.get(folder), PermissionError):
+                self._left.add(candidate.relative)
                 continue
             try:
+                if await to_thread.run_sync(inbox.has_writer, self._places.inbox / candidate.relative):
+                    continue
                 claim = await to_thread.run_sync(
                     claims.claim, self._places.inbox, candidate.relative, self._places.claims
                 )
-            except FileNotFoundError:
+            except (FileNotFoundError, BlockingIOError):
                 continue
-            except OSError as trouble:
-                # It stays where it is and delays no other; the next look tries again.
-                troubles.append(trouble.strerror or type(trouble).__name__)
+            except Exception as error:  # noqa: BLE001  told as that folder's trouble
+                closed[folder] = error
+                if isinstance(error, PermissionError):
+                    self._left.add(candidate.relative)
                 continue
             await self.start(claim, tasks)
-        if troubles:
-            log.warning("not taken", files=len(troubles), reason=troubles[0])
+
+    async def _tell(self, closed: dict[PurePosixPath, Exception]) -> None:
+        """Say which folders keep their files to themselves, and that others do so no more."""
+        for folder, error in closed.items():
+            said = error
+            if isinstance(error, OSError):
+                said = Unavailable(printable(inbox.why_closed(self._places.inbox, folder, error)))
+            await self._retrying.failed(self._entering(folder), said)
+        still = {self._entering(folder) for folder in closed}
+        for trouble in self._retrying.troubles:
+            if trouble.thing.work is Work.ENTER and trouble.thing not in still:
+                await self._retrying.over(trouble.thing)
+
+    def _entering(self, folder: PurePosixPath) -> Thing:
+        return Thing(Work.ENTER, printable(folder), printable(str(self._places.inbox / folder)))
 
     async def start(self, claim: Claim, tasks: anyio.abc.TaskGroup) -> None:
         """Read a claimed file in the background; waits only while too many are in hand.
@@ -178,11 +220,24 @@ class Intake:
 
     async def _take_patiently(self, claim: Claim) -> None:
         try:
-            await retry(partial(self._take_in_turn, claim), self._clock, claim=claim.id)
+            await self._retrying.until_done(
+                Thing(Work.TAKE, claim.id, printable(claim.relative)),
+                partial(self._take_in_turn, claim),
+                rest=self._rest,
+            )
         finally:
             self._at_work -= 1
             self._hands.release()
             self._accepted.ring()
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait with a file that cannot be taken now, and let others be taken meanwhile."""
+        self._hands.release()
+        try:
+            await self._clock.sleep(seconds)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._hands.acquire()
 
     async def _take_in_turn(self, claim: Claim) -> None:
         async with self._readers:
@@ -196,14 +251,11 @@ class Intake:
             return
         if job is None:
             try:
-                name, total = await to_thread.run_sync(self._read, claim)
+                job = await to_thread.run_sync(self._read, claim)
             except Rejected as rejection:
                 await self._reject(claim, rejection)
                 return
-            job = await self._store.jobs.of_claim(claim.id)
-            if job is None:
-                raise LookupError(f"claim {claim.id} was read and is no job")
-            log.info("job accepted", job=name, requests=total)
+            log.info("job accepted", job=job.name, requests=job.total)
         folder = JobFolder(self._places.outbox, job.name)
         await to_thread.run_sync(folder.place_request, claim.path, claim.relative.suffix)
         await to_thread.run_sync(claims.discard, claim)
@@ -220,7 +272,7 @@ class Intake:
         await to_thread.run_sync(lambda: (self._places.spool / claim.id).unlink(missing_ok=True))
         self.rejections += 1
 
-    def _read(self, claim: Claim) -> tuple[str, int]:
+    def _read(self, claim: Claim) -> Job:
         """Check a file and spool its params; then, in the same worker thread, accept it."""
         claims.secure(claim, self._places.inbox)
         if objection := inbox.objection(claim):
@@ -234,7 +286,7 @@ class Intake:
                 log.warning("caution", file=str(claim.relative), line=caution.line, message=caution.message)
             for reason in reading.priming.reasons if reading.priming else ():
                 log.info("cache", file=str(claim.relative), decision=reason)
-            return self._accept(claim, reading, copied), reading.total
+            return self._accept(claim, reading, copied)
         finally:
             copied.discard_index()
 
@@ -245,12 +297,12 @@ class Intake:
         except (OSError, BatchdError):
             raise
         except Exception as bug:
+            defect = Defect.of(bug)
             # No traceback: an error's text may carry what users wrote.
-            log.error("defect", claim=claim.id, kind=type(bug).__name__, at=where(bug))  # noqa: TRY400  as above
-            said = f"a defect of batchd ({type(bug).__name__} at {where(bug)}): please report it; nothing was sent"
-            raise Rejected([Problem(0, "", said)]) from bug
+            log.error("defect", work=Work.TAKE.value, of=claim.id, reason=str(defect))  # noqa: TRY400  as above
+            raise Rejected([Problem(0, "", f"{defect}; nothing was sent")]) from bug
 
-    def _accept(self, claim: Claim, reading: Reading, copied: Copy) -> str:
+    def _accept(self, claim: Claim, reading: Reading, copied: Copy) -> Job:
         def taken(name: str) -> bool:
             return from_thread.run(self._store.jobs.named, name) is not None
 
@@ -258,7 +310,7 @@ class Intake:
             wanted = claim.relative.with_suffix("")
             name = choose_name(self._places.outbox, wanted, taken)
             JobFolder(self._places.outbox, name).create()
-            from_thread.run(
+            return from_thread.run(
                 lambda: self._store.jobs.accept(
                     claim=claim.id,
                     name=name,
@@ -270,10 +322,9 @@ class Intake:
                     cache="; ".join(reading.priming.reasons) if reading.priming else None,
                 )
             )
-            return name
 
 
-def printable(path: PurePosixPath) -> str:
+def printable(path: PurePosixPath | str) -> str:
     """Write a path so that it can be stored and shown, whatever its bytes.
 
     Args:

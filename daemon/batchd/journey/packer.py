@@ -1,4 +1,8 @@
-"""The packer: sees which requests wait, asks the plan which of them travel together, and puts them on their trips."""
+"""The packer: sees which requests wait, asks the plan which of them travel together, and puts them on their trips.
+
+It is the one step that is done for all jobs together. So where a defect meets it, it is done job by job: the job that
+the defect belongs to is parked, and the others travel, each in batches of its own for that once.
+"""
 
 from dataclasses import dataclass
 
@@ -11,6 +15,8 @@ from batchd.decisions.money.budget import Hold, afford
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.model import JobId, Lane, Waiting
+from batchd.running.retrying import Retrying, wait_of
+from batchd.trouble import Thing, Work
 
 log = structlog.get_logger()
 
@@ -33,9 +39,16 @@ class Packer:
     """Makes batches of what waits."""
 
     def __init__(  # noqa: PLR0913  each bounds what leaves
-        self, store: Store, clock: Clock, limits: Limits, max_queued: int, conversations: int, budgets: Budgets
+        self,
+        store: Store,
+        clock: Clock,
+        limits: Limits,
+        max_queued: int,
+        conversations: int,
+        budgets: Budgets,
+        retrying: Retrying,
     ) -> None:
-        """Make ready.
+        """Open the packer.
 
         Args:
             store: Where requests wait.
@@ -44,6 +57,7 @@ class Packer:
             max_queued: Requests in unfinished batches at one time.
             conversations: Single messages at one time.
             budgets: What may be spent.
+            retrying: Where a job that cannot be packed is parked.
         """
         self._store = store
         self._clock = clock
@@ -51,23 +65,62 @@ class Packer:
         self._max_queued = max_queued
         self._conversations = conversations
         self._budgets = budgets
+        self._retrying = retrying
         self._told: dict[JobId, Hold] = {}
+        self._met_by_defects: set[JobId] = set()
+
+    @property
+    def parked(self) -> frozenset[JobId]:
+        """The jobs that are passed over, until their time has come."""
+        return frozenset(JobId(int(job)) for job in self._retrying.resting(Work.PACK))
 
     async def pack(self) -> float | None:
         """Plan every batch that may leave now.
 
         Returns:
-            Seconds after which those that linger will leave; None when nothing waits, or nothing can be queued.
+            Seconds after which to look again: those that linger will leave, or a parked job is tried again; None when
+            nothing waits, or nothing can be queued.
         """
+        parked = self.parked
+        try:
+            leaves_in = await self._pack(parked)
+        except Exception as error:
+            if not wait_of(error).defect:
+                raise
+            leaves_in = await self._pack_job_by_job(parked, error)
+        else:
+            for job in self._met_by_defects - parked:
+                self._met_by_defects.discard(job)
+                await self._retrying.over(packing(job))
+        waits = list(self._retrying.resting(Work.PACK).values())
+        return min(waits if leaves_in is None else [*waits, leaves_in], default=None)
+
+    async def _pack_job_by_job(self, parked: frozenset[JobId], error: Exception) -> float | None:
+        """Find the jobs that a defect belongs to, and park them; one that no single job has is passed on."""
+        found: set[JobId] = set()
+        for job in await self._store.queue.jobs_waiting():
+            try:
+                await self._pack(parked, only=job.id)
+            except Exception as bug:
+                if not wait_of(bug).defect:
+                    raise
+                await self._retrying.failed(packing(job.id, job.name), bug)
+                found.add(job.id)
+        if not found:
+            raise error
+        self._met_by_defects |= found
+        return await self._pack(parked | found)
+
+    async def _pack(self, without: frozenset[JobId], only: JobId | None = None) -> float | None:
         while True:
             await self._store.spending.let_go(self._clock.now())
             room = self._max_queued - await self._store.queue.queued()
             most = min(room, LOOK)
-            waiting = await self._store.queue.waiting(most, Lane.BATCH) if most > 0 else []
+            waiting = await self._store.queue.waiting(most, Lane.BATCH, without=without, only=only) if most > 0 else []
             more = len(waiting) == most
             sync_room = self._conversations - await self._store.queue.conversations()
             if sync_room > 0:
-                waiting += await self._store.queue.waiting(sync_room, Lane.SYNC)
+                waiting += await self._store.queue.waiting(sync_room, Lane.SYNC, without=without, only=only)
             if not waiting:
                 return None
             now = self._clock.now()
@@ -102,3 +155,8 @@ class Packer:
                     self._told[job] = hold
                     log.warning("job held", job=(await self._store.jobs.get(job)).name, reason=hold.reason)
         return allowed.fitting
+
+
+def packing(job: JobId, name: str = "") -> Thing:
+    """What trouble with the packing of a job is noted of."""
+    return Thing(Work.PACK, str(job), name, job)

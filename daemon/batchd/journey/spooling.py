@@ -13,7 +13,7 @@ from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.decisions.money.budget import worst_of
 from batchd.decisions.money.cache_warming import Beginnings, Priming, marked
-from batchd.edges import claims
+from batchd.edges import claims, disk
 from batchd.edges.claims import Claim
 from batchd.edges.rejected import MAX_PROBLEMS
 from batchd.edges.spool import SpoolWriter, read_at
@@ -105,7 +105,9 @@ def copy(claim: Claim, rules: Rules, to: Copy) -> Reading:
 
     def source() -> Iterator[bytes]:
         with claims.open_claim(claim) as file:
-            yield from claims.chunks(file)
+            for chunk in claims.chunks(file):
+                disk.stop_if_told()
+                yield chunk
 
     found = Reading()
     with SpoolWriter(to.params) as params, SpoolWriter(to.index) as rows:

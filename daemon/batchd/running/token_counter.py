@@ -1,6 +1,6 @@
-"""The weigher: has the API count the tokens of a prompt whose bound, a token for each byte, is too much for a budget.
+"""Has the API count the tokens of a prompt whose bound, a token for each byte, is too much for a budget.
 
-Only then does it matter, and only then is it asked: counting is free, but it is a call, and has limits of its own.
+Only then does the count matter, and only then is it asked for: counting is free, but it is a call with its own limits.
 """
 
 from pathlib import Path
@@ -25,23 +25,15 @@ PAUSE = 600.0
 
 
 class TokenCounter:
-    """Tightens bounds."""
+    """Tightens the bounds of requests that a budget holds."""
 
     def __init__(self, store: Store, api: Api, clock: Clock, spool: Path) -> None:
-        """Make ready.
-
-        Args:
-            store: Where requests are held.
-            api: Who counts.
-            clock: What pauses are measured by.
-            spool: The folder of the params.
-        """
         self._store = store
         self._api = api
         self._clock = clock
         self._spool = spool
         self._again_at: dict[RequestId, float] = {}
-        self._weighed: set[RequestId] = set()
+        self._counted: set[RequestId] = set()
 
     async def due(self) -> list[Held]:
         """List the requests by which jobs are held, and which were not counted yet."""
@@ -49,13 +41,9 @@ class TokenCounter:
         return [each for each in await self._store.spending.uncounted(MOST) if now >= self._again_at.get(each.id, now)]
 
     async def count(self, held: Held) -> None:
-        """Have one counted; if that makes it cheaper than was feared, its job is looked at again.
-
-        Args:
-            held: From `due`.
-        """
-        if held.id in self._weighed:
-            return  # it was listed just before its count was written down
+        """Have a request counted; if that makes it cheaper than was feared, its job is looked at again."""
+        if held.id in self._counted:
+            return  # it was listed just before its count was stored
         place = held.place
         params = await to_thread.run_sync(read_from_spool, self._spool / place.claim, place.offset, place.size)
         try:
@@ -75,4 +63,4 @@ class TokenCounter:
 
     async def _note(self, held: Held, worst: int) -> None:
         await self._store.spending.counted(held.id, worst)
-        self._weighed.add(held.id)
+        self._counted.add(held.id)

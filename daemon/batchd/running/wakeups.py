@@ -95,15 +95,14 @@ class Wakeups:
             bell.ring()
 
     async def rest(self, batch: Batch, seconds: float) -> bool:
-        """Wait, and say whether somebody called before the time was up.
+        """Wait for some seconds, and say whether somebody called before the time was up."""
+        return await self.rest_in(batch.id, seconds)
 
-        Args:
-            batch: One that stays here.
-            seconds: For how long.
-        """
+    async def rest_in(self, batch_id: BatchId, seconds: float) -> bool:
+        """Wait as `rest` does, without knowing more of the batch than its id."""
         until = self._clock.now() + seconds
         if seconds > 0:
-            await self._bells[batch.id].wait_at_most(seconds, self._clock)
+            await self._bells[batch_id].wait_at_most(seconds, self._clock)
         return self._clock.now() < until
 
     async def tell(self, batch: Batch, trouble: str) -> None:

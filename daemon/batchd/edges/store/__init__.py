@@ -14,6 +14,7 @@ from batchd.edges.store.queue import Queue
 from batchd.edges.store.reports import Reports
 from batchd.edges.store.resolutions import Answers, NotHeld
 from batchd.edges.store.spending import GROUPS, Spending, Spent
+from batchd.edges.store.troubles import Troubles
 
 __all__ = [
     "DATABASE",
@@ -47,6 +48,7 @@ class Store:
     answers: Answers
     overview: Overview
     spending: Spending
+    troubles: Troubles
     database: Database
 
 
@@ -88,5 +90,6 @@ def _store(database: Database) -> Store:
         Answers(database),
         Overview(database),
         Spending(database),
+        Troubles(database),
         database,
     )

@@ -167,6 +167,16 @@ class Batches:
         )
         return [row["name"] for row in rows]
 
+    async def jobs_open_in(self, batch: BatchId) -> list[str]:
+        """Name the jobs of which a request travels in a batch and has not been delivered yet."""
+        rows = await self._database.rows(
+            """SELECT DISTINCT name FROM jobs WHERE id IN (
+                   SELECT job FROM trips JOIN requests ON requests.id = request
+                   WHERE trips.batch = ? AND outcome IS NULL) ORDER BY id""",
+            batch,
+        )
+        return [row["name"] for row in rows]
+
     async def to_cancel(self) -> list[BatchId]:
         """List the batches that a cancelled job travels in and that were not told of it yet."""
         rows = await self._database.rows(

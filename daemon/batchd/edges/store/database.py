@@ -167,6 +167,14 @@ class Database:
         found = await self.rows("PRAGMA quick_check(5)")
         return [said for row in found if (said := str(row[0])) != "ok"]
 
+    async def answers(self) -> None:
+        """Ask the connection that reads for something that is always there.
+
+        Raises:
+            Unavailable: The database could not be read.
+        """
+        await self.rows("PRAGMA user_version")
+
     async def version_of_data(self) -> int:
         """A number that changes when another process has written: how a command wakes the daemon.
 

@@ -10,7 +10,9 @@ from batchd.edges.store.batches import Batches
 from batchd.edges.store.database import Database, Row
 from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.sums import SPENT, tally_of
+from batchd.edges.store.troubles import Troubles
 from batchd.model import Batch, BatchId, Job, JobId
+from batchd.trouble import Trouble, Work
 
 _THESE = "job IN (SELECT value FROM json_each(?))"
 
@@ -32,6 +34,8 @@ class Standing:
     jobs: tuple[JobStanding, ...]
     batches: tuple[Batch, ...]
     """Those that are not finished; where one job was asked for, all of that job."""
+    troubles: tuple[Trouble, ...] = ()
+    """What keeps single things from being done, batches apart; where one job was asked for, that job."""
 
 
 class Overview:
@@ -41,6 +45,7 @@ class Overview:
         self._database = database
         self._jobs = Jobs(database)
         self._batches = Batches(database)
+        self._troubles = Troubles(database)
 
     async def read(self, *, finished: int) -> Standing:
         """Read how every unfinished job and batch stands, and the last finished jobs.
@@ -49,7 +54,8 @@ class Overview:
             finished: How many finished jobs.
         """
         jobs = await self._standing(await self._jobs.recent(finished))
-        return Standing(jobs, tuple(await self._batches.unfinished()))
+        troubles = await self._troubles.all()
+        return Standing(jobs, tuple(await self._batches.unfinished()), _shown(troubles))
 
     async def read_job(self, job: Job) -> Standing:
         """Read how one job stands, with every batch that it travelled in.
@@ -58,7 +64,8 @@ class Overview:
             job: The job.
         """
         (standing,) = await self._standing([job])
-        return Standing((standing,), tuple([await self._batches.get(batch) for batch in standing.batches]))
+        batches = tuple([await self._batches.get(batch) for batch in standing.batches])
+        return Standing((standing,), batches, _shown(await self._troubles.of(job.id)))
 
     async def names(self) -> list[str]:
         """Name every job."""
@@ -89,3 +96,8 @@ class Overview:
         return tuple(
             JobStanding(job, tally_of(counted[job.id], sums.get(job.id)), tuple(travelled[job.id])) for job in jobs
         )
+
+
+def _shown(troubles: Sequence[Trouble]) -> tuple[Trouble, ...]:
+    """Those of batches stand in their own rows."""
+    return tuple(trouble for trouble in troubles if trouble.thing.work is not Work.CARRY)

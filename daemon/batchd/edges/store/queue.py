@@ -1,12 +1,14 @@
 """The queue: requests that wait for a trip, and the trips that are planned for them. There is no other."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Collection, Sequence
 
 import aiosqlite
 
 from batchd.edges.store.database import Database, Row, betas_of, insert, many
+from batchd.edges.store.jobs import Jobs
 from batchd.lifecycle import State
-from batchd.model import JobId, Lane, Plan, RequestId, Waiting
+from batchd.model import Job, JobId, Lane, Plan, RequestId, Waiting
 
 
 class Queue:
@@ -14,8 +16,16 @@ class Queue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._jobs = Jobs(database)
 
-    async def waiting(self, most: int, lane: Lane | None = None) -> list[Waiting]:
+    async def waiting(
+        self,
+        most: int,
+        lane: Lane | None = None,
+        *,
+        without: Collection[JobId] = (),
+        only: JobId | None = None,
+    ) -> list[Waiting]:
         """List the requests that wait for a trip, oldest first.
 
         Those of a held job that were not begun wait for more than that, and so does who shares a beginning with one
@@ -24,6 +34,8 @@ class Queue:
         Args:
             most: How many at the most.
             lane: Only those of this lane; None for all.
+            without: Jobs that are passed over.
+            only: The one job that is asked after; None for all.
         """
         return await self._database.values(
             _waiting,
@@ -32,12 +44,21 @@ class Queue:
                FROM requests JOIN jobs ON jobs.id = job
                WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from OR promised)
                  AND (?1 IS NULL OR lane = ?1)
+                 AND job NOT IN (SELECT value FROM json_each(?3)) AND (?4 IS NULL OR job = ?4)
                  AND (first IS NULL OR first = requests.id OR EXISTS (
                      SELECT 1 FROM requests AS primer
                      WHERE primer.id = requests.first AND (primer.verdict IS NOT NULL OR primer.round > 0)))
                ORDER BY requests.id LIMIT ?2""",
             lane,
             most,
+            json.dumps(sorted(without)),
+            only,
+        )
+
+    async def jobs_waiting(self) -> list[Job]:
+        """List the jobs of which a request has neither a batch nor a verdict, oldest first."""
+        return await self._jobs.where(
+            "EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND batch IS NULL AND verdict IS NULL)"
         )
 
     async def queued(self) -> int:

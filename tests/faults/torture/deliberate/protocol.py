@@ -167,8 +167,8 @@ MUTATIONS = (
         "10",
         "a full disk ends the work instead of making it wait",
         "daemon/batchd/running/retrying.py",
-        "except OSError as trouble:",
-        "except ZeroDivisionError as trouble:",
+        "case OSError() as trouble:",
+        "case OSError() as trouble if False:",
         "tests/faults/test_resources.py",
     ),
     Mutation(

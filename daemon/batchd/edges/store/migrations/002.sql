@@ -78,3 +78,15 @@ ALTER TABLE trips ADD COLUMN sending INTEGER NOT NULL DEFAULT 0;
 
 -- What tells this installation's requests from all others at the API, for as long as this database lives.
 INSERT INTO facts (name, value) VALUES ('installation', lower(hex(randomblob(10))));
+
+-- What keeps one thing from being done: for `batchd status`, for `held.json`, and for the pace of a restarted daemon.
+CREATE TABLE troubles (
+    work   TEXT NOT NULL,                                   -- what could not be done: `batchd.model.Work`
+    thing  TEXT NOT NULL,                                   -- to which file, job, request or batch: its id
+    name   TEXT NOT NULL,                                   -- what a person calls it
+    job    INTEGER REFERENCES jobs (id),                    -- whose it is, where that is one job's
+    since  REAL NOT NULL,
+    reason TEXT NOT NULL,
+    defect INTEGER NOT NULL CHECK (defect IN (0, 1)),
+    PRIMARY KEY (work, thing)
+) STRICT, WITHOUT ROWID;
