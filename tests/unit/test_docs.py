@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -13,9 +14,11 @@ from batchd.cli.commands import app
 from batchd.decisions.jobfile.attachment import Attached, Gathered, wrapped
 from batchd.decisions.jobfile.reader import SUFFIXES, Rules, read
 from batchd.model import Problem, Usage
+from batchd.sandbox import SandboxSettings, directives
+from batchd.sandbox.faults import KINDS
 
 ROOT = Path(__file__).parents[2]
-DOCS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+DOCS = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
 RECIPES = sorted((ROOT / "examples").glob("*/README.md"))
 PAGES = (*DOCS, *sorted((ROOT / "examples").glob("*.md")), *RECIPES, *sorted((ROOT / "systemd").glob("*.md")))
 PROMPTS = {ROOT / "examples" / name for name in ("handbook.md", "two_hundred_pages.md", "urgent.md")}
@@ -44,8 +47,7 @@ def fences(page: Path) -> Iterator[Fence]:
 
 
 def inputs() -> list[Fence]:
-    pages = (ROOT / "README.md", ROOT / "docs" / "formats.md")
-    return [each for page in pages for each in fences(page) if each.kind in ENDINGS and each.remark != "output"]
+    return [each for page in DOCS for each in fences(page) if each.kind in ENDINGS and each.remark != "output"]
 
 
 def problems(data: bytes, suffix: str, stem: str, rules: Rules | None = None) -> list[Problem]:
@@ -139,7 +141,29 @@ def test_every_command_that_is_named_exists(page: Path) -> None:
 
 
 def test_every_command_is_told_of() -> None:
-    assert commands() - {name for page in DOCS for name in named(page)} == set()
+    assert named(ROOT / "docs" / "commands.md") == commands()
+
+
+def test_the_readme_comes_to_its_reference_within_two_screens() -> None:
+    before, _, _ = (ROOT / "README.md").read_text("utf-8").partition("## Documentation")
+    assert len(before.splitlines()) <= 2 * 55
+    assert {page.name for page in DOCS} - set(
+        re.findall(r"(\w+\.md)", (ROOT / "docs" / "README.md").read_text())
+    ) == set()
+
+
+def table(page: Path, head: str) -> list[str]:
+    """The names in the first column of the table that begins so."""
+    rows = page.read_text("utf-8").split(f"\n{head}\n")[1].split("\n\n")[0]
+    return re.findall(r"^\| `([\w-]+)", rows, re.MULTILINE)
+
+
+def test_the_page_of_the_sandbox_has_all_that_it_can_be_told() -> None:
+    page = ROOT / "docs" / "sandbox.md"
+    told = re.findall(r"^\| `(\w+)", directives.__doc__ or "", re.MULTILINE)
+    assert table(page, "| directive | does |") == told != []
+    assert table(page, "| kind | in | what happens |") == list(KINDS)
+    assert table(page, "| in `SandboxSettings` | is | default |") == [each.name for each in fields(SandboxSettings)]
 
 
 def test_the_figures_of_the_articles_example_are_those_of_the_price_list() -> None:

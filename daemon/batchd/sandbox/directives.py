@@ -109,4 +109,4 @@ def _obey(orders: Orders, name: str, rest: str) -> None:
         case (("expire" | "pause" | "refuse" | "unicode"), []):
             setattr(orders, name, True)
         case _:
-            raise ValueError(f"[sandbox: {name} {rest}]: no such directive; see daemon/sandbox/directives.py")
+            raise ValueError(f"[sandbox: {name} {rest}]: no such directive; docs/sandbox.md has them")
