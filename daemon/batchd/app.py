@@ -153,7 +153,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         sender=sender,
         courier=Courier(store, clock, wakeups, journeys, retrying),
         wakeups=wakeups,
-        token_counter=TokenCounter(store, api, clock, places.spool),
+        token_counter=TokenCounter(store, api, clock, places.spool, rules.catalogue),
         held_files=HeldFiles(store, clock, places.outbox),
         finishing=Finishing(store, clock, places.outbox, places.spool),
         transcripts=transcripts,

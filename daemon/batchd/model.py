@@ -216,6 +216,12 @@ class Held:
     worst: int
     """Picodollars."""
     place: Place
+    job: JobId = JobId(0)
+    job_name: str = ""
+    room: int = 0
+    """Picodollars that the budgets have left for it, and for what is held behind it."""
+    counted: bool = False
+    """Whether the API has counted its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,7 +339,9 @@ class Job:
     hold_until: float | None = None
     """Unix seconds at which it is tried again by itself; None for when a person releases it."""
     released: bool = False
-    """Whether a person has let it go whatever it costs."""
+    """Whether a person has let it go."""
+    released_up_to: int | None = None
+    """Up to which sum, in picodollars; None for whatever it costs."""
     cache: str | None = None
     """What was decided about the prompt cache; None where nobody asked for it."""
     results_length: int = 0

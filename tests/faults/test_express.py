@@ -202,7 +202,7 @@ async def test_a_budget_holds_for_both_lanes(home: House) -> None:
     assert home.job("b")["state"] == "done"
     assert messages(home) == {}
     held = json.loads((home.outbox / "a" / "held.json").read_text())
-    assert "the next request may cost $0.0100" in held["reason"]
+    assert "the next request may cost $0.0101" in held["reason"]
 
 
 async def test_the_real_process_is_killed_mid_stream_and_sends_nothing_twice(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from batchd.claude.verdict import Result
 from batchd.decisions.document.draft import NOTHING
 from batchd.decisions.document.expectation import stored
 from batchd.decisions.document.next_step import Continue, Round, next_step
-from batchd.decisions.money.budget import worst_of
+from batchd.decisions.money.worst_case import worst_of
 from batchd.delivery import Trip
 from batchd.model import Entry, JobId, Lane, RequestId, Usage
 from hypothesis import given, settings
@@ -44,9 +44,9 @@ def test_what_may_still_be_written_and_cost_only_falls_and_is_never_exceeded(
     first = params = json.dumps(asked).encode()
     entry = Entry(1, "b", "b", first, model, max_tokens, rounds=rounds, lane=lane, expect=(expect or "").encode())
     before: dict[str, Any] = {"max_tokens": max_tokens, "rounds": rounds, "allowance": rounds * max_tokens}
-    before |= {"worst": worst_of(entry), "round": 0, "betas": ()}
+    before |= {"worst": worst_of(entry, Catalogue()), "round": 0, "betas": ()}
     draft, written = NOTHING, 0
-    bounds: list[tuple[int, int]] = [(worst_of(entry) or 0, 0)]
+    bounds: list[tuple[int, int]] = [(worst_of(entry, Catalogue()) or 0, 0)]
     spent = 0
     for text, stop, wrote, read, answered_by in history:
         prompt = min(len(params), len(first) + written + ASK)

@@ -2,8 +2,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from batchd.claude.price import from_picodollars, price, to_picodollars
-from batchd.decisions.money.budget import Hold, Limit, Prompt, Purse, afford, dollars, worst_case
+from batchd.claude.catalogue import Catalogue
+from batchd.claude.price import dollars, from_picodollars, price, to_picodollars
+from batchd.decisions.money.budget import Bar, Limit, Purse, afford
+from batchd.decisions.money.worst_case import Prompt, worst_case
 from batchd.model import JobId, RequestId, Usage, Waiting
 
 ONE = to_picodollars(Decimal(1)) or 0
@@ -22,6 +24,10 @@ def fitting(found: list[Waiting]) -> list[int]:
     return [request.id for request in found]
 
 
+def bounded(params: bytes, model: str = "claude-sonnet-4-6") -> Prompt:
+    return Prompt.bounded(params, Catalogue().find(model))
+
+
 def test_amounts_come_back_exactly() -> None:
     amount = Decimal("12345.000000000001")
     assert from_picodollars(to_picodollars(amount) or 0) == amount
@@ -31,15 +37,16 @@ def test_amounts_come_back_exactly() -> None:
 @pytest.mark.parametrize("model", ["claude-sonnet-4-6", "claude-opus-5-5", "claude-haiku-5-5", "claude-sonnet-4-5"])
 @pytest.mark.parametrize("size", [10, 5_000, 99_999, 150_000, 900_000])
 def test_no_answer_costs_more_than_the_worst_case(model: str, size: int) -> None:
-    worst = worst_case(Prompt.bounded(b"x" * size), model, 64_000)
-    dearest = price(Usage(input_tokens=size, output_tokens=64_000), model).charged
+    worst = worst_case(bounded(b"x" * size, model), model, 64_000)
+    read = min(size, Catalogue().find(model).window)  # what is longer is refused
+    dearest = price(Usage(input_tokens=read, output_tokens=64_000), model).charged
     assert worst is not None
     assert dearest is not None
     assert from_picodollars(worst) >= dearest
 
 
 def test_the_worst_case_holds_for_every_round_with_the_text_so_far_read_again() -> None:
-    worst = worst_case(Prompt.bounded(b"x" * 1_000), "claude-sonnet-4-6", 10_000, rounds=2, allowance=20_000)
+    worst = worst_case(bounded(b"x" * 1_000), "claude-sonnet-4-6", 10_000, rounds=2, allowance=20_000)
     really = sum(
         price(Usage(cache_write_1h_tokens=1_000 + k * 10_000, output_tokens=10_000), "claude-sonnet-4-6").charged or 0
         for k in range(3)
@@ -49,7 +56,7 @@ def test_the_worst_case_holds_for_every_round_with_the_text_so_far_read_again() 
 
 
 def test_an_unknown_price_is_no_price() -> None:
-    assert worst_case(Prompt.bounded(b"x"), "claude-nonesuch", 10) is None
+    assert worst_case(bounded(b"x"), "claude-nonesuch", 10) is None
 
 
 def test_without_a_budget_everything_travels_also_at_an_unknown_price() -> None:
@@ -84,7 +91,7 @@ def test_what_was_promised_goes_on_and_is_not_counted_twice() -> None:
     assert fitting(allowed.fitting) == [9, 10]
     assert list(allowed.holds) == [A]
     unpriced = replace(promised, worst=None)
-    assert list(afford([unpriced], purse(_1=Limit(ONE))).holds) == [A]
+    assert fitting(afford([unpriced], purse(_1=Limit(ONE))).fitting) == [9]
 
 
 def test_an_unknown_price_is_held_under_any_budget() -> None:
@@ -96,11 +103,11 @@ def test_an_unknown_price_is_held_under_any_budget() -> None:
 def test_a_request_has_its_own_budget() -> None:
     allowed = afford([waiting(1, A, budget=ONE - 1), waiting(2, B, budget=ONE)], purse())
     assert fitting(allowed.fitting) == [2]
-    assert isinstance(allowed.holds[A], Hold)
+    assert (allowed.holds[A].bar, allowed.holds[A].room) == (Bar.REQUEST, ONE - 1)
 
 
 def test_a_released_job_travels_whatever_it_costs_and_still_counts_for_the_others() -> None:
-    free = Purse(Limit(ONE), {A: Limit(0)}, frozenset({A}))
+    free = Purse(Limit(ONE), {A: Limit(0)}, {A: None})
     allowed = afford([waiting(1, A), waiting(2, B)], free)
     assert fitting(allowed.fitting) == [1]
     assert list(allowed.holds) == [B]
@@ -108,3 +115,40 @@ def test_a_released_job_travels_whatever_it_costs_and_still_counts_for_the_other
 
 def test_amounts_are_shown_as_people_write_them() -> None:
     assert [dollars(each) for each in (0, ONE // 200, 1234 * ONE)] == ["$0.00", "$0.0050", "$1,234.00"]
+
+
+def test_a_job_released_up_to_a_sum_goes_so_far_whatever_the_other_budgets_say() -> None:
+    some = Purse(Limit(ONE, ONE), {A: Limit(0, ONE)}, {A: 3 * ONE})
+    allowed = afford([waiting(1, A, budget=1), waiting(2, A), waiting(3, A)], some)
+    assert fitting(allowed.fitting) == [1, 2]
+    assert (allowed.holds[A].bar, allowed.holds[A].room, allowed.holds[A].first) == (Bar.RELEASE, 0, 3)
+    assert "released up to $3.00" in allowed.holds[A].reason
+
+
+def test_what_a_held_request_may_cost_is_what_the_narrowest_budget_has_left() -> None:
+    allowed = afford([waiting(1, A, worst=5 * ONE, budget=4 * ONE)], purse(Limit(3 * ONE, ONE), _1=Limit(9 * ONE)))
+    assert allowed.holds[A].room == 2 * ONE
+    assert afford([waiting(1, A)], purse(_1=Limit(ONE, 2 * ONE))).holds[A].room == 0
+
+
+def test_no_round_reads_more_than_the_window() -> None:
+    small, wide = (worst_case(Prompt(10_000_000, window), "claude-haiku-4-5", 8) for window in (200_000, 1_000_000))
+    assert small is not None
+    assert wide is not None
+    assert from_picodollars(small) < Decimal("0.11")
+    assert 4.9 < wide / small < 5
+    rounds = worst_case(Prompt(150_000, 200_000), "claude-haiku-4-5", 64_000, rounds=3, allowance=192_000)
+    assert rounds is not None
+    read = 150_000 + 3 * 200_000
+    assert from_picodollars(rounds) == Decimal(read) / 1_000_000 + Decimal("2.5") * 256_000 / 1_000_000
+
+
+def test_a_region_of_the_request_is_in_the_worst_case() -> None:
+    params = b'{"messages":[{"role":"user","content":"Sort it."}],"inference_geo":"us"}'
+    there = bounded(params)
+    assert there.geo == "us"
+    plain, dearer = (worst_case(prompt, "claude-sonnet-4-6", 1_000) for prompt in (there._replace(geo=None), there))
+    assert plain is not None
+    assert dearer == plain * 11 // 10
+    assert worst_case(there._replace(geo="mars"), "claude-sonnet-4-6", 1_000) is None
+    assert bounded(b'{"messages":[{"role":"user","content":"\\"inference_geo\\":\\"us\\""}]}').geo is None

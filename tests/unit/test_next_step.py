@@ -1,6 +1,7 @@
 """What becomes of a document at the end of a round, and what the next one may write and cost."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from batchd.decisions.document.expectation import NOTHING as NOTHING_EXPECTED
 from batchd.decisions.document.expectation import Expectation, stored
 from batchd.decisions.document.next_step import Again, Continue, Final, Round, next_step
 from batchd.decisions.document.remaining import still_to_cost
-from batchd.decisions.money.budget import Prompt, worst_case
+from batchd.decisions.money.worst_case import Prompt, worst_case
 from batchd.delivery import Trip
 from batchd.model import BETA_300K, JobId, Lane, RequestId, Usage, Verdict
 
@@ -179,18 +180,21 @@ def test_the_reservation_is_lowered_by_what_was_spent() -> None:
 
 def test_the_reservation_covers_all_rounds_that_may_follow() -> None:
     step = continued(next_step(a_round(worst=None), a_result()))
-    assert step.worst == worst_case(Prompt.bounded(step.params), MODEL, 24_000, 2, 0)
+    assert step.worst == worst_case(Prompt.bounded(step.params, Catalogue().find(MODEL)), MODEL, 24_000, 2, 0)
     few = a_round(worst=None, model="claude-haiku-4-5", allowance=192_000, max_tokens=64_000)
     step = continued(next_step(few, a_result()))
     assert step.max_tokens == 64_000
-    assert step.worst == worst_case(Prompt.bounded(step.params), "claude-haiku-4-5", 64_000, 2, 128_000)
+    assert step.worst == worst_case(
+        Prompt.bounded(step.params, Catalogue().find("claude-haiku-4-5")), "claude-haiku-4-5", 64_000, 2, 128_000
+    )
 
 
 def test_an_answer_without_a_price_raises_no_reservation_and_frees_none() -> None:
     unpriced = a_result(model="a-gateways-own-model")
-    assert continued(next_step(a_round(worst=17), unpriced)).worst == 17
-    assert still_to_cost(trip(model="a-gateways-own-model", worst=17), unpriced, b"{}", 10) == 17
-    assert still_to_cost(trip(model="a-gateways-own-model", worst=None), unpriced, b"{}", 10) is None
+    facts = Catalogue().find("a-gateways-own-model")
+    assert continued(next_step(a_round(worst=17), replace(a_result(), metered=False))).worst == 17
+    assert still_to_cost(trip(model="a-gateways-own-model", worst=17), facts, unpriced, b"{}", 10) == 17
+    assert still_to_cost(trip(model="a-gateways-own-model", worst=None), facts, unpriced, b"{}", 10) is None
 
 
 def test_the_size_of_the_prompt_is_that_of_the_first_round() -> None:

@@ -1,5 +1,6 @@
 import socket
-from datetime import UTC, datetime
+import subprocess
+import sys
 from decimal import Decimal
 from typing import NoReturn
 
@@ -82,11 +83,6 @@ def test_a_model_without_a_batch_price_has_only_the_standard_one() -> None:
     assert cost == Cost(None, Decimal(15))
 
 
-def test_a_batch_price_that_begins_later_is_not_yet_known() -> None:
-    before = price(Usage(input_tokens=MILLION), "claude-opus-5-5", at=datetime(2026, 10, 1, tzinfo=UTC))
-    assert before == Cost(None, Decimal(4))
-
-
 def test_no_tokens_cost_nothing() -> None:
     assert price(Usage(), "claude-opus-5-5") == Cost(Decimal(0), Decimal(0))
 
@@ -120,3 +116,28 @@ def test_prices_are_cheap_to_look_up() -> None:
             price(Usage(tokens, tokens), "unheard-of")
 
     assert effort(price_some) < 40
+
+
+@pytest.mark.parametrize(
+    ("geo", "factor"), [(None, "1"), ("", "1"), ("global", "1"), ("not_available", "1"), ("us", "1.1")]
+)
+def test_a_region_has_its_surcharge(geo: str | None, factor: str) -> None:
+    usage = Usage(1_000, 200, 30, 4, 5)
+    plain, there = price(usage, "claude-sonnet-4-6"), price(usage, "claude-sonnet-4-6", geo=geo)
+    assert plain.charged is not None
+    assert plain.standard is not None
+    assert there == Cost(plain.charged * Decimal(factor), plain.standard * Decimal(factor))
+
+
+def test_a_region_that_nobody_here_knows_has_no_price() -> None:
+    assert price(Usage(1), "claude-sonnet-4-6", geo="mars") == Cost(None, None)
+
+
+def test_a_mythos_costs_as_its_fable_with_a_date_too() -> None:
+    assert price(Usage(7, 9), "claude-mythos-5-20260909") == price(Usage(7, 9), "claude-fable-5")
+    assert price(Usage(7, 9), "claude-mythos-5-1") == price(Usage(7, 9), "claude-fable-5-1")
+
+
+def test_who_asks_for_no_price_does_not_load_the_library() -> None:
+    code = "import sys, batchd.claude.price, batchd.edges.store; sys.exit('genai_prices' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -54,6 +54,8 @@ class ModelFacts:
     """The values of `thinking.type` that come back as an error."""
     modest_without_thinking: bool = False
     """Whether the efforts `xhigh` and `max` are refused when thinking is turned off."""
+    image_tokens: int = 4_784
+    """What a picture costs at the most, in tokens (docs: vision); 1,568 before 4.7."""
     retired: str = ""
     """Since when the API no longer has it; empty while it has."""
     retires: str = ""
@@ -91,6 +93,7 @@ def _the_4_5(name: str, retires: str = "") -> ModelFacts:
         known=True,
         system_turns=False,
         refused_thinking=frozenset({"adaptive", "between_tools"}),
+        image_tokens=1_568,
         retires=retires,
     )
 
@@ -100,7 +103,9 @@ _CURRENT: Final = (
     _since_4_6("claude-opus-5", refused_thinking=_ONLY_ADAPTIVE, modest_without_thinking=True),
     _since_4_6("claude-opus-4-8", refused_thinking=_ONLY_ADAPTIVE),
     _since_4_6("claude-opus-4-7", refused_thinking=_ONLY_ADAPTIVE, system_turns=False),
-    _since_4_6("claude-opus-4-6", refused_thinking=frozenset({"between_tools"}), system_turns=False),
+    _since_4_6(
+        "claude-opus-4-6", refused_thinking=frozenset({"between_tools"}), system_turns=False, image_tokens=1_568
+    ),
     _since_4_6(
         "claude-sonnet-5-5",
         refused_thinking=frozenset({"enabled", "disabled"}),
@@ -108,7 +113,9 @@ _CURRENT: Final = (
         modest_without_thinking=True,
     ),
     _since_4_6("claude-sonnet-5", refused_thinking=_ONLY_ADAPTIVE),
-    _since_4_6("claude-sonnet-4-6", refused_thinking=frozenset({"between_tools"}), system_turns=False),
+    _since_4_6(
+        "claude-sonnet-4-6", refused_thinking=frozenset({"between_tools"}), system_turns=False, image_tokens=1_568
+    ),
     _since_4_6("claude-haiku-5-5", refused_thinking=_ONLY_ADAPTIVE, modest_without_thinking=True),
     # The 5.2 are newer than every stored page; all that holds for sure is what holds for "4.7 and later".
     _since_4_6("claude-fable-5-2", long_output=LongOutput.UNKNOWN, refused_thinking=frozenset({"enabled"})),

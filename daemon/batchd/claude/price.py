@@ -1,73 +1,119 @@
-"""What tokens cost: genai-prices, asked in the way that the Batches API needs.
+"""What tokens cost: rates of genai-prices, looked up once a model, lane and region, and multiplied in whole numbers.
 
-Pure: the prices are those bundled with the installed genai-prices; no network, no clock.
+Pure: the prices are those bundled with the installed genai-prices; no network, no clock. The library is imported when
+the first price is asked for, since many commands never ask.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import lru_cache
-
-import genai_prices
-from genai_prices.types import ModelPrice
+from functools import cached_property, lru_cache
+from math import ceil
+from typing import TYPE_CHECKING, Final
 
 from batchd.model import Cost, Lane, Usage
 
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
+
 PICO = Decimal(10) ** 12
 """The dearest token costs 0.00005 USD and the cheapest cached one a few billionths: all are whole picodollars."""
-_PROVIDER = "anthropic"
-_BATCH = {"processing": "batch"}
-_NEWEST = datetime(9999, 12, 31, tzinfo=UTC)
+_PICO_PER_TOKEN: Final = 1_000_000
+"""Picodollars of a token for each USD that a million of them costs."""
+_NEWEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""Announced prices count."""
+_DATED: Final = re.compile(r"-\d{8}\Z")
 
-_SAME_PRICE = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
+_SAME_PRICE: Final = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
 """Models that genai-prices 0.2.3 does not know, and whose price is another's (API.md, the table of models)."""
 
+US: Final = "us"
+_TENTHS: Final = {None: 10, "": 10, "global": 10, "not_available": 10, US: 11}
+"""Tenths of the price, by the region that `usage.inference_geo` names (docs: pricing, data residency). What is not here
+has a price that nobody here knows. Models before 4.6 know no region: they say `not_available`."""
 
-def price(usage: Usage, model: str, lane: Lane = Lane.BATCH, at: datetime | None = None) -> Cost:
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Picodollars of a token."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+
+    def of(self, usage: Usage) -> int:
+        """Picodollars of an answer."""
+        return (
+            usage.input_tokens * self.input
+            + usage.output_tokens * self.output
+            + usage.cache_read_input_tokens * self.cache_read
+            + usage.cache_write_5m_tokens * self.cache_write_5m
+            + usage.cache_write_1h_tokens * self.cache_write_1h
+        )
+
+
+@dataclass(frozen=True)
+class Tariff:
+    """The rates of a model in one lane and region: the length of a prompt decides which of them its request pays."""
+
+    tiers: tuple[tuple[int, Rates], ...]
+    """From the longest prompt to the shortest: tokens that a prompt must exceed; the last is -1."""
+    tenths: int = 10
+
+    def at(self, prompt_tokens: int) -> Rates:
+        """Find the rates of a prompt, cached tokens included; a longer one is never cheaper."""
+        return next(rates for above, rates in self.tiers if prompt_tokens > above)
+
+    @cached_property
+    def base(self) -> Rates:
+        """The rates of a short prompt."""
+        return self.tiers[-1][1]
+
+    def charge(self, usage: Usage) -> Decimal:
+        """USD of one answer."""
+        return Decimal(self.at(_prompt(usage)).of(usage) * self.tenths) / (PICO * 10)
+
+    def picodollars(self, amount: int) -> int:
+        """Put the region's surcharge on an amount, rounded up."""
+        return -(-amount * self.tenths // 10)
+
+
+def price(usage: Usage, model: str, lane: Lane = Lane.BATCH, geo: str | None = None) -> Cost:
     """Price the tokens of one request: tiers go by the length of its own prompt, so sums must be made afterwards.
 
-    What a request costs beside its tokens (web searches, a regional surcharge) is not in `Usage` and not priced.
+    What a request costs beside its tokens (web searches) is not in `Usage` and not priced.
 
     Args:
         usage: The tokens of one answer.
         model: The model's id, as the API names it.
         lane: By which it was answered.
-        at: When it was answered; None for the newest prices known, among them announced ones.
+        geo: The region in which it was answered, as `usage.inference_geo` says it.
 
     Returns:
-        Exact USD. Unknown (None), and never 0, for a model without a price; the batch price is unknown too where what
-        was found is the standard one under another name.
+        Exact USD. Unknown (None), and never 0, for a model or region without a price; the batch price is unknown too
+        where what was found is the standard one under another name.
     """
-    when = at or _NEWEST
-    known = _known_as(model)
-    if known is None or min(usage.input_tokens, usage.output_tokens, *_cached(usage)) < 0:
+    if min(usage.input_tokens, usage.output_tokens, *_cached(usage)) < 0:
         return Cost(None, None)
-    tokens = _tokens(usage)
-    standard = genai_prices.calc_price(tokens, known, provider_id=_PROVIDER, genai_request_timestamp=when)
-    if lane is Lane.SYNC:
-        return Cost(standard.total_price, standard.total_price)
-    batch = genai_prices.calc_price(
-        tokens, known, provider_id=_PROVIDER, genai_request_timestamp=when, price_context=_BATCH
+    charged, standard = tariff(model, lane, geo), tariff(model, Lane.SYNC, geo)
+    return Cost(
+        None if charged is None else charged.charge(usage), None if standard is None else standard.charge(usage)
     )
-    discounted = _all_discounted(batch.model_price, standard.model_price)
-    return Cost(batch.total_price if discounted else None, standard.total_price)
 
 
-def saved_by_cache(usage: Usage, model: str, lane: Lane = Lane.BATCH) -> Decimal | None:
+def saved_by_cache(usage: Usage, model: str, lane: Lane = Lane.BATCH, geo: str | None = None) -> Decimal | None:
     """Say by how much the prompt cache made an answer cheaper; less than nothing where it wrote more than was read.
-
-    Args:
-        usage: The tokens of one answer.
-        model: The model's id.
-        lane: By which it was answered.
 
     Returns:
         USD; None where the price is not known.
     """
     if not any(_cached(usage)):
         return Decimal(0)
-    plain = Usage(input_tokens=usage.input_tokens + sum(_cached(usage)), output_tokens=usage.output_tokens)
-    uncached, charged = price(plain, model, lane).charged, price(usage, model, lane).charged
+    plain = Usage(input_tokens=_prompt(usage), output_tokens=usage.output_tokens)
+    uncached, charged = price(plain, model, lane, geo).charged, price(usage, model, lane, geo).charged
     return None if uncached is None or charged is None else uncached - charged
 
 
@@ -75,51 +121,82 @@ def _cached(usage: Usage) -> tuple[int, int, int]:
     return usage.cache_read_input_tokens, usage.cache_write_5m_tokens, usage.cache_write_1h_tokens
 
 
-def _tokens(usage: Usage) -> genai_prices.Usage:
-    """Count as genai-prices does: its input holds the cached tokens, its cache writes hold those of an hour."""
-    return genai_prices.Usage(
-        input_tokens=usage.input_tokens + sum(_cached(usage)),
-        output_tokens=usage.output_tokens,
-        cache_read_tokens=usage.cache_read_input_tokens,
-        cache_write_tokens=usage.cache_creation_input_tokens,
-        cache_write_1h_tokens=usage.cache_write_1h_tokens,
-    )
+def _prompt(usage: Usage) -> int:
+    return usage.input_tokens + sum(_cached(usage))
 
 
 @lru_cache(maxsize=1024)
-def _known_as(model: str) -> str | None:
-    """Under which name genai-prices knows the model; a miss is not cached there, and searches every model."""
-    for name in filter(None, (model, _SAME_PRICE.get(model))):
-        try:
-            genai_prices.calc_price(genai_prices.Usage(), name, provider_id=_PROVIDER, genai_request_timestamp=_NEWEST)
-        except LookupError:
-            continue
-        return name
-    return None
+def tariff(model: str, lane: Lane = Lane.BATCH, geo: str | None = None) -> Tariff | None:
+    """Look up what a model costs; None where that is not known."""
+    tenths = _TENTHS.get(geo)
+    found = _find(model)
+    if found is None or tenths is None:
+        return None
+    prices = standard = found.get_prices(_NEWEST)
+    if lane is Lane.BATCH:
+        prices = found.get_prices(_NEWEST, {"processing": "batch"})
+        if not _all_discounted(prices, standard):
+            return None
+    if prices.input_mtok is None or prices.output_mtok is None:
+        return None
+    starts = {tier.start for each in _amounts(prices) if not isinstance(each, Decimal) for tier in each.tiers}
+    return Tariff(tuple((above, _rates(prices, above)) for above in (*sorted(starts, reverse=True), -1)), tenths)
 
 
-def _all_discounted(batch: ModelPrice, standard: ModelPrice) -> bool:
+def _find(model: str) -> "ModelInfo | None":
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415  a fifth of a second that most commands spare
+
+    anthropic = get_snapshot().find_provider(None, "anthropic", None)
+    bare = _DATED.sub("", model)
+    names = (model, _SAME_PRICE.get(bare))
+    return next(filter(None, (anthropic.find_model(name) for name in names if name)), None)
+
+
+def _rates(prices: "ModelPrice", above: int) -> Rates:
+    """The rates of prompts that are longer than this; what has no price of its own costs as what it is a kind of."""
+
+    def rate(price: "Decimal | TieredPrices | None", otherwise: int) -> int:
+        if price is None:
+            return otherwise
+        if not isinstance(price, Decimal):
+            price = next((tier.price for tier in reversed(price.tiers) if above >= tier.start), price.base)
+        return ceil(price * _PICO_PER_TOKEN)
+
+    reading = rate(prices.input_mtok, 0)
+    writing = rate(prices.cache_write_mtok, reading)
+    return Rates(
+        input=reading,
+        output=rate(prices.output_mtok, 0),
+        cache_read=rate(prices.cache_read_mtok, reading),
+        cache_write_5m=writing,
+        cache_write_1h=rate(prices.cache_write_1h_mtok, writing),
+    )
+
+
+def _amounts(prices: "ModelPrice") -> "list[Decimal | TieredPrices]":
+    return [price for name, price in vars(prices).items() if name.endswith("_mtok") and price is not None]
+
+
+def _all_discounted(batch: "ModelPrice", standard: "ModelPrice") -> bool:
     """Whether every price of tokens differs: a context that genai-prices does not know gives the standard, silently."""
     kinds = [name for name in vars(standard) if name.endswith("_mtok")]
     return bool(kinds) and all(getattr(batch, name) != getattr(standard, name) for name in kinds)
 
 
 def to_picodollars(usd: Decimal | None) -> int | None:
-    """Turn an amount into what is stored.
-
-    Args:
-        usd: The amount; None where it is not known.
-    """
+    """Turn an amount into what is stored; None where it is not known."""
     return None if usd is None else int((usd * PICO).to_integral_value())
 
 
 def from_picodollars(stored: int) -> Decimal:
-    """Turn what is stored into an amount in USD.
-
-    Args:
-        stored: Picodollars.
-    """
+    """Turn what is stored into an amount in USD."""
     return Decimal(stored) / PICO
+
+
+def dollars(picodollars: int) -> str:
+    """Write an amount for a person."""
+    usd = from_picodollars(picodollars)
+    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:,.4f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +208,9 @@ class Prices:
 
 
 def token_prices(model: str, lane: Lane = Lane.BATCH) -> Prices | None:
-    """Say what a token costs, read and written; None where that is not known.
-
-    Args:
-        model: Its id.
-        lane: By which it is sent.
-    """
-    prices = prices_of(model, caches=False, long=False, lane=lane)
-    return None if prices is None else Prices(from_picodollars(prices[0]), from_picodollars(prices[1]))
+    """Say what a token of a short prompt costs, read and written; None where that is not known."""
+    found = tariff(model, lane)
+    return None if found is None else Prices(*map(from_picodollars, (found.base.input, found.base.output)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,26 +224,9 @@ class CachePrices:
     """Out of it."""
 
 
-@lru_cache(maxsize=256)
 def cache_prices(model: str) -> CachePrices | None:
-    """Say what the prompt cache costs; None where that is not known.
-
-    Args:
-        model: Its id.
-    """
-    kinds = (Usage(input_tokens=1), Usage(cache_write_1h_tokens=1), Usage(cache_read_input_tokens=1))
-    plain, write, hit = (price(usage, model).charged for usage in kinds)
-    return None if plain is None or write is None or hit is None else CachePrices(plain, write, hit)
-
-
-@lru_cache(maxsize=256)
-def prices_of(model: str, *, caches: bool, long: bool, lane: Lane) -> tuple[int, int] | None:
-    """Picodollars of an input token, the dearest way it may be charged, and of an output token."""
-    tokens = 1_000_000 if long else 1
-    usage = Usage(cache_write_1h_tokens=tokens) if caches else Usage(input_tokens=tokens)
-    beside = Usage(input_tokens=tokens, output_tokens=1_000_000)
-    reading, whole = price(usage, model, lane).charged, price(beside, model, lane).charged
-    alone = price(Usage(input_tokens=tokens), model, lane).charged
-    if reading is None or whole is None or alone is None:
+    """Say what the prompt cache costs; None where that is not known."""
+    if (found := tariff(model)) is None:
         return None
-    return int(reading * PICO) // tokens, int((whole - alone) * PICO) // 1_000_000
+    rates = (found.base.input, found.base.cache_write_1h, found.base.cache_read)
+    return CachePrices(*map(from_picodollars, rates))

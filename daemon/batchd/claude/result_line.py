@@ -10,14 +10,15 @@ from typing import Any
 
 import msgspec
 
-from batchd.claude.verdict import Result
+from batchd.claude.verdict import NOT_CHARGED, Result
 from batchd.errors import Garbled
 from batchd.model import Usage
 
 LONGEST = 256 * 1024 * 1024
 """Bytes of a line, beyond which the server is not believed to be sending one."""
 
-_MOST_TOKENS = 1 << 40
+_MOST_TOKENS = 10_000_000
+"""Ten of the longest windows: nobody can be charged for more at one time."""
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
@@ -37,6 +38,7 @@ class _Usage(msgspec.Struct, frozen=True):
     cache_creation_input_tokens: int | None = None
     cache_creation: _CacheCreation | None = None
     output_tokens_details: _OutputDetails | None = None
+    inference_geo: str | None = None
 
 
 class _Block(msgspec.Struct, frozen=True):
@@ -113,7 +115,9 @@ def read(raw: bytes) -> Line:
             error_type=error.type,
             error_message=error.message,
             model=message.model,
-            usage=_usage(message.usage or _Usage()),
+            usage=(usage := _usage(message.usage or _Usage())),
+            metered=line.result.type in NOT_CHARGED or _metered(message.usage or _Usage(), usage),
+            geo=message.usage.inference_geo if message.usage else None,
             thinking_tokens=_thought(message.usage),
             text="".join(block.text or "" for block in message.content if block.type == "text"),
             broken=stream.broken,
@@ -236,6 +240,21 @@ def _tokens(count: int | None) -> int:
     return count if count is not None and 0 < count < _MOST_TOKENS else 0
 
 
+def _metered(said: _Usage, usage: Usage) -> bool:
+    """Whether what is said can be what is charged: no count is missing or absurd, and something was read."""
+    by_ttl = said.cache_creation or _CacheCreation()
+    counts = (
+        *(said.cache_read_input_tokens, said.cache_creation_input_tokens),
+        *(by_ttl.ephemeral_5m_input_tokens, by_ttl.ephemeral_1h_input_tokens),
+    )
+    needed = (said.input_tokens, said.output_tokens)
+    return (
+        all(count is not None and 0 <= count < _MOST_TOKENS for count in needed)
+        and all(count is None or 0 <= count < _MOST_TOKENS for count in counts)
+        and usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens > 0
+    )
+
+
 def _read_leniently(raw: bytes) -> _Line:
     """Read a line that is JSON, but not quite as we know it; only what has an unexpected type is passed over."""
     try:
@@ -252,7 +271,7 @@ def _read_leniently(raw: bytes) -> _Line:
                         _Block(_text(_dict(block).get("type")) or "", _text(_dict(block).get("text")))
                         for block in message.get("content") or ()
                     ],
-                    usage=msgspec.convert(_counted(_dict(message.get("usage"))), _Usage),
+                    usage=_usage_leniently(_dict(message.get("usage"))),
                 ),
                 error=_Error(
                     type=_text(_dict(error.get("error", error)).get("type")),
@@ -272,8 +291,24 @@ def _stream(told: object) -> Stream | None:
         return None
 
 
-def _counted(usage: dict[str, Any]) -> dict[str, int]:
-    return {kind: count for kind, count in usage.items() if type(count) is int}
+def _usage_leniently(usage: dict[str, Any]) -> _Usage:
+    """Read what has the type that it should have; a number that is none counts as one that cannot be."""
+    by_ttl, details = _dict(usage.get("cache_creation")), _dict(usage.get("output_tokens_details"))
+    return _Usage(
+        input_tokens=_number(usage.get("input_tokens")),
+        output_tokens=_number(usage.get("output_tokens")),
+        cache_read_input_tokens=_number(usage.get("cache_read_input_tokens")),
+        cache_creation_input_tokens=_number(usage.get("cache_creation_input_tokens")),
+        cache_creation=_CacheCreation(
+            _number(by_ttl.get("ephemeral_5m_input_tokens")), _number(by_ttl.get("ephemeral_1h_input_tokens"))
+        ),
+        output_tokens_details=_OutputDetails(_number(details.get("thinking_tokens"))),
+        inference_geo=_text(usage.get("inference_geo")),
+    )
+
+
+def _number(value: object) -> int | None:
+    return None if value is None else value if type(value) is int else -1
 
 
 def _dict(value: object) -> dict[str, Any]:

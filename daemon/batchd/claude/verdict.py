@@ -9,6 +9,8 @@ from batchd.model import Usage, Verdict
 
 COMPLETE = frozenset({"end_turn", "stop_sequence", "tool_use"})
 TRUNCATED = frozenset({"max_tokens", "model_context_window_exceeded"})
+NOT_CHARGED = frozenset({"errored", "expired", "canceled"})
+"""Types of results that cost nothing (docs: batch processing, pricing)."""
 REPEATABLE = frozenset({"api_error", "overloaded_error", "rate_limit_error", "timeout_error"})
 """Errors of a single request that the same request may not meet again (docs: errors)."""
 
@@ -28,6 +30,10 @@ class Result:
     error_message: str | None = None
     model: str | None = None
     usage: Usage = field(default_factory=Usage)
+    metered: bool = True
+    """Whether `usage` is what is charged: not where the API left it out, or says what cannot be."""
+    geo: str | None = None
+    """The region in which it was answered, where that is said."""
     text: str = ""
     thinking_tokens: int | None = None
     """Among those of output; None where the API does not say."""

@@ -84,7 +84,7 @@ class Finding:
             self.betas.update(said.betas)
             self.long_requests += said.max_tokens > rules.long_tokens
             self.sync_requests += said.lane is Lane.SYNC
-            self.estimate.add(said)
+            self.estimate.add(said, rules.catalogue)
 
 
 @takes_settings

@@ -10,20 +10,18 @@ from typing import Final, NamedTuple
 
 from anyio import to_thread
 
-from batchd.claude.price import from_picodollars, price, to_picodollars, token_prices
-from batchd.decisions.money.budget import worst_of
+from batchd.claude.catalogue import Catalogue
+from batchd.claude.price import from_picodollars, price, to_picodollars
+from batchd.claude.prompt_size import measure, window_of
+from batchd.decisions.money.worst_case import geo_of, worst_of
 from batchd.edges.store import look_into_store
 from batchd.errors import BatchdError
 from batchd.model import Cost, Entry, Lane, Usage
 
-BYTES_PER_TOKEN: Final = 4
-"""Of usual prose; about. The tokenizer itself cannot be had offline."""
 ENOUGH: Final = 20
 """Answers of a kind without which nothing is said about the next one."""
 _NEWEST: Final = 1_000
 """Answers of a kind that are looked at."""
-_LONG_PROMPT: Final = 100_000
-"""Tokens of a prompt below which each of them costs the same."""
 _ORDER: Final = 2
 """Two powers of two make an order: 16,384 to 65,535 is one, 65,536 to 262,143 the next."""
 
@@ -72,6 +70,14 @@ class Expected:
     """If each is as long as 95 of 100 stay below."""
 
 
+class _Terms(NamedTuple):
+    """What decides the price of a token, and the likely length of an answer."""
+
+    kind: Kind
+    lane: Lane
+    geo: str | None
+
+
 @dataclass(slots=True)
 class _Sum:
     """Of some requests, in picodollars; None once one price is not known."""
@@ -96,55 +102,46 @@ class Estimate:
     """Requests that may be continued."""
     rounds: int = 0
     """How often, at the most."""
-    _sums: dict[tuple[Kind, Lane], _Sum] = field(default_factory=dict)
+    _sums: dict[_Terms, _Sum] = field(default_factory=dict)
 
     @property
     def kinds(self) -> Collection[Kind]:
         """The kinds of the requests whose price is known."""
-        return {kind for (kind, _), whole in self._sums.items() if whole.read is not None}
+        return {terms.kind for terms, whole in self._sums.items() if whole.read is not None}
 
-    def add(self, entry: Entry) -> None:
-        """Count a request.
-
-        Args:
-            entry: A checked one.
-        """
+    def add(self, entry: Entry, catalogue: Catalogue) -> None:
+        """Count a checked request."""
         self.models[entry.model] += 1
         self.continued += entry.rounds > 0
         self.rounds = max(self.rounds, entry.rounds)
-        whole = self._sums.setdefault((Kind.of(entry.model, entry.max_tokens), entry.lane), _Sum())
-        worst = worst_of(entry)
-        read = _reading(entry.model, entry.lane, -(-len(entry.params) // BYTES_PER_TOKEN))
+        terms = _Terms(Kind.of(entry.model, entry.max_tokens), entry.lane, geo_of(entry.params))
+        whole = self._sums.setdefault(terms, _Sum())
+        facts = catalogue.find(entry.model)
+        about = measure(entry.params, facts).within(window_of(facts, entry.betas)).about
+        worst, read = worst_of(entry, catalogue), _price(terms, Usage(input_tokens=about))
         whole.requests += 1
         whole.worst = None if worst is None or whole.worst is None else whole.worst + worst
         whole.read = None if read is None or whole.read is None else whole.read + read
         whole.written += entry.max_tokens
 
     def worst(self) -> Cost:
-        """Price a token for every byte, every answer as long as it may be, and every round of its continuation."""
-        return _total((kind.model, lane, whole.worst) for (kind, lane), whole in self._sums.items())
+        """Price every prompt at its bound, every answer as long as it may be, and every round of its continuation."""
+        return _total((terms, whole.worst) for terms, whole in self._sums.items())
 
     def about(self) -> Cost:
-        """Price four bytes a token, nothing cached or continued, and every answer as long as its `max_tokens`."""
-        return _total(
-            (kind.model, lane, _with(whole, kind.model, lane, whole.written))
-            for (kind, lane), whole in self._sums.items()
-        )
+        """Price prompts of the usual length, nothing cached or continued, and answers as long as `max_tokens`."""
+        return _total((terms, _with(whole, terms, whole.written)) for terms, whole in self._sums.items())
 
     def expected(self, history: History) -> Expected:
-        """Price four bytes a token, and answers as long as earlier ones to requests of the same kinds.
-
-        Args:
-            history: How long those were.
-        """
-        found = {kind: history.lengths.get(kind, ()) for kind, _ in self._sums}
+        """Price prompts of the usual length, and answers as long as earlier ones to requests of the same kinds."""
+        found = {terms: history.lengths.get(terms.kind, ()) for terms in self._sums}
         answers = min(map(len, found.values()), default=0)
         if answers < ENOUGH:
             return Expected(answers)
         median, high = (
             _total(
-                (kind.model, lane, _with(whole, kind.model, lane, whole.requests * percentile(found[kind], share)))
-                for (kind, lane), whole in self._sums.items()
+                (terms, _with(whole, terms, whole.requests * percentile(found[terms], share)))
+                for terms, whole in self._sums.items()
             ).charged
             for share in (50, 95)
         )
@@ -178,39 +175,26 @@ def percentile(lengths: Sequence[int], share: int) -> int:
     return lengths[-(-len(lengths) * share // 100) - 1]
 
 
-def _reading(model: str, lane: Lane, tokens: int) -> int | None:
-    """Picodollars of a prompt of which nothing is cached."""
-    if tokens >= _LONG_PROMPT:
-        return to_picodollars(price(Usage(input_tokens=tokens), model, lane).charged)
-    each = _each(model, lane)
-    return None if each is None else tokens * each[0]
+def _price(terms: _Terms, usage: Usage) -> int | None:
+    return to_picodollars(price(usage, terms.kind.model, terms.lane, terms.geo).charged)
 
 
-def _with(whole: _Sum, model: str, lane: Lane, written: int) -> int | None:
+def _with(whole: _Sum, terms: _Terms, written: int) -> int | None:
     """Add what is written to what is read."""
-    each = _each(model, lane)
-    return None if each is None or whole.read is None else whole.read + written * each[1]
+    writing = _price(terms, Usage(output_tokens=written))
+    return None if writing is None or whole.read is None else whole.read + writing
 
 
-def _total(amounts: Iterable[tuple[str, Lane, int | None]]) -> Cost:
+def _total(amounts: Iterable[tuple[_Terms, int | None]]) -> Cost:
     """Sum up picodollars; one unknown price makes the sum unknown."""
     charged = standard = Decimal(0)
-    for model, lane, amount in amounts:
-        dearer = _dearer(model, lane)
+    for terms, amount in amounts:
+        dearer = _dearer(terms.kind.model, terms.lane)
         if amount is None or dearer is None:
             return Cost(None, None)
         charged += from_picodollars(amount)
         standard += from_picodollars(amount) * dearer
     return Cost(charged, standard)
-
-
-@lru_cache(maxsize=256)
-def _each(model: str, lane: Lane) -> tuple[int, int] | None:
-    """Picodollars of a token that is read, and of one that is written."""
-    prices = token_prices(model, lane)
-    if prices is None:
-        return None
-    return to_picodollars(prices.input) or 0, to_picodollars(prices.output) or 0
 
 
 @lru_cache(maxsize=256)

@@ -1,11 +1,14 @@
 """`batchd cancel`, `retry` and `release`: what a person wants of a job is written down, and the daemon acts on it."""
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from functools import partial
 from typing import Annotated, TypeAlias
 
 import anyio
 import typer
 
+from batchd.claude.price import dollars, to_picodollars
 from batchd.cli.console import cell, out, printable
 from batchd.cli.exit_codes import DONE, Failure
 from batchd.cli.options import Chosen, takes_settings
@@ -17,6 +20,9 @@ from batchd.errors import Unusable
 from batchd.model import Job
 from batchd.running.held_file import answers
 from batchd.settings import Settings
+
+_MOST = 1_000_000
+"""USD, as for every budget."""
 
 JobName: TypeAlias = Annotated[str, typer.Argument(metavar="JOB", help="Its name, as `batchd status` shows it.")]
 
@@ -57,19 +63,35 @@ def retry(chosen: Chosen, *, job: JobName) -> int:
 
 
 @takes_settings
-def release(chosen: Chosen, *, job: JobName) -> int:
+def release(
+    chosen: Chosen,
+    *,
+    job: JobName,
+    up_to: Annotated[
+        float | None,
+        typer.Option("--up-to", metavar="USD", help="What it may cost in all; without it, whatever it costs."),
+    ] = None,
+) -> int:
     """Let a held job go on: past its budget, or to ask after its batches again.
 
     A batch of which nobody knows whether the API has it needs more of an
     answer: see `batchd resolve --help`.
 
-    [bold]Example[/bold]
+    With `--up-to` it goes on until it has cost that sum in all, what it has
+    spent so far included; then it is held again. No other budget counts for
+    it, neither its own nor that of the day.
+
+    [bold]Examples[/bold]
+      batchd release nightly/orders --up-to 5
       batchd release nightly/orders
 
-    [bold]Exit codes[/bold] 0 done; 1 it is not held, or needs `batchd
-    resolve`; 2 there is no such job.
+    [bold]Exit codes[/bold] 0 done; 1 it is not held, has cost that much
+    already, or needs `batchd resolve`; 2 there is no such job.
     """
-    return _wish(chosen.settings(), job, _release)
+    if up_to is not None and not 0 < up_to <= _MOST:
+        raise Unusable(f"--up-to {up_to:g}: an amount in USD above 0, and {_MOST:,} at the most")
+    sum_ = None if up_to is None else to_picodollars(Decimal(str(up_to)))
+    return _wish(chosen.settings(), job, partial(_release, up_to=sum_))
 
 
 def write_down(settings: Settings, write: Callable[[Store], Awaitable[str]]) -> int:
@@ -130,12 +152,21 @@ async def _retry(store: Store, job: Job) -> str:
     return f"{len(again):,} of {job.total:,} requests of job {job.name} are sent again."
 
 
-async def _release(store: Store, job: Job) -> str:
+async def _release(store: Store, job: Job, *, up_to: int | None) -> str:
     held = [await store.batches.get(batch) for batch in await store.answers.held(job.id)]
-    if job.hold is not None:
-        await store.spending.release(job.id)
+    if job.hold is not None or (up_to is not None and job.released and not job.delivered):
+        said = f"Job {job.name} goes on, whatever it costs."
+        if up_to is not None:
+            committed = await store.spending.committed(job.id)
+            so_far = f"{dollars(committed)} of it are spent or reserved"
+            if up_to <= committed:
+                raise Failure(f"job {printable(job.name)} needs a larger sum: {so_far} already")
+            said = f"Job {job.name} goes on up to {dollars(up_to)}: {so_far}."
+        await store.spending.release(job.id, up_to)
         undecided = [line for batch in held for line in answers(batch)]
-        return "\n".join([f"Job {job.name} goes on, whatever it costs.", *undecided])
+        return "\n".join([said, *undecided])
+    if up_to is not None:
+        raise Failure(f"job {printable(job.name)} does not wait for money: see `batchd status`")
     if not held:
         raise Failure(f"job {printable(job.name)} is not held: see `batchd status`")
     released = [batch for batch in held if batch.remote_id is not None]

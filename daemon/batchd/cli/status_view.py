@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from batchd.claude.price import dollars, from_picodollars
 from batchd.cli.console import cell, duration, moment, usd
 from batchd.decisions.report import state_of, timestamp
 from batchd.delivery import Tally
@@ -142,9 +143,14 @@ def of_thing(kept: Trouble) -> RenderableType:
 def _hold(job: Job) -> list[RenderableType]:
     """Say why a whole job waits for a person, and with which command it goes on."""
     if job.hold is None:
-        return []
+        if job.released_up_to is None or job.delivered:
+            return []
+        return [cell(f"job {job.name} was released up to {dollars(job.released_up_to)}", "dim")]
     by_itself = "" if job.hold_until is None else f"; it is tried again at {moment(job.hold_until)}"
-    return [cell(f"! job {job.name}: {job.hold}{by_itself}", "bold red"), cell(f"    batchd release {job.name}")]
+    return [
+        cell(f"! job {job.name}: {job.hold}{by_itself}", "bold red"),
+        cell(f"    batchd release {job.name} [--up-to USD]"),
+    ]
 
 
 def trouble(batch: Batch) -> list[RenderableType]:
@@ -218,6 +224,8 @@ def job_as_data(standing: JobStanding, all_: Standing) -> dict[str, object]:
         "standard_cost_usd": _number(tally.cost.standard),
         "hold": job.hold,
         "held_until": None if job.hold_until is None else timestamp(job.hold_until),
+        "released": job.released,
+        "released_up_to_usd": None if job.released_up_to is None else float(from_picodollars(job.released_up_to)),
         "cancel_wanted": job.cancel_wanted,
         "retry_wanted": job.retry_wanted,
         "troubles": [trouble_as_data(each) for each in all_.troubles if each.thing.job == job.id],

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchd.claude.catalogue import Catalogue
-from batchd.claude.price import price, saved_by_cache
 from batchd.claude.verdict import AGAIN, Result
 from batchd.decisions.document import expectation
 from batchd.decisions.document.contents import NONE
 from batchd.decisions.document.next_step import Continue, Final, Round, next_step
+from batchd.decisions.money.charge import UNKNOWN, cost_of, saved_of
 from batchd.delivery import Delivery, NextRound, Trip
 from batchd.edges.drafts import Drafts
 from batchd.edges.spool import append_to_spool, read_from_spool
-from batchd.model import Cost, Usage
+from batchd.model import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,6 @@ class Documents:
         step = next_step(self._gathered(trip), result)
         following = self._kept(trip, step) if isinstance(step, Continue) else None
         contents = step.contents if isinstance(step, Final) else NONE
-        usage, model = (result.usage, result.model or trip.model) if result else (Usage(), trip.model)
         delivery = Delivery(
             row=trip.row,
             request=trip.request,
@@ -51,9 +50,9 @@ class Documents:
             verdict=step.verdict if isinstance(step, Final) else None,
             reason=step.reason,
             stop_reason=result.stop_reason if result else None,
-            usage=usage,
-            cost=price(usage, model, trip.lane) if result else Cost(None, None),
-            saved=saved_by_cache(usage, model, trip.lane) if result else None,
+            usage=result.usage if result else Usage(),
+            cost=cost_of(result, trip.model, trip.lane) if result else UNKNOWN,
+            saved=saved_of(result, trip.model, trip.lane) if result else None,
             document=contents.document,
             sections=contents.sections,
             round=trip.round,

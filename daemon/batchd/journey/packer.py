@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from batchd.claude.batch_body import new_nonce
 from batchd.decisions.batch.plan import Limits, plan
-from batchd.decisions.money.budget import Hold, afford
+from batchd.decisions.money.budget import Bar, afford
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.model import JobId, Lane, Waiting
@@ -66,7 +66,8 @@ class Packer:
         self._conversations = conversations
         self._budgets = budgets
         self._retrying = retrying
-        self._told: dict[JobId, Hold] = {}
+        self._told: dict[JobId, tuple[Bar, float]] = {}
+        """Why a job was last said to be held, and on which day."""
         self._met_by_defects: set[JobId] = set()
 
     @property
@@ -149,10 +150,11 @@ class Packer:
         )
         allowed = afford(waiting, purse)
         if allowed.holds:
-            await self._store.spending.hold(allowed.holds, tomorrow=midnight + DAY)
+            await self._store.spending.hold(allowed.holds, purse, tomorrow=midnight + DAY)
             for job, hold in allowed.holds.items():
-                if self._told.get(job) != hold:
-                    self._told[job] = hold
+                # Amounts change with each result that comes back: that is no news.
+                if self._told.get(job) != (hold.bar, midnight):
+                    self._told[job] = (hold.bar, midnight)
                     log.warning("job held", job=(await self._store.jobs.get(job)).name, reason=hold.reason)
         return allowed.fitting
 

@@ -11,8 +11,8 @@ import msgspec
 
 from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules, Said, read
-from batchd.decisions.money.budget import worst_of
 from batchd.decisions.money.cache_warming import Beginnings, Priming, marked
+from batchd.decisions.money.worst_case import worst_of
 from batchd.edges import claims, disk
 from batchd.edges.claims import Claim
 from batchd.edges.rejected import MAX_PROBLEMS
@@ -114,7 +114,7 @@ def copy(claim: Claim, rules: Rules, to: Copy) -> Reading:
         for said in read(source, claim.relative.suffix, claim.relative.stem, rules):
             found.take(said, rules)
             if isinstance(said, Entry):
-                rows.add(msgspec.json.encode(_new_request(said, *params.add(said.params))))
+                rows.add(msgspec.json.encode(_new_request(said, rules, *params.add(said.params))))
         params.finish()
         rows.finish()
     if (priming := found.priming) and priming.places and not found.count:
@@ -141,7 +141,7 @@ def _mark(copied: Copy, priming: Priming) -> None:
     again.index.replace(copied.index)
 
 
-def _new_request(entry: Entry, offset: int, size: int) -> NewRequest:
+def _new_request(entry: Entry, rules: Rules, offset: int, size: int) -> NewRequest:
     return NewRequest(
         custom_id=entry.custom_id,
         name=entry.name,
@@ -158,5 +158,5 @@ def _new_request(entry: Entry, offset: int, size: int) -> NewRequest:
         files=entry.files,
         lane=entry.lane,
         cache=entry.cache,
-        worst=worst_of(entry),
+        worst=worst_of(entry, rules.catalogue),
     )

@@ -102,6 +102,7 @@ def _of_budget(job: Job) -> dict[str, object]:
         "reason": job.hold,
         "until": None if job.hold_until is None else timestamp(job.hold_until),
         "release": f"batchd release {job.name}",
+        "release_up_to": f"batchd release {job.name} --up-to USD",
     }
 
 

@@ -8,18 +8,21 @@ from pathlib import Path
 import structlog
 from anyio import to_thread
 
-from batchd.decisions.money.budget import Prompt, countable, dollars, worst_case
+from batchd.claude.catalogue import Catalogue
+from batchd.claude.prompt_size import countable
+from batchd.decisions.money.counting import worth_counting
+from batchd.decisions.money.worst_case import Prompt, worst_case
 from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.edges.spool import read_from_spool
 from batchd.edges.store import Store
 from batchd.errors import Gone, Refused, Unavailable
-from batchd.model import Held, RequestId
+from batchd.model import Held, JobId, RequestId
 
 log = structlog.get_logger()
 
-MOST = 20
-"""Requests of one job that are counted; of many small ones the budget is simply too small."""
+AHEAD = 20
+"""Requests of one job that are counted at one time, so that they travel together."""
 PAUSE = 600.0
 """Seconds after which an API that could not be asked is asked again."""
 
@@ -27,23 +30,29 @@ PAUSE = 600.0
 class TokenCounter:
     """Tightens the bounds of requests that a budget holds."""
 
-    def __init__(self, store: Store, api: Api, clock: Clock, spool: Path) -> None:
+    def __init__(self, store: Store, api: Api, clock: Clock, spool: Path, catalogue: Catalogue) -> None:
         self._store = store
         self._api = api
         self._clock = clock
         self._spool = spool
         self._again_at: dict[RequestId, float] = {}
         self._counted: set[RequestId] = set()
+        self._catalogue = catalogue
+        self._told: set[JobId] = set()
 
     async def due(self) -> list[Held]:
-        """List the requests by which jobs are held, and which were not counted yet."""
+        """List the requests by which jobs are held, if to count them could let those go on."""
         now = self._clock.now()
-        return [each for each in await self._store.spending.uncounted(MOST) if now >= self._again_at.get(each.id, now)]
+        worth = worth_counting(await self._store.spending.uncounted(AHEAD), self._catalogue)
+        return [each for each in worth if now >= self._again_at.get(each.id, now)]
 
     async def count(self, held: Held) -> None:
         """Have a request counted; if that makes it cheaper than was feared, its job is looked at again."""
         if held.id in self._counted:
             return  # it was listed just before its count was stored
+        if held.job not in self._told:
+            self._told.add(held.job)
+            log.info("tokens are counted", job=held.job_name, reason="the bound of a prompt is too much for a budget")
         place = held.place
         params = await to_thread.run_sync(read_from_spool, self._spool / place.claim, place.offset, place.size)
         try:
@@ -55,10 +64,12 @@ class TokenCounter:
             log.warning("tokens not counted", request=held.id, reason=str(trouble))
             self._again_at[held.id] = self._clock.now() + PAUSE
             return
-        prompt = Prompt.counted(tokens, params)
+        facts = self._catalogue.find(held.model)
+        bound = await to_thread.run_sync(Prompt.bounded, params, facts, held.betas)
+        prompt = bound.counted(tokens)
         worst = worst_case(prompt, held.model, held.max_tokens, held.rounds, held.allowance, lane=held.lane)
         worst = held.worst if worst is None else min(worst, held.worst)
-        log.info("tokens counted", request=held.id, tokens=tokens, at_most=dollars(worst), before=dollars(held.worst))
+        log.debug("tokens counted", request=held.id, tokens=tokens)
         await self._note(held, worst)
 
     async def _note(self, held: Held, worst: int) -> None:

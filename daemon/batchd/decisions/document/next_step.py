@@ -198,7 +198,7 @@ def _continued(answered: _Answered, first: dict[str, Json], decision: RoundDecis
         betas=tuple(sorted({*trip.betas, BETA_300K})) if long else trip.betas,
         rounds=rounds_left(trip, answered.result) - 1,
         allowance=answered.left,
-        worst=still_to_cost(trip, answered.result, params, decision.max_tokens),
+        worst=still_to_cost(trip, facts, answered.result, params, decision.max_tokens),
     )
 
 

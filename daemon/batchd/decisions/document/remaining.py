@@ -2,9 +2,11 @@
 
 from typing import Final
 
-from batchd.claude.price import price, to_picodollars
+from batchd.claude.catalogue import ModelFacts
+from batchd.claude.price import to_picodollars
 from batchd.claude.verdict import Result
-from batchd.decisions.money.budget import Prompt, worst_case
+from batchd.decisions.money.charge import cost_of
+from batchd.decisions.money.worst_case import Prompt, worst_case
 from batchd.delivery import Trip
 
 MOST_BREAKS: Final = 10
@@ -30,11 +32,12 @@ def tokens_left(trip: Trip, result: Result) -> int:
     return max(trip.allowance - taken, 0)
 
 
-def still_to_cost(trip: Trip, result: Result, params: bytes, max_tokens: int) -> int | None:
+def still_to_cost(trip: Trip, facts: ModelFacts, result: Result, params: bytes, max_tokens: int) -> int | None:
     """Bound what the rounds after this one can cost.
 
     Args:
         trip: The round that is over.
+        facts: Of its model.
         result: What it brought.
         params: Of the next round.
         max_tokens: Of the next round.
@@ -45,7 +48,8 @@ def still_to_cost(trip: Trip, result: Result, params: bytes, max_tokens: int) ->
     """
     following = max(tokens_left(trip, result) - max_tokens, 0)
     rounds = rounds_left(trip, result) - 1
-    anew = worst_case(Prompt.bounded(params), trip.model, max_tokens, rounds, following, lane=trip.lane)
-    spent = to_picodollars(price(result.usage, result.model or trip.model, trip.lane).charged)
+    prompt = Prompt.bounded(params, facts, trip.betas)
+    anew = worst_case(prompt, trip.model, max_tokens, rounds, following, lane=trip.lane)
+    spent = to_picodollars(cost_of(result, trip.model, trip.lane).charged)
     bounded = None if trip.worst is None else max(trip.worst - (spent or 0), 0)
     return min((each for each in (anew, bounded) if each is not None), default=None)

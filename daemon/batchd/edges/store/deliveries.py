@@ -10,7 +10,7 @@ from batchd.delivery import Delivery, Trip
 from batchd.edges.store.database import Database, betas_of, many, update
 from batchd.model import Batch, BatchId, JobId, Lane, RequestId
 
-LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL"
+LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL, hold_room = NULL"
 """What waits for money is tried again."""
 
 

@@ -337,6 +337,7 @@ def _job(row: Row) -> Job:
         hold=row["hold"],
         hold_until=row["hold_until"],
         released=bool(row["released"]),
+        released_up_to=row["released_up_to"],
         cache=row["cache"],
         results_length=row["results_length"],
     )

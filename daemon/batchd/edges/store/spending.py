@@ -10,13 +10,12 @@ from batchd.decisions.money.budget import Hold, Limit, Purse
 from batchd.edges.store.database import Database, Row, betas_of, update
 from batchd.edges.store.deliveries import LET_GO
 from batchd.edges.store.jobs import Jobs
+from batchd.edges.store.sums import UNKNOWN, amount, exact
 from batchd.model import Held, Job, JobId, Lane, Place, RequestId
 
-_COMMITTED = "coalesce(sum(CASE WHEN outcome IS NULL THEN reserved ELSE cost END), 0)"
-"""A trip under way counts with its worst case, one that has come back with what it cost."""
-_PROMISED = """(SELECT coalesce(sum(worst), 0) FROM requests
-    WHERE batch IS NULL AND verdict IS NULL AND promised AND {})"""
+_PROMISED = f"SELECT {exact('worst', 'promised')} FROM requests WHERE promised AND batch IS NULL AND verdict IS NULL"  # noqa: S608
 """What further rounds of unfinished documents can cost, while they wait for their trip."""
+_DAY = 86_400.0
 
 GROUPS: Mapping[str, str] = {
     "day": "date(batches.planned_at, 'unixepoch')",
@@ -41,7 +40,7 @@ class Spent:
     standard_cost: int
     """The same tokens at the synchronous price."""
     reserved: int
-    """The worst case of what is under way."""
+    """The worst case of what is under way, and of what may have been charged at a cost that nobody knows."""
     unpriced: int
     """Answers whose price is not known."""
 
@@ -64,53 +63,62 @@ class Spending:
             per_day: Picodollars for all jobs of a day; None for any amount.
             midnight: When the day began, in unix seconds.
         """
-        today = await self._database.row(
-            f"""SELECT {_COMMITTED} + {_PROMISED.format("true")} AS spent
-                FROM trips JOIN batches ON id = batch WHERE planned_at >= ?""",  # noqa: S608  our own text
-            midnight,
-        )
+        promised = amount(await self._database.row(_PROMISED), "promised")
+        today = await self._database.row("SELECT * FROM days WHERE day = ?", int(midnight // _DAY))
         rows = await self._database.rows(
-            f"""SELECT jobs.id, budget, released, (
-                    SELECT {_COMMITTED} FROM trips WHERE request IN (SELECT id FROM requests WHERE job = jobs.id)
-                ) + {_PROMISED.format("job = jobs.id")} AS spent
-                FROM jobs WHERE id IN (SELECT value FROM json_each(?))""",  # noqa: S608  our own text
+            f"""SELECT jobs.id, budget, released, released_up_to, committed_micro, committed_pico, promised_micro,
+                    promised_pico
+                FROM jobs LEFT JOIN (
+                    SELECT job, {exact("worst", "promised")} FROM requests
+                    WHERE promised AND batch IS NULL AND verdict IS NULL GROUP BY job
+                ) ON job = jobs.id
+                WHERE jobs.id IN (SELECT value FROM json_each(?))""",  # noqa: S608  our own text
             json.dumps(list(jobs)),
         )
+
+        def spent(row: Row) -> int:
+            begun = 0 if row["promised_micro"] is None else amount(row, "promised")
+            return amount(row, "committed") + begun
+
         return Purse(
-            today=Limit(per_day, 0 if today is None else today["spent"]),
+            today=Limit(per_day, amount(today, "committed") + promised),
             jobs={
-                JobId(row["id"]): Limit(per_job if row["budget"] is None else row["budget"], row["spent"])
-                for row in rows
+                JobId(row["id"]): Limit(per_job if row["budget"] is None else row["budget"], spent(row)) for row in rows
             },
-            released=frozenset(JobId(row["id"]) for row in rows if row["released"]),
+            released={JobId(row["id"]): row["released_up_to"] for row in rows if row["released"]},
         )
 
     async def limited(self) -> bool:
         """Whether any job or request that is under way has a budget of its own."""
         row = await self._database.row(
-            """SELECT 1 FROM jobs WHERE NOT delivered AND (budget IS NOT NULL OR EXISTS (
-                   SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL AND budget IS NOT NULL)) LIMIT 1"""
+            """SELECT 1 WHERE EXISTS (SELECT 1 FROM requests WHERE verdict IS NULL AND budget IS NOT NULL)
+                   OR EXISTS (SELECT 1 FROM jobs
+                              WHERE NOT delivered AND (budget IS NOT NULL OR released_up_to IS NOT NULL))"""
         )
         return row is not None
 
-    async def hold(self, holds: Mapping[JobId, Hold], *, tomorrow: float) -> None:
-        """Keep jobs from sending more.
+    async def hold(self, holds: Mapping[JobId, Hold], purse: Purse, *, tomorrow: float) -> None:
+        """Keep jobs from sending more; not those that a person has let go since the purse was looked into.
 
         Args:
             holds: Which, and why.
+            purse: By which that was decided.
             tomorrow: When the next day begins, in unix seconds.
         """
 
         async def step(db: aiosqlite.Connection) -> None:
             for job, hold in holds.items():
-                until = tomorrow if hold.until_tomorrow else None
                 await update(
                     db,
-                    "UPDATE jobs SET hold = ?, held_from = ?, hold_until = ? WHERE id = ?",
+                    """UPDATE jobs SET hold = ?, held_from = ?, hold_until = ?, hold_room = ?
+                       WHERE id = ? AND released = ? AND released_up_to IS ?""",
                     hold.reason,
                     hold.first,
-                    until,
+                    tomorrow if hold.until_tomorrow else None,
+                    hold.room,
                     job,
+                    job in purse.released,
+                    purse.released.get(job),
                 )
 
         await self._database.write(step)
@@ -119,20 +127,23 @@ class Spending:
         """List the jobs that wait for money."""
         return await self._jobs.where("hold IS NOT NULL")
 
-    async def uncounted(self, most: int) -> list[Held]:
-        """List the requests by which jobs are held, if their tokens were not counted yet.
+    async def uncounted(self, ahead: int) -> list[Held]:
+        """List what is held by a bound: of each job the request that does not fit, and what comes after it.
 
         Args:
-            most: Requests of one job that are counted in all.
+            ahead: Requests of one job, at the most.
         """
         return await self._database.values(
             _held,
-            """SELECT r.id, model, max_tokens, r.betas, rounds, allowance, lane, worst, claim,
-                   coalesce(sent_offset, offset) AS offset, coalesce(sent_size, size) AS size
-               FROM jobs JOIN requests AS r ON r.id = held_from
-               WHERE hold IS NOT NULL AND worst IS NOT NULL AND NOT counted AND verdict IS NULL AND batch IS NULL
-                 AND (SELECT count(*) FROM requests WHERE job = jobs.id AND counted) < ?""",
-            most,
+            """SELECT r.id, job, jobs.name AS job_name, hold_room, model, max_tokens, r.betas, rounds, allowance, lane,
+                   worst, counted, claim, coalesce(sent_offset, offset) AS offset, coalesce(sent_size, size) AS size
+               FROM jobs JOIN requests AS r ON r.id IN (
+                   SELECT id FROM requests WHERE job = jobs.id AND id >= held_from AND verdict IS NULL
+                   AND batch IS NULL AND NOT promised AND worst IS NOT NULL ORDER BY id LIMIT ?)
+               WHERE hold IS NOT NULL AND hold_room IS NOT NULL AND NOT cancel_wanted
+                 AND EXISTS (SELECT 1 FROM requests WHERE id = held_from AND NOT counted)
+               ORDER BY job, r.id""",
+            ahead,
         )
 
     async def counted(self, request: RequestId, worst: int) -> None:
@@ -144,7 +155,13 @@ class Spending:
         """
 
         async def step(db: aiosqlite.Connection) -> None:
-            await update(db, "UPDATE requests SET counted = 1, worst = ? WHERE id = ?", worst, request)
+            await update(
+                db,
+                """UPDATE requests SET counted = 1, worst = ?
+                   WHERE id = ? AND batch IS NULL AND verdict IS NULL AND NOT promised""",
+                worst,
+                request,
+            )
             await update(db, f"{LET_GO} WHERE hold IS NOT NULL AND held_from = ?", request)
 
         await self._database.write(step)
@@ -162,17 +179,23 @@ class Spending:
         if await self._database.row("SELECT 1 FROM jobs WHERE hold IS NOT NULL AND hold_until <= ? LIMIT 1", now):
             await self._database.write(step)
 
-    async def release(self, job: JobId) -> None:
-        """Let a job go, whatever it costs.
+    async def release(self, job: JobId, up_to: int | None = None) -> None:
+        """Let a job go.
 
         Args:
             job: Its id.
+            up_to: Picodollars that it may cost in all; None for whatever it costs.
         """
 
         async def step(db: aiosqlite.Connection) -> None:
-            await update(db, f"{LET_GO}, released = 1 WHERE id = ?", job)
+            await update(db, f"{LET_GO}, released = 1, released_up_to = ? WHERE id = ?", up_to, job)
 
         await self._database.write(step)
+
+    async def committed(self, job: JobId) -> int:
+        """Say what a job has spent or reserved, further rounds of what is unfinished included, in picodollars."""
+        purse = await self.purse([job], per_job=None, per_day=None, midnight=0.0)
+        return purse.jobs[job].committed
 
     async def by(self, group: str, *, since: float = 0.0) -> list[Spent]:
         """Tell what was spent, in groups.
@@ -184,10 +207,9 @@ class Spending:
         rows = await self._database.rows(
             f"""SELECT {GROUPS[group]} AS label, count(*) FILTER (WHERE outcome = 'succeeded') AS requests,
                     total(input_tokens + cache_read + cache_write_5m + cache_write_1h) AS input,
-                    total(output_tokens) AS output, coalesce(sum(cost), 0) AS cost,
-                    coalesce(sum(standard_cost), 0) AS standard,
-                    coalesce(sum(reserved) FILTER (WHERE outcome IS NULL), 0) AS reserved,
-                    count(*) FILTER (WHERE outcome = 'succeeded' AND cost IS NULL) AS unpriced
+                    total(output_tokens) AS output, {exact("cost", "cost")}, {exact("standard_cost", "standard")},
+                    {exact("iif(cost IS NULL, committed, 0)", "reserved")},
+                    count(*) FILTER (WHERE {UNKNOWN}) AS unpriced
                 FROM trips JOIN batches ON batches.id = trips.batch JOIN requests ON requests.id = trips.request
                 JOIN jobs ON jobs.id = requests.job
                 WHERE batches.planned_at >= ? GROUP BY label ORDER BY label""",  # noqa: S608  one of three texts of ours
@@ -199,9 +221,9 @@ class Spending:
                 requests=row["requests"],
                 input_tokens=int(row["input"]),
                 output_tokens=int(row["output"]),
-                cost=row["cost"],
-                standard_cost=row["standard"],
-                reserved=row["reserved"],
+                cost=amount(row, "cost"),
+                standard_cost=amount(row, "standard"),
+                reserved=amount(row, "reserved"),
                 unpriced=row["unpriced"],
             )
             for row in rows
@@ -252,4 +274,8 @@ def _held(row: Row) -> Held:
         betas=betas_of(row),
         worst=row["worst"],
         place=Place(row["claim"], row["offset"], row["size"]),
+        job=JobId(row["job"]),
+        job_name=row["job_name"],
+        room=row["hold_room"],
+        counted=bool(row["counted"]),
     )

@@ -8,15 +8,34 @@ from batchd.delivery import Tally
 from batchd.edges.store.database import Row
 from batchd.model import Cost, Usage, Verdict
 
-SPENT = """
+MICRO = 1_000_000
+"""Picodollars of a microdollar."""
+
+
+def exact(expression: str, name: str) -> str:
+    """Write a sum of picodollars in SQL that no amount makes too large for an INTEGER; `amount` reads it."""
+    return (
+        f"coalesce(sum(({expression}) / {MICRO}), 0) AS {name}_micro, "
+        f"coalesce(sum(({expression}) % {MICRO}), 0) AS {name}_pico"
+    )
+
+
+def amount(row: Row | None, name: str) -> int:
+    """Read a sum of picodollars; no row is nothing."""
+    return 0 if row is None else int(row[f"{name}_micro"]) * MICRO + int(row[f"{name}_pico"])
+
+
+UNKNOWN = "outcome NOT IN ('errored', 'expired', 'canceled') AND cost IS NULL"
+"""Of a trip that is over: it may have been charged, and nobody knows how much."""
+
+SPENT = f"""
     total(input_tokens) AS input_tokens, total(output_tokens) AS output_tokens, total(cache_read) AS cache_read,
     total(cache_write_5m) AS cache_write_5m, total(cache_write_1h) AS cache_write_1h,
-    coalesce(sum(cache_saved), 0) AS saved, coalesce(sum(cost), 0) AS cost,
-    coalesce(sum(standard_cost), 0) AS standard_cost,
-    count(*) FILTER (WHERE outcome = 'succeeded' AND cost IS NULL) AS unpriced,
-    count(*) FILTER (WHERE outcome = 'succeeded' AND standard_cost IS NULL) AS unpriced_standard
+    {exact("cache_saved", "saved")}, {exact("cost", "cost")}, {exact("standard_cost", "standard_cost")},
+    count(*) FILTER (WHERE {UNKNOWN}) AS unpriced,
+    count(*) FILTER (WHERE {UNKNOWN.replace("cost", "standard_cost")}) AS unpriced_standard
 """
-"""Sums over trips; one answer of unknown price makes the sum unknown."""
+"""Sums over trips; one of unknown cost makes the sum unknown."""
 
 
 def tally_of(counts: Collection[Row], spent: Row | None) -> Tally:
@@ -32,7 +51,7 @@ def tally_of(counts: Collection[Row], spent: Row | None) -> Tally:
         verdicts={Verdict(row["verdict"]): row["n"] for row in counts if row["verdict"] is not None},
         usage=Usage() if spent is None else usage_of(spent),
         cost=Cost(Decimal(0), Decimal(0)) if spent is None else cost_of(spent),
-        saved=Decimal(0) if spent is None else from_picodollars(spent["saved"]),
+        saved=Decimal(0) if spent is None else from_picodollars(amount(spent, "saved")),
     )
 
 
@@ -58,6 +77,6 @@ def cost_of(row: Row) -> Cost:
         row: A row that has it.
     """
     return Cost(
-        None if row["unpriced"] else from_picodollars(row["cost"]),
-        None if row["unpriced_standard"] else from_picodollars(row["standard_cost"]),
+        None if row["unpriced"] else from_picodollars(amount(row, "cost")),
+        None if row["unpriced_standard"] else from_picodollars(amount(row, "standard_cost")),
     )

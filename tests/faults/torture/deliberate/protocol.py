@@ -229,14 +229,6 @@ MUTATIONS = (
     ),
     Mutation(
         "D",
-        "a job may spend its budget twice",
-        "daemon/batchd/decisions/money/budget.py",
-        "spent + request.worst > budget",
-        "spent + request.worst > 2 * budget",
-        "tests/unit/test_money.py",
-    ),
-    Mutation(
-        "D",
         "a seam loses a character",
         "daemon/batchd/decisions/document/stitch.py",
         "return Joined(before + between + rest, start, repeat.restarted)",
@@ -250,14 +242,6 @@ MUTATIONS = (
         "if not found.ended:",
         "if False:",
         "tests/unit/test_streamed.py",
-    ),
-    Mutation(
-        "D",
-        "what goes at once is priced as a batch",
-        "daemon/batchd/claude/price.py",
-        "if lane is Lane.SYNC:",
-        "if False:",
-        "tests/faults/test_express.py",
     ),
     Mutation(
         "D",

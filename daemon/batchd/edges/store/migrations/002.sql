@@ -90,3 +90,65 @@ CREATE TABLE troubles (
     defect INTEGER NOT NULL CHECK (defect IN (0, 1)),
     PRIMARY KEY (work, thing)
 ) STRICT, WITHOUT ROWID;
+
+-- Money ----------------------------------------------------------------------------------------------------------------
+
+-- How far a person has let a job go: in all, in picodollars; NULL where `released` means whatever it costs.
+ALTER TABLE jobs ADD COLUMN released_up_to INTEGER CHECK (released_up_to >= 0);
+-- What the request that a job is held by may cost to be sent after all; NULL where no cost would do.
+ALTER TABLE jobs ADD COLUMN hold_room INTEGER CHECK (hold_room >= 0);
+
+-- What a trip counts for in every budget: its worst case until its cost is known. Only these results cost nothing.
+ALTER TABLE trips ADD COLUMN committed INTEGER GENERATED ALWAYS AS (
+    coalesce(cost, iif(outcome IN ('errored', 'expired', 'canceled'), 0, reserved), 0)
+) VIRTUAL;
+
+-- Sums of it, kept beside the trips, of which there may be millions. In two parts, since more than nine million dollars in
+-- picodollars are no INTEGER: whole microdollars, and the picodollars beside them.
+ALTER TABLE jobs ADD COLUMN committed_micro INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN committed_pico INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE days (
+    day            INTEGER PRIMARY KEY,                     -- since 1970, UTC: that on which a trip's batch was planned
+    committed_micro INTEGER NOT NULL,
+    committed_pico INTEGER NOT NULL
+) STRICT;
+
+UPDATE jobs SET (committed_micro, committed_pico) = (
+    SELECT coalesce(sum(committed / 1000000), 0), coalesce(sum(committed % 1000000), 0)
+    FROM requests JOIN trips ON trips.request = requests.id WHERE requests.job = jobs.id
+);
+INSERT INTO days SELECT CAST(planned_at / 86400 AS INTEGER), sum(committed / 1000000), sum(committed % 1000000)
+    FROM trips JOIN batches ON batches.id = trips.batch GROUP BY 1;
+
+CREATE TRIGGER trip_planned AFTER INSERT ON trips WHEN NEW.committed <> 0 BEGIN
+    UPDATE jobs SET committed_micro = committed_micro + NEW.committed / 1000000,
+        committed_pico = committed_pico + NEW.committed % 1000000
+        WHERE id = (SELECT job FROM requests WHERE id = NEW.request);
+    INSERT INTO days SELECT CAST(planned_at / 86400 AS INTEGER), NEW.committed / 1000000, NEW.committed % 1000000
+        FROM batches WHERE id = NEW.batch
+        ON CONFLICT (day) DO UPDATE SET committed_micro = committed_micro + excluded.committed_micro,
+            committed_pico = committed_pico + excluded.committed_pico;
+END;
+CREATE TRIGGER trip_charged AFTER UPDATE ON trips WHEN NEW.committed <> OLD.committed BEGIN
+    UPDATE jobs SET committed_micro = committed_micro + (NEW.committed - OLD.committed) / 1000000,
+        committed_pico = committed_pico + (NEW.committed - OLD.committed) % 1000000
+        WHERE id = (SELECT job FROM requests WHERE id = NEW.request);
+    UPDATE days SET committed_micro = committed_micro + (NEW.committed - OLD.committed) / 1000000,
+        committed_pico = committed_pico + (NEW.committed - OLD.committed) % 1000000
+        WHERE day = (SELECT CAST(planned_at / 86400 AS INTEGER) FROM batches WHERE id = NEW.batch);
+END;
+CREATE TRIGGER trip_undone AFTER DELETE ON trips WHEN OLD.committed <> 0 BEGIN
+    UPDATE jobs SET committed_micro = committed_micro - OLD.committed / 1000000,
+        committed_pico = committed_pico - OLD.committed % 1000000
+        WHERE id = (SELECT job FROM requests WHERE id = OLD.request);
+    UPDATE days SET committed_micro = committed_micro - OLD.committed / 1000000,
+        committed_pico = committed_pico - OLD.committed % 1000000
+        WHERE day = (SELECT CAST(planned_at / 86400 AS INTEGER) FROM batches WHERE id = OLD.batch);
+END;
+
+-- Asked at every look of the packer, over all requests that wait.
+CREATE INDEX requests_promised ON requests (job, worst) WHERE promised AND batch IS NULL AND verdict IS NULL;
+CREATE INDEX requests_budgeted ON requests (job) WHERE verdict IS NULL AND budget IS NOT NULL;
+CREATE INDEX jobs_budgeted ON jobs (id) WHERE NOT delivered AND (budget IS NOT NULL OR released_up_to IS NOT NULL);
+-- By which `costs` finds the trips of its days.
+CREATE INDEX batches_planned ON batches (planned_at);

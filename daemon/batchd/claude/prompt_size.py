@@ -1,0 +1,120 @@
+"""How many tokens a prompt has, offline: at the most, and about. There is no tokenizer to ask.
+
+Text: no token is shorter than a byte, and usual prose has some four bytes a token. Pictures cost by their pixels, and
+pages of a PDF by their text (1,500 to 3,000 tokens a page are usual) and their picture (docs: "Vision", "PDF support").
+"""
+
+import binascii
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import msgspec
+
+from batchd.claude.catalogue import ModelFacts
+from batchd.claude.pdf_pages import pages
+from batchd.claude.pictures import patches, picture_tokens
+from batchd.text.strictjson import Json
+
+BYTES_PER_TOKEN: Final = 4
+"""Of usual prose; about."""
+
+_PAGE_TEXT: Final = 3_000
+_USUAL_PAGE_TEXT: Final = 2_250
+"""Between the two ends of what is usual."""
+_USUAL_PAGE_PIXELS: Final = (1_414, 1_828)
+"""Of the picture of a page, between one that is small and one that reaches the larger cap."""
+_UNSEEN_PAGES: Final = 10
+"""Of a PDF that only the API sees, about: nobody can know."""
+_MOST_PAGES: Final = 600
+_MOST_PAGES_OF_SMALL: Final = 100
+"""Pages a request, for models of a window below a million (docs: PDF support)."""
+_MILLION: Final = 1_000_000
+_LONG_CONTEXT: Final = "context-1m"
+"""How the betas begin that widen the window of older models to a million."""
+
+_INSTRUCTED: Final = (b'"tools":[{', b'"format":{')
+_INSTRUCTIONS: Final = 1_000
+"""Tokens of what the API says of its own to a model that has tools or a schema (docs: tool use, up to some 700)."""
+
+_COUNTABLE: Final = frozenset(
+    {"cache_control", "messages", "model", "output_config", "system", "thinking", "tool_choice", "tools"}
+    | {"billing_policy", "compaction", "context_management", "mcp_servers"}
+)
+
+
+class PromptSize(NamedTuple):
+    """Tokens of a prompt."""
+
+    at_most: int
+    about: int
+
+    def within(self, window: int) -> "PromptSize":
+        """Bound it by what the model reads: what is longer is refused, and not charged."""
+        return PromptSize(min(self.at_most, window), min(self.about, window))
+
+
+def measure(params: bytes, model: ModelFacts) -> PromptSize:
+    """Measure a request.
+
+    Args:
+        params: Of the Messages API, as JSON.
+        model: Whose pixels and pages they are.
+    """
+    instructions = _INSTRUCTIONS if any(mark in params for mark in _INSTRUCTED) else 0
+    size, at_most, about = len(params), instructions, instructions
+    if b'"source":' in params:
+        for block in _media(msgspec.json.decode(params)):
+            source = block["source"]
+            data = source.get("data") if source.get("type") == "base64" else None
+            size -= len(data) if isinstance(data, str) else 0
+            found = _document(data, model) if block["type"] == "document" else _picture(data, model)
+            at_most, about = at_most + found.at_most, about + found.about
+    return PromptSize(at_most + size, about + -(-size // BYTES_PER_TOKEN))
+
+
+def window_of(model: ModelFacts, betas: Iterable[str]) -> int:
+    """Say how many tokens a model reads and writes at one time."""
+    return max(model.window, _MILLION if any(beta.startswith(_LONG_CONTEXT) for beta in betas) else 0)
+
+
+def countable(params: bytes) -> bytes:
+    """Make a body for token counting, which takes less than a message does (SDK: message_count_tokens_params)."""
+    found = msgspec.json.decode(params, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({name: value for name, value in found.items() if name in _COUNTABLE})
+
+
+def _media(params: Json) -> Iterator[dict[str, Json]]:
+    """The pictures and PDFs of a request, where the API takes them for such: what a tool was called with is text."""
+    yield from (
+        block
+        for message in _list(params, "messages")
+        for outer in _list(message, "content")
+        for block in (outer, *_list(outer, "content"), *_list(_dict(outer).get("source"), "content"))
+        if _dict(block).get("type") in {"image", "document"}
+        and _dict(block.get("source")).get("type") in {"base64", "url", "file"}
+    )
+
+
+def _picture(data: object, model: ModelFacts) -> PromptSize:
+    tokens = picture_tokens(data, model.image_tokens) if isinstance(data, str) else model.image_tokens
+    return PromptSize(tokens, tokens)
+
+
+def _document(data: object, model: ModelFacts) -> PromptSize:
+    most = _MOST_PAGES if model.window >= _MILLION else _MOST_PAGES_OF_SMALL
+    count, usual = most, _UNSEEN_PAGES
+    if isinstance(data, str):
+        with suppress(ValueError):  # what is no base64 is refused at the door, and counts as much as can be
+            count = usual = pages(binascii.a2b_base64(data), most)
+    picture = patches(*_USUAL_PAGE_PIXELS, model.image_tokens)
+    return PromptSize(count * (_PAGE_TEXT + model.image_tokens), usual * (_USUAL_PAGE_TEXT + picture))
+
+
+def _dict(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Json, name: str) -> list[Json]:
+    found = _dict(value).get(name)
+    return found if isinstance(found, list) else []

@@ -1,0 +1,223 @@
+"""What is spent or reserved, on a real SQLite file: counted once, never as nothing, and never by reading it all."""
+
+import random
+import sqlite3
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from batchd.claude.batch_body import new_nonce
+from batchd.claude.price import from_picodollars
+from batchd.decisions.money.budget import Bar, Hold, Purse
+from batchd.delivery import Delivery
+from batchd.edges.store import NewRequest, Store, open_store
+from batchd.lifecycle import State
+from batchd.model import BatchId, Cost, Job, JobId, Plan, RequestId, Usage
+
+pytestmark = pytest.mark.anyio
+
+DOLLAR = 10**12
+DAY = 86_400.0
+UNKNOWN = Cost(None, None)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "batchd.sqlite") as opened:
+        yield opened
+
+
+async def accept(store: Store, name: str = "a", count: int = 3, worst: int | None = DOLLAR) -> Job:
+    made = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), True, n * 10, 9, worst) for n in range(count)]
+    return await store.jobs.accept(
+        claim=name, name=name, source=f"{name}.jsonl", received_at=0.0, total=count, requests=made
+    )
+
+
+async def plan(store: Store, *, now: float = 10.0, most: int = 1_000) -> BatchId:
+    waiting = await store.queue.waiting(most)
+    whole = Plan(tuple(each.id for each in waiting), (), sum(each.size for each in waiting))
+    await store.queue.plan([whole], now=now, nonce=new_nonce)
+    return max(batch.id for batch in await store.batches.unfinished())
+
+
+async def purse(store: Store, *jobs: JobId, midnight: float = 0.0) -> Purse:
+    return await store.spending.purse(jobs, per_job=None, per_day=None, midnight=midnight)
+
+
+async def deliver(store: Store, batch: BatchId, row: int, outcome: str, cost: Cost) -> None:
+    (waiting,) = [each for each in await store.batches.unfinished() if each.id == batch]
+    trip = (await store.deliveries.trips(batch, [row], 3))[row]
+    done = Delivery(row, trip.request, outcome, None, "", usage=Usage(1, 1), cost=cost)
+    await store.deliveries.deliver(waiting, [done], {}, now=20.0)
+
+
+def usd(amount: str) -> Cost:
+    return Cost(Decimal(amount), Decimal(amount) * 2)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cost", "counts"),
+    [
+        ("succeeded", usd("0.25"), "0.25"),
+        ("succeeded", usd("0"), "0"),
+        ("succeeded", UNKNOWN, "1"),
+        ("lost", UNKNOWN, "1"),
+        ("a kind of tomorrow", UNKNOWN, "1"),
+        ("errored", UNKNOWN, "0"),
+        ("expired", usd("0"), "0"),
+        ("canceled", UNKNOWN, "0"),
+    ],
+)
+async def test_what_may_have_been_charged_counts_with_its_reservation(
+    store: Store, outcome: str, cost: Cost, counts: str
+) -> None:
+    job = await accept(store)
+    batch = await plan(store)
+    assert (await purse(store, job.id)).today.committed == 3 * DOLLAR
+    await deliver(store, batch, 1, outcome, cost)
+    found = await purse(store, job.id)
+    assert from_picodollars(found.today.committed) == 2 + Decimal(counts)
+    assert from_picodollars(found.jobs[job.id].committed) == 2 + Decimal(counts)
+    (spent,) = await store.spending.by("day")
+    assert spent.reserved + spent.cost == found.today.committed
+    tally = await store.jobs.tally(job.id)
+    unknown = outcome not in {"errored", "expired", "canceled"} and cost == UNKNOWN
+    assert (tally.cost.charged is None) == unknown
+    assert spent.unpriced == unknown
+
+
+@pytest.mark.parametrize("answer", ["resend", "drop"])
+async def test_what_a_person_gives_up_or_sends_again_may_have_been_charged(store: Store, answer: str) -> None:
+    job = await accept(store, count=2)
+    batch = await plan(store)
+    await deliver(store, batch, 0, "succeeded", usd("0.5"))
+    (held,) = await store.batches.unfinished()
+    held = await store.batches.move(held, State.INTENDED, attempt=1, baseline_time=1.0)
+    await store.batches.move(held, State.HELD)
+    if answer == "resend":
+        await store.answers.resend(batch, now=30.0)
+    else:
+        await store.answers.drop(batch, "dropped")
+    assert (await purse(store, job.id)).jobs[job.id].committed == 3 * DOLLAR // 2
+    assert (await store.jobs.tally(job.id)).cost.charged is None
+
+
+async def test_what_was_surely_not_created_reserves_nothing(store: Store) -> None:
+    job = await accept(store)
+    await plan(store)
+    (batch,) = await store.batches.unfinished()
+    await store.batches.dissolve(batch)
+    found = await purse(store, job.id)
+    assert (found.today.committed, found.jobs[job.id].committed) == (0, 0)
+
+
+async def test_sums_are_those_of_the_trips_whatever_happens_to_them(store: Store, tmp_path: Path) -> None:
+    draw = random.Random(7)  # noqa: S311  a history, no secret
+    jobs = [await accept(store, name, count=12, worst=draw.randrange(1, 10**13)) for name in "abc"]
+    for turn in range(8):
+        batch = await plan(store, now=turn * DAY / 3 + 1, most=9)
+        (waiting,) = [each for each in await store.batches.unfinished() if each.id == batch]
+        if draw.random() < 0.3:
+            await store.batches.dissolve(waiting, refused="so it was" if draw.random() < 0.5 else None)
+            continue
+        for row in range(waiting.count):
+            outcome = draw.choice(["succeeded", "succeeded", "errored", "lost"])
+            cost = UNKNOWN if draw.random() < 0.3 else usd(f"0.{draw.randrange(10**12):012}")
+            await deliver(store, batch, row, outcome, cost)
+    with sqlite3.connect(tmp_path / "batchd.sqlite") as raw:
+        by_job = dict(
+            raw.execute("SELECT job, sum(committed) FROM trips JOIN requests ON requests.id = request GROUP BY job")
+        )
+        by_day = dict(
+            raw.execute(
+                """SELECT CAST(planned_at / 86400 AS INTEGER), sum(committed) FROM trips
+                   JOIN batches ON batches.id = batch GROUP BY 1"""
+            )
+        )
+    assert sum(by_day.values())
+    for job in jobs:
+        assert (await purse(store, job.id)).jobs[job.id].committed == by_job.get(job.id, 0)
+    for day in range(4):
+        assert (await purse(store, midnight=day * DAY)).today.committed == by_day.get(day, 0)
+
+
+async def test_more_money_than_an_integer_holds_is_summed_all_the_same(store: Store) -> None:
+    worst = 4_000_000 * DOLLAR
+    job = await accept(store, count=6, worst=worst)
+    batch = await plan(store)
+    assert (await purse(store, job.id)).today.committed == 6 * worst
+    await deliver(store, batch, 0, "lost", UNKNOWN)
+    for row in range(1, 6):
+        await deliver(store, batch, row, "succeeded", usd("4000000"))
+    assert (await purse(store, job.id)).jobs[job.id].committed == 6 * worst
+    (spent,) = await store.spending.by("job")
+    assert (spent.cost, spent.reserved) == (5 * worst, worst)
+    assert (await store.jobs.tally(job.id)).usage.input_tokens == 6
+
+
+async def test_a_release_during_the_packers_look_stands(store: Store) -> None:
+    job = await accept(store)
+    hold = {job.id: Hold("too dear", RequestId(1), Bar.JOB)}
+    before = await purse(store, job.id)
+    await store.spending.release(job.id, up_to=DOLLAR)
+    await store.spending.hold(hold, before, tomorrow=DAY)
+    assert (await store.jobs.get(job.id)).hold is None
+    now = await purse(store, job.id)
+    assert now.released == {job.id: DOLLAR}
+    await store.spending.release(job.id, up_to=2 * DOLLAR)
+    await store.spending.hold(hold, now, tomorrow=DAY)
+    assert (await store.jobs.get(job.id)).hold is None
+    await store.spending.hold(hold, await purse(store, job.id), tomorrow=DAY)
+    held = await store.jobs.get(job.id)
+    assert (held.hold, held.released, held.released_up_to) == ("too dear", True, 2 * DOLLAR)
+
+
+async def test_no_look_reads_what_lies_behind(store: Store, tmp_path: Path) -> None:
+    asked: list[str] = []
+    await store.database.row("SELECT 1")
+    job = await accept(store)
+    reader = store.database._reader  # noqa: SLF001  only to hear what it is asked
+    await reader.set_trace_callback(asked.append)
+    await purse(store, job.id)
+    await store.spending.limited()
+    assert len(asked) >= 4
+    told = list(asked)
+    with sqlite3.connect(tmp_path / "batchd.sqlite") as raw:
+        for sql in told:
+            steps = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {sql}")]
+            assert not [
+                step
+                for step in steps
+                if step.startswith("SCAN")
+                and " USING " not in step
+                and "json_each" not in step
+                and "CONSTANT" not in step
+            ], (sql, steps)
+            assert not [step for step in steps if "trips" in step], (sql, steps)
+
+
+async def test_a_state_from_before_has_its_sums(tmp_path: Path) -> None:
+    path = tmp_path / "batchd.sqlite"
+    with sqlite3.connect(path) as old:
+        old.executescript((files("batchd.edges.store") / "migrations" / "001.sql").read_text("utf-8"))
+        old.executescript(
+            """INSERT INTO jobs (id, claim, name, source, received_at, total) VALUES (1, 'c', 'a', 'a', 0, 3);
+               INSERT INTO requests (id, job, custom_id, name, model, max_tokens, betas, documents, offset, size, since)
+                   SELECT value, 1, value, value, 'm', 1, '', 1, 0, 1, 0 FROM json_each('[1,2,3]');
+               INSERT INTO batches (id, state, betas, count, size, nonce, planned_at)
+                   VALUES (1, 'planned', '', 3, 3, 'n', 90000);
+               INSERT INTO trips (batch, row, request, outcome, reserved, cost) VALUES
+                   (1, 0, 1, NULL, 500, NULL), (1, 1, 2, 'succeeded', 500, 30), (1, 2, 3, 'lost', 500, NULL);
+               PRAGMA user_version = 1;"""
+        )
+    async with open_store(path) as store:
+        found = await purse(store, JobId(1), midnight=DAY)
+        assert (found.today.committed, found.jobs[JobId(1)].committed) == (1030, 1030)

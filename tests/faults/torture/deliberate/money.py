@@ -1,0 +1,86 @@
+"""Faults in what things cost, and in who may spend."""
+
+from tests.faults.torture.deliberate.mutation import Mutation
+
+MUTATIONS = (
+    Mutation(
+        "D",
+        "a job may spend its budget twice",
+        "daemon/batchd/decisions/money/budget.py",
+        "if request.worst > room:",
+        "if request.worst > room + (limits[bar].budget or 0):",
+        "tests/unit/test_money.py",
+    ),
+    Mutation(
+        "D",
+        "what goes at once is priced as a batch",
+        "daemon/batchd/claude/price.py",
+        "if lane is Lane.BATCH:",
+        "if True:",
+        "tests/faults/test_express.py",
+    ),
+    Mutation(
+        "15",
+        "a cost that nobody knows counts as nothing",
+        "daemon/batchd/edges/store/migrations/002.sql",
+        "iif(outcome IN ('errored', 'expired', 'canceled'), 0, reserved)",
+        "iif(outcome IS NOT NULL, 0, reserved)",
+        "tests/edges/test_spending.py",
+    ),
+    Mutation(
+        "15",
+        "an answer without usage is free of charge",
+        "daemon/batchd/claude/result_line.py",
+        "metered=line.result.type in NOT_CHARGED or",
+        "metered=True or",
+        "tests/unit/test_charge.py",
+    ),
+    Mutation(
+        "15",
+        "a model that only a gateway knows has no price",
+        "daemon/batchd/decisions/money/charge.py",
+        "return result.model if result.model and tariff(result.model, Lane.SYNC) else asked",
+        "return result.model or asked",
+        "tests/unit/test_charge.py",
+    ),
+    Mutation(
+        "15",
+        "the region of an answer is not asked",
+        "daemon/batchd/decisions/money/charge.py",
+        "price(result.usage, _model(result, asked), lane, result.geo)",
+        "price(result.usage, _model(result, asked), lane)",
+        "tests/unit/test_charge.py",
+    ),
+    Mutation(
+        "15",
+        "what is released while the packer looks is held again",
+        "daemon/batchd/edges/store/spending.py",
+        "WHERE id = ? AND released = ? AND released_up_to IS ?",
+        "WHERE id = ? AND (?, ?) IS NOT NULL",
+        "tests/edges/test_spending.py",
+    ),
+    Mutation(
+        "15",
+        "a picture has half of its patches",
+        "daemon/batchd/claude/pictures.py",
+        "PATCH: Final = 28",
+        "PATCH: Final = 40",
+        "tests/properties/test_media_properties.py",
+    ),
+    Mutation(
+        "15",
+        "of the pages that are packed none is counted",
+        "daemon/batchd/claude/pdf_pages.py",
+        "found.update(_pages(objects, places))",
+        "pass",
+        "tests/properties/test_media_properties.py",
+    ),
+    Mutation(
+        "15",
+        "a job is held for good by a bound",
+        "daemon/batchd/decisions/money/counting.py",
+        "if least is not None and least <= room and not each.counted:",
+        "if False:",
+        "tests/faults/test_budgets.py",
+    ),
+)
