@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 from batchd.edges.api import Api
+from batchd.edges.api.download import OVERLAP
 from batchd.edges.clock import Clock
 from batchd.errors import BatchdError, Gone, InDoubt, Parked, Refused, Unavailable, Unreachable
 from batchd.model import RemoteId
 from batchd.sandbox import Fault, SandboxServer, SandboxSettings, serve
 from batchd.sandbox.faults import account
+
+from tests.support.house import FastClock
 
 pytestmark = pytest.mark.anyio
 
@@ -33,8 +36,8 @@ def anyio_backend() -> str:
 
 
 @asynccontextmanager
-async def calling(base_url: str) -> AsyncIterator[Api]:
-    async with Api.connect(key=KEY, base_url=base_url, per_minute=1000, patience=5.0, clock=Clock()) as api:
+async def calling(base_url: str, clock: Clock | None = None) -> AsyncIterator[Api]:
+    async with Api.connect(key=KEY, base_url=base_url, per_minute=1000, patience=5.0, clock=clock or Clock()) as api:
         yield api
 
 
@@ -42,7 +45,7 @@ async def calling(base_url: str) -> AsyncIterator[Api]:
 async def bench(*faults: Fault, **settings: Any) -> AsyncIterator[tuple[Api, SandboxServer]]:
     async with (
         serve(SandboxSettings(faults=faults, duration=0.0, **settings)) as server,
-        calling(server.base_url) as api,
+        calling(server.base_url, FastClock(10_000.0)) as api,
     ):
         yield api, server
 
@@ -224,3 +227,76 @@ def tls_server(folder: Path) -> Iterator[tuple[int, Path]]:
         Thread(target=answer_all, daemon=True).start()
         yield listener.getsockname()[1], certificate
         listener.shutdown(socket.SHUT_RDWR)
+
+
+# Downloads
+
+
+async def many(api: Api, requests: int) -> RemoteId:
+    """Make a batch with results of some length."""
+    body = json.dumps({"requests": [{"custom_id": f"r{n}", "params": PARAMS} for n in range(requests)]}).encode()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body
+
+    made: RemoteId = (await api.create(pieces(), len(body), ())).id
+    return made
+
+
+async def read(api: Api, remote: RemoteId, cuts: list[tuple[int, int]] | None = None) -> bytes:
+    async def told(count: int, size: int) -> None:
+        if cuts is not None:
+            cuts.append((count, size))
+
+    async with api.results(remote, None, told) as pieces:
+        return b"".join([piece async for piece in pieces])
+
+
+async def test_a_download_that_is_always_cut_goes_on_behind_the_cut() -> None:
+    async with bench() as (api, server):
+        made = await many(api, 30)
+        whole = await read(api, made)
+        server.faults.add(lasting("results", "cut", at=5_000))
+        cuts: list[tuple[int, int]] = []
+        assert await read(api, made, cuts) == whole
+        assert [count for count, _ in cuts] == list(range(1, len(cuts) + 1))
+        assert len(cuts) == (len(whole) - OVERLAP) // (5_000 - OVERLAP)
+        assert [size for _, size in cuts] == sorted({size for _, size in cuts})
+
+
+async def test_a_line_longer_than_what_comes_in_one_try_comes_all_the_same() -> None:
+    async with bench() as (api, server):
+        made = await many(api, 3)
+        whole = await read(api, made)
+        server.faults.add(lasting("results", "cut", at=300))
+        assert await read(api, made) == whole
+
+
+@pytest.mark.parametrize("kind", ["no_ranges", "status"])
+async def test_a_cut_that_cannot_be_gone_on_from_is_told(kind: str) -> None:
+    async with bench() as (api, server):
+        made = await many(api, 30)
+        server.faults.add(Fault(route="results", kind="cut", at=5_000))
+        more = {"times": None} if kind == "no_ranges" else {"status": 416}
+        server.faults.add(Fault(route="results", kind=kind, **more))
+        with pytest.raises(Unavailable):
+            await read(api, made)
+
+
+async def test_another_file_behind_a_cut_is_not_taken_for_the_rest_of_the_first() -> None:
+    async with bench() as (api, server):
+        made = await many(api, 30)
+        a_little_behind_a_line = (await read(api, made)).index(b"\n") + 50
+        server.faults.add(Fault(route="results", kind="cut", at=a_little_behind_a_line))
+        server.faults.add(Fault(route="results", kind="crlf"))
+        with pytest.raises(Unavailable, match="not the same"):
+            await read(api, made)
+
+
+async def test_a_server_that_sends_nothing_but_cuts_is_not_asked_for_ever() -> None:
+    async with bench() as (api, server):
+        made = await many(api, 3)
+        server.faults.add(lasting("results", "cut", at=0))
+        with pytest.raises(Unavailable):
+            await read(api, made)
+        assert [call.route for call in server.ledger.calls].count("results") == 1

@@ -15,6 +15,7 @@ TYPES: Mapping[int, str] = {
     408: "timeout_error",
     409: "invalid_request_error",
     413: "request_too_large",
+    416: "invalid_request_error",
     429: "rate_limit_error",
     500: "api_error",
     503: "api_error",

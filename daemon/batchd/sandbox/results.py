@@ -43,6 +43,14 @@ def pieces(book: Book, batch: Batch, seed: int) -> Iterator[bytes]:
         yield bytes(piece)
 
 
+def behind(written: Iterator[bytes], begin: int) -> Iterator[bytes]:
+    """What of some pieces lies at and behind a byte."""
+    for piece in written:
+        if begin < len(piece):
+            yield piece[begin:]
+        begin = max(begin - len(piece), 0)
+
+
 def messages(book: Book, batch: Batch, seed: int) -> Iterator[dict[str, object]]:
     """The messages of all requests that succeeded, in the order of the body.
 

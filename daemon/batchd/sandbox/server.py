@@ -1,5 +1,6 @@
 """The routes of the API, and the two by which the sandbox itself is led."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -26,6 +27,7 @@ from batchd.sandbox.faults import Fault
 from batchd.sandbox.faults.refusing import EACH_FAILS
 
 _SPOOL = 1 << 20
+_FROM_BYTE = re.compile(r"bytes=(\d{1,15})-")
 _REQUESTS_OF_A_LONG_BATCH = 1000
 _LONGEST_FACTOR = 5.0
 _ANY_MODEL_WRITES = 64_000
@@ -191,7 +193,17 @@ async def _results(sandbox: Sandbox, request: Request) -> Response:
         raise ApiError(400, f"Batch {batch.id} is still processing: results are not yet available.")
     if now >= batch.created_at + sandbox.settings.archive_after:
         raise ApiError(404, f"Results of batch {batch.id} are no longer available.")
-    return _Lines(sandbox, results.pieces(sandbox.book, batch, sandbox.settings.seed))
+    lines = partial(results.pieces, sandbox.book, batch, sandbox.settings.seed)
+    asked = _FROM_BYTE.fullmatch(request.headers.get("range", ""))
+    if asked is None or aside(request.scope, "no_ranges"):
+        return _Lines(sandbox, lines())
+    begin, size = int(asked[1]), await sandbox.aside(lambda: sum(map(len, lines())))
+    if begin >= size:
+        raise ApiError(416, f"Range: the results of batch {batch.id} have {size} bytes.")
+    answer = _Lines(sandbox, results.behind(lines(), begin))
+    answer.status_code = 206
+    answer.headers["content-range"] = f"bytes {begin}-{size - 1}/{size}"
+    return answer
 
 
 class _Lines(StreamingResponse):

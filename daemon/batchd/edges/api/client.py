@@ -6,7 +6,7 @@ second batch, and pay for it twice. What changes nothing is asked once more wher
 
 import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Self, TypeVar, cast
 
 import anthropic
@@ -15,6 +15,7 @@ import httpx2
 import msgspec
 
 from batchd.edges.api.connection import LOOPBACK
+from batchd.edges.api.download import Download, Told
 from batchd.edges.api.rate_limiter import RateLimiter
 from batchd.edges.api.responses import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, organization_of, remote_of
 from batchd.edges.api.troubles import counting, create_trouble, date_of, message_trouble, reading, sending
@@ -33,6 +34,7 @@ class Api:
 
     def __init__(self, client: anthropic.AsyncAnthropic, per_minute: int, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
         self._rate_limiter = RateLimiter(per_minute, clock)
 
     @classmethod
@@ -209,39 +211,47 @@ class Api:
         return remote_of(decoded(response, BatchAnswer), response)
 
     @asynccontextmanager
-    async def results(self, remote: RemoteId, url: str | None) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open the results of an ended batch as a stream of bytes.
+    async def results(
+        self, remote: RemoteId, url: str | None, told: Told | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open the results of an ended batch as a stream of bytes, which goes on behind a cut if the server can do so.
 
         Args:
             remote: Its id.
             url: Where the API says they are; where they always are if it does not say, or names another origin than
                 its own, which must not be given the key.
+            told: Is told of each cut.
 
         Raises:
             Gone: There are none (yet, or any more).
             Unavailable: Not now, or cut off in the middle.
         """
         usual = f"{_BATCHES}/{remote}/results"
-        where = self._if_same_origin(url) or usual
-        try:
-            response = await self._opened(where)
-        except Gone:
-            if where == usual or url is None:
-                raise
-            # A gateway below a path may name the results as if it were at the root.
-            response = await self._opened(usual)
-        try:
-            yield _bytes_of(response)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await response.aclose()
+        named = self._if_same_origin(url) or usual
 
-    async def _opened(self, where: str) -> httpx2.Response:
+        async def opens(at: int) -> httpx2.Response:
+            try:
+                return await self._opened(named, at)
+            except Gone:
+                if named == usual:
+                    raise
+                # A gateway below a path may name the results as if it were at the root.
+                return await self._opened(usual, at)
+
+        async with Download(opens, self._clock, told) as pieces:
+            yield pieces
+
+    async def _opened(self, where: str, at: int) -> httpx2.Response:
+        headers = {"accept": "application/x-jsonl"}
+        if at:
+            # Of the bytes as they are, not of a compressed form of them.
+            headers |= {"range": f"bytes={at}-", "accept-encoding": "identity"}
+
         def get() -> Awaitable[object]:
             return self._client.get(
                 where,
                 cast_to=httpx2.Response,
-                options={"headers": {"accept": "application/x-jsonl"}, "max_retries": 0},
+                options={"headers": headers, "max_retries": 0},
                 stream=True,
                 stream_cls=anthropic.AsyncStream[Any],
             )
@@ -313,10 +323,3 @@ class Api:
             with reading():
                 async with self._rate_limiter.slot():
                     return await call()
-
-
-async def _bytes_of(response: httpx2.Response) -> AsyncIterator[bytes]:
-    with reading():
-        async with aclosing(response.aiter_bytes()) as pieces:
-            async for piece in pieces:
-                yield piece

@@ -42,10 +42,15 @@ def trouble_of(error: Exception) -> Unavailable:
     if isinstance(cause, _NEVER_CONNECTED):
         return _unreachable(cause, where)
     if isinstance(cause, _DROPPED):
-        return Disconnected(f"the connection was lost ({_because(cause)})")
+        return lost(cause)
     if isinstance(cause, httpx2.TimeoutException):
         return Unavailable("the API has not answered in time")
     return Unavailable(f"the API did not answer ({type(cause or error).__name__})")
+
+
+def lost(error: httpx2.HTTPError) -> Disconnected:
+    """Say how a connection was lost in the middle of an answer."""
+    return Disconnected(f"the connection was lost ({_because(error)})")
 
 
 def _unreachable(cause: Exception, where: httpx2.URL | None) -> Unreachable:

@@ -9,9 +9,9 @@ import anthropic
 import httpx2
 
 from batchd.claude.account import trouble_with_account
-from batchd.edges.api.connection import trouble_of
+from batchd.edges.api.connection import lost, trouble_of
 from batchd.edges.api.wording import kind_of, message_of, sentence_of
-from batchd.errors import Disconnected, Garbled, Gone, InDoubt, Parked, Refused, TooLarge, Unavailable, Unreachable
+from batchd.errors import Garbled, Gone, InDoubt, Parked, Refused, TooLarge, Unavailable, Unreachable
 
 _OWN_FAULTS = frozenset({500, 529})
 _TOO_SLOW = "request_body_timeout"
@@ -43,7 +43,7 @@ def _asking(told: Callable[[anthropic.APIStatusError], str]) -> Iterator[None]:
     except anthropic.APIConnectionError as error:
         raise trouble_of(error) from error
     except httpx2.HTTPError as error:
-        raise Disconnected(f"the connection was lost ({type(error).__name__})") from error
+        raise lost(error) from error
     except anthropic.AnthropicError as error:
         raise _no_credentials(error) from error
 

@@ -14,7 +14,7 @@ ASIDE = "aside"
 """In the scope of a call: the faults that the route or the stamp on its answer must know of, by their kind."""
 
 
-_ASIDE = ("unlisted", "oldest_first", "unpaged", "date", "no_date", "organization")
+_ASIDE = ("unlisted", "oldest_first", "unpaged", "no_ranges", "date", "no_date", "organization")
 
 
 def spoiled(faults: Iterable[Fault], app: ASGIApp) -> ASGIApp:

@@ -72,6 +72,7 @@ KINDS: Mapping[str, Kind] = {
     "slow": Kind("waits `seconds` before each piece of the answer", _LONG),
     "error_event": Kind("an `error` event of `status` ends the stream after `at` bytes of it", _MESSAGE),
     "unfinished": Kind("the stream ends after `at` bytes of it as if that were all", _MESSAGE),
+    "no_ranges": Kind("results begin at their first byte, whatever `Range` says", _RESULTS),
     "short": Kind("only `at` lines come, and the stream ends as if that were all", _RESULTS),
     "blank_lines": Kind("a blank line after each line", _RESULTS),
     "crlf": Kind("lines end with CRLF", _RESULTS),
