@@ -10,14 +10,19 @@ import pytest
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.pdf_pages import pages
 from batchd.claude.pictures import pixels
+from batchd.claude.price import price, to_picodollars
 from batchd.claude.prompt_size import measure
-from hypothesis import example, given, settings
+from batchd.decisions.money.worst_case import worst_of
+from batchd.model import Entry, Usage
+from batchd.sandbox.conversation import weigh
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import media
 
 SIDES = st.integers(1, 8_000)
 CATALOGUE = Catalogue()
+MODELS = ["claude-haiku-4-5", "claude-sonnet-4-6", "claude-sonnet-5-5", "claude-opus-4-7"]
 
 
 def b64(data: bytes) -> str:
@@ -96,7 +101,7 @@ def test_an_unpacked_bomb_is_not_unpacked() -> None:
     )
 
 
-@given(SIDES, SIDES, st.sampled_from(["claude-haiku-4-5", "claude-sonnet-4-6", "claude-sonnet-5-5", "claude-opus-4-7"]))
+@given(SIDES, SIDES, st.sampled_from(MODELS))
 def test_a_picture_costs_by_its_pixels_and_its_block_by_its_bytes(width: int, height: int, model: str) -> None:
     cap = 1_568 if model.endswith(("4-5", "4-6")) else 4_784
     tokens = min(ceil(width / 28) * ceil(height / 28), cap)
@@ -118,3 +123,59 @@ def test_what_only_looks_like_a_picture_is_text() -> None:
     assert measure(called, CATALOGUE.find("claude-sonnet-4-6")).at_most == len(called)
     shown = json.dumps({"messages": [{"role": "user", "content": [{"type": "tool_result", "content": [block]}]}]})
     assert 1_568 < measure(shown.encode(), CATALOGUE.find("claude-sonnet-4-6")).at_most < 1_568 + 300
+
+
+BLOCKS = st.one_of(
+    st.builds(
+        lambda kind, width, height: {
+            "type": "image",
+            "source": media.base64_source(kind, media.PICTURES[kind](width, height)),
+        },
+        st.sampled_from(sorted(media.PICTURES)),
+        st.integers(1, 8_000),
+        st.integers(1, 8_000),
+    ),
+    st.builds(
+        lambda count, packed, seed: {
+            "type": "document",
+            "source": media.base64_source(
+                "application/pdf",
+                media.pdf(count, packed=packed, draw=random.Random(seed)),  # noqa: S311  as above
+            ),
+        },
+        st.integers(1, 30),
+        st.booleans(),
+        st.integers(0, 1 << 32),
+    ),
+    st.just({"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}}),
+    st.builds(lambda text: {"type": "text", "text": text}, st.text(min_size=1, max_size=80)),
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.lists(BLOCKS, min_size=1, max_size=6),
+    st.sampled_from(MODELS),
+    st.sampled_from(["said", "found by a tool"]),
+    st.sampled_from([None, "us"]),
+)
+def test_no_prompt_costs_more_than_its_worst_case_nor_less_than_half_of_its_estimate(
+    blocks: list[dict[str, object]],
+    model: str,
+    way: str,
+    geo: str | None,
+) -> None:
+    content = [{"type": "tool_result", "tool_use_id": "t", "content": blocks}] if way == "found by a tool" else blocks
+    params = {"model": model, "max_tokens": 5, "messages": [{"role": "user", "content": content}]}
+    params |= {"inference_geo": geo} if geo else {}
+    charged = weigh(params).tokens  # as the sandbox reckons it by itself, from the published formula
+    assume(charged < CATALOGUE.find(model).window)  # what is longer is refused
+    found = measure(json.dumps(params, ensure_ascii=False).encode(), CATALOGUE.find(model))
+    assert charged <= found.at_most
+    assert charged / 2 <= found.about + 50
+    assert found.about <= 2 * charged + 100
+    entry = Entry(1, "a", "a", json.dumps(params, ensure_ascii=False).encode(), model, 5)
+    worst, cost = worst_of(entry, CATALOGUE), to_picodollars(price(Usage(charged, 5), model, geo=geo).charged)
+    assert worst is not None
+    assert cost is not None
+    assert cost <= worst

@@ -150,7 +150,9 @@ def compose(prompt: Prompt, seed: int) -> dict[str, object]:
             "output_tokens_details": {"thinking_tokens": text.thinking_tokens},
             "server_tool_use": None,
             "service_tier": "batch" if prompt.terms.batched else "standard",
-            "inference_geo": "global",
+            "inference_geo": orders.region
+            or params.get("inference_geo")
+            or ("not_available" if model.prefill else "global"),
         },
     }
 

@@ -7,15 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from batchd.sandbox import filing, writer
+from batchd.sandbox import filing, media, writer
 from batchd.sandbox.filing import File
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 CACHEABLE = 1024
 """Tokens that a prefix must have to be cached at all (docs: prompt caching; more for some models)."""
-_CHARACTERS_OF_A_FILE = 6400
-"""An image costs some 1,600 tokens, however many bytes it has (docs: vision)."""
 TTL = {"5m": 300.0, "1h": 3600.0}
 """Seconds that a cached prefix lives after its last use."""
 
@@ -79,20 +77,24 @@ def weigh(params: Mapping[str, object]) -> Weight:
         params: Of the Messages API; anything malformed is left out.
     """
     running = hashlib.sha256(str(params.get("model")).encode())
-    characters = 0
+    characters = seen = 0
     found: list[Breakpoint] = []
     last: tuple[bytes, int] = (b"", 0)
     for block in _blocks(params):
         bare = {name: value for name, value in block.items() if name != "cache_control"}
         encoded = _ENCODER.encode(bare)
         running.update(encoded)
-        characters += min(len(encoded), _CHARACTERS_OF_A_FILE) if _is_file(block) else len(encoded)
-        last = (running.digest(), writer.tokens(characters))
+        characters += len(encoded)
+        for picture in _within(block):
+            if (weight := media.tokens(picture, params.get("model"))) is not None:
+                seen += weight
+                characters -= len(_ENCODER.encode(picture))
+        last = (running.digest(), writer.tokens(characters) + seen)
         if isinstance(control := block.get("cache_control"), Mapping):
             found.append(Breakpoint(*last, str(control.get("ttl", "5m"))))
     if isinstance(control := params.get("cache_control"), Mapping) and not (found and found[-1].digest == last[0]):
         found.append(Breakpoint(*last, str(control.get("ttl", "5m"))))
-    return Weight(writer.tokens(characters), tuple(found))
+    return Weight(writer.tokens(characters) + seen, tuple(found))
 
 
 def digest(params: Mapping[str, object]) -> bytes:
@@ -122,9 +124,13 @@ def _content(role: str, content: object) -> Iterator[Mapping[str, object]]:
         yield {"role": role, **block}
 
 
-def _is_file(block: Mapping[str, object]) -> bool:
-    source = block.get("source")
-    return isinstance(source, Mapping) and source.get("type") in {"base64", "url", "file"}
+def _within(block: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """A block, and those that the result of a tool or a document of several parts has in it."""
+    yield block
+    if block.get("type") == "tool_result":
+        yield from _dicts(block.get("content"))
+    elif block.get("type") == "document" and isinstance(source := block.get("source"), Mapping):
+        yield from _dicts(source.get("content"))
 
 
 def _dicts(value: object) -> Iterator[Mapping[str, object]]:

@@ -12,6 +12,7 @@
 | `thinking N` | N tokens of thinking before the text |
 | `omit TITLE` | leaves this section out |
 | `blocks N` | spreads the text over N content blocks |
+| `region NAME` | is answered in this region, which `usage.inference_geo` names, whatever the request asked for |
 | `unicode` | adds characters that trip naive readers of lines |
 | `take SECONDS` | it is done this long after the create, and so is the batch not before; a stream lasts this long |
 | `never` | it is never done, and nor is the batch: not by expiry, not by cancel |
@@ -48,6 +49,8 @@ class Orders:
     """Tokens."""
     omit: tuple[str, ...] = ()
     blocks: int = 1
+    region: str | None = None
+    """What `usage.inference_geo` says; None for what the request asked for."""
     unicode: bool = False
     take: float | None = None
     """Seconds; infinite for `never`."""
@@ -96,10 +99,10 @@ def _obey(orders: Orders, name: str, rest: str) -> None:
         case ("truncate", _) if cut := _CUT.match(rest):
             orders.truncate_at = int(cut[1]) if cut[1] else None
             orders.truncate_rounds = int(cut[2] or 1)
-        case ("stop", [reason]):
-            orders.stop = reason
         case ("omit", [_, *_]):
             orders.omit += (rest,)
+        case (("stop" | "region"), [said]):
+            setattr(orders, name, said)
         case ("take", [seconds]):
             orders.take = float(seconds)
         case ("never", []):
