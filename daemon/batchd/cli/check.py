@@ -36,12 +36,12 @@ _MANY: Final = 100
 """Requests from which on a batch pays whatever their length, by the rule of thumb in docs/costs.md."""
 
 Progressed = Callable[[int, int], None]
-"""Hears how many bytes of a file have been read, and how many there are."""
+"""Called with the bytes of a file that have been read, and the bytes that there are."""
 
 
 @dataclass(slots=True)
 class Finding:
-    """What one file turned out to hold."""
+    """What a file holds: requests, errors, cautions, costs."""
 
     file: Path
     reading: Reading = field(default_factory=Reading)
@@ -58,7 +58,7 @@ class Finding:
 
     @property
     def advice(self) -> str | None:
-        """What is to be said of the lane that was chosen; None where it is a good one (docs/costs.md)."""
+        """A remark on the chosen lane; None where it is a good choice (docs/costs.md)."""
         total, about = self.reading.total, self.estimate.about()
         if total and not self.sync_requests and not self.long_requests and total <= _MANY:
             saving = f"{usd(about.charged)} instead of {usd(about.standard)}"
@@ -69,16 +69,11 @@ class Finding:
 
     @property
     def caching(self) -> list[str]:
-        """What is decided about the prompt cache, with the numbers; nothing where nobody asks for one."""
+        """The decisions about the prompt cache, with their numbers; empty without `cache: auto`."""
         return list(self.reading.priming.reasons) if self.reading.priming else []
 
     def take(self, said: Said, rules: Rules) -> None:
-        """Note one thing that the file says.
-
-        Args:
-            said: A request, or a remark.
-            rules: By which it is checked.
-        """
+        """Count a request or a remark of the file."""
         self.reading.take(said, rules)
         if isinstance(said, Entry):
             self.betas.update(said.betas)
@@ -96,13 +91,13 @@ def check(
 ) -> int:
     """Validate and price files offline: nothing is spent, or touched.
 
-    Every error is told with its line and field, by the rules by which the
-    daemon would reject the file whole. Of the cost it tells the worst case, as
-    the daemon reserves it (a token for each byte of input, every answer as
-    long as it may be, every round of its continuation); an estimate (four
-    bytes a token, every answer as long as its max_tokens, none continued), and
-    what that saves against the synchronous price; and, where at least 20
-    similar requests were answered before, what it usually comes to.
+    Every error is shown with its line and field, by the rules by which the
+    daemon rejects a file. The cost is shown three times: the worst case, which
+    the daemon reserves (a token for each byte of input, every answer as long
+    as it may be, every round of its continuation); an estimate (four bytes a
+    token, every answer as long as its max_tokens, none continued), with what
+    that saves against the synchronous price; and, where at least 20 similar
+    requests were answered before, what they cost.
 
     [bold]Examples[/bold]
       batchd check questions.jsonl handbook.md
@@ -138,8 +133,6 @@ def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
     """Read a file as the daemon would.
 
     Args:
-        file: Its path.
-        rules: By which it is checked.
         progressed: Told of every piece.
 
     Raises:
@@ -168,10 +161,9 @@ def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
 
 
 def as_data(finding: Finding, history: History) -> dict[str, object]:
-    """Tell of a file in the words of `batchd check --json`; a price that is not known is null.
+    """Return what `batchd check --json` says of a file; a price that is not known is null.
 
     Args:
-        finding: What it holds.
         history: How long earlier answers were.
     """
     worst, about = finding.estimate.worst(), finding.estimate.about()
@@ -261,7 +253,7 @@ def _continued(estimate: Estimate) -> str:
 
 
 def _usually(estimate: Estimate, history: History) -> str:
-    """Say what such requests came to, or why nothing can be said."""
+    """Return what similar requests cost before, or why that is not known."""
     if history.trouble:
         return f"not known: {history.trouble}"
     expected = estimate.expected(history)
@@ -292,7 +284,7 @@ def _reason(error: OSError) -> str:
 
 @contextmanager
 def _progress() -> Iterator[Progressed]:
-    """Show how far the reading is, to a person, once it takes longer."""
+    """Show on a terminal how far the reading is, once it takes longer."""
     console = err()
     clock = Clock()
     began = clock.now()

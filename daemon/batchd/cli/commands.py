@@ -1,4 +1,4 @@
-"""All commands in the order in which a user meets them."""
+"""The command line: all commands, in the order in which a user meets them."""
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
@@ -20,9 +20,9 @@ from batchd.cli.status import status
 
 NAME = "batchd"
 
-_ABOUT = """Files in, long documents out: what is dropped into a folder is answered
-through Claude's Message Batches API, at half the price; nothing is lost, and
-nothing is paid twice.
+_ABOUT = """Files in, long documents out: requests that are dropped into a folder are
+answered through Claude's Message Batches API, at half the price. Nothing is
+lost, and nothing is paid for twice.
 
 Try it without a key and without cost:
   batchd demo
@@ -62,7 +62,7 @@ def options(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Take what stands before the command."""
+    """Take the options that precede the command."""
     del version
 
 

@@ -1,4 +1,4 @@
-"""Where commands print: consoles that know whether a person or a program reads."""
+"""Consoles for the output of commands, which differ for a terminal and a program."""
 
 import sys
 from datetime import UTC, datetime
@@ -8,44 +8,35 @@ from rich.console import Console
 from rich.text import Text
 
 _WIDE = 1_000
-"""Columns where nobody looks: a program reads whole lines."""
+"""Columns where no terminal is: a program reads whole lines."""
 
 
 def out() -> Console:
-    """What a command was asked for goes to stdout."""
+    """Return the console of stdout: the result of a command."""
     return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False, emoji=False, markup=False)
 
 
 def err() -> Console:
-    """What accompanies it goes to stderr."""
+    """Return the console of stderr: all that accompanies the result."""
     return Console(
         width=None if sys.stderr.isatty() else _WIDE, stderr=True, highlight=False, emoji=False, markup=False
     )
 
 
 def printable(text: str) -> str:
-    """Make a string safe to show: a file's name must not end a line, nor move the cursor.
-
-    Args:
-        text: Whatever somebody chose.
-    """
+    """Make a string safe to show: a file's name must not end a line, nor move the cursor."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
 
 
 def cell(text: str, style: str = "") -> Text:
-    """A piece of text as it is, in which nothing counts as markup.
-
-    Args:
-        text: Whatever somebody chose.
-        style: How it looks.
-    """
+    """Return a piece of text in which nothing counts as markup."""
     return Text(printable(text), style=style)
 
 
 def usd(amount: Decimal | None) -> str:
-    """An amount for people: cents where it is dollars, more digits where it is less.
+    """Format an amount for people: two digits above a dollar, more below.
 
     Args:
         amount: USD; None where the price is not known.
@@ -58,11 +49,7 @@ def usd(amount: Decimal | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people.
-
-    Args:
-        seconds: How long.
-    """
+    """Format a length of time for people."""
     whole = max(round(seconds), 0)
     if whole < 120:  # noqa: PLR2004  two minutes
         return f"{whole} s"
@@ -72,7 +59,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(unix: float | None) -> str:
-    """A moment for people, in UTC.
+    """Format a moment for people, in UTC.
 
     Args:
         unix: Seconds; None for one that has not come.

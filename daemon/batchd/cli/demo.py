@@ -26,7 +26,7 @@ Write a complete handbook of beekeeping for beginners, in twenty chapters and at
 _SMALL: Final = 200
 _FIRST_LINES: Final = 8
 _FEW: Final = 3
-"""Files of a folder that are named; the others are counted."""
+"""How many files of a folder are named; the others are counted."""
 
 
 def demo() -> int:
@@ -84,7 +84,7 @@ def _small(number: int) -> dict[str, object]:
 
 
 def _conclude(console: Console, outbox: Path) -> None:
-    """Show what lies where, and what it would have cost."""
+    """Print the tree of the outbox, and what it would have cost."""
     console.print()
     console.print(_tree(outbox, Tree(cell(str(outbox), "bold"))))
     document = outbox / "beekeeping" / "documents" / "beekeeping.md"
@@ -108,7 +108,7 @@ def _conclude(console: Console, outbox: Path) -> None:
 
 
 def _tree(folder: Path, into: Tree) -> Tree:
-    """Name what a folder holds, with sizes; of many files like each other, the first ones."""
+    """Add the files of a folder, with their sizes; of many files only the first ones."""
     entries = sorted(folder.iterdir(), key=lambda entry: (entry.is_file(), entry.name))
     files = [entry for entry in entries if entry.is_file()]
     few = files if len(files) <= 2 * _FEW else files[:_FEW]

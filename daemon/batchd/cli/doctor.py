@@ -27,10 +27,9 @@ def doctor(
 ) -> int:
     """Find out whether this installation is able to work.
 
-    Settings, key, folders, disk, database, clock and the reach of the API are
-    looked at. Nothing is made or changed, and the key is never shown. Every
-    line that is not well names a remedy; what is marked with ! works, and
-    could be better.
+    It checks settings, key, folders, disk, database, clock and the way to the
+    API. Nothing is made or changed, and the key is never shown. Each problem
+    comes with its remedy; what is marked with ! works, and could be better.
 
     [bold]Examples[/bold]
       batchd doctor

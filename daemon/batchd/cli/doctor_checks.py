@@ -1,4 +1,4 @@
-"""What `batchd doctor` looks at: each examination yields findings, and a remedy for what is not well."""
+"""The checks of `batchd doctor`: each yields findings, and a remedy for what is wrong."""
 
 import os
 import re
@@ -26,18 +26,18 @@ _OLDEST_SQLITE: Final = (3, 38, 0)
 _FEW_WATCHES: Final = 8_192
 _PATIENCE: Final = 15.0
 _SOME: Final = 20
-"""Batches of the list, whose order is looked at."""
+"""How many batches of the list are looked at, for their order."""
 _SKEW: Final = 60.0
 """Seconds by which our clock may differ from the server's before it is worth a remark."""
 _CREDENTIALS: Final = re.compile(r"//[^/@]*@")
-"""In an address, which is shown."""
+"""User and password in an address, which is shown without them."""
 _OPEN_TO_OTHERS: Final = 0o077
 _WRITABLE_BY_ALL: Final = 0o002
 _REMOTE_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs"})
 
 
 class Health(StrEnum):
-    """How something is."""
+    """How well something is."""
 
     OK = "ok"
     WARNING = "warning"
@@ -56,7 +56,7 @@ class Finding:
 
 
 def settings_file(config: Path | None) -> Finding:
-    """Say where the settings come from, which have been read.
+    """Say where the settings come from.
 
     Args:
         config: The file of `--config`.
@@ -82,11 +82,7 @@ def key() -> Finding:
 
 
 def folders(settings: Settings) -> Iterator[Finding]:
-    """Look at the three folders: may they be used, who else may look in, how much fits.
-
-    Args:
-        settings: All of them.
-    """
+    """Check the three folders: whether they can be used, whether others may look in, how much fits."""
     for name in ("inbox", "outbox", "state"):
         place: Path = getattr(settings, name)
         yield _folder(name, place)
@@ -103,11 +99,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
 
 
 def attachable(settings: Settings) -> Iterator[Finding]:
-    """Look at the folders whose files may be attached, if any.
-
-    Args:
-        settings: All of them.
-    """
+    """Check the folders whose files may be attached, if any."""
     for folder in settings.attach.folders:
         if folder.is_dir() and os.access(folder, os.R_OK | os.X_OK):
             yield Finding("attach", Health.OK, f"{folder} may be attached")
@@ -142,11 +134,7 @@ def _rights(name: str, place: Path, said: str) -> Finding:
 
 
 async def database(settings: Settings) -> Finding:
-    """Look into the database, and over every page of it.
-
-    Args:
-        settings: All of them.
-    """
+    """Check the database, every page of it."""
     file = anyio.Path(settings.state) / DATABASE
     if not await file.exists():
         return Finding("database", Health.OK, "none yet: made at the first start")
@@ -161,11 +149,7 @@ async def database(settings: Settings) -> Finding:
 
 
 def machine(settings: Settings) -> Iterator[Finding]:
-    """Look at what the daemon stands on.
-
-    Args:
-        settings: All of them.
-    """
+    """Check the machine: the lock, SQLite, the limits of the process, the file systems."""
     runs = daemon_runs(settings.state)
     yield Finding("daemon", Health.OK, "runs" if runs else "does not run: start it with `batchd run`")
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
@@ -184,11 +168,7 @@ def machine(settings: Settings) -> Iterator[Finding]:
 
 
 async def reach(settings: Settings) -> AsyncIterator[Finding]:
-    """Call the API: the address, the key, the list that doubts are settled by, the clock, the default model.
-
-    Args:
-        settings: All of them.
-    """
+    """Call the API: the address, the key, the list that doubts are settled by, the clock, the default model."""
     from batchd.edges.api import Api  # noqa: PLC0415  the SDK, which `--offline` must not wait for
     from batchd.edges.clock import Clock  # noqa: PLC0415  same
 

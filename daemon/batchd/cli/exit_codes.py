@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and for every failure one readable line on stderr instead of a traceback."""
+"""Exit codes, and one readable line on stderr for every failure instead of a traceback."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ class Failure(BatchdError):
 
 
 def exit_code_of(command: Callable[[], int | None]) -> int:
-    """Run a command, and say whatever it dies of in one line each.
+    """Run a command, and report its failure in one line for each error.
 
     Args:
         command: Returns its exit code; None is 0.
@@ -40,7 +40,7 @@ def exit_code_of(command: Callable[[], int | None]) -> int:
 
 
 def complain(message: str) -> None:
-    """Say on stderr what is wrong, a line for each thing.
+    """Print errors on stderr, a line for each.
 
     Args:
         message: One or more lines.

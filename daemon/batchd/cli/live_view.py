@@ -1,4 +1,4 @@
-"""What a person sees while the daemon works in the same process: a live table, or a line whenever something moves."""
+"""The live view of `run --once` and the demo: a table that is redrawn, or a line for each change."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ LOOK = 0.25
 
 @asynccontextmanager
 async def shown(database: Path, console: Console) -> AsyncIterator[None]:
-    """Show how the jobs of a database get on, for as long as the block lasts, and at its end once more.
+    """Show the progress of the jobs of a database while the block lasts, and once more at its end.
 
     Args:
         database: The file; it may come into being later.

@@ -59,7 +59,7 @@ def _prioritized(_: WrappedLogger, name: str, line: EventDict | str) -> str:
 
 
 def _without_traceback(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """An exception is named, not shown: its text may carry what users wrote."""
+    """Name an exception instead of showing it: its text may hold what users wrote."""
     found = event.pop("exc_info", None)
     event.pop("stack_info", None)
     error = sys.exc_info()[1] if found is True else found[1] if isinstance(found, tuple) else found
@@ -69,7 +69,7 @@ def _without_traceback(_: WrappedLogger, __: str, event: EventDict) -> EventDict
 
 
 def _printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """A file's name must not end a line, nor move the cursor."""
+    """Make values safe to show: a file's name must not end a line, nor move the cursor."""
     return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
@@ -77,10 +77,10 @@ class _Stderr:
     """Writes lines to whatever stderr is just now (a live display may stand in for it)."""
 
     def __init__(self, *_: object) -> None:
-        """Take what structlog gives to each logger: nothing of use."""
+        """Ignore the arguments that structlog gives to each logger."""
 
     def msg(self, line: str) -> None:
-        """Write a line; who closed stderr wants none, and must not stop the daemon by it."""
+        """Write a line; a closed stderr must not stop the daemon."""
         with suppress(OSError, ValueError):
             print(line, file=sys.stderr, flush=True)  # noqa: T201  this is where logs come out
 
@@ -88,14 +88,10 @@ class _Stderr:
 
 
 class _Library(logging.Handler):
-    """What libraries log, without the values in it and without tracebacks."""
+    """Passes on what libraries log, without values and without tracebacks."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass a record on.
-
-        Args:
-            record: A library's.
-        """
+        """Pass a record on."""
         error = record.exc_info[1] if record.exc_info else None
         about: dict[str, object] = {"library": record.name, "message": str(record.msg).partition("\n")[0]}
         if error is not None:

@@ -21,7 +21,7 @@ _PANEL = "Settings"
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the flags say about settings; nothing has been read yet."""
+    """The settings that were given as flags; file and environment have not been read yet."""
 
     config: Path | None = None
     flags: Mapping[str, object] = field(default_factory=dict)
@@ -91,11 +91,7 @@ def _chosen(
 
 
 def takes_settings(command: Callable[Concatenate[Chosen, P], R]) -> Callable[..., R]:
-    """Give a command the flags of all settings; it gets what they say as its first argument.
-
-    Args:
-        command: The function of the command.
-    """
+    """Give a command the flags of all settings; it gets an `Options` as its first argument."""
     own = inspect.signature(command)
     flags = inspect.signature(_chosen).parameters
     # typer makes the values as the annotations say.

@@ -16,7 +16,7 @@ from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
 
 _QUICK: Final[Mapping[str, object]] = {"poll": {"initial": 0.5, "max": 5.0}, "api": {"requests_per_minute": 6000}}
-"""What is used with a sandbox where the user said nothing: it is quick, and limits nobody."""
+"""Defaults with a sandbox, which is quick and has no limits."""
 
 
 @takes_settings

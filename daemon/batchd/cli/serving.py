@@ -1,4 +1,4 @@
-"""The daemon at work for a command, perhaps with a sandbox beside it in the same process.
+"""Runs the daemon for a command, with a sandbox in the same process where one is asked for.
 
 Only imported by what serves: with the SDK and a web server behind it, this takes most of a second.
 """
@@ -26,7 +26,6 @@ async def serve(settings: Settings, *, once: bool, in_sandbox: bool, show: Conso
     """Run the daemon as `app.serve` does.
 
     Args:
-        settings: All of them.
         once: Whether to end when every job has finished.
         in_sandbox: Whether to use a sandbox instead of the API.
         show: Where to show how the jobs get on; None leaves that to the log.

@@ -1,8 +1,8 @@
 """Files that go along with a prompt, read below the folders that the settings allow, and nowhere else.
 
-Whoever drops a request chooses the patterns, and need not be trusted with this machine: no link is followed, each
-folder is opened from the one that holds it, and only what is a regular file once it is open is read. All bounds are
-counts, so that the same tree is taken or refused every time. It blocks: callers run it in a worker thread.
+The patterns come with a request and are not trusted: no link is followed, each folder is opened from the one that holds
+it, and only a file that is regular once it is open is read. All bounds are counts, so that the same tree is taken or
+refused every time. It blocks: callers run it in a worker thread.
 """
 
 import os
@@ -34,16 +34,14 @@ class _Enough(Exception):
 
 
 def gather(folders: Iterable[Path], patterns: Sequence[str], most_bytes: int) -> Gathered:
-    """Read the files that some patterns mean.
+    """Read the files that match some patterns.
 
     Args:
-        folders: Those that the settings allow; the patterns are relative to each of them.
-        patterns: Sound ones.
-        most_bytes: Of all files together.
+        folders: Allowed by the settings; the patterns are relative to each of them.
 
     Returns:
-        The files, in no order; or what is wrong, by pattern: one that means nothing, a file that cannot be read or is
-        no text, too much of anything.
+        The files, in no order; or what is wrong, by pattern: a pattern without a match, a file that cannot be read or
+        is not text, too much of anything.
     """
     walk = _Walk(Globs(patterns), most_bytes)
     try:
@@ -56,7 +54,7 @@ def gather(folders: Iterable[Path], patterns: Sequence[str], most_bytes: int) ->
         for number in range(len(patterns))
         if number not in walk.matched
     ]
-    # What lies in a folder that cannot be read may be what a pattern meant.
+    # A pattern may match something in a folder that cannot be read.
     flaws = walk.flaws or nothing
     return Gathered(() if flaws else tuple(Attached(path, text) for path, text in walk.found.items()), tuple(flaws))
 
@@ -94,7 +92,7 @@ class _Walk:
                 self._take(folder, name, path, f"{ATTACH}[{min(patterns)}]")
 
     def _entries(self, folder: int) -> Iterator[tuple[str, int]]:
-        """Names and what they are, in order; all are read first, so that no folder stays half read while others are."""
+        """Yield sorted names and their modes; all names are read first, so that few folders are open at one time."""
         with os.scandir(folder) as entries:
             found: list[str] = []
             for entry in entries:
@@ -143,7 +141,7 @@ class _Walk:
             self._object(place, f"{_shown(path)} is not UTF-8; save it as UTF-8, or leave it out of the patterns")
 
     def _read(self, file: BinaryIO) -> bytes:
-        """All of a file, or little more than there is room for: its size may lie, and it may grow."""
+        """Read a file, or little more than there is room for: its size may be wrong, and it may grow."""
         pieces: list[bytes] = []
         while self.room >= 0 and (piece := file.read(disk.COPY_BYTES)):
             self.room -= len(piece)

@@ -1,7 +1,7 @@
-"""What was taken from the inbox and is not yet a job: each thing alone in a fresh folder of ours.
+"""Claims: files that were taken from the inbox and are not yet jobs, each alone in a new folder.
 
-A file is taken by one rename, so that at every instant it is either in the inbox or claimed; from another file system
-it is copied, and the original goes only when the copy is whole. Below its claim's folder it keeps the path that it had
+A file is taken by one rename, so that at every instant it is either in the inbox or claimed. From another file system
+it is copied, and the original is removed when the copy is whole. Below its claim's folder it keeps the path that it had
 below the inbox, which therefore needs no record of its own. All of it blocks: callers run it in a worker thread.
 """
 
@@ -29,7 +29,7 @@ _COPY = ".copy"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Something that was taken: it lies alone in a folder of ours, below which it keeps its path."""
+    """A file that was taken, alone in a folder of its own, below which it keeps its path."""
 
     id: str
     """Sorts by the time of taking."""
@@ -46,15 +46,14 @@ class Claim:
 
 
 def claim(inbox: Path, relative: PurePosixPath, claims: Path) -> Claim:
-    """Take something out of the inbox, whatever it is; nothing is to be done with it before it is `secure`.
+    """Take a file out of the inbox, whatever it is; nothing may be done with it before it is `secure`.
 
     Args:
-        inbox: The folder.
         relative: Its path below it, as `scan` found it.
         claims: The folder of claims, in the state folder.
 
     Returns:
-        The claim; what was taken may no longer be what was scanned, so look at `inbox.objection` again.
+        The claim. The file may have been replaced since the scan: ask `inbox.objection` again.
 
     Raises:
         FileNotFoundError: It has vanished.
@@ -81,11 +80,7 @@ def claim(inbox: Path, relative: PurePosixPath, claims: Path) -> Claim:
 
 
 def secure(claim: Claim, inbox: Path) -> None:
-    """Make a claim durable, and with it that the inbox has it no more; once more does no harm.
-
-    Args:
-        claim: One that holds its file.
-        inbox: The folder that it came from.
+    """Make a claim durable, and its absence from the inbox; idempotent.
 
     Raises:
         OSError: The disk refuses; repeat.
@@ -104,7 +99,7 @@ def secure(claim: Claim, inbox: Path) -> None:
 
 
 def _sync_file(folder: int, name: str) -> None:
-    """Who dropped the file did not necessarily sync it, and from now on it is ours to keep."""
+    """Sync the content: whatever wrote the file need not have done so."""
     try:
         descriptor = disk.open_regular(name, folder=folder)
     except OSError as error:
@@ -120,8 +115,8 @@ def _sync_file(folder: int, name: str) -> None:
 def _claim_by_copy(source: int, target: int, name: str, folder: Path) -> None:
     """Take a file from another file system: its copy is whole and named before the original goes.
 
-    The marker says which original goes; it is there before the copy has its name, and goes after the original. While
-    the original is there, what goes wrong leaves no copy under its name: it would be taken twice.
+    A marker names the original. It is written before the copy gets its name and removed after the original. While the
+    original is there, a failure leaves no copy under its name: the file would be taken twice.
     """
     stat = os.stat(name, dir_fd=source, follow_symlinks=False)
     if not S_ISREG(stat.st_mode):
@@ -150,7 +145,7 @@ def _claim_by_copy(source: int, target: int, name: str, folder: Path) -> None:
 
 
 def _claim_special(source: int, target: int, name: str, stat: os.stat_result) -> None:
-    """A link is made again as it is; a pipe or a socket holds nothing, so that another of its kind is the same."""
+    """Recreate what is not a regular file: a link as it is; a pipe or a socket holds nothing."""
     if S_ISLNK(stat.st_mode):
         os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
     else:
@@ -166,12 +161,8 @@ def _identity(stat: os.stat_result) -> list[int]:
 def recover_claims(inbox: Path, claims: Path) -> list[Claim]:
     """Finish what a crash interrupted in `claim`; to be called at start, before anything else takes files.
 
-    Args:
-        inbox: The folder.
-        claims: The folder of claims.
-
     Returns:
-        Every claim that holds its file, oldest first. Those that hold nothing, or half a copy, are removed.
+        Every claim that holds its file, oldest first. Empty ones and half copies are removed.
     """
     disk.prepare(claims)
     found: list[Claim] = []
@@ -186,7 +177,7 @@ def recover_claims(inbox: Path, claims: Path) -> list[Claim]:
 
 
 def _held(claimed: Path) -> Claim | None:
-    """Find the one file of a claim; every name of our own begins with a dot, and no taken one does."""
+    """Find the file of a claim. Names of our own begin with a dot; names of taken files never do."""
     folder = claimed
     while True:
         with os.scandir(folder) as entries:
@@ -252,7 +243,6 @@ def chunks(file: BinaryIO, size: int = 1 << 20) -> Iterator[bytes]:
     """Read a file piece by piece.
 
     Args:
-        file: Open for reading.
         size: Bytes of a piece, but for the last.
     """
     while piece := file.read(size):

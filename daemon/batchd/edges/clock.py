@@ -1,4 +1,4 @@
-"""The edge to time: everything that reads a clock or waits does it here, so that tests can jump."""
+"""Time: everything that reads a clock or waits does so here, so that tests can jump."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -30,20 +30,20 @@ class Clock:
 
 
 class Bell:
-    """A wake-up that carries no data: whoever hears it goes and looks.
+    """A wake-up that carries no data: the task that hears it looks into the store.
 
-    A ring that nobody waits for is kept for the next who does, once.
+    A ring for which no task waits is kept for the next one that does, once.
     """
 
     def __init__(self) -> None:
         self._rung = anyio.Event()
 
     def ring(self) -> None:
-        """Wake whoever waits, now or next."""
+        """Wake all that wait, or the next that will."""
         self._rung.set()
 
     async def wait(self) -> None:
-        """Wait for a ring; all who wait hear the same one."""
+        """Wait for a ring; all waiting tasks hear the same one."""
         heard = self._rung
         await heard.wait()
         if self._rung is heard:

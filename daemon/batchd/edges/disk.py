@@ -1,4 +1,4 @@
-"""What the two edges that move files have in common: folders opened without following links, renames made durable.
+"""Files and folders as the edges need them: opened without following links, written whole, made durable.
 
 Everything here blocks: callers run it in a worker thread.
 """
@@ -21,12 +21,12 @@ COPY_BYTES = 1 << 20
 HERE = PurePosixPath()
 
 READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""For what may be a symlink or a FIFO: neither is followed nor waited for."""
+"""Flags for a name that may be a link or a FIFO: neither is followed nor waited for."""
 
 WRITE_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 NOT_REGULAR = frozenset({errno.EINVAL, errno.ELOOP, errno.ENXIO})
-"""What `open_regular` fails with on a pipe, a folder or a device, on a link, and on a socket."""
+"""Error numbers of `open_regular`: on a pipe, a folder or a device, on a link, and on a socket."""
 
 
 def prepare(folder: Path, mode: int = PRIVATE_FOLDER) -> None:
@@ -51,10 +51,9 @@ def prepare(folder: Path, mode: int = PRIVATE_FOLDER) -> None:
 
 
 def close_to_others(folder: Path, ours: Callable[[str], bool]) -> None:
-    """Take the rights of others to a folder away; one in which anything lies that is not ours is left as it is.
+    """Take the rights of others to a folder away, unless something lies in it that is not ours.
 
     Args:
-        folder: It exists.
         ours: Whether a name in it is one that we give.
 
     Raises:
@@ -106,7 +105,6 @@ def stat_at(folder: int, name: str) -> os.stat_result | None:
 
     Args:
         folder: A descriptor from `opened`.
-        name: One component.
 
     Returns:
         None where nothing has that name.
@@ -122,7 +120,6 @@ def unlink_at(folder: int, name: str) -> None:
 
     Args:
         folder: A descriptor from `opened`.
-        name: One component.
     """
     with suppress(FileNotFoundError):
         os.unlink(name, dir_fd=folder)
@@ -169,7 +166,6 @@ def write_whole(folder: int, name: str, chunks: Iterable[bytes]) -> int:
     Args:
         folder: A descriptor from `opened`, whose names are the caller's to sync.
         name: One component of at most 249 bytes.
-        chunks: All its bytes.
 
     Returns:
         Its length in bytes.

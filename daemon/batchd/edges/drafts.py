@@ -1,4 +1,4 @@
-"""The edge to drafts: documents between two rounds, one file a round, which counts from the commit that names it."""
+"""Drafts: the text of documents between two rounds, one file a round. A draft counts from the commit that names it."""
 
 import os
 from pathlib import Path

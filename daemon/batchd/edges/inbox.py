@@ -1,7 +1,7 @@
 """The hostile folder: what lies in it, and what has settled.
 
-Names and kinds of files are whatever somebody put there. Nothing is followed, nothing is waited for.
-All of it blocks: callers run it in a worker thread.
+Names and kinds of files are not trusted: no link is followed, and no pipe is waited for. All of it blocks: callers run
+it in a worker thread.
 """
 
 import errno
@@ -84,9 +84,6 @@ class Found(Protocol):
 def prepare(inbox: Path) -> None:
     """Make the inbox if it is missing.
 
-    Args:
-        inbox: Where.
-
     Raises:
         Unusable: It cannot be made.
     """
@@ -94,11 +91,7 @@ def prepare(inbox: Path) -> None:
 
 
 def ignored(name: str) -> bool:
-    """Whether a file or folder of this name is no business of ours.
-
-    Args:
-        name: One component of a path.
-    """
+    """Whether files and folders of this name are never taken."""
     return _IGNORED.fullmatch(name) is not None
 
 
@@ -195,26 +188,20 @@ def objection(found: Found, max_bytes: int = MAX_FILE_BYTES) -> Problem | None:
 
 
 class Settling:
-    """Remembers since when each candidate has stood still."""
+    """Remembers since when size, mtime and inode of each candidate have not changed; `settle` seconds are asked for."""
 
     def __init__(self, settle: float) -> None:
-        """Start with no memory.
-
-        Args:
-            settle: Seconds for which size, mtime and inode must not change; 0 means at once.
-        """
         self._settle = settle
         self._since: dict[PurePosixPath, tuple[Candidate, float]] = {}
 
     def settled(self, candidates: Iterable[Candidate], now: float) -> list[Candidate]:
-        """Compare what was found with what was seen before; forget what is gone.
+        """Compare the candidates of a scan with those of the last one, and forget those that are gone.
 
         Args:
-            candidates: All of a scan.
             now: Monotonic seconds.
 
         Returns:
-            Those that have stood still long enough.
+            Those that have not changed for long enough.
         """
         before, self._since = self._since, {}
         still: list[Candidate] = []
@@ -242,9 +229,6 @@ class Settling:
 
 def has_writer(path: Path) -> bool:
     """Whether a local process has the file open for writing, as a read lease finds out (fcntl(2), F_SETLEASE).
-
-    Args:
-        path: A candidate's place.
 
     Returns:
         False also where leases do not work (NFS, another's file): there time alone decides.

@@ -1,4 +1,4 @@
-"""Only one daemon works on a state folder: an advisory lock that ends with the process, however it ends."""
+"""The lock of a state folder: only one daemon works on it. The kernel releases it when the process ends."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from batchd.errors import Occupied
 
 _GLANCE = 0.3
-"""Seconds that a look at the lock may take."""
+"""Seconds for which taking the lock is tried."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def daemon_runs(state: Path) -> bool:
 
 
 def _held_within(descriptor: int, seconds: float) -> bool:
-    """Take the lock; one who only looks whether it is held has it for an instant, which is waited for."""
+    """Take the lock, and try for a moment, since `daemon_runs` holds it for an instant while it looks."""
     until = time.monotonic() + seconds
     while True:
         try:

@@ -1,8 +1,8 @@
-"""The private folder of results: every file in it is whole under its name, or grows by whole steps.
+"""The private folder of results: a file in it is whole as soon as it has its name, or grows by whole lines.
 
-Names come from outside and become safe here; folders and files are opened without following links, so that nothing
-is ever written outside the outbox. All of it blocks: callers run it in a worker thread. An `OSError` of a sync is
-passed on: the caller must take nothing for written after it.
+Names come from outside and are made safe here. Folders and files are opened without following links, so that nothing is
+ever written outside the outbox. All of it blocks: callers run it in a worker thread. After an `OSError` of a sync
+nothing may be taken for written.
 """
 
 import errno
@@ -36,9 +36,6 @@ class Appended:
 def prepare(folder: Path) -> None:
     """Make the outbox, or the state folder, if it is missing: nobody else may look in (0700).
 
-    Args:
-        folder: Where.
-
     Raises:
         Unusable: It cannot be made.
     """
@@ -46,10 +43,9 @@ def prepare(folder: Path) -> None:
 
 
 def choose_name(outbox: Path, wanted: PurePosixPath | str, taken: Callable[[str], bool]) -> str:
-    """Find a name for a job that no other job and no folder has; `-2`, `-3`, … are tried in turn.
+    """Find a name for a job that neither a job nor a folder has; `-2`, `-3`, … are tried in turn.
 
     Args:
-        outbox: The folder.
         wanted: The source's path below the inbox, without its extension.
         taken: Whether another job has this name, in the store.
 
@@ -107,9 +103,9 @@ def _kind(outbox: Path, inside: str) -> _Kind:
 
 @dataclass(frozen=True, slots=True)
 class JobFolder:
-    """What one job has in the outbox.
+    """The folder of one job in the outbox.
 
-    File names given to it are ours or made safe already: relative, and of components that lead nowhere else.
+    The file names given to it must be safe already: relative paths that lead nowhere else.
     """
 
     outbox: Path
@@ -122,7 +118,7 @@ class JobFolder:
         return self.outbox / self.name
 
     def create(self) -> None:
-        """Make the folder (0700), durably; once more does no harm.
+        """Make the folder (0700), durably; idempotent.
 
         Raises:
             OSError: Something else has the name, or the disk refuses.
@@ -131,7 +127,7 @@ class JobFolder:
             pass
 
     def place_request(self, source: Path, extension: str) -> None:
-        """Move the job's file to `request.<extension>`, durably; when it is there already, nothing is left to do.
+        """Move the job's file to `request.<extension>`, durably; idempotent.
 
         Args:
             source: The claimed file, which is gone afterwards.
@@ -163,12 +159,10 @@ class JobFolder:
             disk.sync_folder(source.parent)
 
     def append(self, file: str, committed: int, chunks: Iterable[bytes]) -> Appended:
-        """Add whole lines to an append-only file and sync it; what a crash left behind the committed length goes.
+        """Append whole lines to a file and sync it. What a crash has left beyond the committed length is cut off first.
 
         Args:
-            file: Its name.
             committed: Its length in bytes, as last returned; 0 at first.
-            chunks: The bytes to add.
 
         Returns:
             Where they went. Nothing counts as written until `end` is committed.
@@ -199,10 +193,6 @@ class JobFolder:
 
         The name itself is durable only after `sync` with it, so that many files can share one.
 
-        Args:
-            file: Its name.
-            chunks: All its bytes.
-
         Returns:
             Its length in bytes.
 
@@ -229,19 +219,12 @@ class JobFolder:
                 yield opened
 
     def remove(self, file: str) -> None:
-        """Remove a file, if it is there.
-
-        Args:
-            file: Its name.
-        """
+        """Remove a file, if it is there."""
         with self._parent(file) as (folder, name):
             disk.unlink_at(folder, name)
 
     def sync(self, files: Iterable[str] = ()) -> None:
         """Make names in the folder survive a power cut: those in it itself, and all on the way to some files below it.
-
-        Args:
-            files: Names of files written before.
 
         Raises:
             OSError: The disk refuses: nothing written since the last sync may be taken for durable.
@@ -269,7 +252,7 @@ def _open_growing(folder: int, name: str) -> int:
 
 
 def _begin_line(descriptor: int, length: int) -> int:
-    """A file that somebody cut may end within a line, which the next must not continue."""
+    """End the last line of a file that somebody has cut, so that the next one does not continue it."""
     if length == 0 or os.pread(descriptor, 1, length - 1) == b"\n":
         return length
     return length + os.pwrite(descriptor, b"\n", length)

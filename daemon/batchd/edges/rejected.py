@@ -21,21 +21,19 @@ FOLDER = "rejected"
 MAX_PROBLEMS = 1_000
 
 _naming = threading.Lock()
-"""A name is looked for and used in one go, or two files of one name would write each other's reasons."""
+"""Held from choosing a name until it is used: two files of one name would overwrite each other's reasons."""
 
 
 def reject(outbox: Path, source: Path, name: PurePosixPath, problems: Iterable[Problem], count: int) -> str:
-    """Move what was refused to `rejected/`, unchanged, beside its reasons; a repetition after a crash ends the same.
+    """Move a refused file to `rejected/`, unchanged, beside its reasons; idempotent, also after a crash.
 
-    The reasons are written first, so that a refused file never lies there without them. Reasons without a file are
-    what a crash leaves: the name is free for the repetition.
+    The reasons are written first, so that a refused file never lies there without them. A crash may leave reasons
+    without a file: the repetition uses the same name.
 
     Args:
-        outbox: The folder.
         source: What was claimed; it may be a link or a pipe. It is gone afterwards.
         name: Its path below the inbox.
         problems: What is wrong, in the order of the file; the first 1,000 are written.
-        count: How many there are in all.
 
     Returns:
         Its path below `rejected/`.

@@ -1,4 +1,4 @@
-"""The edge to the spool: the checked params of every request, one file a job, written once and read by offset."""
+"""The spool: the checked params of every request, one file for each job, written once and read by offset."""
 
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -19,11 +19,6 @@ class SpoolWriter:
     """Writes one job's params; `finish` makes them durable."""
 
     def __init__(self, path: Path) -> None:
-        """Begin, or begin anew.
-
-        Args:
-            path: The file.
-        """
         self._file = open(path, "wb", opener=_private)  # noqa: SIM115  closed by the caller's with
         self._offset = self._look_at = 0
 
@@ -59,17 +54,9 @@ class SpoolWriter:
 
 
 class Body:
-    """The body of a create: never in memory as a whole."""
+    """The body of a create, from the places of its params in the order of its rows; never in memory as a whole."""
 
     def __init__(self, folder: Path, nonce: str, attempt: int, places: list[Place]) -> None:
-        """Describe a body.
-
-        Args:
-            folder: Of the spool files.
-            nonce: The batch's.
-            attempt: From 1.
-            places: Where the params of each row lie, in the order of the rows.
-        """
         self._folder = folder
         self._nonce = nonce
         self._attempt = attempt
@@ -106,8 +93,6 @@ def read_at(file: BinaryIO, offset: int, size: int) -> bytes:
 
     Args:
         file: The job's spool file.
-        offset: Where they begin.
-        size: Their bytes.
 
     Raises:
         OSError: The file is shorter than that.
@@ -123,7 +108,6 @@ def append_to_spool(path: Path, params: bytes) -> int:
     """Add the params of a further round to a job's spool file, durably.
 
     Args:
-        path: The file.
         params: One line of JSON, without its end.
 
     Returns:
@@ -142,8 +126,6 @@ def read_from_spool(path: Path, offset: int, size: int) -> bytes:
 
     Args:
         path: The job's spool file.
-        offset: Where they begin.
-        size: Their bytes.
 
     Raises:
         OSError: The file is shorter than that.

@@ -1,4 +1,4 @@
-"""The service manager's side of a service: readiness, watchdog, status (sd_notify(3), a datagram to a socket)."""
+"""Messages to the service manager: readiness, watchdog, status (sd_notify(3): a datagram to a socket)."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ def notify(message: str) -> bool:
         message: Such as `READY=1`, `STOPPING=1`, `WATCHDOG=1` or `STATUS=…`.
 
     Returns:
-        Whether anybody was told.
+        Whether the message was sent.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):

@@ -1,4 +1,4 @@
-"""The edge to transcripts: what the API streams, kept as it comes, so that whoever is killed has lost nothing of it."""
+"""Transcripts: what the API streams, written down as it comes, so that a kill loses nothing that was received."""
 
 import os
 from collections.abc import AsyncIterator, Collection, Iterator
@@ -15,34 +15,25 @@ from batchd.model import Batch
 
 
 class Transcript:
-    """One stream that is being written down."""
+    """A stream that is being written down."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     async def add(self, piece: bytes) -> None:
-        """Write down what has come; from here on it survives the end of this process.
-
-        Args:
-            piece: Bytes of the body.
-        """
+        """Write a piece of the body; from then on it survives the end of this process."""
         await to_thread.run_sync(_write, self._descriptor, piece)
 
 
 class Transcripts:
-    """The folder of them: one file an attempt of a batch."""
+    """The folder of transcripts: one file for each attempt of a batch."""
 
     def __init__(self, folder: Path) -> None:
-        """Open it.
-
-        Args:
-            folder: Private, and there.
-        """
         self._folder = folder
 
     @asynccontextmanager
     async def begin(self, batch: Batch) -> AsyncIterator[Transcript]:
-        """Begin one; at the end of the block, however it ends, it is durable.
+        """Begin a transcript; it is durable at the end of the block, however that ends.
 
         Args:
             batch: With the attempt that is about to be made.
@@ -55,17 +46,13 @@ class Transcripts:
                 await to_thread.run_sync(_close, descriptor)
 
     def read(self, batch: Batch) -> Streamed:
-        """Put together what has come in answer to the last attempt; where there is no file, nothing has.
-
-        Args:
-            batch: Its.
-        """
+        """Put together what has come in answer to the last attempt; without a file, nothing has."""
         with self._lines(batch) as lines:
             return assemble(lines)
 
     @asynccontextmanager
     async def results(self, batch: Batch) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open what was streamed as if it were the results of a batch: one line.
+        """Open the stream as if it were the results of a batch: one line.
 
         Args:
             batch: One that has ended.
@@ -77,16 +64,12 @@ class Transcripts:
         yield pieces()
 
     def discard(self, batch: Batch) -> None:
-        """Remove those of a batch that is settled.
-
-        Args:
-            batch: Which.
-        """
+        """Remove the transcripts of a settled batch."""
         for file in self._folder.glob(f"{batch.nonce}_*"):
             file.unlink(missing_ok=True)
 
     def sweep(self, nonces: Collection[str]) -> None:
-        """Remove what a crash has left of batches that are settled.
+        """Remove what a crash has left of settled batches.
 
         Args:
             nonces: Of those that are under way.

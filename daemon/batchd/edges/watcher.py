@@ -1,7 +1,7 @@
-"""Rings when something may have happened in the inbox; what happened, a scan finds out.
+"""Rings when something may have happened in the inbox; a scan finds out what.
 
 A watcher loses events, misses files in folders that are moved in, and dies of a name that is not UTF-8 (seen with
-watchfiles 1.3). So nothing depends on it but speed: it is rebuilt whenever it fails, and the rescan is the promise.
+watchfiles 1.3). So only speed depends on it: it is rebuilt whenever it fails, and the rescan finds every file.
 """
 
 from collections.abc import Callable
@@ -25,9 +25,9 @@ LONGEST_PAUSE = 30.0
 
 
 async def watch(inbox: Path, bell: Callable[[], None], *, force_polling: bool, stop: anyio.Event) -> None:
-    """Ring whenever something may have happened in the inbox, until stopped or cancelled; neither takes 0.1 s.
+    """Ring whenever something may have happened in the inbox, until stopped or cancelled; either takes effect at once.
 
-    It rings also when a watcher begins, since what happened before that went unseen.
+    It also rings when a watcher begins, since nothing was seen before.
 
     Args:
         inbox: The folder; it may be missing, or replaced at any time.
