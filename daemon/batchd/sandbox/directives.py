@@ -2,11 +2,11 @@
 
 | directive | does |
 |---|---|
-| `fail TYPE [N]` | comes back errored with this `error.type` the first N times (1) it is sent, then succeeds |
-| `expire` | comes back expired; means nothing outside of batches, which alone expire |
-| `truncate [at CHARS] [rounds N]` | cut at CHARS (half of it) with `max_tokens`, in the first N rounds (1) of a talk |
-| `pause` | the same at half of the text with `pause_turn`, in the first round |
-| `refuse` | `refusal`, with no text |
+| `fail TYPE [N]` | comes back errored with this `error.type` the first N times (1) that it is sent, then succeeds |
+| `expire` | comes back expired; only in a batch |
+| `truncate [at CHARS] [rounds N]` | is cut at CHARS (else at half of the text) with `max_tokens`, in the first N rounds (1) |
+| `pause` | is cut at half of the text with `pause_turn`, in the first round |
+| `refuse` | `refusal`, without text |
 | `stop REASON` | the whole text with this `stop_reason` |
 | `words N` | N words, whatever the prompt says |
 | `thinking N` | N tokens of thinking before the text |
@@ -14,8 +14,8 @@
 | `blocks N` | spreads the text over N content blocks |
 | `region NAME` | is answered in this region, which `usage.inference_geo` names, whatever the request asked for |
 | `unicode` | adds characters that trip naive readers of lines |
-| `take SECONDS` | it is done this long after the create, and so is the batch not before; a stream lasts this long |
-| `never` | it is never done, and nor is the batch: not by expiry, not by cancel |
+| `take SECONDS` | is done this long after the create, and its batch not before; a stream lasts this long |
+| `never` | is never done, and neither is its batch: it does not expire, and cannot be cancelled |
 
 They hold for a message by itself as for one in a batch: there, `fail` is the status of the call.
 """
