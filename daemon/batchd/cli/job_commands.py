@@ -15,7 +15,7 @@ from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.status import job_named
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
-from batchd.edges.store import DATABASE, Store, open_store
+from batchd.edges.store import DATABASE, Store, write_to_store
 from batchd.errors import Unusable
 from batchd.model import Job
 from batchd.running.held_file import answers
@@ -109,7 +109,7 @@ def write_down(settings: Settings, write: Callable[[Store], Awaitable[str]]) -> 
         raise Unusable(f"no daemon has run on {settings.state} yet: see --state")
 
     async def open_and_write() -> str:
-        async with open_store(database) as store:
+        async with write_to_store(database) as store:
             return await write(store)
 
     out().print(cell(anyio.run(open_and_write)))

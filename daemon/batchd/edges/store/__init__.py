@@ -30,6 +30,7 @@ __all__ = [
     "Store",
     "look_into_store",
     "open_store",
+    "write_to_store",
 ]
 
 DATABASE = "batchd.sqlite"
@@ -54,15 +55,29 @@ class Store:
 
 @asynccontextmanager
 async def open_store(path: Path) -> AsyncIterator[Store]:
-    """Open the store, made or migrated where that is needed.
+    """Open the store, made or migrated where that is needed: the daemon's, under its lock.
 
     Args:
         path: The database file; its folder must exist.
 
     Raises:
-        Unusable: The file is no database of ours, damaged, or of a newer version.
+        Unusable: The file is no database of ours, damaged, or has other tables than this program works with.
     """
     async with Database.open(path) as database:
+        yield _store(database)
+
+
+@asynccontextmanager
+async def write_to_store(path: Path) -> AsyncIterator[Store]:
+    """Open a store that exists, to write beside a daemon; nothing is made or migrated.
+
+    Args:
+        path: The database file.
+
+    Raises:
+        Unusable: The file is no database of ours, may not be written, or is of another version.
+    """
+    async with Database.open(path, migrate=False) as database:
         yield _store(database)
 
 

@@ -4,11 +4,13 @@ WAL with `synchronous=FULL`: a commit that was answered survives a power cut. A 
 that many couriers want to store at one time share one (260,000 rows a second instead of 2,800).
 """
 
+import os
+import pwd
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 from urllib.parse import quote
@@ -18,6 +20,7 @@ import anyio
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from batchd.edges.store import schema
 from batchd.errors import Unavailable, Unusable
 
 T = TypeVar("T")
@@ -27,7 +30,20 @@ Step = Callable[[aiosqlite.Connection], Awaitable[T]]
 
 _OF_THE_FILE = frozenset({sqlite3.OperationalError, sqlite3.DatabaseError})
 """What SQLite raises where the file, not the statement, is the trouble; the classes derived from them are not meant."""
-_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+_PASSING = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN,  # out of inodes or descriptors
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+_LOG_BYTES = 64 << 20
+"""To which the write-ahead log is cut back once a checkpoint has emptied it."""
+_OTHER_TABLES = re.compile(r"no such (table|column)|has no column")
 _BUSY = 5.0
 """Seconds for which another process may hold the file."""
 GROUP = 256
@@ -54,19 +70,20 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Self]:
-        """Open, create or migrate the database.
+    async def open(cls, path: Path, *, migrate: bool = True) -> AsyncIterator[Self]:
+        """Open the database to write to it.
 
         Args:
             path: The file; its folder must exist.
+            migrate: Whether it is made, or brought to the newest schema. Only the daemon may, under its lock.
 
         Raises:
-            Unusable: The file is no database of ours, damaged, or of a newer version.
+            Unusable: The file is no database of ours, damaged, or has other tables than this program works with.
             Unavailable: It is locked, or the disk full: another start may do.
         """
         try:
-            async with _connected(path) as writer:
-                await _prepare(writer, path)
+            async with _connected(path if migrate else f"file:{quote(str(path))}?mode=rw") as writer:
+                await _prepare(writer, path, migrate=migrate)
                 async with _connected(path) as reader, anyio.create_task_group() as tasks:
                     await reader.execute("PRAGMA query_only = ON")
                     await reader.execute("PRAGMA busy_timeout = 5000")
@@ -75,10 +92,7 @@ class Database:
                         tasks.start_soon(_commit_groups, writer, receive)
                         yield cls(writer, reader, send)
         except sqlite3.DatabaseError as error:
-            said = f"{path}: the database cannot be used: {error}"
-            if _passes(error):
-                raise Unavailable(said) from error
-            raise Unusable(f"{said}; see docs/operations.md") from error
+            raise _at_opening(path, error, "used") from error
 
     @classmethod
     @asynccontextmanager
@@ -89,21 +103,19 @@ class Database:
             path: The file.
 
         Raises:
-            Unusable: The file is no database of ours, may not be read, or is of another version.
+            Unusable: The file is no database of ours, may not be read, or has other tables than ours.
+            Unavailable: It cannot be read now.
         """
         send, receive = anyio.create_memory_object_stream[_Ticket]()
         receive.close()  # nobody would commit
         try:
             async with _connected(f"file:{quote(str(path))}?mode=ro") as db:
                 await db.execute("PRAGMA busy_timeout = 5000")
-                found, newest = await _version(db), _migrations()[-1][0]
-                if found != newest:
-                    remedy = "`batchd run` updates it" if found < newest else "update batchd"
-                    raise Unusable(f"{path}: it has schema {found}, this batchd reads {newest}: {remedy}")
+                await _known(db, path, to_be_migrated=False)
                 with send:
                     yield cls(db, db, send)
         except sqlite3.DatabaseError as error:
-            raise Unusable(f"{path}: the database cannot be read: {error}") from error
+            raise _at_opening(path, error, "read") from error
 
     async def write(self, step: Step[T]) -> T:
         """Run a step and return once it is durable.
@@ -191,7 +203,14 @@ class Database:
 @asynccontextmanager
 async def _connected(place: Path | str) -> AsyncIterator[aiosqlite.Connection]:
     """A connection, closed also where the block was cancelled: its thread would stay."""
-    db = await aiosqlite.connect(place, uri=isinstance(place, str), isolation_level=None)
+    db = aiosqlite.connect(place, uri=isinstance(place, str), isolation_level=None)
+    try:
+        await db
+    except BaseException:
+        # Its thread ends by itself, and would complain if the event loop were gone by then.
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(db._thread.join)  # noqa: SLF001  nothing else tells that it has ended
+        raise
     try:
         db.row_factory = sqlite3.Row
         yield db
@@ -240,21 +259,29 @@ async def many(db: aiosqlite.Connection, sql: str, rows: Iterable[Iterable[objec
         pass
 
 
-async def _prepare(db: aiosqlite.Connection, path: Path) -> None:
+async def _prepare(db: aiosqlite.Connection, path: Path, *, migrate: bool) -> None:
     await db.execute("PRAGMA busy_timeout = 5000")
+    found = await _known(db, path, to_be_migrated=migrate)
     await _log_ahead(db)
     await db.execute("PRAGMA synchronous = FULL")
+    await db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
     # A migration may lay a table anew that others refer to: keys are checked at its end, and enforced from then on.
     await db.execute("PRAGMA foreign_keys = OFF")
-    scripts = _migrations()
-    newest = scripts[-1][0]
-    found = await _version(db)
-    if found > newest:
-        raise Unusable(f"{path}: written by a newer batchd (schema {found}, this one knows {newest}): update batchd")
-    for version, script in scripts:
+    for version, script in schema.migrations():
         if version > found:
             await _migrate(db, version, script)
     await db.execute("PRAGMA foreign_keys = ON")
+
+
+async def _known(db: aiosqlite.Connection, path: Path, *, to_be_migrated: bool) -> int:
+    """Look whether a database is one that this program can work with, and return its version."""
+    # In one transaction: another process may be taking a step of the schema just now.
+    await db.execute("BEGIN")
+    version, digest = await schema.found(db)
+    await db.execute("COMMIT")
+    if said := schema.objection(version, digest, to_be_migrated=to_be_migrated):
+        raise Unusable(f"{path}: {said}")
+    return version
 
 
 async def _log_ahead(db: aiosqlite.Connection) -> None:
@@ -295,13 +322,6 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
-def _migrations() -> list[tuple[int, str]]:
-    """Every version of the schema with the script that leads to it, oldest first."""
-    folder = files("batchd.edges.store") / "migrations"
-    scripts = (entry for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return sorted((int(script.name[:3]), script.read_text("utf-8")) for script in scripts)
-
-
 async def _version(db: aiosqlite.Connection) -> int:
     return int(next(iter(await db.execute_fetchall("PRAGMA user_version")))[0])
 
@@ -339,9 +359,9 @@ async def _commit(db: aiosqlite.Connection, group: list[_Ticket]) -> None:
         try:
             ticket.result = await ticket.step(db)
         except Exception as error:  # what one step raises is its caller's, not the others'; but not the file's trouble
-            if type(error) in _OF_THE_FILE:
+            if type(error) in _OF_THE_FILE and not _is_of_the_statement(error):
                 raise
-            ticket.error = error
+            ticket.error = _sorted(error) if isinstance(error, sqlite3.DatabaseError) else error
             await db.execute("ROLLBACK TO step")
         await db.execute("RELEASE step")
     await db.execute("COMMIT")
@@ -358,6 +378,10 @@ def betas_of(row: Row) -> tuple[str, ...]:
 
 def _sorted(error: sqlite3.DatabaseError) -> Exception:
     """Sort what SQLite says of the file itself; anything else is a defect of ours, and stays what it is."""
+    if _is_of_the_statement(error):
+        if _OTHER_TABLES.search(str(error)):
+            return Unusable(f"the database has other tables than this batchd knows ({error}): see docs/operations.md")
+        return error
     if isinstance(error, sqlite3.OperationalError):
         return Unavailable(f"the database cannot take it now: {error}")
     if type(error) in _OF_THE_FILE:
@@ -365,5 +389,36 @@ def _sorted(error: sqlite3.DatabaseError) -> Exception:
     return error
 
 
-def _passes(error: sqlite3.DatabaseError) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
+def _is_of_the_statement(error: Exception) -> bool:
+    """Whether SQLite could not make sense of what it was asked: waiting would change nothing."""
+    return isinstance(error, sqlite3.OperationalError) and _code(error) == sqlite3.SQLITE_ERROR
+
+
+def _at_opening(path: Path, error: sqlite3.DatabaseError, done: str) -> Exception:
+    said = f"{path}: the database cannot be {done}: {error}"
+    if _code(error) in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN} and _lacks_rights(path):
+        return Unusable(
+            f"{path}: {_owner(os.geteuid())} lacks the right to write in {path.parent}, as SQLite must to read it: "
+            f"run the command as {_owner(path.parent.stat().st_uid)}"
+        )
+    if _code(error) in _PASSING:
+        return Unavailable(said)
+    return Unusable(f"{said}; see docs/operations.md")
+
+
+def _lacks_rights(path: Path) -> bool:
+    """Whether this user may not do with the file, which is there, what SQLite does."""
+    return os.path.exists(path) and not (  # noqa: PTH110  one that may not be looked for is not there
+        os.access(path.parent, os.R_OK | os.W_OK | os.X_OK) and os.access(path, os.R_OK | os.W_OK)
+    )
+
+
+def _owner(user: int) -> str:
+    try:
+        return f"user {pwd.getpwuid(user).pw_name}"
+    except KeyError:
+        return f"user {user}"
+
+
+def _code(error: Exception) -> int:
+    return int(getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
