@@ -4,7 +4,7 @@
 |---|---|
 | `fail TYPE [N]` | comes back errored with this `error.type` the first N times (1) that it is sent, then succeeds |
 | `expire` | comes back expired; only in a batch |
-| `truncate [at CHARS] [rounds N]` | is cut at CHARS (else at half of the text) with `max_tokens`, in the first N rounds (1) |
+| `truncate [at CHARS] [rounds N]` | cut at CHARS (or half of the text) by `max_tokens`, in the first N rounds (1) |
 | `pause` | is cut at half of the text with `pause_turn`, in the first round |
 | `refuse` | `refusal`, without text |
 | `stop REASON` | the whole text with this `stop_reason` |
