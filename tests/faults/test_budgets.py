@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 from batchd.app import serve
-from batchd.edges.store import DATABASE, open_store
+from batchd.edges.store import DATABASE, Spent, open_store
 
 from tests.support.house import House, house, run_and_kill, run_until, until
 
@@ -18,11 +18,11 @@ pytestmark = pytest.mark.anyio
 PROMPT = "Go on and on. [sandbox: words 3000]"
 
 
-async def release(home: House, name: str) -> None:
+async def release(home: House, name: str, up_to: float | None = None) -> None:
     async with open_store(home.state / DATABASE) as store:
         job = await store.jobs.named(name)
         assert job is not None
-        await store.spending.release(job.id)
+        await store.spending.release(job.id, None if up_to is None else round(up_to * 10**12))
 
 
 def drop_with_budget(home: House, name: str, budget: float, count: int, prompt: str = PROMPT) -> None:
@@ -134,3 +134,89 @@ async def test_a_model_without_a_price_is_held_under_a_budget_and_costs_null_wit
     assert not await home.run(budget__per_job=5)
     assert home.server.ledger.batches() == []
     assert "price" in json.loads((home.outbox / "a" / "held.json").read_text())["reason"]
+
+
+def sent(home: House) -> int:
+    return sum(entry.count for entry in home.server.ledger.batches())
+
+
+async def test_no_job_is_held_for_good_by_a_bound_however_many_requests_it_has(home: House) -> None:
+    prompt = "All of this was said before. " * 200  # 5,800 bytes: $0.0029 by its bytes, and a fourth of that in truth
+    drop_with_budget(home, "a.jsonl", budget=0.11, count=60, prompt=f"{prompt} [sandbox: words 1]")
+    assert await home.run()
+    assert sent(home) == 60
+    assert home.job("a")["cost_usd"] < 0.11
+
+
+async def test_nothing_is_counted_that_would_change_nothing(home: House) -> None:
+    drop_with_budget(home, "a.jsonl", budget=0.0001, count=200)  # the answer alone may cost $0.0025
+    assert not await home.run()
+    assert (counts(home), sent(home)) == (0, 0)
+
+
+async def test_a_held_job_is_told_once_however_often_its_room_changes(
+    home: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    drop_with_budget(home, "a.jsonl", budget=0.0060, count=40, prompt="say hello")
+    assert not await home.run()
+    assert sent(home) > 4, "what came back cheaper made room for more"
+    assert capfd.readouterr().out.count("job held") == 1
+
+
+async def test_a_job_released_up_to_a_sum_goes_so_far_and_is_held_again(home: House) -> None:
+    drop_with_budget(home, "a.jsonl", budget=0.0001, count=6)
+    assert not await home.run()
+    assert sent(home) == 0
+    await release(home, "a", up_to=0.0060)
+    assert not await home.run()
+    assert sent(home) == 2
+    reason = json.loads((home.outbox / "a" / "held.json").read_text())["reason"]
+    assert "released up to $0.0060" in reason
+    await release(home, "a")
+    await home.run()
+    assert sent(home) == 6
+
+
+async def test_an_answer_that_does_not_say_its_usage_is_no_present(home: House) -> None:
+    home.fault("results", "no_usage", times=None)
+    for name in "abcd":
+        drop_with_budget(home, f"{name}.jsonl", budget=1.0, count=3, prompt="say hello")
+    assert not await home.run(budget__per_day=0.0080)
+    assert sent(home) == 3, "each keeps its reservation of $0.0025"
+    (done,) = home.outbox.glob("*/job.json")
+    assert json.loads(done.read_text())["cost_usd"] is None
+
+
+async def test_an_answer_under_a_name_of_a_gateways_own_costs_as_the_model_that_was_asked(home: House) -> None:
+    home.fault("results", "strange_model", times=None)
+    drop_with_budget(home, "a.jsonl", budget=0.0060, count=4, prompt="say hello [sandbox: words 700]")
+    assert not await home.run()
+    assert sent(home) == 2
+    (spent,) = await spendings(home)
+    assert (spent.unpriced, spent.reserved) == (0, 0)
+    assert spent.cost > 10**12 // 300
+
+
+async def spendings(home: House) -> list[Spent]:
+    async with open_store(home.state / DATABASE) as store:
+        return await store.spending.by("day")
+
+
+async def test_one_absurd_number_harms_nobody_else(home: House) -> None:
+    home.fault("results", "absurd_usage", times=None, at=1)
+    home.drop("a.jsonl", ["say hello"] * 4)
+    assert await home.run(budget__per_day=5)
+    job = home.job("a")
+    assert (job["requests"]["complete"], job["cost_usd"]) == (4, None)
+    costs = [line["cost_usd"] for line in home.lines("a", "report.jsonl")]
+    assert costs.count(None) == 1
+    assert all(cost is None or cost > 0 for cost in costs)
+
+
+async def test_an_answer_from_the_region_of_a_workspace_is_charged_as_such(home: House) -> None:
+    for name, directive in (("plain", ""), ("there", "[sandbox: region us]")):
+        home.drop(f"{name}.jsonl", [f"say hello [sandbox: words 200] {directive}"], model="claude-sonnet-4-6")
+    assert await home.run()
+    plain, there = (home.lines(name, "report.jsonl")[0] for name in ("plain", "there"))
+    more = (there["input_tokens"] - plain["input_tokens"]) * 1.5e-6
+    assert there["cost_usd"] == pytest.approx((plain["cost_usd"] + more) * 1.1)

@@ -83,6 +83,9 @@ KINDS: Mapping[str, Kind] = {
     "malformed": Kind("the line number `at` is not JSON", _RESULTS),
     "unknown_type": Kind("the line number `at` has a result of an unknown type", _RESULTS),
     "flat_errors": Kind("errors are nested once only", _RESULTS),
+    "no_usage": Kind("answers have no `usage`", _RESULTS),
+    "absurd_usage": Kind("the line number `at` counts more tokens than there can be", _RESULTS),
+    "strange_model": Kind("answers name a model that only a gateway knows", _RESULTS),
 }
 """Every kind of fault."""
 

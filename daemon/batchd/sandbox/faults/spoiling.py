@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -115,6 +116,25 @@ def _flat_errors(line: bytes, _number: int, _fault: Fault) -> bytes:
     return msgspec.json.encode(result) + b"\n"
 
 
+def _no_usage(line: bytes, _number: int, _fault: Fault) -> bytes:
+    return _retold(line, lambda message: message.pop("usage"))
+
+
+def _absurd_usage(line: bytes, number: int, fault: Fault) -> bytes:
+    return _retold(line, lambda message: message["usage"].update(output_tokens=1 << 40)) if number == fault.at else line
+
+
+def _strange_model(line: bytes, _number: int, _fault: Fault) -> bytes:
+    return _retold(line, lambda message: message.update(model="a-gateway/of-its-own"))
+
+
+def _retold(line: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+    result = msgspec.json.decode(line)
+    if message := result["result"].get("message"):
+        change(message)
+    return msgspec.json.encode(result) + b"\n"
+
+
 BATCHES: Mapping[str, Callable[[dict[str, object], Fault], None]] = {
     "foreign_url": _foreign_url,
     "relative_url": _relative_url,
@@ -142,5 +162,8 @@ LINES: Mapping[str, Callable[[bytes, int, Fault], bytes]] = {
     "malformed": _malformed,
     "unknown_type": _unknown_type,
     "flat_errors": _flat_errors,
+    "no_usage": _no_usage,
+    "absurd_usage": _absurd_usage,
+    "strange_model": _strange_model,
 }
 """What becomes of a result line, its end included, of this number, from 0, by kind of fault."""
