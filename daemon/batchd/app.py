@@ -131,7 +131,17 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
     sender = Sender(store, api, clock, places.spool, wakeups, batch.concurrency)
     finder = Finder(store, api, clock, wakeups, settings.api.doubt)
     poller = Poller(store, api, clock, wakeups, backoff)
-    sync_sender = SyncSender(store, api, clock, places.spool, wakeups, transcripts, collector.collect)
+    sync_sender = SyncSender(
+        store,
+        api,
+        clock,
+        places.spool,
+        wakeups,
+        transcripts,
+        collector.collect,
+        seats=settings.sync.concurrency,
+        timeout=settings.api.timeout,
+    )
     journeys: dict[Lane, Legs] = {
         Lane.BATCH: {
             State.PLANNED: sender.submit,
@@ -146,11 +156,13 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         },
     }
 
-    queued, conversations = settings.api.max_queued_requests, settings.sync.concurrency
     rooms = Rooms(
         intake=Intake(store, clock, places, rules, settings.intake.settle, bell, retrying),
-        packer=Packer(store, clock, limits, queued, conversations, _budgets(settings), retrying),
+        packer=Packer(
+            store, clock, limits, settings.api.max_queued_requests, sync_sender, _budgets(settings), retrying
+        ),
         sender=sender,
+        sync_sender=sync_sender,
         courier=Courier(store, clock, wakeups, journeys, retrying),
         wakeups=wakeups,
         token_counter=TokenCounter(store, api, clock, places.spool, rules.catalogue),

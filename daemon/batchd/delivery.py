@@ -19,6 +19,7 @@ class Trip:
     model: str
     documents: bool
     attempts_left: int
+    """How many more times it may be sent."""
     cancelled: bool
     delivered: bool
     claim: str = ""
@@ -40,6 +41,8 @@ class Trip:
     """Tokens of output that all rounds behind the first may write together, from this one on."""
     written: int = 0
     """Tokens of output that were written before."""
+    attempts: int = 1
+    """How often this round was sent, this time included."""
     breaks: int = 0
     """Rounds before this one that broke off for no reason of the model's."""
     worst: int | None = None
@@ -96,6 +99,8 @@ class Delivery:
     """The round that continues it; None where none does."""
     filed: Filed | None = None
     """Its files; None where none were wanted, or there is no text yet."""
+    rest: float = 0.0
+    """Seconds for which its request rests before it may be sent again."""
 
 
 @dataclass(frozen=True, slots=True)

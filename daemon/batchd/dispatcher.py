@@ -23,6 +23,7 @@ from batchd.journey.finishing import Finishing
 from batchd.journey.intake import Intake, Places
 from batchd.journey.packer import Packer
 from batchd.journey.sender import Sender
+from batchd.journey.sync_sender import SyncSender
 from batchd.model import Job
 from batchd.running.held_file import HeldFiles
 from batchd.running.retrying import Retrying
@@ -38,7 +39,7 @@ log = structlog.get_logger()
 LISTEN = 0.5
 """Seconds between looks for what commands have written to the database."""
 GRACE = 5.0
-"""Seconds that a stop waits for creates in flight, so that none is left in doubt; systemd gives us more."""
+"""Seconds that a stop waits for creates and streams in flight, so that none is left in doubt; systemd gives us more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Rooms:
     intake: Intake
     packer: Packer
     sender: Sender
+    sync_sender: SyncSender
     courier: Courier
     wakeups: Wakeups
     token_counter: TokenCounter
@@ -254,6 +256,8 @@ class Dispatcher:
                 self._all_well = False  # cut short: how it would have ended is not known
                 notify("STOPPING=1")
                 with anyio.move_on_after(GRACE):
-                    await self._rooms.sender.counter_is_free()
+                    async with anyio.create_task_group() as ending:
+                        ending.start_soon(self._rooms.sync_sender.stop)
+                        await self._rooms.sender.counter_is_free()
                 scope.cancel()
                 return

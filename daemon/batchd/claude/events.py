@@ -37,9 +37,8 @@ def read_events(lines: Iterable[bytes]) -> Iterator[Event]:
     """
     pending = _Pending()
     raw = b""
-    for number, raw in enumerate(lines):
-        body = raw.removeprefix(_BOM) if number == 0 else raw
-        for line in body.removesuffix(b"\n").removesuffix(b"\r").split(b"\r"):
+    for raw in lines:
+        for line in raw.removeprefix(_BOM).removesuffix(b"\n").removesuffix(b"\r").split(b"\r"):
             if line:
                 pending.add(line)
             else:

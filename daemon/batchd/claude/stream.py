@@ -76,6 +76,8 @@ class Streamed:
     """How much of it could not be read: events, and characters within them."""
     bounded: bool = False
     """Whether its `output_tokens` are a bound, since the API did not come to telling them."""
+    broken: str = ""
+    """Why it was cut off, as far as is known; empty where it ended."""
 
     @property
     def text(self) -> str:

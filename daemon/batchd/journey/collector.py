@@ -6,7 +6,7 @@ behind the acknowledged length, which the next delivery cuts off and writes agai
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from anyio import to_thread
 
 from batchd.claude import batch_body, result_line
 from batchd.claude.result_line import Line
+from batchd.decisions.batch.backoff import pause_before
 from batchd.delivery import Delivery, Trip
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
@@ -240,7 +241,7 @@ def _write_share(folder: JobFolder, documents: Documents, share: list[_Due], len
     names: list[str] = []
     for trip, line, raw in share:
         assembled = documents.assemble(trip, None if line is None else line.result)
-        deliveries.append(assembled.delivery)
+        deliveries.append(_paced(trip, assembled.delivery))
         for name, text in assembled.files:
             folder.write_whole(name, [text.encode()])
             names.append(name)
@@ -251,6 +252,12 @@ def _write_share(folder: JobFolder, documents: Documents, share: list[_Due], len
     if lines or names:
         folder.sync(names)
     return deliveries, length
+
+
+def _paced(trip: Trip, delivery: Delivery) -> Delivery:
+    """Let a message that was not answered rest, longer each time, before it is sent again; batches take long enough."""
+    again = delivery.verdict is None and delivery.following is None
+    return replace(delivery, rest=pause_before(trip.attempts)) if again and trip.lane is Lane.SYNC else delivery
 
 
 async def _groups(lines: AsyncGenerator[bytes, None]) -> AsyncGenerator[list[bytes], None]:

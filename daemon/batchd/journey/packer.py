@@ -4,6 +4,7 @@ It is the one step that is done for all jobs together. So where a defect meets i
 the defect belongs to is parked, and the others travel, each in batches of its own for that once.
 """
 
+import math
 from dataclasses import dataclass
 
 import structlog
@@ -14,6 +15,7 @@ from batchd.decisions.batch.plan import Limits, plan
 from batchd.decisions.money.budget import Bar, afford
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
+from batchd.journey.sync_sender import SyncSender
 from batchd.model import JobId, Lane, Waiting
 from batchd.running.retrying import Retrying, wait_of
 from batchd.trouble import Thing, Work
@@ -44,7 +46,7 @@ class Packer:
         clock: Clock,
         limits: Limits,
         max_queued: int,
-        conversations: int,
+        sync: SyncSender,
         budgets: Budgets,
         retrying: Retrying,
     ) -> None:
@@ -55,7 +57,7 @@ class Packer:
             clock: What lingering is measured by.
             limits: What a batch may hold.
             max_queued: Requests in unfinished batches at one time.
-            conversations: Single messages at one time.
+            sync: Knows how many messages can be sent now, and of which models.
             budgets: What may be spent.
             retrying: Where a job that cannot be packed is parked.
         """
@@ -63,7 +65,7 @@ class Packer:
         self._clock = clock
         self._limits = limits
         self._max_queued = max_queued
-        self._conversations = conversations
+        self._sync = sync
         self._budgets = budgets
         self._retrying = retrying
         self._told: dict[JobId, tuple[Bar, float]] = {}
@@ -119,12 +121,16 @@ class Packer:
             most = min(room, LOOK)
             waiting = await self._store.queue.waiting(most, Lane.BATCH, without=without, only=only) if most > 0 else []
             more = len(waiting) == most
-            sync_room = self._conversations - await self._store.queue.conversations()
-            if sync_room > 0:
-                waiting += await self._store.queue.waiting(sync_room, Lane.SYNC, without=without, only=only)
-            if not waiting:
-                return None
             now = self._clock.now()
+            sync_room = await self._sync.room()
+            if sync_room > 0:
+                paused = self._sync.paused
+                waiting += await self._store.queue.waiting(
+                    sync_room, Lane.SYNC, without=without, only=only, now=now, paused=paused
+                )
+            if not waiting:
+                due = await self._store.queue.next_due(now)
+                return None if due is None else due - now
             affordable = await self._afford(waiting, now)
             if not affordable:
                 continue
@@ -133,7 +139,9 @@ class Packer:
             # Twenty thousand requests keep a processor busy for a while.
             plans = await to_thread.run_sync(list, planned)
             if not plans:
-                return max(min(request.since for request in affordable) + self._limits.linger - now, 0.0)
+                due = await self._store.queue.next_due(now) or math.inf
+                leave_at = min(request.since for request in affordable) + self._limits.linger
+                return max(min(leave_at, due) - now, 0.0)
             await self._store.queue.plan(plans, now=now, nonce=new_nonce)
 
     async def _afford(self, waiting: list[Waiting], now: float) -> list[Waiting]:

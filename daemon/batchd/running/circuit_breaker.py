@@ -18,6 +18,11 @@ class CircuitBreaker:
         self.reason = ""
         """Why it is closed."""
 
+    @property
+    def closed(self) -> bool:
+        """Whether it keeps everybody."""
+        return self._closed_since is not None
+
     def check(self) -> float:
         """Let a batch through, or say for how many seconds none is; while closed, one at a time may try."""
         now = self._clock.now()

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from batchd.sandbox import answer, errors, stream
 from batchd.sandbox.answer import Prompt
 from batchd.sandbox.checks import Terms
-from batchd.sandbox.endpoint import Sandbox
+from batchd.sandbox.endpoint import Sandbox, aside
 from batchd.sandbox.errors import ApiError
 from batchd.sandbox.examiner import LARGEST_PARAMS
 
@@ -57,7 +57,9 @@ async def answer_call(sandbox: Sandbox, request: Request) -> Response:
     if raw is None:
         return HTMLResponse(errors.TOO_LARGE_PAGE, 413)
     terms = replace(request.scope["terms"], batched=False)
-    found = await sandbox.aside(_answer, sandbox, raw, terms, answer.name("msg_", request.scope["request_id"]))
+    whole = aside(request.scope, "whole_json") is not None
+    name = answer.name("msg_", request.scope["request_id"])
+    found = await sandbox.aside(_answer, sandbox, raw, terms, name, whole=whole)
     if found.events:
         return _Streamed(sandbox, found)
     await _wait(request, found.seconds)
@@ -75,7 +77,7 @@ async def _read(request: Request) -> bytes | None:
     return bytes(body) if size <= LARGEST_PARAMS else None
 
 
-def _answer(sandbox: Sandbox, raw: bytes, terms: Terms, name: str) -> _Answer:
+def _answer(sandbox: Sandbox, raw: bytes, terms: Terms, name: str, *, whole: bool) -> _Answer:
     try:
         finding = sandbox.examiner.examine(raw, terms, sandbox.now())
     except errors.NOT_JSON as mistake:
@@ -87,7 +89,7 @@ def _answer(sandbox: Sandbox, raw: bytes, terms: Terms, name: str) -> _Answer:
     usage = msgspec.convert(message["usage"], dict[str, object])
     receipt = sandbox.receipts.open(name, finding.digest, usage)
     seconds = sandbox.settings.message_duration if finding.takes is None else finding.takes
-    if msgspec.json.decode(raw, type=_Wish).stream:
+    if msgspec.json.decode(raw, type=_Wish).stream and not whole:
         return _Answer(message, stream.events(message), seconds, receipt)
     sandbox.receipts.settle(receipt, msgspec.convert(usage["output_tokens"], int), whole=True)
     return _Answer(message, [], seconds, receipt)

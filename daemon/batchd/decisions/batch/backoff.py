@@ -35,6 +35,21 @@ class Backoff:
         return self.delay(elapsed, random.random())  # noqa: S311  spreads polls over time; guards no secret
 
 
+_FIRST_PAUSE, _PAUSES_GROW_BY, _LONGEST_PAUSE = 2.0, 4.0, 300.0
+
+
+def pause_before(attempts: int) -> float:
+    """Say for how many seconds a message rests whose answer the API has broken off.
+
+    Args:
+        attempts: How often it was sent so far, from 1.
+
+    >>> [pause_before(attempts) for attempts in (1, 2, 3, 4, 5)]
+    [2.0, 8.0, 32.0, 128.0, 300.0]
+    """
+    return min(_FIRST_PAUSE * _PAUSES_GROW_BY ** min(attempts - 1, 10), _LONGEST_PAUSE)
+
+
 PATIENCE = Backoff(initial=1.0, factor=1.5, longest=300.0)
 """Repeating what the API could not do just now; the server's own `retry-after` goes before it."""
 

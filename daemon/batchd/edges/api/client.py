@@ -107,12 +107,15 @@ class Api:
             return remote_of(decoded(response, BatchAnswer), response)
 
     @asynccontextmanager
-    async def converse(self, body: bytes, betas: tuple[str, ...]) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream(
+        self, body: bytes, betas: tuple[str, ...], *, ready: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Send a single message, once, and open its answer as a stream of bytes.
 
         Args:
             body: The JSON, with `stream` in it.
             betas: Beta headers.
+            ready: Called when its turn has come, just before anything is sent.
 
         Raises:
             Refused: The API will never take it.
@@ -123,6 +126,7 @@ class Api:
         headers = {"content-type": "application/json"} | ({"anthropic-beta": ",".join(betas)} if betas else {})
         with sending("message", message_trouble):
             async with self._rate_limiter.slot():
+                await ready()
                 stream: object = await self._client.post(
                     "/v1/messages",
                     content=body,

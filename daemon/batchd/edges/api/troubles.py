@@ -13,7 +13,10 @@ from batchd.edges.api.connection import lost, trouble_of
 from batchd.edges.api.wording import kind_of, message_of, sentence_of
 from batchd.errors import Garbled, Gone, InDoubt, Parked, Refused, TooLarge, Unavailable, Unreachable
 
-_OWN_FAULTS = frozenset({500, 529})
+_OWN_FAULTS = frozenset({"api_error", "overloaded_error", "timeout_error"})
+"""What the API itself says when it has failed: then it sends no answer, and charges for none."""
+_NOT_TAKEN = frozenset({401, 402, 403, 404, 407, 429, 503, 529})
+"""With these a server, or a proxy before it, says that it has not taken a request, whatever page goes along."""
 _TOO_SLOW = "request_body_timeout"
 """`error_code` of a body that did not come in time: nothing was looked at."""
 _LONGEST_RETRY_AFTER = 3600.0
@@ -78,10 +81,12 @@ def sending(what: str, sort: Callable[[anthropic.APIStatusError], Exception]) ->
 
 
 def message_trouble(error: anthropic.APIStatusError) -> Exception:
-    """Sort what a server said to a single message: an error that the API itself tells of is not charged."""
-    if error.status_code in _OWN_FAULTS and error.type in {"api_error", "overloaded_error"}:
-        return _read_trouble(error, "")
-    return create_trouble(error)
+    """Sort what a server said to a single message: what was not taken, or failed by its own word, is not charged."""
+    failed = error.status_code >= 500 and error.type in _OWN_FAULTS  # noqa: PLR2004  the server's own
+    if error.status_code not in _NOT_TAKEN and not failed:
+        return create_trouble(error)
+    found = _read_trouble(error, "")
+    return Parked("no messages at this address (404): see api.base_url") if isinstance(found, Gone) else found
 
 
 def create_trouble(error: anthropic.APIStatusError) -> Exception:

@@ -8,7 +8,7 @@ import aiosqlite
 from batchd.claude.price import to_picodollars
 from batchd.delivery import Delivery, Trip
 from batchd.edges.store.database import Database, betas_of, many, update
-from batchd.model import Batch, BatchId, JobId, Lane, RequestId
+from batchd.model import Batch, BatchId, Cost, JobId, Lane, RequestId, Usage
 
 LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL, hold_room = NULL"
 """What waits for money is tried again."""
@@ -69,6 +69,7 @@ class Deliveries:
                 allowance=r["allowance"],
                 written=int(r["written"]),
                 breaks=r["breaks"],
+                attempts=r["attempts"],
                 worst=r["worst"],
             )
             for r in found
@@ -118,7 +119,7 @@ class Deliveries:
                     (d.verdict, d.reason or None, d.stop_reason, d.document)
                     + (json.dumps(d.sections) if d.sections else None,)
                     + (None if d.filed is None else json.dumps([d.filed.written, d.filed.refused]),)
-                    + (now, d.request, batch.id)
+                    + (now + d.rest, d.request, batch.id)
                     for d in deliveries
                 ),
             )
@@ -149,6 +150,32 @@ class Deliveries:
             )
             # What cost less than its worst case may have made room for what waits for money.
             await update(db, LET_GO + " WHERE hold IS NOT NULL")
+
+        await self._database.write(step)
+
+    async def note_cost(self, batch: Batch, usage: Usage, cost: Cost) -> None:
+        """Note what is known of the cost of a message that brought nothing; it counts once the trip is over.
+
+        Args:
+            batch: A message, under way.
+            usage: Its tokens; where they were not told, a bound.
+            cost: Of them.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(
+                db,
+                """UPDATE trips SET input_tokens = ?, output_tokens = ?, cache_read = ?, cache_write_5m = ?,
+                       cache_write_1h = ?, cost = ?, standard_cost = ? WHERE batch = ? AND outcome IS NULL""",
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.cache_read_input_tokens,
+                usage.cache_write_5m_tokens,
+                usage.cache_write_1h_tokens,
+                to_picodollars(cost.charged),
+                to_picodollars(cost.standard),
+                batch.id,
+            )
 
         await self._database.write(step)
 

@@ -8,7 +8,7 @@ import aiosqlite
 from batchd.edges.store.database import Database, Row, betas_of, insert, many
 from batchd.edges.store.jobs import Jobs
 from batchd.lifecycle import State
-from batchd.model import Job, JobId, Lane, Plan, RequestId, Waiting
+from batchd.model import BatchId, Job, JobId, Lane, Plan, RequestId, Waiting
 
 
 class Queue:
@@ -18,13 +18,15 @@ class Queue:
         self._database = database
         self._jobs = Jobs(database)
 
-    async def waiting(
+    async def waiting(  # noqa: PLR0913  each leaves some out
         self,
         most: int,
         lane: Lane | None = None,
         *,
         without: Collection[JobId] = (),
         only: JobId | None = None,
+        now: float | None = None,
+        paused: Collection[str] = (),
     ) -> list[Waiting]:
         """List the requests that wait for a trip, oldest first.
 
@@ -36,6 +38,8 @@ class Queue:
             lane: Only those of this lane; None for all.
             without: Jobs that are passed over.
             only: The one job that is asked after; None for all.
+            now: Only those that are due by then, in unix seconds; None for all.
+            paused: Models whose requests are left out.
         """
         return await self._database.values(
             _waiting,
@@ -43,8 +47,9 @@ class Queue:
                    requests.budget, lane, promised
                FROM requests JOIN jobs ON jobs.id = job
                WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from OR promised)
-                 AND (?1 IS NULL OR lane = ?1)
+                 AND (?1 IS NULL OR lane = ?1) AND (?5 IS NULL OR since <= ?5)
                  AND job NOT IN (SELECT value FROM json_each(?3)) AND (?4 IS NULL OR job = ?4)
+                 AND (?6 IS NULL OR model NOT IN (SELECT value FROM json_each(?6)))
                  AND (first IS NULL OR first = requests.id OR EXISTS (
                      SELECT 1 FROM requests AS primer
                      WHERE primer.id = requests.first AND (primer.verdict IS NOT NULL OR primer.round > 0)))
@@ -53,6 +58,8 @@ class Queue:
             most,
             json.dumps(sorted(without)),
             only,
+            now,
+            json.dumps(list(paused)) if paused else None,
         )
 
     async def jobs_waiting(self) -> list[Job]:
@@ -60,6 +67,13 @@ class Queue:
         return await self._jobs.where(
             "EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND batch IS NULL AND verdict IS NULL)"
         )
+
+    async def next_due(self, now: float) -> float | None:
+        """Say when the next request is due that rests before it is sent again, in unix seconds; None if none does."""
+        row = await self._database.row(
+            "SELECT min(since) AS due FROM requests WHERE batch IS NULL AND verdict IS NULL AND since > ?", now
+        )
+        return None if row is None else row["due"]
 
     async def queued(self) -> int:
         """Count the requests in unfinished batches, planned ones included."""
@@ -75,12 +89,12 @@ class Queue:
         )
         return [row["count"] for row in rows]
 
-    async def conversations(self) -> int:
-        """Count the messages that are to be sent, under way, or to be delivered by themselves."""
-        row = await self._database.row(
-            "SELECT count(*) AS n FROM batches WHERE lane = 'sync' AND state IN ('planned', 'intended', 'ended')"
+    async def about_to_be_streamed(self) -> list[BatchId]:
+        """List the messages that are planned and that nothing keeps."""
+        rows = await self._database.rows(
+            "SELECT id FROM batches WHERE lane = 'sync' AND state = 'planned' AND trouble IS NULL"
         )
-        return 0 if row is None else int(row["n"])
+        return [BatchId(row["id"]) for row in rows]
 
     async def plan(self, plans: Sequence[Plan], *, now: float, nonce: Callable[[], str]) -> None:
         """Put waiting requests on their trips, all in one commit.

@@ -111,7 +111,7 @@ class Answers:
                 """UPDATE batches SET state = 'planned', remote_id = NULL, evidence = NULL, submitted_at = NULL,
                        expires_at = NULL, ended_at = NULL, results_url = NULL, next_poll_at = NULL, doubted_at = NULL,
                        cancelled_at = NULL, trouble = NULL
-                   WHERE id = ?1 AND state = 'held'
+                   WHERE id = ?1 AND state = 'held' AND lane = 'batch'
                      AND NOT EXISTS (SELECT 1 FROM trips WHERE batch = ?1 AND outcome IS NOT NULL)""",
                 batch,
             )

@@ -72,6 +72,38 @@ async def _error_event(call: Call) -> None:
     await _ended(call, stream.encode(error(call)))
 
 
+async def _error_text(call: Call) -> None:
+    await _ended(call, stream.encode({"type": "error", "error": "the gateway has no better words"}))
+
+
+async def _only_pings(call: Call) -> None:
+    """Send signs of life until nobody listens any more."""
+    left = call.fault.at
+
+    async def send(message: Message) -> None:
+        nonlocal left
+        body = message.get("body", b"")
+        if body and left <= 0:
+            raise _Enough
+        left -= len(body)
+        await call.send(message)
+
+    try:
+        await call.app(call.scope, call.receive, send)
+    except _Enough:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_ping_for_ever, call)
+            while (await call.receive())["type"] != "http.disconnect":
+                pass
+            tasks.cancel_scope.cancel()
+
+
+async def _ping_for_ever(call: Call) -> None:
+    while True:
+        await call.send({"type": "http.response.body", "body": stream.PING, "more_body": True})
+        await anyio.sleep(call.fault.seconds or 1.0)
+
+
 async def _unfinished(call: Call) -> None:
     await _ended(call, b"")
 
@@ -115,6 +147,8 @@ ACTS: Mapping[str, Callable[[Call], Awaitable[None]]] = {
     "cut": _cut,
     "slow": _slow,
     "error_event": _error_event,
+    "error_text": _error_text,
+    "only_pings": _only_pings,
     "unfinished": _unfinished,
 }
 """What becomes of the connection, by kind of fault."""

@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from batchd.sandbox.faults import breaking, company, refusing, spoiling
+from batchd.sandbox.faults import breaking, company, refusing, spoiling, streaming
 from batchd.sandbox.faults.call import Call
 from batchd.sandbox.faults.plan import Fault
 
@@ -14,7 +14,7 @@ ASIDE = "aside"
 """In the scope of a call: the faults that the route or the stamp on its answer must know of, by their kind."""
 
 
-_ASIDE = ("unlisted", "oldest_first", "unpaged", "no_ranges", "date", "no_date", "organization")
+_ASIDE = ("whole_json", "unlisted", "oldest_first", "unpaged", "no_ranges", "date", "no_date", "organization")
 
 
 def spoiled(faults: Iterable[Fault], app: ASGIApp) -> ASGIApp:
@@ -86,6 +86,25 @@ def _relined(change: Callable[[bytes, int, Fault], bytes]) -> Callable[[Call], A
     return act
 
 
+def _restreamed(begin: Callable[[], streaming.Change]) -> Callable[[Call], Awaitable[None]]:
+    """An act that says a stream in another way; every piece that comes by is one event."""
+
+    async def act(call: Call) -> None:
+        change, streams = begin(), False
+
+        async def send(message: Message) -> None:
+            nonlocal streams
+            if message["type"] == "http.response.start":
+                streams = any(b"event-stream" in value for _, value in message["headers"])
+            if streams and (body := message.get("body", b"")):
+                message = {**message, "body": b"".join(change(streaming.read(body)))}
+            await call.send(message)
+
+        await call.app(call.scope, call.receive, send)
+
+    return act
+
+
 _ACTS: Mapping[str, Callable[[Call], Awaitable[None]]] = {
     **refusing.ACTS,
     **breaking.ACTS,
@@ -93,5 +112,6 @@ _ACTS: Mapping[str, Callable[[Call], Awaitable[None]]] = {
     **dict.fromkeys(_ASIDE, _aside),
     **{kind: _edited(edit) for kind, edit in spoiling.BATCHES.items()},
     **{kind: _repaged(change) for kind, change in spoiling.PAGES.items()},
+    **{kind: _restreamed(oddity.begin) for kind, oddity in streaming.ODDITIES.items()},
     **{kind: _relined(change) for kind, change in spoiling.LINES.items()},
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from batchd.sandbox.faults import account
+from batchd.sandbox.faults import account, streaming
 
 ROUTES = ("message", "create", "retrieve", "list", "results", "cancel", "delete", "models", "model", "count_tokens")
 """The names of the API's routes."""
@@ -73,6 +73,10 @@ KINDS: Mapping[str, Kind] = {
     "error_event": Kind("an `error` event of `status` ends the stream after `at` bytes of it", _MESSAGE),
     "unfinished": Kind("the stream ends after `at` bytes of it as if that were all", _MESSAGE),
     "no_ranges": Kind("results begin at their first byte, whatever `Range` says", _RESULTS),
+    "error_text": Kind("an `error` event whose error is a text ends the stream after `at` bytes of it", _MESSAGE),
+    "only_pings": Kind("after `at` bytes of the stream a ping comes every `seconds`, and nothing else", _MESSAGE),
+    "whole_json": Kind("the message comes as JSON, although a stream was asked for", _MESSAGE),
+    **{name: Kind(f"stream: {oddity.does}", _MESSAGE) for name, oddity in streaming.ODDITIES.items()},
     "short": Kind("only `at` lines come, and the stream ends as if that were all", _RESULTS),
     "blank_lines": Kind("a blank line after each line", _RESULTS),
     "crlf": Kind("lines end with CRLF", _RESULTS),

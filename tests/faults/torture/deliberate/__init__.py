@@ -1,8 +1,8 @@
 """Deliberate faults, a file a subject: which line of ours is broken into what, and the test that finds it."""
 
-from tests.faults.torture.deliberate import documents, money, protocol
+from tests.faults.torture.deliberate import documents, money, protocol, sync
 from tests.faults.torture.deliberate.mutation import Mutation
 
-MUTATIONS: tuple[Mutation, ...] = (*protocol.MUTATIONS, *documents.MUTATIONS, *money.MUTATIONS)
+MUTATIONS: tuple[Mutation, ...] = (*protocol.MUTATIONS, *documents.MUTATIONS, *money.MUTATIONS, *sync.MUTATIONS)
 
 __all__ = ["MUTATIONS", "Mutation"]

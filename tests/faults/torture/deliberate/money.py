@@ -17,7 +17,7 @@ MUTATIONS = (
         "daemon/batchd/claude/price.py",
         "if lane is Lane.BATCH:",
         "if True:",
-        "tests/faults/test_express.py",
+        "tests/faults/test_sync_lane.py",
     ),
     Mutation(
         "15",

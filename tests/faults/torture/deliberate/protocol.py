@@ -28,14 +28,6 @@ MUTATIONS = (
         "tests/faults/test_doubt.py",
     ),
     Mutation(
-        "2",
-        "a message that broke off before its first word is sent again",
-        "daemon/batchd/journey/sync_sender.py",
-        "if found.trouble is not None:",
-        "if True:",
-        "tests/faults/test_express.py",
-    ),
-    Mutation(
         "3",
         "a create without an answer is taken for one that made nothing",
         "daemon/batchd/edges/api/troubles.py",
@@ -234,14 +226,6 @@ MUTATIONS = (
         "return Joined(before + between + rest, start, repeat.restarted)",
         "return Joined(before + between + rest[1:], start, repeat.restarted)",
         "tests/properties/test_stitch_properties.py",
-    ),
-    Mutation(
-        "D",
-        "a stream that was cut is taken for a whole answer",
-        "daemon/batchd/claude/stream.py",
-        "if not found.ended:",
-        "if False:",
-        "tests/unit/test_streamed.py",
     ),
     Mutation(
         "D",
