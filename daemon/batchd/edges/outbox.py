@@ -53,7 +53,7 @@ def choose_name(outbox: Path, wanted: PurePosixPath | str, taken: Callable[[str]
         A path below the outbox, of safe components.
 
     Raises:
-        OSError: The outbox cannot be read, or has ten thousand of that name.
+        OSError: The outbox cannot be read.
     """
     *queue, last = safepath.components(PurePosixPath(wanted))
     parent = ""
@@ -63,11 +63,10 @@ def choose_name(outbox: Path, wanted: PurePosixPath | str, taken: Callable[[str]
 
 
 def _first(parent: str, wanted: str, occupied: Callable[[str], bool], taken: Callable[[str], bool]) -> str:
-    for name in safepath.numbered(wanted):
-        whole = f"{parent}/{name}" if parent else name
-        if not _reserved(parent, name, taken) and not occupied(whole):
-            return whole
-    raise FileExistsError(errno.EEXIST, "every name like this one is taken", wanted)
+    def below(name: str) -> str:
+        return f"{parent}/{name}" if parent else name
+
+    return below(safepath.first_free(wanted, "", lambda name: _reserved(parent, name, taken) or occupied(below(name))))
 
 
 def _reserved(parent: str, name: str, taken: Callable[[str], bool]) -> bool:

@@ -47,21 +47,22 @@ def reject(outbox: Path, source: Path, name: PurePosixPath, problems: Iterable[P
         stat = source.lstat()
         # Where it is copied: a name that only this very file has, by which a repetition knows its copy again.
         copy = f".{stat.st_dev:x}-{stat.st_ino:x}-{stat.st_mtime_ns:x}.copy"
-        for final in safepath.numbered(*safepath.beside_reasons(last)):
-            shown = str(inside / final)
-            there = disk.stat_at(folder, final)
-            if there is None:
-                disk.write_whole(folder, f"{final}.errors.json", [_reasons(shown, problems, count)])
-                _move(source, stat, folder, final, copy)
-            elif not _is_it(there, stat, disk.stat_at(folder, copy)):
-                continue
-            os.fsync(folder)
-            with suppress(FileNotFoundError):
-                source.unlink()
-            disk.unlink_at(folder, copy)
-            disk.sync_folder(source.parent)
-            return shown
-    raise FileExistsError(errno.EEXIST, "every name like this one is taken", str(name))
+
+        def taken(name: str) -> bool:
+            there = disk.stat_at(folder, name)
+            return there is not None and not _is_it(there, stat, disk.stat_at(folder, copy))
+
+        final = safepath.first_free(*safepath.beside_reasons(last), taken)
+        shown = str(inside / final)
+        if disk.stat_at(folder, final) is None:
+            disk.write_whole(folder, f"{final}.errors.json", [_reasons(shown, problems, count)])
+            _move(source, stat, folder, final, copy)
+        os.fsync(folder)
+        with suppress(FileNotFoundError):
+            source.unlink()
+        disk.unlink_at(folder, copy)
+        disk.sync_folder(source.parent)
+        return shown
 
 
 def _reasons(file: str, problems: Iterable[Problem], count: int) -> bytes:

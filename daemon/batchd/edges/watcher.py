@@ -36,17 +36,21 @@ async def watch(inbox: Path, bell: Callable[[], None], *, force_polling: bool, s
         stop: Ends the watching when set.
     """
     pause = PAUSE
+    told = ""
     while not stop.is_set():
         begun = anyio.current_time()
         try:
             await _watch_one(inbox, bell, force_polling=force_polling, stop=stop)
         except Exception as error:  # noqa: BLE001  whatever a watcher dies of, the next one may live, and a rescan comes
-            logger.debug("watcher failed", reason=type(error).__name__)
+            reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+            if reason != told:
+                logger.warning("watcher failed", reason=reason, until="a rescan finds what is dropped")
+                told = reason
         if stop.is_set():
             break
         bell()
         if anyio.current_time() - begun > pause:
-            pause = PAUSE
+            pause, told = PAUSE, ""
         with anyio.move_on_after(pause):
             await stop.wait()
         pause = min(pause * 2, LONGEST_PAUSE)
