@@ -105,9 +105,13 @@ def test_a_single_line_is_a_repetition_only_if_what_was_dropped_says_so() -> Non
     assert join(table, row + "| 2026-11-23 | a fire | 1 |\n").text.count(row) == 2
 
 
-def test_two_lines_that_differ_are_a_repetition_by_themselves() -> None:
+def test_lines_are_a_repetition_only_where_the_new_part_is_not_the_exact_continuation() -> None:
     two = BOOK[BOOK.index("1. Open") : STEP]
-    assert join(BOOK[:STEP], two + BOOK[STEP:]).text == BOOK
+    assert join(BOOK[:STEP], two + BOOK[STEP:], dropped="3. Screw").text == BOOK
+    assert join(BOOK[:STEP], two + BOOK[STEP:], dropped="3.").text == BOOK
+    assert join(BOOK[:STEP], "Continuing where I left off:\n" + two + BOOK[STEP:]).text == BOOK
+    assert join(BOOK[:STEP], two + BOOK[STEP:]).text == BOOK[:STEP] + two + BOOK[STEP:]
+    assert join(BOOK[:STEP], two + BOOK[STEP:], dropped="1. O").text == BOOK[:STEP] + two + BOOK[STEP:]
 
 
 def test_a_text_that_repeats_itself_is_left_alone() -> None:
@@ -140,8 +144,10 @@ def test_a_long_overlap_is_found_by_its_beginning() -> None:
 @pytest.mark.parametrize("again", [0, 60])
 def test_a_remark_of_the_model_is_left_out(remark: str, again: int) -> None:
     assert join(BOOK[:STEP], remark + BOOK[STEP - again :], dropped="3. Screw the foot").text == BOOK
-    if not remark.startswith("\n"):
+    if remark.endswith("\n\n") or again:
         assert join(BOOK[:STEP], remark + BOOK[STEP - again :]).text == BOOK
+    else:
+        assert join(BOOK[:STEP], remark + BOOK[STEP:]).text == BOOK[:STEP] + remark + BOOK[STEP:]
 
 
 @pytest.mark.parametrize(
@@ -171,9 +177,31 @@ def test_a_restart_that_runs_past_the_seam_adds_what_is_new() -> None:
 
 
 def test_a_restart_that_does_not_reach_the_seam_adds_nothing() -> None:
-    for again in (BOOK[: STEP - 100], BOOK[:130] + " but now in quite other words, and never the same.\n" * 5):
+    for again in (BOOK[: STEP - 100], BOOK[: STEP - 100] + "\n"):
         joined = join(BOOK[:STEP], again, dropped="3. Sc")
         assert joined == Joined(BOOK[:STEP] + "3. Sc", len(again), restarted=True, appended=False)
+
+
+def test_a_document_told_anew_in_other_words_takes_the_place_of_one_that_is_not_longer() -> None:
+    told = BOOK[:STEP] + FILLER
+    anew = BOOK[:STEP] + FILLER.replace("3 of", "3 among").replace("9 of", "9 among")
+    dropped = "Line 200 of 14"
+    joined = join(told, anew + "The end.\n", dropped=dropped)
+    assert joined == Joined(anew + "The end.\n", restarted=True)
+    joined = join(told, "Here is the complete document:\n\n" + anew + "The end.\n", dropped=dropped)
+    assert (joined.text, joined.restarted) == (anew + "The end.\n", True)
+    shorter = anew[:2_000]
+    assert join(told, shorter, dropped=dropped) == Joined(told + dropped, len(shorter), restarted=True, appended=False)
+
+
+def test_where_only_the_beginning_is_the_same_both_stand() -> None:
+    other = BOOK[:130] + " but now in quite other words, and never the same.\n" * 9
+    joined = join(BOOK[:STEP], other, dropped="3. Sc")
+    assert joined == Joined(BOOK[:STEP] + "3. Sc\n\n" + other, doubtful=True)
+    assert join(BOOK[:STEP], other) == Joined(BOOK[:STEP] + other, doubtful=True)
+    titled = "# The Manual\n\nA machine is what we speak of.\n"
+    joined = join(BOOK[:STEP], titled, dropped="3. Sc")
+    assert joined == Joined(BOOK[:STEP] + "3. Sc\n\n" + titled, doubtful=True)
 
 
 @pytest.mark.parametrize("after", ["", "\n", "  \n\n"])

@@ -1,10 +1,13 @@
 """Whether a new part of a document repeats what was there, and how much of it; no text's own habits are taken for that.
 
-Tables, rulers, code and verse repeat themselves without anybody having begun again, so length alone proves nothing.
-Two texts that no rule can tell apart remain: one that consists of the same long stretch exactly twice, cut between the
-two, and one that was cut there and told again.
+Tables, rulers, code and verse repeat themselves without anybody having begun again, so length alone proves nothing. A
+new part that may be the exact continuation repeats nothing, unless that is the whole document or thousands of
+characters. Two texts that no rule can tell apart remain: one that consists of the same long stretch exactly twice, cut
+between the two, and one that was cut there and told again.
 """
 
+import re
+from collections import Counter
 from typing import Final, NamedTuple
 
 CERTAIN: Final = 12
@@ -22,6 +25,9 @@ _LONG_LINE: Final = 160
 """Characters of a line that are a paragraph; shorter ones can stand twice in a row, in logs, lists and verse."""
 _FEWEST_WORDS: Final = 5
 _FEWEST_LINES: Final = 2
+_PIECE: Final = re.compile(r"[^\n.!?。！？]+")  # noqa: RUF001  as sentences end
+_TOLD: Final = 3
+"""One in so many characters of a document stands again, word for word, in one that tells it anew."""
 _MOST_WEIGHED: Final = 8
 """Overlaps that are looked at closely, the longest first; a text with more is one that repeats itself."""
 
@@ -32,26 +38,37 @@ class Repeat(NamedTuple):
     length: int
     """In characters."""
     restarted: bool = False
-    """Whether that is the whole document, begun anew."""
+    """Whether the new part is the whole document, begun anew."""
+    anew: bool = False
+    """Whether it tells that in other words, so that no seam is in it."""
+    doubtful: bool = False
+    """Whether it begins as the document began, and nothing else shows that it is the document begun anew."""
 
 
-def repeated(before: str, after: str, dropped: str) -> Repeat:
+def repeated(before: str, after: str, dropped: str, *, exact: bool) -> Repeat:
     """Tell how much a new part repeats, from its first character on.
 
     Args:
         before: The text so far, as it was sent.
         after: The new part.
         dropped: What had been cut off the text so far.
+        exact: Whether the new part may be the exact continuation. Then a few equal lines prove nothing: the text may
+            have them twice.
     """
-    exact = bool(dropped) and after.startswith(dropped)
-    if exact and len(dropped) >= CERTAIN:
+    if dropped and after.startswith(dropped) and len(dropped) >= CERTAIN:
         return Repeat(0)
     if _restarts(before, after):
-        return Repeat(_behind_retold(before, after), restarted=True)
+        return _restart(before, after)
+    if _same_title(before, after):
+        return Repeat(0, doubtful=True)
     if far := _far_overlap(before, after):
         return Repeat(far)
+    return Repeat(0) if exact else _near_overlap(before, after, dropped)
+
+
+def _near_overlap(before: str, after: str, dropped: str) -> Repeat:
     near = _Overlaps(before[-_NEAR:], after[:_NEAR])
-    if dropped and not exact:
+    if dropped:
         for length in near.lengths:
             if after.startswith(dropped, length) and (len(dropped) >= CERTAIN or length >= CERTAIN):
                 return Repeat(length)
@@ -75,20 +92,59 @@ def _restarts(before: str, after: str) -> bool:
     )
 
 
-def _behind_retold(before: str, after: str) -> int:
-    """Where a document told anew runs past the place where it had stopped; its end if it does not, or cannot be told.
+def _same_title(before: str, after: str) -> bool:
+    """Whether the new part begins with the document's own title, which neither has a second time."""
+    title = before[: before.find("\n") + 1]
+    return title.startswith("# ") and after.startswith(title) and before.count(title) == after.count(title) == 1
 
-    A model that begins anew may choose other words on its way, but where it comes by the last words of the text
-    before, it is at the seam.
+
+def _restart(before: str, after: str) -> Repeat:
+    """Tell where a part that begins as the document began runs past the place where that had stopped.
+
+    A model that begins anew may choose other words on its way, but it tells the same again, and where it comes by the
+    last words of the text before, it is at the seam. A part that only begins alike may be a refrain.
     """
-    if after.startswith(before):
-        return len(before)
+    common = _common(before, after)
+    if common == len(before):
+        return Repeat(common, restarted=True)
+    if common >= len(after.rstrip()):
+        return Repeat(len(after), restarted=True)
+    if not _told_again(before[common:], after[common:]):
+        return Repeat(0, doubtful=True)
     for size in _TAILS:
         tail = before[-size:]
         place = after.find(tail)
         if place >= 0 and after.find(tail, place + 1) < 0 and before.find(tail) == len(before) - len(tail):
-            return place + len(tail)
-    return len(after)
+            return Repeat(place + len(tail), restarted=True)
+    return Repeat(len(after), restarted=True, anew=True)
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts begin with alike; found by halving, since comparing slices is fast."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one[least:middle] == other[least:middle]:
+            least = middle
+        else:
+            most = middle - 1
+    return least
+
+
+def _told_again(before: str, after: str) -> bool:
+    """Whether a third of one of two texts, counted in sentences that the first has only once, stands in both."""
+    pieces, there = _pieces(before), _pieces(after)
+    told = sum(len(piece) for piece in there if pieces[piece] == 1)
+    return 0 < told and _TOLD * told >= min(_size(pieces), _size(there))
+
+
+def _pieces(text: str) -> Counter[str]:
+    """Sentences that are long enough to be told from others, and how often they stand there."""
+    return Counter(piece for piece in map(str.strip, _PIECE.findall(text)) if len(piece) >= CERTAIN)
+
+
+def _size(pieces: Counter[str]) -> int:
+    return sum(len(piece) * times for piece, times in pieces.items())
 
 
 def _far_overlap(before: str, after: str) -> int:

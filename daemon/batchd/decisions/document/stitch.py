@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from batchd.decisions.document.repetition import CERTAIN, Repeat, repeated
 from batchd.text.markdown import open_fence
@@ -35,6 +35,8 @@ class Joined:
     """Whether the new part began the document anew."""
     appended: bool = True
     """Whether it brought anything new."""
+    doubtful: bool = False
+    """Whether it begins as the document began, but may be more of it: then both stand."""
 
 
 def kept(text: str, *, since: int = 0) -> str:
@@ -74,13 +76,27 @@ def join(before: str, after: str, *, dropped: str = "", ended: bool = False) -> 
     begin, repeat = _seam(before, after, dropped)
     start = begin + repeat.length
     rest = after[start:]
+    if repeat.anew and len(after[begin:].rstrip()) >= len((before + dropped).rstrip()):
+        return Joined(after[begin:], begin, restarted=True)
     if not rest or rest.isspace():
         blank = "" if repeat.restarted else rest
         return Joined(before + (dropped or blank), start, repeat.restarted, appended=False)
+    if repeat.doubtful and not after.startswith(dropped):
+        return Joined(f"{before}{dropped}\n\n{after}", doubtful=True)
     if not repeat.length:
         rest = _fitted(before, rest, dropped)
     between = _line_between(before, rest) if ended else ""
-    return Joined(before + between + rest, start, repeat.restarted)
+    return Joined(before + between + rest, start, repeat.restarted, doubtful=repeat.doubtful)
+
+
+class _Beginning(NamedTuple):
+    """A place at which the new part may begin in earnest."""
+
+    place: int
+    surely: bool
+    """Whether what precedes it needs no other evidence to be left out."""
+    exact: bool
+    """Whether what follows may be the exact continuation."""
 
 
 def _seam(before: str, after: str, dropped: str) -> tuple[int, Repeat]:
@@ -88,14 +104,18 @@ def _seam(before: str, after: str, dropped: str) -> tuple[int, Repeat]:
     if dropped and after.startswith(dropped) and len(dropped) >= CERTAIN:
         return 0, Repeat(0)
     begins = list(dict.fromkeys(_beginnings(before, after, dropped)))
-    for begin, _ in begins:
-        rest = after[begin:] if begin else after
-        repeat = repeated(before, rest, dropped)
+    doubtful = False
+    for begin in begins:
+        rest = after[begin.place :] if begin.place else after
+        repeat = repeated(before, rest, dropped, exact=begin.exact)
         if repeat.length:
-            return begin, repeat
-        if begin and len(dropped) >= CERTAIN and rest.startswith(dropped):
-            return begin, repeat
-    return max((begin for begin, surely in begins if surely), default=0), Repeat(0)
+            return begin.place, repeat
+        doubtful = doubtful or repeat.doubtful
+        if begin.place and len(dropped) >= CERTAIN and rest.startswith(dropped):
+            return begin.place, repeat
+    if doubtful:
+        return 0, Repeat(0, doubtful=True)
+    return max(begin.place for begin in begins if begin.surely), Repeat(0)
 
 
 _REMARK: Final = re.compile(
@@ -107,28 +127,33 @@ _REMARK: Final = re.compile(
 _SURELY_A_REMARK: Final = re.compile(
     r"(?:(?:sure|certainly|of course|okay|ok|understood|absolutely)\b[,.!: —-]*)?"
     r"(?:here(?: is|['’]s) the (?:continuation\b|rest of (?:the|your|my)\b)"  # noqa: RUF001
-    r"|(?:(?:(?:i(?:['’]ll| will)|let me)(?: now)? )?(?:continue|resume|pick up|go on)|continuing|resuming|picking up)"  # noqa: RUF001
+    r"|(?:(?:i(?:['’]ll| will)|let me)(?: now)? (?:continue|resume|pick up|go on)|continuing|resuming|picking up)"  # noqa: RUF001
     r" (?:exactly |directly |right )?(?:from |with )?(?:where|(?:the|my) (?:previous|last|document|text|answer))\b)"
     r"[^\n]{0,120}(?:[:…—-]|\.{1,3})[ \t]*\n",
     re.IGNORECASE,
 )
-"""One that is nothing else: so it is left out also where nothing that follows confirms it."""
+"""One in which the model speaks of its writing; an imperative, such as “Resume the last session.”, is none."""
+_APART: Final = re.compile(r"(?:(?:-{3,}|\*{3,})[ \t]*\n)?[ \t]*\n")
+"""What sets a remark apart from the text: a blank line, or a rule and a blank line."""
 
 
-def _beginnings(before: str, after: str, dropped: str) -> Iterator[tuple[int, bool]]:
-    """The places at which the new part may begin in earnest, each with whether that needs no other evidence."""
-    yield 0, True
-    if dropped and after.startswith(dropped):
+def _beginnings(before: str, after: str, dropped: str) -> Iterator[_Beginning]:
+    """The places at which the new part may begin in earnest."""
+    exact = after.startswith(dropped)
+    yield _Beginning(0, surely=True, exact=exact)
+    if dropped and exact:
         return
     blank = len(after) - len(after.lstrip("\r\n"))
-    yield blank, False
+    yield _Beginning(blank, surely=False, exact=not dropped)
     for begin in sorted({0, blank}):
-        yield from ((place, True) for place in _behind_fence(before, after, begin))
+        yield from (_Beginning(place, surely=True, exact=False) for place in _behind_fence(before, after, begin))
         remark = _REMARK.match(after, begin)
         if remark:
-            surely = _SURELY_A_REMARK.match(after, begin) is not None
-            yield remark.end(), surely
-            yield from ((place, surely) for place in _behind_fence(before, after, remark.end()))
+            told = _SURELY_A_REMARK.match(after, begin)
+            surely = told is not None and _APART.match(after, told.end()) is not None
+            yield _Beginning(remark.end(), surely, exact=not dropped and told is None)
+            fences = _behind_fence(before, after, remark.end())
+            yield from (_Beginning(place, surely, exact=False) for place in fences)
 
 
 def _behind_fence(before: str, after: str, begin: int) -> Iterator[int]:
