@@ -8,7 +8,8 @@ from batchd.claude.price import price, to_picodollars
 from batchd.claude.verdict import Result
 from batchd.decisions.document.draft import NOTHING
 from batchd.decisions.document.expectation import stored
-from batchd.decisions.document.next_step import Continue, Round, next_step
+from batchd.decisions.document.next_step import Continue, next_step
+from batchd.decisions.document.round import Round
 from batchd.decisions.money.worst_case import worst_of
 from batchd.delivery import Trip
 from batchd.model import Entry, JobId, Lane, RequestId, Usage

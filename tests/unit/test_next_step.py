@@ -11,8 +11,9 @@ from batchd.claude.verdict import Result
 from batchd.decisions.document.draft import NOTHING, Draft
 from batchd.decisions.document.expectation import NOTHING as NOTHING_EXPECTED
 from batchd.decisions.document.expectation import Expectation, stored
-from batchd.decisions.document.next_step import Again, Continue, Final, Round, next_step
+from batchd.decisions.document.next_step import Again, Continue, Final, next_step
 from batchd.decisions.document.remaining import still_to_cost
+from batchd.decisions.document.round import Round
 from batchd.decisions.money.worst_case import Prompt, worst_case
 from batchd.delivery import Trip
 from batchd.model import BETA_300K, JobId, Lane, RequestId, Usage, Verdict

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from batchd.claude.verdict import NOT_CHARGED, Result
+from batchd.claude.verdict import NOT_CHARGED, Result, ToolCall
 from batchd.errors import Garbled
 from batchd.model import Usage
 
@@ -44,6 +44,8 @@ class _Usage(msgspec.Struct, frozen=True):
 class _Block(msgspec.Struct, frozen=True):
     type: str = ""
     text: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -89,6 +91,8 @@ class Line(msgspec.Struct, frozen=True):
 
 
 _decoder = msgspec.json.Decoder(_Line)
+_NOTHING_SAID = frozenset({"text", "thinking", "redacted_thinking"})
+"""Blocks that hold nothing for a reader, where they have no text."""
 
 
 def read(raw: bytes) -> Line:
@@ -107,6 +111,7 @@ def read(raw: bytes) -> Line:
     message, error = line.result.message or _Message(), line.result.error or _Error()
     error = error.error or error
     stream = line.result.stream or Stream()
+    text = "".join(block.text or "" for block in message.content if block.type == "text")
     return Line(
         line.custom_id,
         Result(
@@ -119,7 +124,9 @@ def read(raw: bytes) -> Line:
             metered=line.result.type in NOT_CHARGED or _metered(message.usage or _Usage(), usage),
             geo=message.usage.inference_geo if message.usage else None,
             thinking_tokens=_thought(message.usage),
-            text="".join(block.text or "" for block in message.content if block.type == "text"),
+            text=text,
+            calls=tuple(_call(block) for block in message.content if block.type == "tool_use"),
+            silent=not text.strip() and all(block.type in _NOTHING_SAID for block in message.content),
             broken=stream.broken,
             unreadable=stream.unreadable,
             bounded=stream.bounded,
@@ -216,6 +223,10 @@ def _unescaped(written: bytes) -> str | None:
         return None
 
 
+def _call(block: _Block) -> ToolCall:
+    return ToolCall(block.name or "", bytes(block.input).decode("utf-8", "replace"))
+
+
 def _thought(usage: _Usage | None) -> int | None:
     return usage.output_tokens_details.thinking_tokens if usage and usage.output_tokens_details else None
 
@@ -268,7 +279,12 @@ def _read_leniently(raw: bytes) -> _Line:
                     model=_text(message.get("model")),
                     stop_reason=_text(message.get("stop_reason")),
                     content=[
-                        _Block(_text(_dict(block).get("type")) or "", _text(_dict(block).get("text")))
+                        _Block(
+                            _text(_dict(block).get("type")) or "",
+                            _text(_dict(block).get("text")),
+                            _text(_dict(block).get("name")),
+                            msgspec.Raw(json.dumps(_dict(block).get("input")).encode()),
+                        )
                         for block in message.get("content") or ()
                     ],
                     usage=_usage_leniently(_dict(message.get("usage"))),

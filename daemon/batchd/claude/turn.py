@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from batchd.text.markdown import open_fence
 from batchd.text.sections import MARKER, TITLE
 from batchd.text.strictjson import Json, encode
@@ -74,6 +76,25 @@ def larger_params(first: Mapping[str, Json], max_tokens: int) -> bytes:
         max_tokens: More than they say, so that it is not the same request again.
     """
     return encode(_sized(first, max_tokens))
+
+
+class _OutputConfig(msgspec.Struct):
+    format: object = None
+
+
+class _Output(msgspec.Struct):
+    """What params say of the form of the answer."""
+
+    output_config: _OutputConfig | None = None
+    output_format: object = None
+
+
+def writes_by_schema(params: bytes) -> bool:
+    """Whether the answer to a request is structured output (docs: structured outputs)."""
+    found = msgspec.json.decode(params, type=_Output)
+    return found.output_format is not None or (
+        found.output_config is not None and found.output_config.format is not None
+    )
 
 
 def _sized(params: Mapping[str, Json], max_tokens: int) -> dict[str, Json]:

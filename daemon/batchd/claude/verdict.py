@@ -20,6 +20,15 @@ AGAIN = (Verdict.ERRORED, Verdict.EXPIRED, Verdict.CANCELED)
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of one of the user's tools, which nobody makes here: its input is what the model has to say."""
+
+    name: str
+    input: str
+    """As JSON, the way the API wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One line of a result file, as far as it decides anything."""
 
@@ -41,6 +50,9 @@ class Result:
     """Why its stream broke off, in words, where that was not the model's doing; empty otherwise."""
     unreadable: int = 0
     """How much of its stream could not be read: then it is never whole, and nothing can go on behind the gap."""
+    calls: tuple[ToolCall, ...] = ()
+    silent: bool = False
+    """Whether its answer holds nothing at all, or nothing but thinking."""
     bounded: bool = False
     """Whether its tokens of output are a bound, since the stream ended before they were told."""
 

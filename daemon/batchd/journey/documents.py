@@ -13,7 +13,9 @@ from batchd.claude.catalogue import Catalogue
 from batchd.claude.verdict import AGAIN, Result
 from batchd.decisions.document import expectation
 from batchd.decisions.document.contents import NONE
-from batchd.decisions.document.next_step import Continue, Final, Round, next_step
+from batchd.decisions.document.data import may_be_structured
+from batchd.decisions.document.next_step import Continue, Final, next_step
+from batchd.decisions.document.round import Round
 from batchd.decisions.money.charge import UNKNOWN, cost_of, saved_of
 from batchd.delivery import Delivery, NextRound, Trip
 from batchd.edges.drafts import Drafts
@@ -40,7 +42,7 @@ class Documents:
 
     def assemble(self, trip: Trip, result: Result | None) -> Assembled:
         """Decide what becomes of a request whose result is here, or None because the API has none."""
-        step = next_step(self._gathered(trip), result)
+        step = next_step(self._gathered(trip, result), result)
         following = self._kept(trip, step) if isinstance(step, Continue) else None
         contents = step.contents if isinstance(step, Final) else NONE
         delivery = Delivery(
@@ -67,15 +69,15 @@ class Documents:
             if delivery.verdict is not None and delivery.verdict not in AGAIN:
                 self._drafts.discard(delivery.request)
 
-    def _gathered(self, trip: Trip) -> Round:
+    def _gathered(self, trip: Trip, result: Result | None) -> Round:
+        goes_on = bool(trip.rounds or trip.round) and not trip.cancelled
+        wanted = result is not None and (goes_on or may_be_structured(result.text))
         return Round(
             trip,
             self._catalogue.find(trip.model),
             self._drafts.read(trip.request, trip.round),
             expectation.stored(trip.expect),
-            read_from_spool(self._spool / trip.claim, trip.offset, trip.size)
-            if (trip.rounds or trip.round) and not trip.cancelled
-            else b"{}",
+            read_from_spool(self._spool / trip.claim, trip.offset, trip.size) if wanted else b"{}",
         )
 
     def _kept(self, trip: Trip, step: Continue) -> NextRound:

@@ -1,4 +1,4 @@
-"""What of a document is written into its job's folder: the whole text, its sections, and the files it consists of."""
+"""What of a document is written into its job's folder: text, sections, data, and the files that it consists of."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +21,7 @@ class Contents:
     files: tuple[tuple[str, str], ...] = ()
     """Names relative to the job's folder, and texts."""
     document: str | None = None
-    """The one that has the whole text."""
+    """The one that has the whole of it."""
     sections: tuple[tuple[str, str], ...] = ()
     """Title and name of each section."""
     filed: Filed | None = None
@@ -31,7 +31,7 @@ class Contents:
 NONE: Final = Contents()
 
 
-def contents_of(trip: Trip, text: str, expected: Expectation, *, cut: bool) -> Contents:
+def contents_of(trip: Trip, text: str, expected: Expectation, *, cut: bool, data: str = "") -> Contents:
     """Lay a document out as files.
 
     Args:
@@ -39,15 +39,21 @@ def contents_of(trip: Trip, text: str, expected: Expectation, *, cut: bool) -> C
         text: All rounds joined.
         expected: Its sections are split off where it was expected to have any, or has marked some.
         cut: Whether its model was stopped before the end, so that the last file may be half of one.
+        data: JSON that the answer consists of, beside what it has of text.
     """
-    if not text:
+    if not (text or data):
         return NONE
-    sections = _sections(trip, text, expected) if trip.documents else ()
-    document = f"{DOCUMENTS}/{trip.name}.md" if trip.documents else None
+    whole: list[tuple[str, str]] = []
+    sections: tuple[tuple[str, str, str], ...] = ()
+    if trip.documents:
+        sections = _sections(trip, text, expected)
+        whole += [(f"{DOCUMENTS}/{trip.name}.md", text)] * bool(text)
+        whole += [(f"{DOCUMENTS}/{trip.name}.json", data)] * bool(data)
     filed, own = _files(trip, text, cut=cut) if trip.files else (None, ())
+    preferred = whole[::-1] if expected.json else whole
     return Contents(
-        files=(*((name, piece) for _, name, piece in sections), *(((document, text),) if document else ()), *own),
-        document=document,
+        files=(*((name, piece) for _, name, piece in sections), *whole, *own),
+        document=preferred[0][0] if whole else None,
         sections=tuple((title, name) for title, name, _ in sections),
         filed=filed,
     )

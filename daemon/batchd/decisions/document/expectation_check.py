@@ -4,11 +4,12 @@ Why the model stopped is not asked here: `stop_reason` decides first, in `verdic
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from batchd.claude.verdict import ToolCall
 from batchd.decisions.document import json_form
 from batchd.decisions.document.answer_files import wanting
 from batchd.decisions.document.expectation import Expectation
@@ -39,7 +40,14 @@ class Findings:
         return not self.unmet
 
 
-def examine(document: str, expected: Expectation, output_tokens: int | None = None, *, files: bool = False) -> Findings:
+def examine(
+    document: str,
+    expected: Expectation,
+    output_tokens: int | None = None,
+    *,
+    files: bool = False,
+    calls: Sequence[ToolCall] = (),
+) -> Findings:
     """Hold a document against what was expected of it.
 
     Args:
@@ -47,6 +55,7 @@ def examine(document: str, expected: Expectation, output_tokens: int | None = No
         expected: What the user asked for.
         output_tokens: That were written, thinking left out where that is known; None if they are not to be judged by.
         files: Whether it should consist of files.
+        calls: Of tools, beside the text: what is expected to be JSON may as well be the input of each of them.
     """
     missing, sections = _sections(document, expected)
     said = {
@@ -55,7 +64,7 @@ def examine(document: str, expected: Expectation, output_tokens: int | None = No
         "tokens": "" if output_tokens is None else _fewer(expected.tokens, output_tokens, "tokens"),
         "sections": sections,
         "ends_with": _ending(document, expected.ends_with),
-        "json": _json(document, expected.form) if expected.json else "",
+        "json": _data(document, calls, expected.form) if expected.json else "",
         "closed": _left_open(document) if expected.closed else "",
         "files": wanting(document) if files else "",
     }
@@ -123,6 +132,14 @@ def _listed(titles: tuple[str, ...]) -> str:
 
 
 _IN_A_FENCE: Final = re.compile(r"(?:```|~~~)[^\n`]*\n(.*)\n[ \t]*(?:```|~~~)", re.DOTALL)
+
+
+def _data(document: str, calls: Sequence[ToolCall], form: Mapping[str, Json] | None) -> str:
+    said = _json(document, form)
+    if not said or not calls:
+        return said
+    of_calls = ((call.name, _json(call.input, form)) for call in calls)
+    return next((f"in the call of {shown(name)}: {each}" for name, each in of_calls if each), "")
 
 
 def _json(document: str, form: Mapping[str, Json] | None) -> str:

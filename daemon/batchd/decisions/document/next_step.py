@@ -7,20 +7,19 @@ and money are left: `next_round` weighs that, and `claude.turn` writes the next 
 from dataclasses import dataclass
 from typing import Final as Constant
 
-from batchd.claude.catalogue import LONGEST_OUTPUT, LongOutput, ModelFacts
+from batchd.claude.catalogue import LONGEST_OUTPUT, LongOutput
 from batchd.claude.price import token_prices
-from batchd.claude.turn import Wanted, larger_params, next_params
-from batchd.claude.verdict import LOST, Outcome, Result, judge
+from batchd.claude.turn import Wanted, larger_params, next_params, writes_by_schema
+from batchd.claude.verdict import LOST, Result, judge
+from batchd.decisions.document.answer import Answered, judged
 from batchd.decisions.document.contents import NONE, Contents, contents_of
+from batchd.decisions.document.data import data_of_calls, is_structured
 from batchd.decisions.document.draft import NOTHING as NO_DRAFT
 from batchd.decisions.document.draft import Draft
-from batchd.decisions.document.expectation import NOTHING as NOTHING_EXPECTED
-from batchd.decisions.document.expectation import Expectation
-from batchd.decisions.document.expectation_check import Findings, examine, thinking_ate_it
 from batchd.decisions.document.next_round import Action, RoundDecision, RoundFacts, decide, tokens_at_most
-from batchd.decisions.document.remaining import rounds_left, still_to_cost, takes_no_round, tokens_left
-from batchd.decisions.document.stitch import join, kept
-from batchd.delivery import Trip
+from batchd.decisions.document.remaining import rounds_left, still_to_cost, takes_no_round
+from batchd.decisions.document.round import Round
+from batchd.decisions.document.stitch import kept
 from batchd.model import BETA_300K, Lane, Verdict
 from batchd.text.strictjson import Json, decode
 
@@ -30,19 +29,6 @@ ENDED: Constant = frozenset({Verdict.COMPLETE, Verdict.SHORT})
 """Verdicts of what its model has ended by itself."""
 TOKENS_PER_WORD: Constant = 1.5
 """Of English prose, about; more rather than less."""
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """A document in one of its rounds, with all that a decision about it needs besides the result."""
-
-    trip: Trip
-    facts: ModelFacts
-    """Of its model."""
-    draft: Draft = NO_DRAFT
-    expected: Expectation = NOTHING_EXPECTED
-    first: bytes = b"{}"
-    """The params of the first round; needed only where rounds are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,77 +77,32 @@ def next_step(before: Round, result: Result | None) -> Final | Again | Continue:
     if outcome.verdict is None:
         return Again(outcome.reason)
     if result is None or result.type != "succeeded":
-        return _final(before, outcome.verdict, outcome.reason, before.draft.text)
-    answered = _answered(before, result, outcome)
-    lost = before.expected.unreadable or result.unreadable
-    if answered.verdict in UNFINISHED and not trip.cancelled and not lost:
+        return _unanswered(before, outcome.verdict, outcome.reason)
+    answered = judged(before, result, outcome)
+    if answered.verdict in UNFINISHED and not trip.cancelled and not answered.hopeless:
         first, _ = decode(before.first.decode()) if trip.rounds or trip.round else ({}, 0)
         decision = decide(_facts(answered, first), token_prices(trip.model, trip.lane))
         if decision.action is not Action.STOP:
             return _continued(answered, first, decision)
         told = filter(None, (answered.reason, decision.reason if trip.rounds or trip.round else ""))
-        return _final(before, answered.verdict, "; ".join(told), answered.text)
-    return _final(before, answered.verdict, answered.reason, answered.text)
+        return _answered(answered, "; ".join(told))
+    return _answered(answered, answered.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """A round that brought an answer."""
-
-    before: Round
-    result: Result
-    text: str
-    """Of the whole document."""
-    verdict: Verdict
-    reason: str
-    thinking: str
-    """What `thinking_ate_it` says."""
-    findings: Findings | None = None
-    """What is wanting of a text that its model has ended; None where nothing is, or it was cut."""
-
-    @property
-    def prompt_tokens(self) -> int:
-        """Of the first round, cached or not."""
-        usage = self.result.usage
-        read = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
-        return self.before.draft.prompt_tokens or read
-
-    @property
-    def left(self) -> int:
-        """Tokens that may still be written."""
-        return tokens_left(self.before.trip, self.result)
+def _unanswered(before: Round, verdict: Verdict, reason: str) -> Final:
+    """What was written in earlier rounds is the document."""
+    return Final(verdict, reason, contents_of(before.trip, before.draft.text, before.expected, cut=True))
 
 
-def _answered(before: Round, result: Result, outcome: Outcome) -> _Answered:
-    """Judge the whole document: by its `stop_reason` first, then by what was expected."""
-    trip, draft, verdict = before.trip, before.draft, outcome.verdict or Verdict.ERRORED
-    text = result.text
-    if trip.round:
-        text = join(draft.kept, result.text, dropped=draft.dropped, ended=draft.ended).text
-        if takes_no_round(trip, result) and len(text) < len(draft.text):
-            text = draft.text  # it broke off before it had written again what was cut off to be written again
-    thinking = thinking_ate_it(
-        result.text,
-        stop_reason=result.stop_reason,
-        output_tokens=result.usage.output_tokens,
-        max_tokens=trip.max_tokens,
-        thinking_tokens=result.thinking_tokens,
-    )
-    if verdict is Verdict.TRUNCATED:
-        return _Answered(before, result, text, verdict, thinking or outcome.reason, thinking)
-    if verdict is Verdict.COMPLETE:
-        written = trip.written + result.usage.output_tokens - (result.thinking_tokens or 0)
-        findings = examine(text, before.expected, written, files=trip.files)
-        if not findings.met:
-            return _Answered(before, result, text, Verdict.SHORT, findings.sentence, thinking, findings)
-    return _Answered(before, result, text, verdict, outcome.reason, thinking)
+def _answered(answered: Answered, reason: str) -> Final:
+    before, text, verdict = answered.before, answered.text, answered.verdict
+    data = data_of_calls(answered.result.calls) if verdict in ENDED else ""
+    if verdict in ENDED and is_structured(text, before.first):
+        text, data = "", text
+    return Final(verdict, reason, contents_of(before.trip, text, before.expected, cut=verdict not in ENDED, data=data))
 
 
-def _final(before: Round, verdict: Verdict, reason: str, text: str) -> Final:
-    return Final(verdict, reason, contents_of(before.trip, text, before.expected, cut=verdict not in ENDED))
-
-
-def _facts(answered: _Answered, first: dict[str, Json]) -> RoundFacts:
+def _facts(answered: Answered, first: dict[str, Json]) -> RoundFacts:
     """Gather what decides about another round."""
     trip, draft, facts = answered.before.trip, answered.before.draft, answered.before.facts
     expected, text = answered.before.expected, answered.text
@@ -176,14 +117,14 @@ def _facts(answered: _Answered, first: dict[str, Json]) -> RoundFacts:
         window=facts.window,
         rounds_left=rounds_left(trip, answered.result),
         grew=not trip.round or len(text) > len(draft.text) or takes_no_round(trip, answered.result),
-        structured="tools" in first or "format" in (first.get("output_config") or {}),
+        structured="tools" in first or writes_by_schema(answered.before.first),
         thinking=answered.thinking,
         expected_tokens=wish or None,
         cached=draft.seams is not None,
     )
 
 
-def _continued(answered: _Answered, first: dict[str, Json], decision: RoundDecision) -> Continue:
+def _continued(answered: Answered, first: dict[str, Json], decision: RoundDecision) -> Continue:
     trip, facts = answered.before.trip, answered.before.facts
     if decision.action is Action.RESEND:
         draft, params = NO_DRAFT, larger_params(first, decision.max_tokens)
@@ -202,7 +143,7 @@ def _continued(answered: _Answered, first: dict[str, Json], decision: RoundDecis
     )
 
 
-def _asked_to_go_on(answered: _Answered, first: dict[str, Json], decision: RoundDecision) -> tuple[Draft, bytes]:
+def _asked_to_go_on(answered: Answered, first: dict[str, Json], decision: RoundDecision) -> tuple[Draft, bytes]:
     """The text as it is sent, and the request that carries it on."""
     draft, findings, text = answered.before.draft, answered.findings, answered.text
     wanted = Wanted(findings.sentence, findings.missing, answered.before.expected.marker) if findings else None

@@ -60,7 +60,8 @@ def repeated(before: str, after: str, dropped: str, *, exact: bool) -> Repeat:
     if _restarts(before, after):
         return _restart(before, after)
     if _same_title(before, after):
-        return Repeat(0, doubtful=True)
+        common = _common(before, after)
+        return _restart(before, after) if _told_again(before[common:], after[common:]) else Repeat(0, doubtful=True)
     if far := _far_overlap(before, after):
         return Repeat(far)
     return Repeat(0) if exact else _near_overlap(before, after, dropped)
@@ -135,7 +136,7 @@ def _told_again(before: str, after: str) -> bool:
     """Whether a third of one of two texts, counted in sentences that the first has only once, stands in both."""
     pieces, there = _pieces(before), _pieces(after)
     told = sum(len(piece) for piece in there if pieces[piece] == 1)
-    return 0 < told and _TOLD * told >= min(_size(pieces), _size(there))
+    return told > 0 and _TOLD * told >= min(_size(pieces), _size(there))
 
 
 def _pieces(text: str) -> Counter[str]:

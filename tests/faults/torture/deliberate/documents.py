@@ -3,7 +3,12 @@
 from tests.faults.torture.deliberate.mutation import Mutation
 
 NEXT_STEP = "daemon/batchd/decisions/document/next_step.py"
+ANSWER = "daemon/batchd/decisions/document/answer.py"
 REMAINING = "daemon/batchd/decisions/document/remaining.py"
+REPETITION = "daemon/batchd/decisions/document/repetition.py"
+STITCH = "daemon/batchd/decisions/document/stitch.py"
+SEAMS = "tests/properties/test_seam_kinds.py"
+VERDICTS = "tests/unit/test_answer_verdicts.py"
 TEST = "tests/unit/test_next_step.py"
 
 MUTATIONS = (
@@ -34,7 +39,7 @@ MUTATIONS = (
     Mutation(
         "documents",
         "the size of the prompt is lost after the first round",
-        NEXT_STEP,
+        ANSWER,
         "return self.before.draft.prompt_tokens or read",
         "return read",
         TEST,
@@ -51,7 +56,7 @@ MUTATIONS = (
         "documents",
         "tools and structured output are continued in the middle",
         NEXT_STEP,
-        'structured="tools" in first or "format" in (first.get("output_config") or {}),',
+        'structured="tools" in first or writes_by_schema(answered.before.first),',
         "structured=False,",
         TEST,
     ),
@@ -110,5 +115,77 @@ MUTATIONS = (
         "delivery.verdict not in AGAIN",
         "True",
         "tests/journey/test_documents.py",
+    ),
+    Mutation(
+        "documents",
+        "a document is complete whatever its last round added",
+        ANSWER,
+        "if cut and not joined.appended:",
+        "if False:",
+        VERDICTS,
+    ),
+    Mutation(
+        "documents",
+        "a document that stands twice is called complete",
+        ANSWER,
+        "    if joined.doubtful:\n",
+        "    if False:\n",
+        VERDICTS,
+    ),
+    Mutation(
+        "documents",
+        "what only begins alike is taken for the document told anew",
+        REPETITION,
+        "return told > 0 and",
+        "return told >= 0 or",
+        SEAMS,
+    ),
+    Mutation(
+        "documents",
+        "lines that stand twice by right are left out once",
+        STITCH,
+        "exact = after.startswith(dropped)",
+        "exact = bool(dropped) and after.startswith(dropped)",
+        SEAMS,
+    ),
+    Mutation(
+        "documents",
+        "an imperative is taken for a remark of the model",
+        STITCH,
+        "let me)(?: now)? (?:continue",
+        "let me)?(?: now)? ?(?:continue",
+        SEAMS,
+    ),
+    Mutation(
+        "documents",
+        "a remark is left out although nothing sets it apart",
+        STITCH,
+        "surely = told is not None and _APART.match(after, told.end()) is not None",
+        "surely = told is not None",
+        "tests/unit/test_stitch.py",
+    ),
+    Mutation(
+        "documents",
+        "an answer without a word is complete",
+        ANSWER,
+        "if result.silent and not draft.text else",
+        "if False else",
+        VERDICTS,
+    ),
+    Mutation(
+        "documents",
+        "the input of a call is no JSON",
+        "daemon/batchd/decisions/document/expectation_check.py",
+        "if not said or not calls:",
+        "if True:",
+        VERDICTS,
+    ),
+    Mutation(
+        "documents",
+        "half a call is written",
+        NEXT_STEP,
+        "data = data_of_calls(answered.result.calls) if verdict in ENDED else",
+        "data = data_of_calls(answered.result.calls) if True else",
+        VERDICTS,
     ),
 )

@@ -223,8 +223,8 @@ MUTATIONS = (
         "D",
         "a seam loses a character",
         "daemon/batchd/decisions/document/stitch.py",
-        "return Joined(before + between + rest, start, repeat.restarted)",
-        "return Joined(before + between + rest[1:], start, repeat.restarted)",
+        "return Joined(before + between + rest, start,",
+        "return Joined(before + between + rest[1:], start,",
         "tests/properties/test_stitch_properties.py",
     ),
     Mutation(
