@@ -44,8 +44,10 @@ def test_a_deadline_decides_unless_the_user_has(settings: dict[str, object], lan
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"lane": "batch", "needed_by": SOON}, "lane sync would answer at once"),
+        ({"lane": "batch", "needed_by": SOON}, "lane sync would answer in seconds to minutes"),
         ({"needed_by": SOON, "max_tokens": 200_000}, "over 128,000 tokens there are batches alone"),
+        ({"needed_by": PAST}, "is over; it goes by lane sync, at twice the price"),
+        ({"needed_by": "2020-11-24T07:00:00Z", "lane": "sync"}, "is that moment right?"),
     ],
 )
 def test_who_cannot_have_it_in_time_is_told(settings: dict[str, object], words: str) -> None:
@@ -61,6 +63,9 @@ def test_who_cannot_have_it_in_time_is_told(settings: dict[str, object], words: 
         ({"needed_by": "tomorrow"}, "needed_by", "with its time zone"),
         ({"needed_by": "2026-11-24T07:00:00"}, "needed_by", "with its time zone"),
         ({"needed_by": 7}, "needed_by", "must be a moment"),
+        ({"needed_by": "2020-11-24T07:00:00Z"}, "needed_by", "over a year ago: correct the year"),
+        ({"needed_by": "0001-01-01T00:00:00+14:00"}, "needed_by", "correct the year"),
+        ({"needed_by": "9999-12-31T23:59:59-14:00", "lane": "fast"}, "lane", "must be one of"),
         ({"lane": "sync", "max_tokens": 200_000}, "max_tokens", "writes at most 128,000 tokens; more is for batches"),
         ({"lane": "sync", "betas": ["output-300k-2026-03-24"]}, "betas", "is for batches alone"),
     ],

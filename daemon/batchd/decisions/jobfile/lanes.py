@@ -1,8 +1,8 @@
-"""By which lane a request goes: batches, at half the price within 24 hours, or at once, as a stream.
+"""By which lane a request goes: in a batch, at half the price within 24 hours, or by the sync lane, as a stream.
 
 The rule of thumb (docs/costs.md): up to the synchronous cap, under a hundred independent requests, needed now, that is
-what the synchronous API is for; all else belongs into batches. Only the user knows what is needed when, so `auto` goes
-by a deadline that is said.
+what the sync lane is for; all else belongs into batches. Only the user knows what is needed when, so `auto` goes by a
+deadline that is said.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,8 @@ from batchd.text.strictjson import Flaw, Json
 
 BATCH_LIFE: Final = 86_400.0
 """Seconds within which a batch ends (docs: batch processing): who needs it sooner cannot count on one."""
+LONG_PAST: Final = 365 * 86_400.0
+"""Seconds after which a moment that is over is a slip of the pen rather than a wish."""
 WISHES: Final = ("batch", "sync", "auto")
 
 
@@ -57,7 +59,9 @@ def choose(wish: str | None, needed_by: str | None, max_tokens: int, facts: Mode
     return Lane.SYNC if soon and max_tokens <= facts.max_output else Lane.BATCH
 
 
-def check_fit(lane: Lane, max_tokens: int, betas: tuple[str, ...], facts: ModelFacts) -> Iterator[Flaw]:
+def check_fit(
+    lane: Lane, max_tokens: int, betas: tuple[str, ...], facts: ModelFacts, needed_by: str | None = None, now: float = 0
+) -> Iterator[Flaw]:
     """Check whether a request can go by its lane.
 
     Args:
@@ -65,9 +69,15 @@ def check_fit(lane: Lane, max_tokens: int, betas: tuple[str, ...], facts: ModelF
         max_tokens: Of the request.
         betas: Those that were asked for.
         facts: Of its model.
+        needed_by: The moment that has decided about the lane; None where the user has.
+        now: Unix seconds.
     """
     if lane is not Lane.SYNC:
         return
+    moment = _moment(needed_by) if needed_by else None
+    if moment is not None and now - moment > LONG_PAST:
+        said = f"{needed_by} was over a year ago: correct the year, leave needed_by out, or say lane: sync"
+        yield Flaw("needed_by", said)
     if max_tokens > facts.max_output:
         said = f"by lane sync {facts.name} writes at most {facts.max_output:,} tokens; more is for batches alone"
         yield Flaw("max_tokens", said)
@@ -76,7 +86,7 @@ def check_fit(lane: Lane, max_tokens: int, betas: tuple[str, ...], facts: ModelF
 
 
 def caution(lane: Lane, needed_by: str | None, max_tokens: int, facts: ModelFacts, now: float) -> str | None:
-    """Say what a user should know who cannot have it as soon as needed; None where all is well.
+    """Say what a user should know who cannot have it as soon as needed, or said a moment that is over; else None.
 
     Args:
         lane: By which it goes.
@@ -86,12 +96,15 @@ def caution(lane: Lane, needed_by: str | None, max_tokens: int, facts: ModelFact
         now: Unix seconds.
     """
     moment = _moment(needed_by) if needed_by else None
-    if lane is Lane.SYNC or moment is None or moment - now >= BATCH_LIFE:
+    if moment is None or moment - now >= BATCH_LIFE:
         return None
+    if lane is Lane.SYNC:
+        over = f"{needed_by} is over; it goes by lane sync, at twice the price of a batch: is that moment right?"
+        return over if moment < now else None
     late = "it is needed sooner than a batch promises to end, which is within 24 hours"
     if max_tokens > facts.max_output:
         return f"{late}; over {facts.max_output:,} tokens there are batches alone"
-    return f"{late}; lane sync would answer at once, at twice the price"
+    return f"{late}; lane sync would answer in seconds to minutes, at twice the price"
 
 
 def _moment(said: str) -> float | None:

@@ -201,9 +201,12 @@ class Requests:
         """Say by which lane a request goes, what its user should know of that, and what is wrong with it."""
         facts, max_tokens = self._rules.catalogue.find(params["model"]), params["max_tokens"]
         needed_by = _first_said(own.needed_by, self._job.needed_by, None)
-        lane = lanes.choose(_first_said(own.lane, self._job.lane, None), needed_by, max_tokens, facts, self._rules.now)
-        said = lanes.caution(lane, needed_by, max_tokens, facts, self._rules.now)
-        return lane, [Flaw("needed_by", said)] if said else [], list(lanes.check_fit(lane, max_tokens, betas, facts))
+        wish, now = _first_said(own.lane, self._job.lane, None), self._rules.now
+        lane = lanes.choose(wish, needed_by, max_tokens, facts, now)
+        said = lanes.caution(lane, needed_by, max_tokens, facts, now)
+        decisive = None if wish in {"batch", "sync"} else needed_by
+        unfit = list(lanes.check_fit(lane, max_tokens, betas, facts, decisive, now))
+        return lane, [Flaw("needed_by", said)] if said and not unfit else [], unfit
 
     def _rounds_of(self, max_tokens: int, lane: Lane) -> int:
         """A stream may break off at any length, and what came of it is paid for."""
