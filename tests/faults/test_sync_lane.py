@@ -1,6 +1,7 @@
 """The sync lane: answered soon, and under every fault whole, continued, or left to a person."""
 
 import json
+import sys
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -431,3 +432,17 @@ async def test_answers_whose_folder_is_spoiled_keep_no_seat(home: House) -> None
         aside.rename(folder)
     assert home.job("a")["state"] == "done"
     assert messages(home) == {"whole": 5}
+
+
+async def test_an_outage_is_answered_for_all_messages_at_once(home: House) -> None:
+    home.fault("message", "close_late", times=3)
+    drop(home, "a.jsonl", ["Hello", "Hello you", "Hello there"])
+    assert not await home.run()
+    assert len(await held(home)) == 3
+    flags = ["--set", f"state={home.state}", "--set", f"outbox={home.outbox}", "--set", f"inbox={home.inbox}"]
+    command = [sys.executable, "-m", "batchd", "resolve", "--all", "--resend", *flags]
+    done = await anyio.run_process(command)
+    assert b"3 messages are sent again" in done.stdout
+    assert await home.run()
+    assert home.job("a")["state"] == "done"
+    assert (await anyio.run_process(command, check=False)).returncode == 1

@@ -21,10 +21,16 @@ _DROPPED: Final = "dropped by `batchd resolve`: whether the API answered it, and
 
 
 @takes_settings
-def resolve(
+def resolve(  # noqa: PLR0913  the options of a command
     chosen: Chosen,
     *,
-    batch: Annotated[int, typer.Argument(metavar="BATCH", help="Its number, as `batchd status` shows it.")],
+    batch: Annotated[
+        int | None,
+        typer.Argument(metavar="[BATCH]", help="Its number, as `batchd status` shows it.", show_default=False),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every single message that is held, with --resend or --drop.")
+    ] = False,
     adopt: Annotated[
         str | None,
         typer.Option("--adopt", metavar="ID", help="The API has it under this id.", show_default=False),
@@ -48,19 +54,36 @@ def resolve(
       batchd resolve 12 --adopt msgbatch_013Zva2CMHLNnXjNJJKqJ2EF
       batchd resolve 12 --resend
       batchd resolve 12 --drop
+      batchd resolve --all --resend
 
     [bold]Exit codes[/bold] 0 done; 1 the batch waits for no answer; 2 wrong
     call, or no such batch.
     """
     if sum((adopt is not None, resend, drop)) != 1:
         raise Unusable("say one of --adopt ID, --resend and --drop")
+    if (batch is None) is not every or (every and adopt is not None):
+        raise Unusable("say the number of one batch, or --all with --resend or --drop")
     if adopt is not None and not _REMOTE.fullmatch(adopt):
         raise Unusable(
             f"--adopt {adopt!r}: should be the API's id of a batch, such as msgbatch_013Zva2CMHLNnXjNJJKqJ2EF"
         )
     settings = chosen.settings()
+    if batch is None:
+        return write_down(settings, partial(_resolve_all, resend=resend))
     remote = None if adopt is None else RemoteId(adopt)
     return write_down(settings, partial(_resolve, batch=BatchId(batch), remote=remote, resend=resend))
+
+
+async def _resolve_all(store: Store, *, resend: bool) -> str:
+    """Decide about all single messages alike; a batch may still be found at the API, and is decided about by itself."""
+    held = [await store.batches.get(batch) for batch in await store.answers.held()]
+    messages = [each.id for each in held if each.lane is Lane.SYNC]
+    if not messages:
+        raise Failure("no single message waits for an answer")
+    for each in messages:
+        await _resolve(store, batch=each, remote=None, resend=resend)
+    what = "sent again; whatever was charged for them is counted" if resend else "given up"
+    return f"{len(messages):,} messages are {what}."
 
 
 async def _resolve(store: Store, *, batch: BatchId, remote: RemoteId | None, resend: bool) -> str:

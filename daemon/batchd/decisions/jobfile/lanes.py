@@ -59,7 +59,7 @@ def choose(wish: str | None, needed_by: str | None, max_tokens: int, facts: Mode
     return Lane.SYNC if soon and max_tokens <= facts.max_output else Lane.BATCH
 
 
-def check_fit(
+def check_fit(  # noqa: PLR0913  what decides about a lane
     lane: Lane, max_tokens: int, betas: tuple[str, ...], facts: ModelFacts, needed_by: str | None = None, now: float = 0
 ) -> Iterator[Flaw]:
     """Check whether a request can go by its lane.
