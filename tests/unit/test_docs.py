@@ -200,3 +200,17 @@ def test_the_daemon_names_only_pages_that_exist() -> None:
         for name in re.findall(r"docs/\w+\.md", source.read_text(encoding="utf-8"))
     }
     assert [name for name in said if not (ROOT / name).is_file()] == []
+
+
+def test_every_source_file_that_a_page_names_exists() -> None:
+    sources = [
+        path.as_posix() for folder in ("daemon", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+    ]
+    for page in (*DOCS, *RECIPES):
+        for name in re.findall(r"(?<![\w*/.<>{])[\w/]+\.py\b", FENCE.sub(text_kept, page.read_text("utf-8"))):
+            assert any(source.endswith(f"/{name}") for source in sources), f"{page.name}: {name}"
+
+
+def text_kept(fence: re.Match[str]) -> str:
+    """What a fence shows of files of our own: those without a language, which draw."""
+    return fence[2] if fence[1] == "" else ""
