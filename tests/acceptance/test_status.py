@@ -117,3 +117,27 @@ def test_drop_gives_it_up_and_says_why(under_way: Installation) -> None:
     assert under_way.job("slow")["requests"]["canceled"] == 1
     failure = json.loads((under_way.outbox / "slow" / "failures.jsonl").read_text())["failure"]
     assert "batchd resolve" in failure["reason"]
+
+
+def test_a_job_is_released_up_to_a_sum(batchd: Installation) -> None:
+    params = {"model": "claude-haiku-4-5", "max_tokens": 1000, "messages": [{"role": "user", "content": "Say hello."}]}
+    lines = [json.dumps({"custom_id": f"r{n}", "params": params}) + "\n" for n in range(6)]
+    batchd.drop("dear.jsonl", "".join(lines))
+    run = ("run", "--once", "--sandbox", "--set", "budget.per_job=0.0001")
+    assert batchd.call(*run).returncode == 1
+    for amount in ("0", "-1", "nan", "2000000"):
+        assert batchd.call("release", "dear", "--up-to", amount).returncode == 2
+    released = batchd.call("release", "dear", "--up-to", "0.003")
+    assert released.returncode == 0
+    assert "goes on up to $0.0030: $0.00 of it are spent or reserved" in released.stdout
+    assert "released up to $0.0030" in batchd.call("status").stdout
+    assert batchd.call(*run).returncode == 1
+    (job,) = batchd.status()["jobs"]
+    assert (job["released"], job["released_up_to_usd"], job["state"]) == (True, 0.003, "held")
+    assert "released up to $0.0030" in job["hold"]
+    assert 0 < job["cost_usd"] < 0.003
+    refused = batchd.call("release", "dear", "--up-to", "0.000001")
+    assert refused.returncode == 1
+    assert "needs a larger sum" in refused.stderr
+    assert batchd.call("release", "dear").returncode == 0
+    assert batchd.call(*run).returncode == 0

@@ -141,11 +141,14 @@ def sent(home: House) -> int:
 
 
 async def test_no_job_is_held_for_good_by_a_bound_however_many_requests_it_has(home: House) -> None:
-    prompt = "All of this was said before. " * 200  # 5,800 bytes: $0.0029 by its bytes, and a fourth of that in truth
-    drop_with_budget(home, "a.jsonl", budget=0.11, count=60, prompt=f"{prompt} [sandbox: words 1]")
+    prompt = "All of this was said before. " * 2_000  # $0.029 by its bytes, and a fourth of that in truth
+    drop_with_budget(home, "a.jsonl", budget=5.0, count=25, prompt=f"{prompt} [sandbox: words 1]")
+    job, *lines = (home.inbox / "a.jsonl").read_text().splitlines()
+    each = [json.dumps({**json.loads(line), "budget": 0.02}) for line in lines]
+    (home.inbox / "a.jsonl").write_text("\n".join([job, *each]))
     assert await home.run()
-    assert sent(home) == 60
-    assert home.job("a")["cost_usd"] < 0.11
+    assert (counts(home), sent(home)) == (25, 25)
+    assert len(home.server.ledger.batches()) < 15, "those that were counted together travel together"
 
 
 async def test_nothing_is_counted_that_would_change_nothing(home: House) -> None:
