@@ -34,6 +34,7 @@ def test_reads_everything_that_can_be_expected() -> None:
         ends_with="END",
         closed=True,
     ) == Expectation(2_000, 3_000, ("Scope", "Terms"), None, "=== {title} ===", "END", closed=True)
+    assert expected(characters=900) == Expectation(characters=900)
     assert expected(sections=12) == Expectation(count=12)
     assert expected(json=True).json
     assert not expected(json=False).json
@@ -47,9 +48,14 @@ def test_reads_everything_that_can_be_expected() -> None:
     [
         (None, "job.expect", "must be an object"),
         ({}, "job.expect", "must be an object"),
-        ({"word": 1}, "job.expect.word", "known are words, tokens, sections, marker, ends_with, json, closed"),
+        (
+            {"word": 1},
+            "job.expect.word",
+            "known are words, characters, tokens, sections, marker, ends_with, json, closed",
+        ),
         ({"words": 0}, "job.expect.words", "whole number of at least 1"),
         ({"words": True}, "job.expect.words", "whole number of at least 1"),
+        ({"characters": 0}, "job.expect.characters", "whole number of at least 1"),
         ({"tokens": 1.5}, "job.expect.tokens", "whole number of at least 1"),
         ({"sections": []}, "job.expect.sections", "at least one title"),
         ({"sections": True}, "job.expect.sections", "a list of titles, or how many"),
@@ -187,6 +193,18 @@ def test_json_parses(document: str) -> None:
 )
 def test_what_is_no_json_is_told(document: str, said: str) -> None:
     assert said in examine(document, expected(json=True)).sentence
+
+
+def test_json_has_no_keys_but_those_asked_for_where_that_is_said() -> None:
+    form: dict[str, Json] = {"properties": {"a": {"type": "string"}}, "additionalProperties": False}
+    assert examine('{"a": "x"}', expected(json=form)).met
+    assert "b is not asked for" in examine('{"a": "x", "b": 1}', expected(json=form)).sentence
+    form["additionalProperties"] = {"type": "integer"}
+    assert examine('{"b": 1}', expected(json=form)).met
+    assert "b is not of the type integer" in examine('{"b": "x"}', expected(json=form)).sentence
+    assert examine('{"b": 1}', expected(json={"additionalProperties": True})).met
+    assert flaws({"json": {"additionalProperties": 1}})[0][0] == "job.expect.json.additionalProperties"
+    assert flaws({"json": {"additionalProperties": {"kind": 1}}})[0][0] == "job.expect.json.additionalProperties.kind"
 
 
 def test_json_has_the_form_asked_for() -> None:

@@ -24,7 +24,7 @@ class Expectation:
     """What a whole document has; all that is None or false is not asked for."""
 
     words: int | None = None
-    """At least: stretches between blanks."""
+    """At least, as `text.length` counts them."""
     tokens: int | None = None
     """At least, of `usage.output_tokens` without the thinking."""
     titles: tuple[str, ...] = ()
@@ -41,6 +41,8 @@ class Expectation:
     """Of the JSON: what `jsonform` can check."""
     closed: bool = False
     """Whether no code fence, and no bracket outside of code, may be left open."""
+    characters: int | None = None
+    """At least."""
     unreadable: str = ""
     """Why nobody can tell what was expected, which is then never met; empty where all is well."""
 
@@ -53,6 +55,7 @@ class _Setting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The setting as a job file spells it."""
 
     words: int | None = None
+    characters: int | None = None
     tokens: int | None = None
     sections: list[str] | int | None = None
     marker: str = MARKER
@@ -118,6 +121,7 @@ def _expectation(setting: _Setting) -> Expectation:
         json=json is not False,
         form=MappingProxyType(json) if isinstance(json, dict) else None,
         closed=setting.closed,
+        characters=setting.characters,
     )
 
 
@@ -163,6 +167,7 @@ def _json_asked(value: Json, path: str) -> Iterator[Flaw]:
 _CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {
         "words": whole_number,
+        "characters": whole_number,
         "tokens": whole_number,
         "sections": _sections_asked,
         "marker": _marker,

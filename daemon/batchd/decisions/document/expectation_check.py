@@ -14,6 +14,7 @@ from batchd.decisions.document import json_form
 from batchd.decisions.document.answer_files import wanting
 from batchd.decisions.document.expectation import Expectation
 from batchd.text import titles
+from batchd.text.length import characters, words
 from batchd.text.markdown import open_fence, without_code
 from batchd.text.sections import heads, marks
 from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, decode, shown
@@ -60,7 +61,8 @@ def examine(
     missing, sections = _sections(document, expected)
     said = {
         "expect": expected.unreadable,
-        "words": _fewer(expected.words, len(document.split()) if expected.words else 0, "words"),
+        "words": _fewer(expected.words, words(document) if expected.words else 0, "words"),
+        "characters": _fewer(expected.characters, characters(document), "characters"),
         "tokens": "" if output_tokens is None else _fewer(expected.tokens, output_tokens, "tokens"),
         "sections": sections,
         "ends_with": _ending(document, expected.ends_with),

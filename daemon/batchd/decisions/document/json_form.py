@@ -1,9 +1,9 @@
 """The form that a JSON answer is expected to have: the few words of JSON Schema that say what must be there.
 
-Known are `type`, `enum`, `required`, `properties`, `items`, `minItems` and `minLength`, nested at will. Any other word
-is refused when the job is read, since one that is passed over in silence would promise a check that nobody makes.
-A library for the whole of JSON Schema is not worth its dependencies (jsonschema brings four, one of them compiled), and
-one that writes code from a user's schema (fastjsonschema) has no place in a daemon.
+Known are `type`, `enum`, `required`, `properties`, `additionalProperties`, `items`, `minItems` and `minLength`, nested
+at will. Any other word is refused when the job is read, since one that is passed over in silence would promise a check
+that nobody makes. A library for the whole of JSON Schema is not worth its dependencies (jsonschema brings four, one of
+them compiled), and one that writes code from a user's schema (fastjsonschema) has no place in a daemon.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -60,9 +60,15 @@ def unmet(value: Json, form: Mapping[str, Json], path: str = "") -> Iterator[Fla
 
 def _unmet_object(value: dict[str, Json], form: Mapping[str, Json], path: str) -> Iterator[Flaw]:
     yield from (Flaw(member(path, key), "is missing") for key in form.get("required", ()) if key not in value)
-    for key, inner in form.get("properties", {}).items():
+    known, others = form.get("properties", {}), form.get("additionalProperties", True)
+    for key, inner in known.items():
         if key in value:
             yield from unmet(value[key], inner, member(path, key))
+    for key in sorted(value.keys() - known.keys()) if others is not True else ():
+        if others is False:
+            yield Flaw(member(path, key), "is not asked for")
+        else:
+            yield from unmet(value[key], others, member(path, key))
 
 
 def _unmet_list(value: list[Json], form: Mapping[str, Json], path: str) -> Iterator[Flaw]:
@@ -119,6 +125,13 @@ def _properties(value: Json, path: str) -> Iterator[Flaw]:
         yield from flaws_of(form, member(path, key))
 
 
+def _others(value: Json, path: str) -> Iterator[Flaw]:
+    if isinstance(value, dict):
+        yield from flaws_of(value, path)
+    elif not isinstance(value, bool):
+        yield Flaw(path, "must be true or false, or the form of every other key's value")
+
+
 def _least(value: Json, path: str) -> Iterator[Flaw]:
     yield from whole_number(value, path, 0)
 
@@ -129,6 +142,7 @@ _WORDS: Final[Mapping[str, Check]] = MappingProxyType(
         "enum": _enum,
         "required": _required,
         "properties": _properties,
+        "additionalProperties": _others,
         "items": flaws_of,
         "minItems": _least,
         "minLength": _least,

@@ -28,7 +28,8 @@ UNFINISHED: Constant = frozenset({Verdict.TRUNCATED, Verdict.SHORT})
 ENDED: Constant = frozenset({Verdict.COMPLETE, Verdict.SHORT})
 """Verdicts of what its model has ended by itself."""
 TOKENS_PER_WORD: Constant = 1.5
-"""Of English prose, about; more rather than less."""
+CHARACTERS_PER_TOKEN: Constant = 4
+"""Of English prose, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,8 @@ def _facts(answered: Answered, first: dict[str, Json]) -> RoundFacts:
     trip, draft, facts = answered.before.trip, answered.before.draft, answered.before.facts
     expected, text = answered.before.expected, answered.text
     longest = LONGEST_OUTPUT if facts.long_output is LongOutput.YES and trip.lane is Lane.BATCH else 0
-    wish = max(expected.tokens or 0, int((expected.words or 0) * TOKENS_PER_WORD))
+    of_length = ((expected.words or 0) * TOKENS_PER_WORD, (expected.characters or 0) / CHARACTERS_PER_TOKEN)
+    wish = max(expected.tokens or 0, *map(int, of_length))
     return RoundFacts(
         cut=answered.verdict is Verdict.TRUNCATED,
         prompt_tokens=answered.prompt_tokens,

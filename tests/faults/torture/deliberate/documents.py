@@ -6,6 +6,7 @@ NEXT_STEP = "daemon/batchd/decisions/document/next_step.py"
 ANSWER = "daemon/batchd/decisions/document/answer.py"
 REMAINING = "daemon/batchd/decisions/document/remaining.py"
 REPETITION = "daemon/batchd/decisions/document/repetition.py"
+LENGTH = "daemon/batchd/text/length.py"
 STITCH = "daemon/batchd/decisions/document/stitch.py"
 SEAMS = "tests/properties/test_seam_kinds.py"
 VERDICTS = "tests/unit/test_answer_verdicts.py"
@@ -187,5 +188,21 @@ MUTATIONS = (
         "data = data_of_calls(answered.result.calls) if verdict in ENDED else",
         "data = data_of_calls(answered.result.calls) if True else",
         VERDICTS,
+    ),
+    Mutation(
+        "documents",
+        "signs that no blank parts are one word",
+        LENGTH,
+        "return signs + joined +",
+        "return bool(signs) + joined +",
+        "tests/unit/test_length.py",
+    ),
+    Mutation(
+        "documents",
+        "a text that only a dictionary could part is too short",
+        LENGTH,
+        "_FEWEST_SIGNS: Final = 2",
+        "_FEWEST_SIGNS: Final = 9",
+        "tests/unit/test_length.py",
     ),
 )
