@@ -12,8 +12,7 @@ import anyio
 from batchd.app import prepared, serve
 from batchd.claude.batch_body import new_nonce
 from batchd.edges.store import DATABASE, NewRequest, Store, open_store
-from batchd.lifecycle import State
-from batchd.model import BatchId, Evidence, Plan, RequestId
+from batchd.model import BatchId, Evidence, Intent, Plan, RemoteId, RequestId
 from batchd.settings import Api, Settings
 
 from benchmarks._measure import apart, memory
@@ -71,7 +70,7 @@ def fill(place: Path, batches: int) -> None:
                 ),
             )
             requests = await store.queue.waiting(batches)
-            await store.queue.plan([Plan((RequestId(r.id),), (), 1) for r in requests], now=now, nonce=new_nonce)
+            await store.batches.plan([Plan((RequestId(r.id),), (), 1) for r in requests], now=now, nonce=new_nonce)
             for batch in await store.batches.live_ids():
                 await _submitted(store, batch, now)
 
@@ -80,15 +79,10 @@ def fill(place: Path, batches: int) -> None:
 
 async def _submitted(store: Store, batch_id: BatchId, now: float) -> None:
     batch = await store.batches.get(batch_id)
-    batch = await store.batches.move(batch, State.INTENDED, attempt=1, baseline_time=now)
-    await store.batches.move(
-        batch,
-        State.PROCESSING,
-        remote_id=f"msgbatch_{batch_id}",
-        evidence=Evidence.ANSWER,
-        submitted_at=now,
-        expires_at=now + 24 * 3600,
-        next_poll_at=now + FAR,
+    batch = await store.batches.intend(batch, Intent(1, None, now))
+    remote = RemoteId(f"msgbatch_{batch_id}")
+    await store.batches.adopt(
+        batch, remote, Evidence.ANSWER, now=now, next_poll_at=now + FAR, expires_at=now + 24 * 3600
     )
 
 

@@ -1,7 +1,8 @@
-"""Sending a large batch: our spooled body against the SDK's create from dicts, to a server that swallows it."""
+"""Taken a large batch: our spooled body against the SDK's create from dicts, to a server that swallows it."""
 
 import asyncio
 import json
+import math
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,17 +16,17 @@ from anthropic.types.messages.batch_create_params import Request
 from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.edges.spool import Body, SpoolWriter
-from batchd.model import Place
+from batchd.model import Place, RequestId, Sending, WireRow
 
 from benchmarks._measure import apart, memory, pulse
 from benchmarks._report import MB, middle, number, table, times, wants_full
 from benchmarks._servers import KEY, plain
 from benchmarks.event_loop import many_requests
 
-NONCE = "aaaaaaaaaaaaaaaa"
+TAG = "0123456789abcdef0123"
 
 
-class Sending(NamedTuple):
+class Taken(NamedTuple):
     """What one sending took."""
 
     seconds: float
@@ -35,7 +36,7 @@ class Sending(NamedTuple):
     """Milliseconds of the longest callback."""
 
 
-async def ours(url: str, params: Path, spool: Path) -> Sending:
+async def ours(url: str, params: Path, spool: Path) -> Taken:
     """Send as the daemon does, from the params that the intake has spooled.
 
     Args:
@@ -51,12 +52,13 @@ async def ours(url: str, params: Path, spool: Path) -> Sending:
         Api.connect(key=KEY, base_url=url, per_minute=1000, patience=60, clock=Clock()) as api,
         _taken(before) as done,
     ):
-        body = Body(spool.parent, NONCE, 1, places)
-        await api.create(body.stream(), body.length, ())
+        rows = [WireRow(Sending(RequestId(n), 1), place) for n, place in enumerate(places, start=1)]
+        body = Body(spool.parent, TAG, rows)
+        await api.create(body.stream(), body.length, (), deadline=math.inf)
     return done()
 
 
-async def the_sdk(url: str, params: Path, _: Path) -> Sending:
+async def the_sdk(url: str, params: Path, _: Path) -> Taken:
     """Send as the SDK's documentation shows, the file being read line by line.
 
     Args:
@@ -65,22 +67,20 @@ async def the_sdk(url: str, params: Path, _: Path) -> Sending:
     """
     async with AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0) as client, _taken(memory()) as done:
         with params.open("rb") as lines:
-            requests = [
-                Request(custom_id=f"{NONCE}_1-{row}", params=json.loads(line)) for row, line in enumerate(lines)
-            ]
+            requests = [Request(custom_id=f"{TAG}-{row}-1", params=json.loads(line)) for row, line in enumerate(lines)]
         await client.messages.batches.create(requests=requests)
     return done()
 
 
 @asynccontextmanager
-async def _taken(before: float) -> AsyncIterator[Callable[[], Sending]]:
+async def _taken(before: float) -> AsyncIterator[Callable[[], Taken]]:
     began, seconds = time.perf_counter(), 0.0
     async with pulse() as found:
-        yield lambda: Sending(seconds, memory("VmHWM") - before, found.longest)
+        yield lambda: Taken(seconds, memory("VmHWM") - before, found.longest)
     seconds = time.perf_counter() - began
 
 
-def send(sender: Callable[[str, Path, Path], Awaitable[Sending]], url: str, params: Path, spool: Path) -> Sending:
+def send(sender: Callable[[str, Path, Path], Awaitable[Taken]], url: str, params: Path, spool: Path) -> Taken:
     """Measure one sending.
 
     Args:
@@ -90,7 +90,7 @@ def send(sender: Callable[[str, Path, Path], Awaitable[Sending]], url: str, para
         spool: Where a spool file may go.
     """
 
-    async def work() -> Sending:
+    async def work() -> Taken:
         return await sender(url, params, spool)
 
     return asyncio.run(work())

@@ -28,6 +28,9 @@ from batchd.journey.sender import Sender
 from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
 from batchd.model import Lane
+from batchd.running.circuit_breaker import CircuitBreaker
+from batchd.running.counts import Counts
+from batchd.running.departure import Departure
 from batchd.running.held_file import HeldFiles
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
@@ -71,7 +74,7 @@ async def serve(
                 clock=clock,
             ) as api,
         ):
-            if not await store.batches.claim_for("sandbox" if sandbox else "api"):
+            if not await store.facts.claim_for("sandbox" if sandbox else "api"):
                 here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
                 raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
             with _all_that_is_there_kept():
@@ -127,16 +130,31 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
 
     documents = Documents(Drafts(places.drafts), places.spool, rules.catalogue)
     collector = Collector(store, clock, places.outbox, documents, settings.retry.max_attempts, results)
-    wakeups = Wakeups(store, clock, backoff)
-    sender = Sender(store, api, clock, places.spool, wakeups, batch.concurrency)
-    finder = Finder(store, api, clock, wakeups, settings.api.doubt)
-    poller = Poller(store, api, clock, wakeups, backoff)
+    wakeups = Wakeups(clock)
+    counts = Counts(wakeups)
+    departure = Departure(store, wakeups, CircuitBreaker(clock))
+    sender = Sender(
+        store,
+        api,
+        clock,
+        places.spool,
+        wakeups,
+        departure,
+        counts,
+        concurrency=batch.concurrency,
+        # What is in doubt is sent again after `doubt`: no byte of it may leave later than that.
+        first_byte=settings.api.doubt / 3,
+        poll=backoff,
+    )
+    finder = Finder(store, api, clock, wakeups, doubt=settings.api.doubt, poll=backoff)
+    poller = Poller(store, api, clock, wakeups, finder, backoff)
     sync_sender = SyncSender(
         store,
         api,
         clock,
         places.spool,
         wakeups,
+        departure,
         transcripts,
         collector.collect,
         seats=settings.sync.concurrency,
@@ -163,7 +181,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         ),
         sender=sender,
         sync_sender=sync_sender,
-        courier=Courier(store, clock, wakeups, journeys, retrying),
+        courier=Courier(store, clock, wakeups, counts, journeys, retrying),
         wakeups=wakeups,
         token_counter=TokenCounter(store, api, clock, places.spool, rules.catalogue),
         held_files=HeldFiles(store, clock, places.outbox),

@@ -116,6 +116,13 @@ class Disconnected(Unavailable):
     """A connection was lost; what changes nothing may be repeated at once."""
 
 
+class Late(Unavailable):
+    """A create that did not leave before its deadline: none of its bytes did."""
+
+    def __init__(self) -> None:
+        super().__init__("the create came to leave too late, and did not")
+
+
 class Parked(Unavailable):
     """Key or money: nobody's request is wrong, but a person has to act before anything goes on."""
 

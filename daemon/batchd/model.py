@@ -203,6 +203,23 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Sending:
+    """One sending of one request: what its id on the wire names."""
+
+    request: RequestId
+    number: int
+    """How many times the request was put on a trip by then; 0 of trips that an earlier version planned."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireRow:
+    """One row of the body of a create."""
+
+    sending: Sending
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """A request that no budget has room for, as far as what it may cost depends on it."""
 
@@ -277,6 +294,22 @@ class Evidence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """What is on disk before the first byte of a create leaves: how to tell later which batch it made."""
+
+    count: int
+    """Requests of the batch."""
+    baseline_id: RemoteId | None
+    """The newest batch that the API had; None where it had none."""
+    baseline_time: float
+    """Unix seconds by the server's clock."""
+    origin: str | None = None
+    """Scheme, host, port and path of the API."""
+    organization: str | None = None
+    """Whose key it was, as the API said it; None where it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One trip to the API, as the store knows it. All times are unix seconds, remote ones by the server's clock."""
 
@@ -288,8 +321,12 @@ class Batch:
     nonce: str
     attempt: int
     planned_at: float
+    doubts: int = 0
+    """Attempts of which nothing was found; what they made, if anything, may still appear."""
     baseline_id: RemoteId | None = None
     baseline_time: float | None = None
+    origin: str | None = None
+    organization: str | None = None
     doubted_at: float | None = None
     remote_id: RemoteId | None = None
     evidence: Evidence | None = None
@@ -300,6 +337,8 @@ class Batch:
     next_poll_at: float | None = None
     cancelled_at: float | None = None
     lane: Lane = Lane.BATCH
+    twin: RemoteId | None = None
+    """A second batch of the API that carries the same requests, and was paid for as well."""
     trouble: str | None = None
     """What keeps it from going on, in one line for `batchd status`; None when all is well."""
 
@@ -309,6 +348,13 @@ class Batch:
         if self.remote_id is None:
             raise LookupError(f"batch {self.id} is {self.state} without an id of the API")
         return self.remote_id
+
+    @property
+    def intent(self) -> Intent | None:
+        """What was known before its first create; None where nothing of it has left yet."""
+        if self.baseline_time is None:
+            return None
+        return Intent(self.count, self.baseline_id, self.baseline_time, self.origin, self.organization)
 
     @property
     def surely_ours(self) -> bool:

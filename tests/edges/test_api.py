@@ -1,6 +1,7 @@
 """What the API and the network say, sorted by what to do about it: a real server, real sockets, real TLS."""
 
 import json
+import math
 import shutil
 import socket
 import ssl
@@ -54,7 +55,7 @@ async def create(api: Api) -> Any:
     async def pieces() -> AsyncIterator[bytes]:
         yield BODY
 
-    return await api.create(pieces(), len(BODY), ())
+    return await api.create(pieces(), len(BODY), (), deadline=math.inf)
 
 
 def lasting(route: str, kind: str, **more: Any) -> Fault:
@@ -239,7 +240,7 @@ async def many(api: Api, requests: int) -> RemoteId:
     async def pieces() -> AsyncIterator[bytes]:
         yield body
 
-    made: RemoteId = (await api.create(pieces(), len(body), ())).id
+    made: RemoteId = (await api.create(pieces(), len(body), (), deadline=math.inf)).id
     return made
 
 

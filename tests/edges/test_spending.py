@@ -13,8 +13,7 @@ from batchd.claude.price import from_picodollars
 from batchd.decisions.money.budget import Bar, Hold, Purse
 from batchd.delivery import Delivery
 from batchd.edges.store import NewRequest, Store, open_store
-from batchd.lifecycle import State
-from batchd.model import BatchId, Cost, Job, JobId, Plan, RequestId, Usage
+from batchd.model import Batch, BatchId, Cost, Intent, Job, JobId, Plan, RequestId, Usage
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +43,7 @@ async def accept(store: Store, name: str = "a", count: int = 3, worst: int | Non
 async def plan(store: Store, *, now: float = 10.0, most: int = 1_000) -> BatchId:
     waiting = await store.queue.waiting(most)
     whole = Plan(tuple(each.id for each in waiting), (), sum(each.size for each in waiting))
-    await store.queue.plan([whole], now=now, nonce=new_nonce)
+    await store.batches.plan([whole], now=now, nonce=new_nonce)
     return max(batch.id for batch in await store.batches.unfinished())
 
 
@@ -100,12 +99,12 @@ async def test_what_a_person_gives_up_or_sends_again_may_have_been_charged(store
     batch = await plan(store)
     await deliver(store, batch, 0, "succeeded", usd("0.5"))
     (held,) = await store.batches.unfinished()
-    held = await store.batches.move(held, State.INTENDED, attempt=1, baseline_time=1.0)
-    await store.batches.move(held, State.HELD)
+    held = await store.batches.intend(held, Intent(2, None, 1.0))
+    held = await store.batches.hold(held, "nobody knows")
     if answer == "resend":
-        await store.answers.resend(batch, now=30.0)
+        await store.batches.send_rest_again(held, now=30.0)
     else:
-        await store.answers.drop(batch, "dropped")
+        await store.batches.drop(held, "dropped")
     assert (await purse(store, job.id)).jobs[job.id].committed == 3 * DOLLAR // 2
     assert (await store.jobs.tally(job.id)).cost.charged is None
 
@@ -119,6 +118,13 @@ async def test_what_was_surely_not_created_reserves_nothing(store: Store) -> Non
     assert (found.today.committed, found.jobs[job.id].committed) == (0, 0)
 
 
+async def _made_nothing(store: Store, batch: Batch, *, refused: bool) -> None:
+    if refused:
+        await store.batches.refuse(await store.batches.intend(batch, Intent(batch.count, None, 1.0)), "so it was")
+    else:
+        await store.batches.dissolve(batch)
+
+
 async def test_sums_are_those_of_the_trips_whatever_happens_to_them(store: Store, tmp_path: Path) -> None:
     draw = random.Random(7)  # noqa: S311  a history, no secret
     jobs = [await accept(store, name, count=12, worst=draw.randrange(1, 10**13)) for name in "abc"]
@@ -126,7 +132,7 @@ async def test_sums_are_those_of_the_trips_whatever_happens_to_them(store: Store
         batch = await plan(store, now=turn * DAY / 3 + 1, most=9)
         (waiting,) = [each for each in await store.batches.unfinished() if each.id == batch]
         if draw.random() < 0.3:
-            await store.batches.dissolve(waiting, refused="so it was" if draw.random() < 0.5 else None)
+            await _made_nothing(store, waiting, refused=draw.random() < 0.5)
             continue
         for row in range(waiting.count):
             outcome = draw.choice(["succeeded", "succeeded", "errored", "lost"])

@@ -10,13 +10,30 @@ from pathlib import Path
 import anyio
 import pytest
 from batchd.claude.batch_body import new_nonce
+from batchd.decisions.batch.plan import halves
 from batchd.delivery import Delivery
 from batchd.edges.store import CountTaken, NewRequest, Stale, Store, open_store
 from batchd.errors import Unavailable, Unusable
-from batchd.lifecycle import STEPS, State, may_follow
-from batchd.model import BatchId, Cost, Evidence, Job, JobId, Plan, RequestId, Usage, Verdict
+from batchd.lifecycle import STEPS, State
+from batchd.model import (
+    BatchId,
+    Cost,
+    Counts,
+    Evidence,
+    Intent,
+    Job,
+    JobId,
+    Plan,
+    RemoteBatch,
+    RemoteId,
+    RequestId,
+    Usage,
+    Verdict,
+)
 
 pytestmark = pytest.mark.anyio
+
+INTENT = Intent(1, None, 1.0)
 
 
 @pytest.fixture
@@ -43,7 +60,7 @@ async def accept(store: Store, count: int = 3, claim: str = "claim-1", name: str
 async def plan_all(store: Store) -> None:
     waiting = await store.queue.waiting(1000)
     plan = Plan(tuple(each.id for each in waiting), (), sum(each.size for each in waiting))
-    await store.queue.plan([plan], now=1001.0, nonce=new_nonce)
+    await store.batches.plan([plan], now=1001.0, nonce=new_nonce)
 
 
 async def test_a_file_is_accepted_once_with_all_its_requests(store: Store) -> None:
@@ -92,20 +109,18 @@ async def test_a_planned_request_waits_no_more_and_sits_in_one_batch(store: Stor
     assert await store.queue.waiting(10) == []
     assert await store.queue.queued() == 3
     with pytest.raises(sqlite3.IntegrityError):
-        await store.queue.plan([Plan((RequestId(1),), (), 9)], now=0.0, nonce=new_nonce)
+        await store.batches.plan([Plan((RequestId(1),), (), 9)], now=0.0, nonce=new_nonce)
 
 
 async def test_a_batch_moves_only_along_the_table_and_only_from_where_it_is(store: Store) -> None:
     await accept(store)
     await plan_all(store)
     (batch,) = await store.batches.unfinished()
-    for state in State:
-        if not may_follow(State.PLANNED, state):
-            with pytest.raises(ValueError, match="never becomes"):
-                await store.batches.move(batch, state)
-    moved = await store.batches.move(batch, State.INTENDED, attempt=1, baseline_time=1.0)
+    with pytest.raises(ValueError, match="never becomes"):
+        await store.batches.settle(batch)
+    moved = await store.batches.intend(batch, INTENT)
     with pytest.raises(Stale):
-        await store.batches.move(batch, State.INTENDED, attempt=1, baseline_time=1.0)
+        await store.batches.intend(batch, INTENT)
     assert (await store.batches.get(batch.id)) == moved
 
 
@@ -134,17 +149,17 @@ async def test_two_unresolved_batches_never_share_a_count(store: Store) -> None:
     await accept(store, count=2, claim="claim-2", name="b")
     for requests_ in ((1, 2), (3, 4)):
         plan = Plan(tuple(map(RequestId, requests_)), (), 18)
-        await store.queue.plan([plan], now=0.0, nonce=new_nonce)
+        await store.batches.plan([plan], now=0.0, nonce=new_nonce)
     first, second = await store.batches.unfinished()
-    intent = {"attempt": 1, "baseline_time": 1.0}
-    first = await store.batches.move(first, State.INTENDED, **intent)
+    first = await store.batches.intend(first, INTENT)
+    assert await store.batches.count_taken(second)
+    assert not await store.batches.count_taken(first)
     with pytest.raises(CountTaken):
-        await store.batches.move(second, State.INTENDED, **intent)
-    await store.batches.move(first, State.PROCESSING, remote_id="msgbatch_1", evidence=Evidence.ANSWER)
-    second = await store.batches.move(second, State.INTENDED, **intent)
-    first = await store.batches.get(first.id)
-    ended = await store.batches.move(first, State.ENDED)
-    gave_back = await store.batches.move(ended, State.INTENDED, remote_id=None, evidence=None)
+        await store.batches.intend(second, INTENT)
+    first = await store.batches.adopt(first, RemoteId("m1"), Evidence.COUNT, now=1.0, next_poll_at=2.0)
+    second = await store.batches.intend(second, INTENT)
+    ended = await store.batches.end(first, RemoteBatch(RemoteId("m1"), "ended", Counts(), 1.0))
+    gave_back = await store.batches.give_back(ended)
     assert (gave_back.state, second.state) == (State.INTENDED, State.INTENDED)
 
 
@@ -152,14 +167,14 @@ async def test_a_refused_batch_is_cut_in_two_until_the_bad_request_stands_alone(
     job = await accept(store, count=3)
     await plan_all(store)
     (batch,) = await store.batches.unfinished()
-    batch = await store.batches.move(batch, State.INTENDED, attempt=1, baseline_time=1.0)
-    await store.batches.dissolve(batch, refused="invalid_request_error: no")
+    batch = await store.batches.intend(batch, INTENT)
+    await store.batches.part(batch, halves(batch.count))
     waiting = await store.queue.waiting(10)
     assert [each.cohort for each in waiting] == ["batch 1 a", "batch 1 b", "batch 1 b"]
-    await store.queue.plan([Plan((waiting[0].id,), (), 9)], now=0.0, nonce=new_nonce)
+    await store.batches.plan([Plan((waiting[0].id,), (), 9)], now=0.0, nonce=new_nonce)
     (alone,) = await store.batches.unfinished()
-    alone = await store.batches.move(alone, State.INTENDED, attempt=1, baseline_time=1.0)
-    await store.batches.dissolve(alone, refused="invalid_request_error: no")
+    alone = await store.batches.intend(alone, INTENT)
+    await store.batches.refuse(alone, "invalid_request_error: no")
     assert (await store.jobs.tally(job.id)).verdicts == {Verdict.ERRORED: 1}
     assert len(await store.queue.waiting(10)) == 2
 
@@ -247,7 +262,7 @@ async def test_a_state_of_the_first_schema_with_work_under_way_goes_on(tmp_path:
         assert [batches[BatchId(n)].next_poll_at for n in range(1, 6)] == [None, None, 5.0, None, None]
         assert batches[BatchId(1)].baseline_id == "b0"
         assert await store.batches.disproved(BatchId(2)) == {"m9"}
-        assert [place.size for place in await store.batches.body(BatchId(2))] == [9]
+        assert [row.place.size for row in await store.trips.body(BatchId(2))] == [9]
 
 
 async def test_several_processes_may_make_the_same_database_at_one_time(tmp_path: Path) -> None:

@@ -13,33 +13,38 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import anyio
 import structlog
-from batchd.claude.batch_body import new_nonce, row_of
+from batchd.claude.batch_body import new_nonce, sending_of, wire_id
 from batchd.decisions.batch.backoff import Backoff
 from batchd.edges.api import Api, Page
 from batchd.edges.clock import Bell
 from batchd.edges.spool import Body
-from batchd.edges.store import CountTaken, Stale, Store
+from batchd.edges.store import Batches, CountTaken, Stale, Store
 from batchd.errors import Gone, InDoubt, Unavailable
 from batchd.journey.courier import Courier
 from batchd.journey.finder import Finder
 from batchd.journey.poller import Poller
 from batchd.journey.sender import Sender
-from batchd.lifecycle import State, may_follow
-from batchd.model import Batch, BatchId, Counts, Evidence, Lane, RemoteBatch, RemoteId
+from batchd.lifecycle import CARRIES, OPTIONAL, State, may_follow
+from batchd.model import Batch, BatchId, Counts, Evidence, Lane, RemoteBatch, RemoteId, RequestId, Sending
+from batchd.running.circuit_breaker import CircuitBreaker
+from batchd.running.counts import Counts as CountsInFlight
+from batchd.running.departure import Departure
 from batchd.running.retrying import Retrying
-from batchd.running.wakeups import Wakeups
+from batchd.running.wakeups import Legs, Wakeups
 
 from tests.support.virtual import VirtualClock
 
 DOUBT = 900.0
+TAG = "0123456789abcdef0123"
 BATCHES_A_WORLD = 8
 
 
@@ -52,8 +57,9 @@ class Made:
     created_at: float
     ends_at: float
     visible_at: float
-    nonce: str | None
-    """None: somebody else's."""
+    batch: BatchId | None
+    """Whose create made it; None: somebody else's."""
+    deleted: bool = False
 
 
 @dataclass(slots=True)
@@ -81,14 +87,22 @@ class World:
         self.made: list[Made] = []
         self.batches: dict[BatchId, Batch] = {}
         self.disproofs: dict[BatchId, set[RemoteId]] = {}
+        self.order = luck.choices(["newest first", "oldest first", "repeating"], [8, 1, 1])[0]
+        self.ahead = luck.choice([0.0, 0.0, 4.0, 300.0])
+        """Seconds by which the `Date` of an answer is ahead of what batches are stamped with."""
+        self.counts_while_running = luck.random() < 0.8
         self.kill: Callable[[], None] = lambda: None
 
     # the API, as `Api` shows it
 
     def server_time(self) -> float:
-        return float(int(self.clock.now()))
+        return float(int(self.clock.now() + self.ahead))
 
-    def add(self, count: int, nonce: str | None) -> Made:
+    @property
+    def origin(self) -> str:
+        return "https://api.test"
+
+    def add(self, count: int, batch: BatchId | None) -> Made:
         now = self.clock.now()
         late = self.luck.random() < 0.2
         made = Made(
@@ -97,14 +111,15 @@ class World:
             created_at=now,
             ends_at=now + self.luck.choice([5.0, 60.0, 400.0, 3_000.0]),
             visible_at=now + (self.luck.uniform(0, DOUBT * 0.9) if late else 0.0),
-            nonce=nonce,
+            batch=batch,
         )
         self.made.append(made)
         return made
 
     def seen(self, made: Made) -> RemoteBatch:
         ended = self.clock.now() >= made.ends_at
-        counts = Counts(succeeded=made.count) if ended else Counts(processing=made.count)
+        running = Counts(processing=made.count) if self.counts_while_running else Counts()
+        counts = Counts(succeeded=made.count) if ended else running
         return RemoteBatch(
             made.id, "ended" if ended else "in_progress", counts, made.created_at, server_time=self.server_time()
         )
@@ -116,10 +131,14 @@ class World:
             self.kill()
             await anyio.lowlevel.checkpoint()
 
-    async def create(self, body: AsyncIterable[bytes], length: int, betas: tuple[str, ...]) -> RemoteBatch:
+    async def create(
+        self, body: AsyncIterable[bytes], length: int, betas: tuple[str, ...], *, deadline: float
+    ) -> RemoteBatch:
         del length, betas
+        if self.clock.now() > deadline:
+            raise Unavailable("late")
         text = b"".join([piece async for piece in body]).decode()
-        nonce, count = text.split("|")[1:3]
+        batch, count = map(int, text.split("|"))
         self.tally.submissions += 1
         fault = self.luck.choices(
             ["none", "unreachable", "busy", "lost before", "lost after", "kill after"], [4, 1, 1, 2, 2, 1]
@@ -127,12 +146,12 @@ class World:
         self.tally.faults[fault] += 1
         await self.latency()
         if self.luck.random() < 0.3:
-            self.add(self.luck.choice([int(count), int(count), 3]), None)
+            self.add(self.luck.choice([count, count, 3]), None)
         if fault in {"unreachable", "busy"}:
             raise Unavailable(fault)
         if fault == "lost before":
             raise InDoubt(fault)
-        made = self.add(int(count), nonce)
+        made = self.add(count, BatchId(batch))
         if fault == "kill after":
             self.kill()
         await self.latency()
@@ -141,24 +160,24 @@ class World:
         return self.seen(made)
 
     async def page(self, *, limit: int, after: RemoteId | None = None) -> Page:
-        del after
         await self.latency()
         self.sometimes_away()
-        return Page(self.listing()[:limit], None, self.server_time())
-
-    async def newer_than(self, old_enough: Callable[[RemoteBatch], bool]) -> tuple[list[RemoteBatch], float | None]:
-        await self.latency()
-        self.sometimes_away()
-        found: list[RemoteBatch] = []
-        for remote in self.listing():
-            if old_enough(remote):
-                break
-            found.append(remote)
-        return found, self.server_time()
+        listing = self.listing()
+        begin = next((place + 1 for place, remote in enumerate(listing) if remote.id == after), 0)
+        found = listing[begin : begin + min(limit, 5)]
+        more = begin + len(found) < len(listing)
+        return Page(found, found[-1].id if more else None, self.server_time())
 
     def listing(self) -> list[RemoteBatch]:
         now = self.clock.now()
-        return [self.seen(made) for made in reversed(self.made) if made.visible_at <= now]
+        found = [self.seen(made) for made in reversed(self.made) if made.visible_at <= now and not made.deleted]
+        match self.order:
+            case "oldest first":
+                return found[::-1]
+            case "repeating":
+                return [*found[:1], *found]
+            case _:
+                return found
 
     def sometimes_away(self) -> None:
         if self.luck.random() < 0.1:
@@ -169,7 +188,7 @@ class World:
         await self.latency()
         self.sometimes_away()
         made = next(each for each in self.made if each.id == remote)
-        if self.luck.random() < 0.05:
+        if made.deleted or self.luck.random() < 0.05:
             raise Gone("not yet")
         return self.seen(made)
 
@@ -179,81 +198,111 @@ class World:
         made = next(each for each in self.made if each.id == remote)
         await self.latency()
         self.sometimes_away()
-        name = f"{made.nonce}_1-0" if made.nonce else "theirs-0"
+        name = named(made)
 
         async def pieces() -> AsyncIterator[bytes]:
             yield f'{{"custom_id":"{name}","result":{{"type":"canceled"}}}}\n'.encode()
 
         yield pieces()
 
-    # the store, as `Batches` shows it
+    # the last leg, with the same verification
+
+    async def collect(self, shelf: "Shelf", batch: Batch) -> Batch:
+        made = next(each for each in self.made if each.id == batch.remote_id)
+        await self.latency()
+        sending = sending_of(named(made), TAG)
+        if sending is not None and await shelf.rows_of(batch.id, [sending]):
+            return await shelf.settle(await shelf.prove(batch))
+        if batch.evidence is not Evidence.COUNT:
+            raise AssertionError("an answered create led to another's batch")
+        return await shelf.give_back(batch)
+
+
+def named(made: Made) -> str:
+    """The custom_id of the first result of a batch at the simulated API."""
+    return "theirs-0" if made.batch is None else wire_id(TAG, Sending(RequestId(made.batch), 1))
+
+
+class Shelf(Batches):
+    """The real verbs of a batch, over a table in memory that keeps the same rules."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
 
     async def get(self, batch: BatchId) -> Batch:
-        return self.batches[batch]
+        return self._world.batches[batch]
 
-    async def move(self, batch: Batch, to: State, **changes: object) -> Batch:
+    async def count_taken(self, batch: Batch) -> bool:
+        return any(each.id != batch.id for each in self._unresolved(batch.count))
+
+    async def owners_of(self, remotes: Iterable[RemoteId]) -> dict[RemoteId, Evidence]:
+        owned = {b.remote_id: b.evidence for b in self._world.batches.values() if b.remote_id and b.evidence}
+        return {remote: owned[remote] for remote in remotes if remote in owned}
+
+    async def owner(self, remote: RemoteId) -> BatchId | None:
+        return next((b.id for b in self._world.batches.values() if b.remote_id == remote), None)
+
+    async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
+        return frozenset(self._world.disproofs.get(batch, ()))
+
+    async def disprove(self, batch: BatchId, remote: RemoteId) -> None:
+        self._world.disproofs.setdefault(batch, set()).add(remote)
+
+    async def give_back(self, batch: Batch) -> Batch:
+        await self.disprove(batch.id, batch.known_id)
+        return await self._step(batch, State.INTENDED)
+
+    async def _step(self, batch: Batch, to: State, also: object = None, **changes: object) -> Batch:
+        del also  # of other tables
         if not may_follow(batch.state, to):
             raise ValueError(f"{batch.state} -> {to}")
-        unresolved = [b for b in self.batches.values() if b.state is State.INTENDED and b.count == batch.count]
-        if batch.state is State.PLANNED and to is State.INTENDED and unresolved:
+        if batch.state is State.PLANNED and to is State.INTENDED and self._unresolved(batch.count):
             raise CountTaken
         remote = changes.get("remote_id")
-        if remote is not None and any(b.remote_id == remote for b in self.batches.values()):
+        if remote is not None and any(b.remote_id == remote for b in self._world.batches.values()):
             raise ValueError("one batch of the API answers one intent")
-        return await self.note(batch, state=to, **changes)
+        return await self._note(
+            batch, **({"state": to} | dict.fromkeys((OPTIONAL - CARRIES[to]) | {"trouble"}) | changes)
+        )
 
-    async def note(self, batch: Batch, **changes: object) -> Batch:
-        known = self.batches[batch.id]
+    async def _note(self, batch: Batch, **changes: object) -> Batch:
+        known = self._world.batches[batch.id]
         if (known.state, known.attempt) != (batch.state, batch.attempt):
             raise Stale
-        self.batches[batch.id] = replace(known, **changes)  # type: ignore[arg-type]  # columns by name, as SQL has them
+        changes.pop("gave_back", None)
+        self._world.batches[batch.id] = replace(known, **changes)  # type: ignore[arg-type]  # columns by name, as SQL has them
         await anyio.lowlevel.checkpoint()
-        return self.batches[batch.id]
+        return self._world.batches[batch.id]
+
+    def _unresolved(self, count: int) -> list[Batch]:
+        return [b for b in self._world.batches.values() if b.state is State.INTENDED and b.count == count]
+
+    # the store's trips: one request a batch
 
     async def cancel_wanted(self, batch: BatchId) -> tuple[bool, bool]:
         del batch
         return False, False
 
-    async def owners_of(self, remotes: list[RemoteId]) -> dict[RemoteId, Evidence]:
-        owned = self.batches.values()
-        return {b.remote_id: b.evidence for b in owned if b.remote_id in remotes and b.remote_id and b.evidence}
-
-    async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
-        return frozenset(self.disproofs.get(batch, ()))
-
-    async def disprove(self, batch: BatchId, remote: RemoteId) -> None:
-        self.disproofs.setdefault(batch, set()).add(remote)
-
-    # the last leg, with the same verification
-
-    async def collect(self, batch: Batch) -> Batch:
-        made = next(each for each in self.made if each.id == batch.remote_id)
-        await self.latency()
-        if row_of(f"{made.nonce}_1-0", batch.nonce) == 0:
-            return await self.move(await self.note(batch, evidence=Evidence.NONCE), State.SETTLED)
-        if batch.evidence is not Evidence.COUNT:
-            raise AssertionError("an answered create led to another's batch")
-        await self.disprove(batch.id, made.id)
-        return await self.move(batch, State.INTENDED, remote_id=None, evidence=None, doubted_at=None)
+    async def rows_of(self, batch: BatchId, sendings: Collection[Sending]) -> dict[Sending, int]:
+        return {sending: 0 for sending in sendings if sending == Sending(RequestId(batch), 1)}
 
 
 class SimulatedSender(Sender):
     """The real one, but for the body: a few bytes that tell the simulated API whose it is."""
 
-    async def _body(self, batch: Batch, attempt: int) -> Body:
-        return SmallBody(batch, attempt)
+    async def _body(self, batch: Batch) -> Body:
+        return SmallBody(batch)
 
 
 class SmallBody(Body):
     """Stands for the bytes of a create."""
 
-    def __init__(self, batch: Batch, attempt: int) -> None:
-        super().__init__(Path(), batch.nonce, attempt, [])
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(Path(), TAG, [])
         self.batch = batch
-        self.attempt = attempt
 
     async def stream(self) -> AsyncIterator[bytes]:
-        yield f"{self.attempt}|{self.batch.nonce}|{self.batch.count}".encode()
+        yield f"{self.batch.id}|{self.batch.count}".encode()
 
 
 async def history(seed: int, tally: Tally) -> None:
@@ -275,27 +324,35 @@ async def history(seed: int, tally: Tally) -> None:
             await _one_life(world)
         tasks.cancel_scope.cancel()
     tally.slowest = max(tally.slowest, clock.now() - started)
-    ours = Counter(made.nonce for made in world.made if made.nonce)
+    ours = Counter(made.batch for made in world.made if made.batch)
     remotes = {made.id: made for made in world.made}
     for batch in world.batches.values():
-        tally.duplicates += max(ours[batch.nonce] - 1, 0)
+        tally.duplicates += max(ours[batch.id] - 1, 0)
         tally.held += batch.state is State.HELD
         if batch.state is State.SETTLED:
-            tally.lost += ours[batch.nonce] == 0
-            tally.wrongly_adopted += batch.remote_id is None or remotes[batch.remote_id].nonce != batch.nonce
+            tally.lost += ours[batch.id] == 0
+            tally.wrongly_adopted += batch.remote_id is None or remotes[batch.remote_id].batch != batch.id
 
 
 async def _one_life(world: World) -> None:
     """Run a daemon's couriers until all is done, or until it is killed."""
-    store, api, backoff = cast("Store", _Shelf(world)), cast("Api", world), Backoff(60.0, 1.5, 600.0)
-    wakeups = Wakeups(store, world.clock, backoff)
-    journey = {
-        State.PLANNED: SimulatedSender(store, api, world.clock, Path(), wakeups, 4).submit,
-        State.INTENDED: Finder(store, api, world.clock, wakeups, DOUBT).find,
-        State.PROCESSING: Poller(store, api, world.clock, wakeups, backoff).poll,
-        State.ENDED: world.collect,
+    shelf = Shelf(world)
+    store, api, backoff = cast("Store", _Store(shelf, shelf)), cast("Api", world), Backoff(60.0, 1.5, 600.0)
+    wakeups = Wakeups(world.clock)
+    counts = CountsInFlight(wakeups)
+    departure = Departure(store, wakeups, CircuitBreaker(world.clock))
+    sender = SimulatedSender(
+        store, api, world.clock, Path(), wakeups, departure, counts, concurrency=4, first_byte=DOUBT / 3, poll=backoff
+    )
+    finder = Finder(store, api, world.clock, wakeups, doubt=DOUBT, poll=backoff)
+    journey: Legs = {
+        State.PLANNED: sender.submit,
+        State.INTENDED: finder.find,
+        State.PROCESSING: Poller(store, api, world.clock, wakeups, finder, backoff).poll,
+        State.ENDED: partial(world.collect, shelf),
     }
-    courier = Courier(store, world.clock, wakeups, {Lane.BATCH: journey}, Retrying(store, world.clock, Bell()))
+    retrying = Retrying(store, world.clock, Bell())
+    courier = Courier(store, world.clock, wakeups, counts, {Lane.BATCH: journey}, retrying)
     async with anyio.create_task_group() as tasks:
         world.kill = tasks.cancel_scope.cancel
         for batch in list(world.batches.values()):
@@ -315,10 +372,12 @@ class _NoTroubles:
 
 
 @dataclass(frozen=True)
-class _Shelf:
+class _Store:
     """`Store`, with nothing but batches."""
 
-    batches: World
+    batches: Shelf
+    trips: Shelf
+    installation: str = TAG
     troubles: _NoTroubles = field(default_factory=_NoTroubles)
 
 

@@ -4,6 +4,7 @@ The daemon is the real process, which is told to log all it can.
 """
 
 import json
+import math
 import re
 import signal
 import sqlite3
@@ -350,7 +351,7 @@ async def body() -> AsyncIterator[bytes]:
 
 async def create(api: Api) -> None:
     pieces: AsyncIterable[bytes] = body()
-    await api.create(pieces, len(b'{"requests":[]}'), ())
+    await api.create(pieces, len(b'{"requests":[]}'), (), deadline=math.inf)
 
 
 async def results(api: Api) -> None:

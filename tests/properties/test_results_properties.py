@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from batchd.claude import result_line
-from batchd.claude.batch_body import new_nonce, row_of, wire_id
+from batchd.claude.batch_body import new_nonce, row_id, row_of
 from batchd.claude.verdict import judge
 from batchd.errors import Garbled
 from hypothesis import example, given
@@ -58,7 +58,7 @@ result = st.fixed_dictionaries(
     {"type": mixed(st.sampled_from(["succeeded", "errored", "expired", "canceled", "deferred"]))},
     optional={"message": mixed(message), "error": mixed(error | st.fixed_dictionaries({"error": mixed(error)}))},
 )
-wire_ids = st.builds(wire_id, st.just(NONCE), st.integers(1, 99), st.integers(0, 99_999))
+wire_ids = st.builds(row_id, st.just(NONCE), st.integers(1, 99), st.integers(0, 99_999))
 lines = st.fixed_dictionaries(
     {"custom_id": mixed(wire_ids), "result": mixed(result)}, optional={"new": values, "\u2028": values}
 )

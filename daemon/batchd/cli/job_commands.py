@@ -153,7 +153,7 @@ async def _retry(store: Store, job: Job) -> str:
 
 
 async def _release(store: Store, job: Job, *, up_to: int | None) -> str:
-    held = [await store.batches.get(batch) for batch in await store.answers.held(job.id)]
+    held = [batch for batch in await store.batches.held() if job.name in await store.trips.jobs_in(batch.id)]
     if job.hold is not None or (up_to is not None and job.released and not job.delivered):
         said = f"Job {job.name} goes on, whatever it costs."
         if up_to is not None:
@@ -171,7 +171,7 @@ async def _release(store: Store, job: Job, *, up_to: int | None) -> str:
         raise Failure(f"job {printable(job.name)} is not held: see `batchd status`")
     released = [batch for batch in held if batch.remote_id is not None]
     for batch in released:
-        await store.answers.release(batch.id, now=Clock().now())
+        await store.batches.ask_again(batch, now=Clock().now())
     undecided = [line for batch in held if batch.remote_id is None for line in answers(batch)]
     if not released:
         raise Failure("\n".join(["only you can find out whether the API has it; then choose:", *undecided]))

@@ -9,11 +9,12 @@ import typer
 from batchd.cli.exit_codes import Failure
 from batchd.cli.job_commands import write_down
 from batchd.cli.options import Chosen, takes_settings
+from batchd.decisions.batch.plan import resent_as_a_whole
 from batchd.edges.clock import Clock
-from batchd.edges.store import NotHeld, Store
+from batchd.edges.store import Stale, Store
 from batchd.errors import Unusable
 from batchd.lifecycle import State
-from batchd.model import BatchId, Lane, RemoteId
+from batchd.model import Batch, BatchId, Evidence, Lane, RemoteId
 
 _REMOTE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 """What may stand in an address of the API; the format of its ids may change."""
@@ -76,8 +77,7 @@ def resolve(  # noqa: PLR0913  the options of a command
 
 async def _resolve_all(store: Store, *, resend: bool) -> str:
     """Decide about all single messages alike; a batch may still be found at the API, and is decided about by itself."""
-    held = [await store.batches.get(batch) for batch in await store.answers.held()]
-    messages = [each.id for each in held if each.lane is Lane.SYNC]
+    messages = [each.id for each in await store.batches.held() if each.lane is Lane.SYNC]
     if not messages:
         raise Failure("no single message waits for an answer")
     for each in messages:
@@ -90,7 +90,7 @@ async def _resolve(store: Store, *, batch: BatchId, remote: RemoteId | None, res
     try:
         found = await store.batches.get(batch)
     except LookupError:
-        held = ", ".join(map(str, await store.answers.held())) or "none"
+        held = ", ".join(str(each.id) for each in await store.batches.held()) or "none"
         raise Unusable(f"there is no batch {batch}; those that wait for an answer: {held}") from None
     if found.state is not State.HELD:
         raise Failure(f"batch {batch} is {found.state}: it waits for no answer")
@@ -98,21 +98,29 @@ async def _resolve(store: Store, *, batch: BatchId, remote: RemoteId | None, res
         raise Failure(f"batch {batch} is a single message, which no list shows: say --resend or --drop")
     try:
         if remote is not None:
-            return await _adopt(store, batch, remote)
+            return await _adopt(store, found, remote)
         if resend:
-            await store.answers.resend(batch, now=Clock().now())
-            return f"Batch {batch} is sent again; whatever the API may have of it is paid for as well."
-        await store.answers.drop(batch, _DROPPED)
-    except NotHeld:
+            return await _resend(store, found)
+        await store.batches.drop(found, _DROPPED)
+    except Stale:
         raise Failure(f"batch {batch} was decided about just now: see `batchd status`") from None
     return f"Batch {batch} is given up: its requests without an answer end as canceled."
 
 
-async def _adopt(store: Store, batch: BatchId, remote: RemoteId) -> str:
-    owner = await store.answers.owner(remote)
-    if owner not in {None, batch}:
+async def _adopt(store: Store, batch: Batch, remote: RemoteId) -> str:
+    owner = await store.batches.owner(remote)
+    if owner not in {None, batch.id}:
         raise Failure(f"{remote} is batch {owner} already")
-    if remote in await store.batches.disproved(batch):
+    if remote in await store.batches.disproved(batch.id):
         raise Failure(f"{remote} is another's: its results have been looked at, and carry other ids")
-    await store.answers.adopt(batch, remote, now=Clock().now())
-    return f"Batch {batch} is taken for {remote}; its results must carry the ids that batchd gave."
+    now = Clock().now()
+    await store.batches.adopt(batch, remote, Evidence.PERSON, now=now, next_poll_at=now)
+    return f"Batch {batch.id} is taken for {remote}; its results must carry the ids that batchd gave."
+
+
+async def _resend(store: Store, batch: Batch) -> str:
+    if resent_as_a_whole(batch.lane, any_delivered=await store.trips.any_delivered(batch.id)):
+        await store.batches.send_again(batch)
+    else:
+        await store.batches.send_rest_again(batch, now=Clock().now())
+    return f"Batch {batch.id} is sent again; whatever the API may have of it is paid for as well."

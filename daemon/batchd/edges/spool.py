@@ -1,7 +1,7 @@
 """The spool: the checked params of every request, one file for each job, written once and read by offset."""
 
 import os
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from batchd.claude import batch_body
 from batchd.edges import disk
-from batchd.model import Place
+from batchd.model import WireRow
 
 _PIECE = 1 << 20
 """Bytes that are handed to the network at one time."""
@@ -56,12 +56,11 @@ class SpoolWriter:
 class Body:
     """The body of a create, from the places of its params in the order of its rows; never in memory as a whole."""
 
-    def __init__(self, folder: Path, nonce: str, attempt: int, places: list[Place]) -> None:
+    def __init__(self, folder: Path, tag: str, rows: Sequence[WireRow]) -> None:
         self._folder = folder
-        self._nonce = nonce
-        self._attempt = attempt
-        self._places = places
-        self.length = batch_body.body_length(nonce, attempt, [place.size for place in places])
+        self._tag = tag
+        self._rows = rows
+        self.length = batch_body.body_length(tag, rows)
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Read it in pieces, each in a worker thread."""
@@ -74,12 +73,13 @@ class Body:
         file: BinaryIO | None = None
         opened: str | None = None
         try:
-            for row, place in enumerate(self._places):
+            for number, row in enumerate(self._rows):
+                place = row.place
                 if file is None or opened != place.claim:
                     if file is not None:
                         file.close()
                     file, opened = (self._folder / place.claim).open("rb"), place.claim
-                yield batch_body.row_head(self._nonce, self._attempt, row)
+                yield batch_body.row_head(self._tag, row.sending, first=not number)
                 yield read_at(file, place.offset, place.size)
                 yield batch_body.ROW_TAIL
         finally:

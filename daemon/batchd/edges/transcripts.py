@@ -14,7 +14,7 @@ import anyio
 import msgspec
 from anyio import to_thread
 
-from batchd.claude.batch_body import wire_id
+from batchd.claude.batch_body import row_id
 from batchd.claude.result_line import Stream
 from batchd.claude.stream import Streamed, assemble
 from batchd.edges import disk
@@ -98,7 +98,7 @@ class Transcripts:
     def line(self, batch: Batch) -> bytes:
         """Write what was streamed as a line of results."""
         result = _result(self.read(batch) or Streamed())
-        return msgspec.json.encode({"custom_id": wire_id(batch.nonce, batch.attempt, 0), "result": result}) + b"\n"
+        return msgspec.json.encode({"custom_id": row_id(batch.nonce, batch.attempt, 0), "result": result}) + b"\n"
 
     def discard(self, batch: Batch) -> Path | None:
         """Remove those of a batch that is settled; one that could not be read in full is kept.

@@ -23,8 +23,7 @@ from batchd.edges.outbox import JobFolder
 from batchd.edges.store import Store
 from batchd.errors import Defect, Garbled, NotOurs, Unavailable
 from batchd.journey.documents import Documents
-from batchd.lifecycle import State
-from batchd.model import Batch, BatchId, Evidence, JobId, Lane
+from batchd.model import Batch, BatchId, Evidence, JobId, Lane, Sending
 
 log = structlog.get_logger()
 
@@ -111,7 +110,7 @@ class Collector:
                     raise _all_of(troubles)
                 missing = await self._store.deliveries.undelivered_rows(batch.id, GROUP_LINES)
         self._whole_reads.pop(batch.id, None)
-        return await self._store.batches.move(batch, State.SETTLED, trouble=None)
+        return await self._store.batches.settle(batch)
 
     async def _give_back(self, batch: Batch, reason: str) -> Batch:
         """Look again for a batch that was only believed to be ours; what the API itself named needs a person.
@@ -121,21 +120,9 @@ class Collector:
         if batch.evidence is not Evidence.COUNT:
             self._read_again_at_first(batch, reason)
             reason = f"{reason}, although the API named it"
-            log.error("batch held", batch=batch.id, remote=batch.remote_id, reason=reason)
-            return await self._store.batches.move(batch, State.HELD, trouble=reason)
+            return await self._store.batches.hold(batch, reason)
         log.warning("batch was another's", batch=batch.id, remote=batch.remote_id, reason=reason)
-        if batch.remote_id is not None:
-            await self._store.batches.disprove(batch.id, batch.remote_id)
-        return await self._store.batches.move(
-            batch,
-            State.INTENDED,
-            remote_id=None,
-            evidence=None,
-            doubted_at=None,
-            ended_at=None,
-            results_url=None,
-            cancelled_at=None,
-        )
+        return await self._store.batches.give_back(batch)
 
     def _read_again_at_first(self, batch: Batch, reason: str) -> None:
         reads = self._whole_reads[batch.id] = self._whole_reads.get(batch.id, 0) + 1
@@ -144,11 +131,14 @@ class Collector:
 
     async def _deliver_group(self, batch: Batch, group: list[bytes]) -> dict[JobId, Exception]:
         """Deliver what is ours of a group, and return what kept the share of some job from its folder."""
-        read = await to_thread.run_sync(_read, group, batch.nonce)
+        read = await to_thread.run_sync(_read, group, self._store.installation, batch.nonce)
+        rows = await self._store.trips.rows_of(batch.id, [sending for sending, _, _ in read.sent])
+        read.ours += ((rows[sending], line, raw) for sending, line, raw in read.sent if sending in rows)
+        read.foreign += sum(sending not in rows for sending, _, _ in read.sent)
         if not read.ours and read.foreign and batch.evidence is not Evidence.NONCE:
             raise NotOurs("its results carry other ids")
         if read.ours and batch.evidence is not Evidence.NONCE:
-            await self._store.batches.note(batch, evidence=Evidence.NONCE)
+            await self._store.batches.prove(batch)
         if read.foreign or read.garbled:
             log.warning("lines passed over", batch=batch.id, foreign=read.foreign, garbled=read.garbled)
         return await self._deliver(batch, read.ours)
@@ -175,12 +165,14 @@ class _Read:
     """What a group of lines turned out to be."""
 
     def __init__(self) -> None:
+        self.sent: list[tuple[Sending, Line | None, bytes]] = []
+        """What carries our tag; whether this batch has it, the store knows."""
         self.ours: list[tuple[int, Line | None, bytes]] = []
         self.foreign = 0
         self.garbled = 0
 
 
-def _read(group: Iterable[bytes], nonce: str) -> _Read:
+def _read(group: Iterable[bytes], tag: str, nonce: str) -> _Read:
     found = _Read()
     for raw in group:
         try:
@@ -188,11 +180,12 @@ def _read(group: Iterable[bytes], nonce: str) -> _Read:
         except Garbled:
             found.garbled += 1
             continue
-        row = batch_body.row_of(line.custom_id, nonce)
-        if row is None:
-            found.foreign += 1
-        else:
+        if (sending := batch_body.sending_of(line.custom_id, tag)) is not None:
+            found.sent.append((sending, line, raw))
+        elif (row := batch_body.row_of(line.custom_id, nonce)) is not None:
             found.ours.append((row, line, raw))
+        else:
+            found.foreign += 1
     return found
 
 

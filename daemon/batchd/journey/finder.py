@@ -1,46 +1,74 @@
 """The leg of doubt: an unanswered create may have made a batch, which is looked for before anything is sent again."""
 
 from contextlib import aclosing
-from functools import partial
+from dataclasses import dataclass
 
 import structlog
 
-from batchd.claude.batch_body import row_of
+from batchd.claude.batch_body import row_of, sending_of
 from batchd.claude.result_line import lines, read
-from batchd.decisions.batch.backoff import DOUBT, PARKED
-from batchd.decisions.batch.reconcile import Adopt, Decision, Intent, Look, Probe, Resend, Sight, decide, older, sight
+from batchd.decisions.batch.backoff import DOUBT, PARKED, Backoff
+from batchd.decisions.batch.reconcile import (
+    Adopt,
+    Decision,
+    Hold,
+    Look,
+    Newer,
+    Probe,
+    Resend,
+    Sight,
+    decide,
+    elsewhere,
+    newer,
+    passed_by,
+    sight,
+)
 from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.errors import Gone, Parked, Refused, Unavailable
-from batchd.lifecycle import State
-from batchd.model import Batch, Evidence, RemoteBatch
+from batchd.model import Batch, Evidence, Intent, RemoteBatch, RemoteId
 from batchd.running.wakeups import Wakeups
 
 log = structlog.get_logger()
 
 UNREADABLE = 3600.0
 """Seconds after which a list that the API keeps denying becomes a person's business."""
+PAGE = 100
+"""Batches of the list that are read in one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """One reading of the API's list, back to an intent."""
+
+    newer: Newer
+    server_time: float | None
+    organization: str | None
 
 
 class Finder:
     """Finds out what became of unanswered creates."""
 
-    def __init__(self, store: Store, api: Api, clock: Clock, wakeups: Wakeups, doubt: float) -> None:
-        """Make ready.
+    def __init__(  # noqa: PLR0913  the edges it works with
+        self, store: Store, api: Api, clock: Clock, wakeups: Wakeups, *, doubt: float, poll: Backoff
+    ) -> None:
+        """Put a finder together.
 
         Args:
             store: Where batches stand.
             api: Whose list is read.
             clock: What waits are measured by.
-            station: Where they wait.
+            wakeups: Where they rest.
             doubt: Seconds that an unanswered create may take to show in the list.
+            poll: How soon a batch that was found is polled.
         """
         self._store = store
         self._api = api
         self._clock = clock
         self._wakeups = wakeups
         self._doubt = doubt
+        self._poll = poll
 
     async def find(self, batch: Batch) -> Batch:
         """Look for the batch that an unanswered create may have made.
@@ -52,47 +80,125 @@ class Finder:
         began = self._clock.now()
         while True:
             try:
-                batch, seen, waited = await self._look(batch)
-                decision = decide(seen, before, waited=waited, doubt=self._doubt)
+                batch, seen, decision, waited = await self._look(batch, before)
                 if settled := await self._act(batch, decision):
                     return settled
                 before = seen
                 pause = min(DOUBT.delay_randomly(waited), max(self._doubt / 4, 0.05))
             except (Parked, Gone, Refused) as denied:
                 if self._clock.now() - began > UNREADABLE:
-                    return await self._wakeups.hold(
+                    return await self._store.batches.hold(
                         batch, f"its create is in doubt and the API denies the list: {denied}"
                     )
-                await self._wakeups.tell(batch, str(denied))
+                if batch.trouble != str(denied):
+                    batch = await self._store.batches.tell(batch, str(denied))
                 pause = PARKED.delay_randomly(self._clock.now() - began)
-            await self._wakeups.rest(batch, pause)
+            await self._wakeups.rest(batch.id, pause)
 
-    async def _look(self, batch: Batch) -> tuple[Batch, Sight, float]:
-        """Read the list back to the baseline: the candidates, and for how long the doubt has lasted."""
-        intent = Intent(batch.count, batch.baseline_id, batch.baseline_time or 0.0)
-        listing, server_time = await self._api.newer_than(partial(older, intent=intent))
-        now = server_time or self._clock.now()
+    async def twin_of(self, batch: Batch) -> RemoteBatch | None:
+        """Look for a second batch that carries the requests of one, made by an attempt that was given up.
+
+        Args:
+            batch: A processing one.
+
+        Returns:
+            One that has ended, and is proved ours: what still runs does not show whose it is.
+        """
+        if batch.intent is None:
+            return None
+        listing = await self._read(batch.intent)
+        seen = await self._sight(batch, batch.intent, listing)
+        for remote in seen.free:
+            if remote.ended and await self._is_ours(remote, batch):
+                return remote
+        return None
+
+    async def _look(self, batch: Batch, before: Sight | None) -> tuple[Batch, Sight, Decision, float]:
+        """Read the list back to the baseline, and decide; also for how long the doubt has lasted."""
+        intent = batch.intent or Intent(batch.count, None, 0.0)
+        listing = await self._read(intent)
+        now = listing.server_time or self._clock.now()
         if batch.doubted_at is None:
-            batch = await self._store.batches.note(batch, doubted_at=now, trouble="looking for its create")
-        owners = await self._store.batches.owners_of([remote.id for remote in listing])
+            batch = await self._store.batches.doubt(batch, since=now)
+        if reason := elsewhere(intent, origin=self._api.origin, organization=listing.organization):
+            return batch, Sight(), Hold(reason), 0.0
+        seen = await self._sight(batch, intent, listing)
+        waited = now - (batch.doubted_at or now)
+        decision = decide(seen, before, waited=waited, doubt=self._doubt, anchored=listing.newer.anchored)
+        return batch, seen, decision, waited
+
+    async def _read(self, intent: Intent) -> _Listing:
+        """Read the list as far back as it takes to know what is newer than an intent."""
+        entries: list[RemoteBatch] = []
+        seen: set[RemoteId] = set()
+        after: RemoteId | None = None
+        gone: bool | None = None
+        while True:
+            page = await self._api.page(limit=PAGE, after=after)
+            fresh = {remote.id for remote in page.batches} - seen
+            entries += page.batches
+            seen |= fresh
+            # A gateway that pages in circles shows nothing new.
+            whole = page.next_after is None or not fresh
+            if gone is None and passed_by(entries, intent):
+                gone = await self._is_gone(intent.baseline_id)
+            found = newer(entries, intent, whole=whole, gone=bool(gone))
+            if found is not None:
+                if not found.ordered:
+                    log.warning("the API's list is not newest first: it is read to its end", batches=len(entries))
+                return _Listing(found, page.server_time, page.organization)
+            after = page.next_after
+
+    async def _is_gone(self, baseline: RemoteId | None) -> bool:
+        if baseline is None:
+            return False
+        try:
+            await self._api.retrieve(baseline)
+        except Gone:
+            return True
+        return False
+
+    async def _sight(self, batch: Batch, intent: Intent, listing: _Listing) -> Sight:
+        owners = await self._store.batches.owners_of([remote.id for remote in listing.newer.batches])
         disproved = await self._store.batches.disproved(batch.id)
-        return batch, sight(listing, intent, owners=owners, disproved=disproved), now - (batch.doubted_at or now)
+        return sight(listing.newer.batches, intent, owners=owners, disproved=disproved)
 
     async def _act(self, batch: Batch, decision: Decision) -> Batch | None:
         """Do what was decided; None when the next look must decide again."""
         match decision:
             case Adopt(remote):
-                return await self._wakeups.adopt(batch, remote, Evidence.COUNT)
+                return await self._adopt(batch, remote, Evidence.COUNT)
             case Resend():
                 log.info("nothing was created", batch=batch.id, attempt=batch.attempt)
-                return await self._store.batches.move(batch, State.PLANNED, trouble=None)
+                return await self._store.batches.give_up_looking(batch)
+            case Hold(reason):
+                return await self._store.batches.hold(batch, reason)
             case Probe(remotes):
-                ours = tuple([remote for remote in remotes if await self._is_ours(remote, batch)])
-                if len(ours) > 1:
-                    return await self._wakeups.hold(batch, "more than one batch at the API carries its requests", ours)
-                return await self._wakeups.adopt(batch, ours[0], Evidence.NONCE) if ours else None
+                return await self._probe(batch, remotes)
             case Look():
                 return None
+
+    async def _probe(self, batch: Batch, remotes: tuple[RemoteBatch, ...]) -> Batch | None:
+        """Take the batch that carries our requests, if any of these does; of several, one, and tell of another."""
+        ours = [remote for remote in remotes if await self._is_ours(remote, batch)]
+        if not ours:
+            return None
+        adopted = await self._adopt(batch, ours[-1], Evidence.NONCE)
+        for twin in ours[:-1]:
+            log.error("paid for twice", batch=batch.id, remote=adopted.remote_id, twin=twin.id)
+            adopted = await self._store.batches.tell_twin(adopted, twin.id)
+        return adopted
+
+    async def _adopt(self, batch: Batch, remote: RemoteBatch, evidence: Evidence) -> Batch:
+        now = self._clock.now()
+        return await self._store.batches.adopt(
+            batch,
+            remote.id,
+            evidence,
+            now=now,
+            next_poll_at=now + self._poll.delay_randomly(0),
+            expires_at=remote.expires_at,
+        )
 
     async def _is_ours(self, remote: RemoteBatch, batch: Batch) -> bool:
         """Ask an ended batch whose it is; what is another's is noted, so that it is asked only once."""
@@ -100,7 +206,14 @@ class Finder:
             first = await anext(each, None)
         if first is None:
             raise Unavailable(f"the results of {remote.id} are empty")
-        if row_of(read(first).custom_id, batch.nonce) is not None:
+        if await self._carries(batch, read(first).custom_id):
             return True
         await self._store.batches.disprove(batch.id, remote.id)
         return False
+
+    async def _carries(self, batch: Batch, custom_id: str) -> bool:
+        """Whether an id on the wire names one of the sendings of a batch."""
+        sending = sending_of(custom_id, self._store.installation)
+        if sending is None:
+            return row_of(custom_id, batch.nonce) is not None
+        return bool(await self._store.trips.rows_of(batch.id, [sending]))

@@ -101,7 +101,7 @@ class Packer:
     async def _pack_job_by_job(self, parked: frozenset[JobId], error: Exception) -> float | None:
         """Find the jobs that a defect belongs to, and park them; one that no single job has is passed on."""
         found: set[JobId] = set()
-        for job in await self._store.queue.jobs_waiting():
+        for job in await self._store.jobs.waiting():
             try:
                 await self._pack(parked, only=job.id)
             except Exception as bug:
@@ -142,7 +142,7 @@ class Packer:
                 due = await self._store.queue.next_due(now) or math.inf
                 leave_at = min(request.since for request in affordable) + self._limits.linger
                 return max(min(leave_at, due) - now, 0.0)
-            await self._store.queue.plan(plans, now=now, nonce=new_nonce)
+            await self._store.batches.plan(plans, now=now, nonce=new_nonce)
 
     async def _afford(self, waiting: list[Waiting], now: float) -> list[Waiting]:
         """Leave out, and hold, what no budget has room for. Only this room spends, so nothing comes in between."""

@@ -1,4 +1,6 @@
-"""The leg of patience: a batch at the API is asked after at a growing interval, until it has ended."""
+"""The leg of patience: a submitted batch is polled, ever less often, until the API says it has ended."""
+
+from datetime import UTC, datetime
 
 import structlog
 
@@ -6,8 +8,8 @@ from batchd.decisions.batch.backoff import Backoff
 from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
-from batchd.errors import Gone, Refused
-from batchd.lifecycle import State
+from batchd.errors import Gone, Refused, Unavailable
+from batchd.journey.finder import Finder
 from batchd.model import Batch, RemoteBatch
 from batchd.running.wakeups import Wakeups
 
@@ -23,26 +25,30 @@ LIFE = 24 * HOUR
 
 
 class Poller:
-    """Asks after batches, each by itself."""
+    """Polls batches, each by itself."""
 
-    def __init__(self, store: Store, api: Api, clock: Clock, wakeups: Wakeups, backoff: Backoff) -> None:
-        """Make ready.
+    def __init__(  # noqa: PLR0913  the edges it works with
+        self, store: Store, api: Api, clock: Clock, wakeups: Wakeups, finder: Finder, backoff: Backoff
+    ) -> None:
+        """Put a poller together.
 
         Args:
             store: Where batches stand.
-            api: Whom to ask.
+            api: Which is polled.
             clock: What waits are measured by.
-            station: Where they wait.
-            pace: How often.
+            wakeups: Where they rest.
+            finder: Looks for what an attempt in doubt has made after all.
+            backoff: How often a batch is polled.
         """
         self._store = store
         self._api = api
         self._clock = clock
         self._wakeups = wakeups
+        self._finder = finder
         self._backoff = backoff
 
     async def poll(self, batch: Batch) -> Batch:
-        """Ask after a batch at a growing interval until it has ended.
+        """Poll a batch at a growing interval until it has ended.
 
         Args:
             batch: A processing one.
@@ -52,7 +58,7 @@ class Poller:
             batch = await self._cancel_if_wanted(batch)
             wait = (batch.next_poll_at or 0.0) - self._clock.now()
             # A clock that was set back while nobody ran must not make anybody wait for longer than usual.
-            if await self._wakeups.rest(batch, min(wait, 2 * self._backoff.longest)):
+            if await self._wakeups.rest(batch.id, min(wait, 2 * self._backoff.longest)):
                 continue
             try:
                 remote = await self._api.retrieve(batch.known_id)
@@ -60,32 +66,62 @@ class Poller:
             except (Gone, Refused) as denied:
                 missing_since = missing_since or self._clock.now()
                 if self._clock.now() - missing_since > UNREADABLE:
-                    return await self._wakeups.hold(batch, f"the API does not know it any more: {denied}")
+                    return await self._store.batches.hold(batch, f"the API does not know it any more: {denied}")
                 batch = await self._next_poll(batch, trouble=str(denied))
                 continue
+            if batch.doubts and batch.twin is None and (twin := await self._twin_of(batch)):
+                if not remote.ended:
+                    return await self._exchange(batch, twin)
+                batch = await self._store.batches.tell_twin(batch, twin.id)
             if remote.ended:
-                return await self._store.batches.move(
-                    batch, State.ENDED, ended_at=remote.ended_at, results_url=remote.results_url, trouble=None
-                )
+                return await self._store.batches.end(batch, remote)
             if _overdue(remote):
-                return await self._wakeups.hold(batch, "it has not ended although it has expired", (remote,))
+                return await self._store.batches.hold(
+                    batch, f"it has not ended although it has expired: {described(remote)}"
+                )
             batch = await self._next_poll(batch, trouble=None)
 
     async def _cancel_if_wanted(self, batch: Batch) -> Batch:
-        _, every = await self._store.batches.cancel_wanted(batch.id)
+        _, every = await self._store.trips.cancel_wanted(batch.id)
         if not every or batch.cancelled_at is not None or not batch.surely_ours:
             return batch
+        await self._cancel(batch)
+        now = self._clock.now()
+        return await self._store.batches.cancelled(batch, at=now, next_poll_at=now + self._backoff.delay(0))
+
+    async def _cancel(self, batch: Batch) -> None:
         try:
             await self._api.cancel(batch.known_id)
         except (Refused, Gone) as denied:
             log.info("cannot be cancelled", batch=batch.id, reason=type(denied).__name__)
-        now = self._clock.now()
-        return await self._store.batches.note(batch, cancelled_at=now, next_poll_at=now + self._backoff.delay(0))
+
+    async def _twin_of(self, batch: Batch) -> RemoteBatch | None:
+        """Look whether an attempt that was given up has made a batch after all."""
+        try:
+            twin = await self._finder.twin_of(batch)
+        except (Gone, Refused, Unavailable) as denied:
+            log.info("cannot look for a second batch", batch=batch.id, reason=type(denied).__name__)
+            return None
+        if twin is not None:
+            log.error("a second batch has the same requests", batch=batch.id, remote=batch.remote_id, twin=twin.id)
+        return twin
+
+    async def _exchange(self, batch: Batch, twin: RemoteBatch) -> Batch:
+        """Take the results that an earlier attempt has brought, and stop what a later one still does."""
+        if batch.surely_ours:
+            await self._cancel(batch)
+        return await self._store.batches.exchange(batch, twin)
 
     async def _next_poll(self, batch: Batch, *, trouble: str | None) -> Batch:
         now = self._clock.now()
         wait = self._backoff.delay_randomly(now - (batch.submitted_at or now))
-        return await self._store.batches.note(batch, next_poll_at=now + wait, trouble=trouble)
+        return await self._store.batches.poll_later(batch, at=now + wait, trouble=trouble)
+
+
+def described(remote: RemoteBatch) -> str:
+    """Describe a batch of the API to a person who looks for it there."""
+    made = datetime.fromtimestamp(remote.created_at, UTC).isoformat(timespec="seconds")
+    return f"{remote.id} made {made} with {remote.counts.total} requests, {remote.status}"
 
 
 def _overdue(remote: RemoteBatch) -> bool:

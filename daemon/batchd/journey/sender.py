@@ -6,95 +6,143 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from batchd.decisions.batch.backoff import PATIENCE
+from batchd.decisions.batch.backoff import Backoff
+from batchd.decisions.batch.plan import halves
+from batchd.decisions.batch.reconcile import contradiction, first_intent
 from batchd.edges.api import Api
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.spool import Body
 from batchd.edges.store import CountTaken, Store
 from batchd.errors import InDoubt, Refused, Unavailable
 from batchd.lifecycle import State
-from batchd.model import Batch, Evidence
+from batchd.model import Batch, Evidence, Intent
+from batchd.running.counts import Counts
+from batchd.running.departure import Departure
 from batchd.running.wakeups import Wakeups
 
 log = structlog.get_logger()
 
+LONGEST = 300.0
+"""Seconds after which a batch looks again whether its count is free, though nobody called it."""
+
 
 class Sender:
-    """Sends batches, so many at one time."""
+    """Submits batches, at most `concurrency` at once."""
 
     def __init__(  # noqa: PLR0913  the edges it works with
-        self, store: Store, api: Api, clock: Clock, spool: Path, wakeups: Wakeups, concurrency: int
+        self,
+        store: Store,
+        api: Api,
+        clock: Clock,
+        spool: Path,
+        wakeups: Wakeups,
+        departure: Departure,
+        counts: Counts,
+        *,
+        concurrency: int,
+        first_byte: float,
+        poll: Backoff,
     ) -> None:
-        """Make ready.
+        """Put a sender together.
 
         Args:
             store: Where batches stand.
             api: Where they go.
             clock: What waits are measured by.
             spool: The folder of the params.
-            station: Where they wait.
+            wakeups: Where they rest.
+            departure: What they pass before.
+            counts: Which counts are in flight.
             concurrency: Creates in flight.
+            first_byte: Seconds from before an intent is committed to the first byte of its create, at the most.
+            poll: How soon a new batch is polled.
         """
         self._store = store
         self._api = api
         self._clock = clock
         self._spool = spool
         self._wakeups = wakeups
-        self._counter = anyio.CapacityLimiter(concurrency)
-        self._resolved = Bell()
+        self._departure = departure
+        self._counts = counts
+        self._creates = anyio.CapacityLimiter(concurrency)
+        self._first_byte = first_byte
+        self._poll = poll
+        self._ended = Bell()
 
     async def counter_is_free(self) -> None:
         """Wait until no create is in flight, so that a stop leaves none in doubt."""
-        while self._counter.borrowed_tokens:
-            await self._resolved.wait()
+        while self._creates.borrowed_tokens:
+            await self._ended.wait()
 
     async def submit(self, batch: Batch) -> Batch:
-        """Send a planned batch, once: the intent is durable before the first byte leaves.
-
-        Args:
-            batch: A planned one.
-        """
-        return await self._wakeups.leave(batch, self._send_in_turn)
+        """Send a planned batch, once: the intent is durable before the first byte leaves."""
+        return await self._departure.leave(batch, self._send_in_turn)
 
     async def _send_in_turn(self, batch: Batch) -> Batch:
-        try:
-            async with self._counter:
-                return await self._send(batch)
-        except CountTaken:
-            await self._resolved.wait_at_most(PATIENCE.initial, self._clock)
+        """Send a batch as soon as no other create of its count is unresolved."""
+        with self._counts.heard_by(batch):
+            try:
+                async with self._creates:
+                    with self._counts.reserved(batch.count) as reserved:
+                        if reserved and not await self._store.batches.count_taken(batch):
+                            return await self._send(batch)
+            except CountTaken:
+                log.debug("count taken", batch=batch.id)
+            finally:
+                self._ended.ring()
+            await self._wakeups.rest(batch.id, LONGEST)
             return batch
-        finally:
-            self._resolved.ring()
 
     async def _send(self, batch: Batch) -> Batch:
-        newest = await self._api.page(limit=1)
-        baseline = newest.batches[0].id if newest.batches else None
-        attempt = batch.attempt + 1
-        body = await self._body(batch, attempt)
-        batch = await self._store.batches.move(
-            batch,
-            State.INTENDED,
-            attempt=attempt,
-            baseline_id=baseline,
-            baseline_time=newest.server_time or self._clock.now(),
-            doubted_at=None,
-            trouble=None,
-        )
+        sent: Batch | None = None
         try:
-            remote = await self._api.create(body.stream(), body.length, batch.betas)
+            sent = await self._create(batch)
+        finally:
+            # One that is in doubt keeps its count; the courier tells when it is found.
+            if sent is None or sent.state is not State.INTENDED:
+                self._counts.resolved(batch)
+        return sent
+
+    async def _create(self, batch: Batch) -> Batch:
+        deadline = self._clock.now() + self._first_byte
+        intent = first_intent(batch, await self._baseline(batch))
+        body = await self._body(batch)
+        batch = await self._store.batches.intend(batch, intent)
+        try:
+            remote = await self._api.create(body.stream(), body.length, batch.betas, deadline=deadline)
         except InDoubt as doubt:
             log.warning("create in doubt", batch=batch.id, reason=str(doubt))
             return batch
         except Refused as refusal:
             log.warning("create refused", batch=batch.id, requests=batch.count, kind=refusal.kind)
-            await self._store.batches.dissolve(batch, refused=f"{refusal.kind}: {refusal.said}")
-            return await self._store.batches.get(batch.id)
+            if batch.count > 1:
+                return await self._store.batches.part(batch, halves(batch.count))
+            return await self._store.batches.refuse(batch, f"{refusal.kind}: {refusal.said}")
         except Unavailable:
-            await self._store.batches.move(batch, State.PLANNED)
+            await self._store.batches.not_created(batch)
             raise
-        return await self._wakeups.adopt(batch, remote, Evidence.ANSWER)
+        owner = await self._store.batches.owner(remote.id)
+        if odd := contradiction(remote, intent, owner):
+            log.error("create in doubt", batch=batch.id, remote=remote.id, reason=odd)
+            return await self._store.batches.tell(batch, odd)
+        now = self._clock.now()
+        return await self._store.batches.adopt(
+            batch,
+            remote.id,
+            Evidence.ANSWER,
+            now=now,
+            next_poll_at=now + self._poll.delay_randomly(0),
+            expires_at=remote.expires_at,
+        )
 
-    async def _body(self, batch: Batch, attempt: int) -> Body:
-        places = await self._store.batches.body(batch.id)
+    async def _baseline(self, batch: Batch) -> Intent:
+        """What is known of the API just before a create."""
+        page = await self._api.page(limit=1)
+        newest = page.batches[0].id if page.batches else None
+        time = page.server_time or self._clock.now()
+        return Intent(batch.count, newest, time, self._api.origin, page.organization)
+
+    async def _body(self, batch: Batch) -> Body:
+        rows = await self._store.trips.body(batch.id)
         # There may be 100,000 of them.
-        return await to_thread.run_sync(Body, self._spool, batch.nonce, attempt, places)
+        return await to_thread.run_sync(Body, self._spool, self._store.installation, rows)

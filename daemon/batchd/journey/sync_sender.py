@@ -27,7 +27,8 @@ from batchd.edges.store import Store
 from batchd.edges.transcripts import Transcript, Transcripts
 from batchd.errors import InDoubt, Parked, Refused, Unavailable
 from batchd.lifecycle import State
-from batchd.model import Batch, BatchId, Evidence, Lane, RemoteId
+from batchd.model import Batch, BatchId, Intent, Lane, RemoteId
+from batchd.running.departure import Departure
 from batchd.running.pauses import Pauses
 from batchd.running.wakeups import Leg, Wakeups
 
@@ -72,6 +73,7 @@ class SyncSender:
         clock: Clock,
         spool: Path,
         wakeups: Wakeups,
+        departure: Departure,
         transcripts: Transcripts,
         collect: Leg,
         *,
@@ -86,6 +88,7 @@ class SyncSender:
             clock: What moments are told by.
             spool: The folder of the params.
             wakeups: Where they wait.
+            departure: What they pass before.
             transcripts: Where answers are written down.
             collect: The last leg: from an ended batch to a settled one.
             seats: Messages that are sent at one time.
@@ -96,6 +99,7 @@ class SyncSender:
         self._clock = clock
         self._spool = spool
         self._wakeups = wakeups
+        self._departure = departure
         self._transcripts = transcripts
         self._collect = collect
         self._seats = seats
@@ -109,7 +113,7 @@ class SyncSender:
 
     async def room(self) -> int:
         """Count the seats that are free, less those for which something is planned that is about to go."""
-        if self._stopping or self._wakeups.circuit_breaker.closed:
+        if self._stopping or self._departure.closed:
             return 0
         return self._seats - len(self._sending.union(await self._store.queue.about_to_be_streamed()))
 
@@ -134,35 +138,38 @@ class SyncSender:
         if self._stopping:
             await anyio.sleep_forever()
         message = await self._message(batch)
-        cancelled, _ = await self._store.batches.cancel_wanted(batch.id)
+        cancelled, _ = await self._store.trips.cancel_wanted(batch.id)
         if not cancelled:
             wait, reason = self._pauses.check(message.model)
             if not wait and len(self._sending) >= self._seats:
                 wait, reason = _A_WHILE, "it waits for a seat of the sync lane (sync.concurrency)"
             if wait:
-                await self._wakeups.tell(batch, reason)
-                return await self._wait(batch.id, wait)
+                if batch.trouble != reason:
+                    log.warning("batch waits", batch=batch.id, reason=reason)
+                    batch = await self._store.batches.tell(batch, reason)
+                return await self._wait(batch, wait)
         self._sending.add(batch.id)
         try:
-            return await self._wakeups.leave(batch, lambda planned: self._send(planned, message))
+            return await self._departure.leave(batch, lambda planned: self._send(planned, message))
         finally:
             self._sending.discard(batch.id)
             self._let_go()
 
-    async def _wait(self, batch: BatchId, seconds: float) -> Batch:
-        self._waiting.add(batch)
+    async def _wait(self, batch: Batch, seconds: float) -> Batch:
+        self._waiting.add(batch.id)
         try:
-            await self._wakeups.rest(await self._store.batches.get(batch), seconds)
+            await self._wakeups.rest(batch.id, seconds)
         finally:
-            self._waiting.discard(batch)
-        return await self._store.batches.get(batch)
+            self._waiting.discard(batch.id)
+        return await self._store.batches.get(batch.id)
 
     def _let_go(self) -> None:
         for each in self._waiting:
             self._wakeups.call(each)
 
     async def _message(self, batch: Batch) -> _Message:
-        (place,) = await self._store.batches.body(batch.id)
+        (row,) = await self._store.trips.body(batch.id)
+        place = row.place
         params = await to_thread.run_sync(read_from_spool, self._spool / place.claim, place.offset, place.size)
         found = msgspec.json.decode(params, type=_Params)
         return _Message(batch, params, found.model, found.max_tokens)
@@ -175,13 +182,14 @@ class SyncSender:
             log.warning("message cut off", batch=batch.id, reason=str(doubt))
         except Refused as refusal:
             log.warning("message refused", batch=batch.id, kind=refusal.kind)
-            await self._store.batches.dissolve(message.batch, refused=f"{refusal.kind}: {refusal.said}")
+            await self._store.batches.refuse(message.batch, f"{refusal.kind}: {refusal.said}")
             await to_thread.run_sync(self._transcripts.discard, message.batch)
         except Unavailable as trouble:
             await to_thread.run_sync(self._transcripts.take_back, message.batch)
             if message.batch.state is State.INTENDED:
                 log.warning("batch waits", batch=batch.id, reason=str(trouble))
-                await self._store.batches.move(message.batch, State.PLANNED, trouble=str(trouble))
+                planned = await self._store.batches.not_created(message.batch)
+                await self._store.batches.tell(planned, str(trouble))
             if not isinstance(trouble, Parked):
                 self._pauses.begin(message.model, str(trouble), trouble.retry_after or 0.0)
             raise
@@ -203,8 +211,8 @@ class SyncSender:
             raise trouble
 
     async def _end_if_cancelled(self, message: _Message, listening: anyio.CancelScope) -> None:
-        while not (await self._store.batches.cancel_wanted(message.batch.id))[0]:
-            await self._wakeups.rest(message.batch, _A_WHILE)
+        while not (await self._store.trips.cancel_wanted(message.batch.id))[0]:
+            await self._wakeups.rest(message.batch.id, _A_WHILE)
         message.cut = _CANCELLED
         listening.cancel()
 
@@ -212,13 +220,8 @@ class SyncSender:
         async def ready() -> None:
             if self._stopping:
                 await anyio.sleep_forever()
-            message.batch = await self._store.batches.move(
-                message.batch,
-                State.INTENDED,
-                attempt=message.batch.attempt + 1,
-                baseline_time=self._clock.now(),
-                trouble=None,
-            )
+            intent = Intent(message.batch.count, None, self._clock.now())
+            message.batch = await self._store.batches.intend(message.batch, intent)
             message.transcript = await self._transcripts.begin(message.batch, message.max_tokens)
             self._streams.add(message.batch.id)
             log.info("message sent", batch=message.batch.id)
@@ -258,21 +261,14 @@ class SyncSender:
         """
         found = await to_thread.run_sync(self._transcripts.read, batch)
         if found is None:
-            return await self._store.batches.move(batch, State.PLANNED)
-        cancelled, _ = await self._store.batches.cancel_wanted(batch.id)
+            return await self._store.batches.not_created(batch)
+        cancelled, _ = await self._store.trips.cancel_wanted(batch.id)
         if found.ended or found.text or found.trouble is not None or cancelled:
             told = (found.message or {}).get("id")
-            return await self._store.batches.move(
-                batch,
-                State.ENDED,
-                remote_id=RemoteId(told if isinstance(told, str) and told else f"{batch.nonce}_{batch.attempt}"),
-                evidence=Evidence.ANSWER,
-                submitted_at=batch.baseline_time,
-                ended_at=self._clock.now(),
-                trouble=None,
-            )
+            remote = RemoteId(told if isinstance(told, str) and told else f"{batch.nonce}_{batch.attempt}")
+            return await self._store.batches.answered(batch, remote, now=self._clock.now())
         await self._note_cost(batch, found)
-        return await self._wakeups.hold(batch, _why_held(found))
+        return await self._store.batches.hold(batch, _why_held(found))
 
     async def _note_cost(self, batch: Batch, found: Streamed) -> None:
         """Write down what is known of the cost of an answer that brought nothing, for when it is decided about."""

@@ -71,12 +71,11 @@ class HeldFiles:
 
     async def _notes(self, troubles: Collection[Trouble]) -> dict[str, dict[str, object]]:
         notes: dict[str, dict[str, object]] = {}
-        for job in await self._store.spending.held():
+        for job in await self._store.jobs.held():
             notes[job.name] = _of_budget(job)
-        for batch_id in await self._store.answers.held():
-            batch = await self._store.batches.get(batch_id)
+        for batch in await self._store.batches.held():
             told = {"batch": batch.id, "reason": batch.trouble, "answers": answers(batch)}
-            for name in await self._store.batches.jobs_in(batch_id):
+            for name in await self._store.trips.jobs_in(batch.id):
                 _append(notes.setdefault(name, {"job": name, "reason": batch.trouble}), "batches", told)
         for trouble in troubles:
             if trouble.lasts(self._clock.now()):
@@ -89,7 +88,7 @@ class HeldFiles:
         thing = trouble.thing
         match thing.work:
             case Work.CARRY:
-                return await self._store.batches.jobs_open_in(BatchId(int(thing.id)))
+                return await self._store.trips.jobs_open_in(BatchId(int(thing.id)))
             case Work.PACK | Work.FINISH | Work.REOPEN:
                 return [thing.name]
             case _:

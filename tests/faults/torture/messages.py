@@ -53,8 +53,8 @@ def sweep_messages(stage: Stage, undisturbed: Undisturbed, steps: Iterable[int],
 
 async def _give_up(home: Home) -> None:
     async with open_store(home.state / DATABASE) as store:
-        for batch in await store.answers.held():
-            await store.answers.drop(batch, "nobody can know")
+        for batch in await store.batches.held():
+            await store.batches.drop(batch, "nobody can know")
 
 
 def _judged(play: Play, undisturbed: Undisturbed) -> Flaws:

@@ -95,6 +95,25 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
             yield Plan(tuple(load.requests), betas, load.size)
 
 
+def halves(count: int) -> tuple[range, range]:
+    """Cut the rows of a refused batch in two: trip by trip, what is wrong in it is found and the rest goes on.
+
+    Args:
+        count: Of its rows, from 2.
+    """
+    return range(count // 2), range(count // 2, count)
+
+
+def resent_as_a_whole(lane: Lane, *, any_delivered: bool) -> bool:
+    """Whether a held batch may be sent again as it is; else it is settled, and its other requests wait again.
+
+    Args:
+        lane: Its lane; the cost of a message that broke off stays with its trip, and the next one has another.
+        any_delivered: Whether some of its results were delivered: the batch itself would carry them all.
+    """
+    return lane is Lane.BATCH and not any_delivered
+
+
 def _capacity(most: int, taken: Collection[int]) -> int:
     """The largest count that no unresolved batch has; more than half of what is allowed, or else all of it."""
     return next((count for count in range(most, most // 2, -1) if count not in taken), most)

@@ -20,7 +20,7 @@ from batchd.edges.api.rate_limiter import RateLimiter
 from batchd.edges.api.responses import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, organization_of, remote_of
 from batchd.edges.api.troubles import counting, create_trouble, date_of, message_trouble, reading, sending
 from batchd.edges.clock import Clock
-from batchd.errors import Disconnected, Gone, Unusable
+from batchd.errors import Disconnected, Gone, Late, Unusable
 from batchd.model import BETA_300K, RemoteBatch, RemoteId
 
 _T = TypeVar("_T")
@@ -79,13 +79,22 @@ class Api:
                 raise Unusable("no key for the API: set ANTHROPIC_API_KEY (`batchd demo` needs none)")
             yield cls(client, per_minute, clock)
 
-    async def create(self, body: AsyncIterable[bytes], length: int, betas: tuple[str, ...]) -> RemoteBatch:
+    @property
+    def origin(self) -> str:
+        """Scheme, host, port and path of the API, without what may be secret in its address."""
+        url = httpx2.URL(str(self._client.base_url))
+        return f"{url.scheme}://{url.netloc.decode()}{url.path}".rstrip("/")
+
+    async def create(
+        self, body: AsyncIterable[bytes], length: int, betas: tuple[str, ...], *, deadline: float
+    ) -> RemoteBatch:
         """Send a batch, once.
 
         Args:
             body: The JSON, in pieces.
             length: Its bytes in all.
             betas: Beta headers of the whole batch.
+            deadline: Of the clock; where the first byte would leave later, none does.
 
         Raises:
             Refused: The API will never take it; nothing was created. `TooLarge` when it must be smaller.
@@ -100,7 +109,7 @@ class Api:
             async with self._rate_limiter.slot():
                 response = await self._client.post(
                     _BATCHES,
-                    content=body,
+                    content=self._in_time(body, deadline),
                     cast_to=httpx2.Response,
                     options={"headers": headers, "max_retries": 0},
                 )
@@ -175,30 +184,11 @@ class Api:
         more = page.has_more and bool(batches)
         return Page(batches, batches[-1].id if more else None, date_of(response), organization_of(response))
 
-    async def newer_than(self, old_enough: Callable[[RemoteBatch], bool]) -> tuple[list[RemoteBatch], float | None]:
-        """List batches, newest first, until one is old enough to stop.
-
-        Args:
-            old_enough: Whether this batch and all after it need not be seen.
-
-        Returns:
-            The batches, and the server's time of the last page.
-        """
-        found: list[RemoteBatch] = []
-        seen: set[RemoteId] = set()
-        after: RemoteId | None = None
-        while True:
-            page = await self.page(limit=100, after=after)
-            for batch in page.batches:
-                if old_enough(batch):
-                    return found, page.server_time
-                if batch.id not in seen:
-                    found.append(batch)
-            # A gateway that pages in circles shows nothing new.
-            if page.next_after is None or page.next_after in seen:
-                return found, page.server_time
-            seen.update(batch.id for batch in page.batches)
-            after = page.next_after
+    async def _in_time(self, body: AsyncIterable[bytes], deadline: float) -> AsyncIterator[bytes]:
+        if self._clock.now() > deadline:
+            raise Late
+        async for piece in body:
+            yield piece
 
     async def cancel(self, remote: RemoteId) -> RemoteBatch:
         """Ask the API to stop a batch; what it has finished is charged and delivered all the same.

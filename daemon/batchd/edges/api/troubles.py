@@ -11,7 +11,7 @@ import httpx2
 from batchd.claude.account import trouble_with_account
 from batchd.edges.api.connection import lost, trouble_of
 from batchd.edges.api.wording import kind_of, message_of, sentence_of
-from batchd.errors import Garbled, Gone, InDoubt, Parked, Refused, TooLarge, Unavailable, Unreachable
+from batchd.errors import Garbled, Gone, InDoubt, Late, Parked, Refused, TooLarge, Unavailable, Unreachable
 
 _OWN_FAULTS = frozenset({"api_error", "overloaded_error", "timeout_error"})
 """What the API itself says when it has failed: then it sends no answer, and charges for none."""
@@ -68,6 +68,8 @@ def sending(what: str, sort: Callable[[anthropic.APIStatusError], Exception]) ->
     except anthropic.APIStatusError as error:
         raise sort(error) from error
     except anthropic.APIConnectionError as error:
+        if isinstance(error.__cause__, Late):
+            raise error.__cause__ from error
         trouble = trouble_of(error)
         if isinstance(trouble, Unreachable):
             raise trouble from error

@@ -8,21 +8,24 @@ from pathlib import Path
 from batchd.edges.store.batches import Batches, CountTaken, Stale
 from batchd.edges.store.database import Database
 from batchd.edges.store.deliveries import Deliveries
-from batchd.edges.store.jobs import Jobs, NewRequest
+from batchd.edges.store.facts import Facts
+from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.overview import JobStanding, Overview, Standing
 from batchd.edges.store.queue import Queue
 from batchd.edges.store.reports import Reports
-from batchd.edges.store.resolutions import Answers, NotHeld
+from batchd.edges.store.requests import NewRequest
 from batchd.edges.store.spending import GROUPS, Spending, Spent
+from batchd.edges.store.trips import Trips
 from batchd.edges.store.troubles import Troubles
+from batchd.errors import Unusable
 
 __all__ = [
     "DATABASE",
     "GROUPS",
+    "Batches",
     "CountTaken",
     "JobStanding",
     "NewRequest",
-    "NotHeld",
     "Overview",
     "Spent",
     "Stale",
@@ -44,13 +47,16 @@ class Store:
     jobs: Jobs
     queue: Queue
     batches: Batches
+    trips: Trips
     deliveries: Deliveries
     reports: Reports
-    answers: Answers
     overview: Overview
     spending: Spending
     troubles: Troubles
+    facts: Facts
     database: Database
+    installation: str
+    """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
 
 
 @asynccontextmanager
@@ -64,7 +70,7 @@ async def open_store(path: Path) -> AsyncIterator[Store]:
         Unusable: The file is no database of ours, damaged, or has other tables than this program works with.
     """
     async with Database.open(path) as database:
-        yield _store(database)
+        yield await _store(database)
 
 
 @asynccontextmanager
@@ -78,7 +84,7 @@ async def write_to_store(path: Path) -> AsyncIterator[Store]:
         Unusable: The file is no database of ours, may not be written, or is of another version.
     """
     async with Database.open(path, migrate=False) as database:
-        yield _store(database)
+        yield await _store(database)
 
 
 @asynccontextmanager
@@ -92,19 +98,24 @@ async def look_into_store(path: Path) -> AsyncIterator[Store]:
         Unusable: The file is no database of ours, may not be read, or is of another version.
     """
     async with Database.look(path) as database:
-        yield _store(database)
+        yield await _store(database)
 
 
-def _store(database: Database) -> Store:
+async def _store(database: Database) -> Store:
+    tag = await database.row("SELECT value FROM facts WHERE name = 'installation'")
+    if tag is None:
+        raise Unusable("the database does not say which installation it is: see docs/operations.md")
     return Store(
         Jobs(database),
         Queue(database),
         Batches(database),
+        Trips(database),
         Deliveries(database),
         Reports(database),
-        Answers(database),
         Overview(database),
         Spending(database),
         Troubles(database),
+        Facts(database),
         database,
+        str(tag["value"]),
     )

@@ -1,24 +1,21 @@
-"""Batches: planned from waiting requests, moved along the table of states, dissolved."""
+"""Batches: planned from waiting requests, and taken along the table of states by verbs, one statement each.
+
+What a state carries stands in `lifecycle.CARRIES`: a step clears the rest. Nothing else writes the table `batches`.
+"""
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import aiosqlite
 
-from batchd.edges.store.database import Database, Row, betas_of, update
+from batchd.edges.store import requests, trips
+from batchd.edges.store.database import Database, Row, Step, betas_of, insert, returning, update
 from batchd.lifecycle import CARRIES, OPTIONAL, State, may_follow
-from batchd.model import (
-    Batch,
-    BatchId,
-    Evidence,
-    Lane,
-    Place,
-    RemoteId,
-    Verdict,
-)
+from batchd.model import Batch, BatchId, Evidence, Intent, Lane, Plan, RemoteBatch, RemoteId, Verdict
 
-_UNFINISHED = "state NOT IN ('settled', 'dissolved')"
+Also = Callable[[aiosqlite.Connection], Awaitable[None]]
+"""What a step changes beside the batch, in the same commit."""
 
 
 class Stale(Exception):
@@ -37,28 +34,12 @@ class Batches:
 
     async def unfinished(self) -> list[Batch]:
         """List the batches that are under way, held ones included."""
-        return [_batch(r) for r in await self._database.rows(f"SELECT * FROM batches WHERE {_UNFINISHED}")]  # noqa: S608
+        found = await self._database.rows("SELECT * FROM batches WHERE state NOT IN ('settled', 'dissolved')")
+        return [_batch(row) for row in found]
 
-    async def claim_for(self, api: str) -> bool:
-        """Bind what is under way to an API, so that nothing is sent to, or asked of, another one.
-
-        Args:
-            api: A name of it.
-
-        Returns:
-            False, with nothing changed, where something is under way at another.
-        """
-        bound = await self._database.row("SELECT value FROM facts WHERE name = 'api'")
-        if bound is None or bound["value"] != api:
-            open_ = await self._database.row("SELECT 1 FROM requests WHERE verdict IS NULL LIMIT 1")
-            if bound is not None and (open_ is not None or await self.unfinished()):
-                return False
-
-            async def step(db: aiosqlite.Connection) -> None:
-                await update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES ('api', ?)", api)
-
-            await self._database.write(step)
-        return True
+    async def held(self) -> list[Batch]:
+        """List the batches that wait for a person, oldest first."""
+        return [_batch(row) for row in await self._database.rows("SELECT * FROM batches WHERE state = 'held'")]
 
     async def live_ids(self) -> list[BatchId]:
         """List the batches that need a courier."""
@@ -70,112 +51,23 @@ class Batches:
     async def get(self, batch: BatchId) -> Batch:
         """Read a batch.
 
-        Args:
-            batch: Its id.
+        Raises:
+            LookupError: There is none of this number.
         """
         row = await self._database.row("SELECT * FROM batches WHERE id = ?", batch)
         if row is None:
             raise LookupError(f"no batch {batch}")
         return _batch(row)
 
-    async def move(self, batch: Batch, to: State, **changes: object) -> Batch:
-        """Take a batch one step along the table, in one statement; what the new state does not carry is cleared.
-
-        Args:
-            batch: As the caller believes it to be.
-            to: The state it comes to.
-            changes: Columns to set at the same time.
-
-        Raises:
-            Stale: It is not in that state any more.
-            CountTaken: It would be the second unresolved batch of its count.
-            ValueError: The table has no such step.
-        """
-        if not may_follow(batch.state, to):
-            raise ValueError(f"a batch that is {batch.state} never becomes {to}")
-        if to is State.INTENDED:
-            changes["gave_back"] = batch.state is not State.PLANNED
-        try:
-            cleared = dict.fromkeys(OPTIONAL - CARRIES[to])
-            return await self._set(batch, state=to, **(cleared | changes))
-        except sqlite3.IntegrityError as error:
-            if to is State.INTENDED and "batches.count" in str(error):
-                raise CountTaken from error
-            raise
-
-    async def note(self, batch: Batch, **changes: object) -> Batch:
-        """Set columns of a batch that stays where it is.
-
-        Args:
-            batch: As the caller believes it to be.
-            changes: The columns.
-
-        Raises:
-            Stale: It is not in that state any more.
-        """
-        return await self._set(batch, **changes)
-
-    async def _set(self, batch: Batch, **changes: object) -> Batch:
-        columns = ", ".join(f"{column} = ?" for column in changes)
-        sql = f"UPDATE batches SET {columns} WHERE id = ? AND state = ? AND attempt = ?"  # noqa: S608  own names
-
-        async def step(db: aiosqlite.Connection) -> int:
-            return await update(db, sql, *changes.values(), batch.id, batch.state, batch.attempt)
-
-        if not await self._database.write(step):
-            raise Stale(f"batch {batch.id} is not {batch.state} any more")
-        return await self.get(batch.id)
-
-    async def body(self, batch: BatchId) -> list[Place]:
-        """Say where the params of each row lie, in the order of the rows.
-
-        Args:
-            batch: Its id.
-        """
-        return await self._database.values(
-            lambda row: Place(row["claim"], row["offset"], row["size"]),
-            """SELECT claim, coalesce(sent_offset, requests.offset) AS offset,
-                   coalesce(sent_size, requests.size) AS size FROM trips
-               JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
-               WHERE trips.batch = ? ORDER BY trips.row""",
-            batch,
-        )
-
-    async def cancel_wanted(self, batch: BatchId) -> tuple[bool, bool]:
-        """Say whether any, and whether every, job with a request in this batch has been cancelled.
-
-        Args:
-            batch: Its id.
-        """
+    async def count_taken(self, batch: Batch) -> bool:
+        """Whether another batch of the same count is unresolved, so that this one has to wait for it."""
         row = await self._database.row(
-            """SELECT max(cancel_wanted) AS any, min(cancel_wanted) AS every FROM jobs
-               WHERE id IN (SELECT job FROM trips JOIN requests ON requests.id = request WHERE trips.batch = ?)""",
-            batch,
+            "SELECT 1 FROM batches WHERE count = ? AND id <> ? AND state = 'intended' AND NOT gave_back AND lane = ?",
+            batch.count,
+            batch.id,
+            Lane.BATCH,
         )
-        return (False, False) if row is None else (bool(row["any"]), bool(row["every"]))
-
-    async def jobs_in(self, batch: BatchId) -> list[str]:
-        """Name the jobs that travel in a batch.
-
-        Args:
-            batch: Its id.
-        """
-        rows = await self._database.rows(
-            """SELECT DISTINCT name FROM jobs WHERE id IN (
-                   SELECT job FROM trips JOIN requests ON requests.id = request WHERE trips.batch = ?) ORDER BY id""",
-            batch,
-        )
-        return [row["name"] for row in rows]
-
-    async def jobs_open_in(self, batch: BatchId) -> list[str]:
-        """Name the jobs of which a request travels in a batch and has not been delivered yet."""
-        rows = await self._database.rows(
-            """SELECT DISTINCT name FROM jobs WHERE id IN (
-                   SELECT job FROM trips JOIN requests ON requests.id = request
-                   WHERE trips.batch = ? AND outcome IS NULL) ORDER BY id""",
-            batch,
-        )
-        return [row["name"] for row in rows]
+        return row is not None
 
     async def to_cancel(self) -> list[BatchId]:
         """List the batches that a cancelled job travels in and that were not told of it yet."""
@@ -187,56 +79,6 @@ class Batches:
         )
         return [BatchId(row["id"]) for row in rows]
 
-    async def dissolve(self, batch: Batch, *, refused: str | None = None) -> None:
-        """Free the requests of a batch that surely made none at the API.
-
-        Args:
-            batch: As the caller believes it to be.
-            refused: Why the API refused it. A batch of one request gives that request its verdict; a larger one is
-                cut in two cohorts, and so, trip by trip, what is wrong is found and the rest goes on.
-
-        Raises:
-            Stale: It is not in that state any more.
-        """
-
-        async def step(db: aiosqlite.Connection) -> int:
-            changed = await update(
-                db,
-                "UPDATE batches SET state = 'dissolved', trouble = ? WHERE id = ? AND state = ?",
-                refused and "the API refused it",
-                batch.id,
-                batch.state,
-            )
-            if not changed:
-                return 0
-            if refused is not None and batch.count == 1:
-                await update(
-                    db,
-                    "UPDATE requests SET batch = NULL, verdict = ?, reason = ? WHERE batch = ?",
-                    Verdict.ERRORED,
-                    refused,
-                    batch.id,
-                )
-                await update(db, "UPDATE trips SET outcome = 'errored' WHERE batch = ? AND outcome IS NULL", batch.id)
-                return changed
-            if refused is not None:
-                await update(
-                    db,
-                    """UPDATE requests SET cohort = 'batch ' || ?1 || ' ' || (
-                           SELECT iif(row < ?2, 'a', 'b') FROM trips WHERE trips.batch = ?1 AND request = requests.id
-                       ) WHERE batch = ?1""",
-                    batch.id,
-                    batch.count // 2,
-                )
-            await update(db, "DELETE FROM trips WHERE batch = ?", batch.id)
-            await update(db, "UPDATE requests SET batch = NULL WHERE batch = ?", batch.id)
-            return changed
-
-        if not may_follow(batch.state, State.DISSOLVED):
-            raise ValueError(f"a batch that is {batch.state} cannot be dissolved")
-        if not await self._database.write(step):
-            raise Stale(f"batch {batch.id} is not {batch.state} any more")
-
     async def owners_of(self, remotes: Iterable[RemoteId]) -> dict[RemoteId, Evidence]:
         """Say which of these batches of the API some batch of ours owns, and what makes it believe so.
 
@@ -246,19 +88,285 @@ class Batches:
         rows = await self._database.rows(
             # What is settled is given back by nobody, whatever it was believed for.
             """SELECT remote_id, iif(state = 'settled', 'nonce', evidence) AS evidence FROM batches
-               WHERE remote_id IN (SELECT value FROM json_each(?))""",
+               WHERE lane = 'batch' AND remote_id IN (SELECT value FROM json_each(?))""",
             json.dumps(list(remotes)),
         )
         return {RemoteId(row["remote_id"]): Evidence(row["evidence"]) for row in rows}
 
-    async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
-        """List the batches of the API that are known not to be this one.
+    async def owner(self, remote: RemoteId) -> BatchId | None:
+        """Say which batch of ours a batch of the API already is."""
+        row = await self._database.row("SELECT id FROM batches WHERE lane = 'batch' AND remote_id = ?", remote)
+        return None if row is None else BatchId(row["id"])
 
-        Args:
-            batch: Its id.
-        """
+    async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
+        """List the batches of the API that are known not to be this one."""
         rows = await self._database.rows("SELECT remote_id FROM disproved WHERE batch = ?", batch)
         return frozenset(RemoteId(row["remote_id"]) for row in rows)
+
+    async def plan(self, plans: Sequence[Plan], *, now: float, nonce: Callable[[], str]) -> None:
+        """Put waiting requests on their trips, all in one commit.
+
+        Args:
+            plans: Which travel together.
+            now: Unix seconds.
+            nonce: Makes a new one.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            for plan in plans:
+                batch = BatchId(
+                    await insert(
+                        db,
+                        "batches",
+                        state=State.PLANNED,
+                        lane=plan.lane,
+                        betas=",".join(plan.betas),
+                        count=len(plan.requests),
+                        size=plan.size,
+                        nonce=nonce(),
+                        planned_at=now,
+                    )
+                )
+                await requests.board(db, batch, plan.requests)
+                await trips.begin(db, batch, plan.requests)
+
+        await self._database.write(step)
+
+    # Steps: each takes a batch as the caller believes it to be, and raises `Stale` where it is not in that state any
+    # more, and `ValueError` where the table has no such step.
+
+    async def intend(self, batch: Batch, intent: Intent) -> Batch:
+        """Commit to one create, before its first byte leaves.
+
+        Args:
+            batch: A planned one.
+            intent: What is known of the API just before; of a batch whose earlier attempt is in doubt, before that.
+
+        Raises:
+            CountTaken: It would be the second unresolved batch of its count.
+        """
+        try:
+            return await self._step(
+                batch,
+                State.INTENDED,
+                attempt=batch.attempt + 1,
+                gave_back=False,
+                baseline_id=intent.baseline_id,
+                baseline_time=intent.baseline_time,
+                origin=intent.origin,
+                organization=intent.organization,
+            )
+        except sqlite3.IntegrityError as error:
+            if "batches.count" in str(error):
+                raise CountTaken from error
+            raise
+
+    async def adopt(  # noqa: PLR0913  what is known of the API's batch
+        self, batch: Batch, remote: RemoteId, evidence: Evidence, *, now: float, next_poll_at: float,
+        expires_at: float | None = None,
+    ) -> Batch:  # fmt: skip
+        """Take a batch of the API for ours.
+
+        Args:
+            batch: An intended or held one.
+            remote: The API's id, no other batch's.
+            evidence: What makes us believe it.
+            now: Unix seconds.
+            next_poll_at: When it is polled.
+            expires_at: By the server's clock, where it is known.
+        """
+        return await self._step(
+            batch,
+            State.PROCESSING,
+            remote_id=remote,
+            evidence=evidence,
+            submitted_at=batch.submitted_at or now,
+            expires_at=expires_at or batch.expires_at,
+            next_poll_at=next_poll_at,
+        )
+
+    async def answered(self, batch: Batch, remote: RemoteId, *, now: float) -> Batch:
+        """Note that a message of the sync lane has its answer, whole or cut.
+
+        Args:
+            batch: An intended one.
+            remote: What the server calls it.
+            now: Unix seconds.
+        """
+        return await self._step(
+            batch,
+            State.ENDED,
+            remote_id=remote,
+            evidence=Evidence.ANSWER,
+            submitted_at=batch.baseline_time,
+            ended_at=now,
+        )
+
+    async def not_created(self, batch: Batch) -> Batch:
+        """Go back to before an attempt that surely made nothing at the API."""
+        return await self._step(batch, State.PLANNED)
+
+    async def give_up_looking(self, batch: Batch) -> Batch:
+        """Go back to before an attempt of which nothing was found: it may still appear."""
+        return await self._step(batch, State.PLANNED, doubts=batch.doubts + 1)
+
+    async def end(self, batch: Batch, remote: RemoteBatch) -> Batch:
+        """Note that the API has ended a batch.
+
+        Args:
+            batch: A processing one.
+            remote: As the API told it.
+        """
+        return await self._step(batch, State.ENDED, ended_at=remote.ended_at, results_url=remote.results_url)
+
+    async def exchange(self, batch: Batch, twin: RemoteBatch) -> Batch:
+        """Take the results of a second batch that carries the same requests, since it has ended first.
+
+        Args:
+            batch: A processing one; its own batch of the API becomes the superfluous one.
+            twin: Ended, and proved to be ours.
+        """
+        return await self._step(
+            batch,
+            State.ENDED,
+            remote_id=twin.id,
+            evidence=Evidence.NONCE,
+            ended_at=twin.ended_at,
+            results_url=twin.results_url,
+            twin=batch.remote_id if batch.surely_ours else batch.twin,
+        )
+
+    async def settle(self, batch: Batch) -> Batch:
+        """Note that all results of an ended batch are delivered."""
+        return await self._step(batch, State.SETTLED)
+
+    async def give_back(self, batch: Batch) -> Batch:
+        """Look again for a batch whose results were another's; that one is known not to be ours from now on."""
+
+        async def disprove(db: aiosqlite.Connection) -> None:
+            await _disprove(db, batch.id, batch.known_id)
+
+        return await self._step(batch, State.INTENDED, disprove, gave_back=True)
+
+    async def hold(self, batch: Batch, reason: str) -> Batch:
+        """Leave a batch to a person.
+
+        Args:
+            batch: Any that is under way.
+            reason: Why nobody else can decide, in one line.
+        """
+        return await self._step(batch, State.HELD, trouble=reason)
+
+    async def dissolve(self, batch: Batch) -> Batch:
+        """Free the requests of a planned batch, which made none at the API."""
+
+        async def free(db: aiosqlite.Connection) -> None:
+            await trips.forget(db, batch.id)
+            await requests.free(db, batch.id)
+
+        return await self._step(batch, State.DISSOLVED, free)
+
+    async def part(self, batch: Batch, halves: Sequence[range]) -> Batch:
+        """Free the requests of a batch that the API has refused, each half to travel apart from the other.
+
+        Args:
+            batch: An intended one.
+            halves: Its rows, from `decisions.batch.plan.halves`.
+        """
+
+        async def part(db: aiosqlite.Connection) -> None:
+            await requests.part(db, batch.id, halves)
+            await trips.forget(db, batch.id)
+            await requests.free(db, batch.id)
+
+        return await self._step(batch, State.DISSOLVED, part, trouble="the API refused it")
+
+    async def refuse(self, batch: Batch, reason: str) -> Batch:
+        """Give the requests of a batch that the API has refused their verdict.
+
+        Args:
+            batch: An intended one.
+            reason: What the API said; it stays in the job's own folder.
+        """
+
+        async def refuse(db: aiosqlite.Connection) -> None:
+            await requests.give_verdict(db, batch.id, Verdict.ERRORED, reason)
+            await trips.end(db, batch.id, "errored")
+
+        return await self._step(batch, State.DISSOLVED, refuse, trouble="the API refused it")
+
+    async def ask_again(self, batch: Batch, *, now: float) -> Batch:
+        """Poll a held batch again, whose id of the API is known.
+
+        Args:
+            batch: A held one.
+            now: Unix seconds, at which it is polled.
+        """
+        return await self._step(batch, State.PROCESSING, next_poll_at=now)
+
+    async def send_again(self, batch: Batch) -> Batch:
+        """Send a held batch again as it is; what was created before may be paid twice."""
+        return await self._step(batch, State.PLANNED, doubts=batch.doubts + 1)
+
+    async def send_rest_again(self, batch: Batch, *, now: float) -> Batch:
+        """Settle a held batch of which some results were delivered; its other requests wait for another trip.
+
+        Args:
+            batch: A held one.
+            now: Unix seconds, from which on they wait.
+        """
+
+        async def free(db: aiosqlite.Connection) -> None:
+            await trips.end(db, batch.id, "resent")
+            await requests.free(db, batch.id, now=now)
+
+        return await self._step(batch, State.SETTLED, free, trouble="its requests without a result were sent again")
+
+    async def drop(self, batch: Batch, reason: str) -> Batch:
+        """Give up the requests of a held batch that have no result.
+
+        Args:
+            batch: A held one.
+            reason: What their reports say.
+        """
+
+        async def give_up(db: aiosqlite.Connection) -> None:
+            await trips.end(db, batch.id, "dropped")
+            await requests.give_verdict(db, batch.id, Verdict.CANCELED, reason)
+
+        return await self._step(batch, State.SETTLED, give_up, trouble=reason)
+
+    # Notes: they leave a batch in its state, and raise `Stale` like the steps.
+
+    async def doubt(self, batch: Batch, *, since: float, trouble: str | None = None) -> Batch:
+        """Note since when an unanswered create is looked for.
+
+        Args:
+            batch: An intended one.
+            since: By the server's clock.
+            trouble: What makes it doubtful, where that is not told yet.
+        """
+        return await self._note(batch, doubted_at=since, trouble=trouble or batch.trouble or "looking for its create")
+
+    async def poll_later(self, batch: Batch, *, at: float, trouble: str | None) -> Batch:
+        """Note when a processing batch is polled next, and what keeps it."""
+        return await self._note(batch, next_poll_at=at, trouble=trouble)
+
+    async def cancelled(self, batch: Batch, *, at: float, next_poll_at: float) -> Batch:
+        """Note that the API was told to cancel a processing batch."""
+        return await self._note(batch, cancelled_at=at, next_poll_at=next_poll_at)
+
+    async def prove(self, batch: Batch) -> Batch:
+        """Note that the results of an ended batch carry its own ids."""
+        return await self._note(batch, evidence=Evidence.NONCE)
+
+    async def tell(self, batch: Batch, trouble: str) -> Batch:
+        """Leave word of what keeps a batch, in one line for `batchd status`."""
+        return await self._note(batch, trouble=trouble)
+
+    async def tell_twin(self, batch: Batch, twin: RemoteId) -> Batch:
+        """Note a second batch of the API that carries the same requests."""
+        return await self._note(batch, twin=twin)
 
     async def disprove(self, batch: BatchId, remote: RemoteId) -> None:
         """Note that a batch of the API is another's.
@@ -269,13 +377,42 @@ class Batches:
         """
 
         async def step(db: aiosqlite.Connection) -> None:
-            await update(db, "INSERT OR IGNORE INTO disproved (batch, remote_id) VALUES (?, ?)", batch, remote)
+            await _disprove(db, batch, remote)
 
         await self._database.write(step)
 
+    async def _step(self, batch: Batch, to: State, also: Also | None = None, **changes: object) -> Batch:
+        """Take a batch one step along the table; what the new state does not carry, and the trouble, is cleared."""
+        if not may_follow(batch.state, to):
+            raise ValueError(f"a batch that is {batch.state} never becomes {to}")
+        cleared: dict[str, object] = dict.fromkeys((OPTIONAL - CARRIES[to]) | {"trouble"})
+        return await self._database.write(_changed(batch, {"state": to} | cleared | changes, also))
+
+    async def _note(self, batch: Batch, **changes: object) -> Batch:
+        return await self._database.write(_changed(batch, changes, None))
+
+
+def _changed(batch: Batch, changes: dict[str, object], also: Also | None) -> Step[Batch]:
+    columns = ", ".join(f"{column} = ?" for column in changes)
+    sql = f"UPDATE batches SET {columns} WHERE id = ? AND state = ? AND attempt = ? RETURNING *"  # noqa: S608  own names
+
+    async def step(db: aiosqlite.Connection) -> Batch:
+        row = await returning(db, sql, *changes.values(), batch.id, batch.state, batch.attempt)
+        if row is None:
+            raise Stale(f"batch {batch.id} is not {batch.state} any more")
+        if also is not None:
+            await also(db)
+        return _batch(row)
+
+    return step
+
+
+async def _disprove(db: aiosqlite.Connection, batch: BatchId, remote: RemoteId) -> None:
+    await update(db, "INSERT OR IGNORE INTO disproved (batch, remote_id) VALUES (?, ?)", batch, remote)
+
 
 def _batch(row: Row) -> Batch:
-    remote, baseline = row["remote_id"], row["baseline_id"]
+    remote, baseline, twin = row["remote_id"], row["baseline_id"], row["twin"]
     return Batch(
         id=BatchId(row["id"]),
         state=State(row["state"]),
@@ -286,8 +423,11 @@ def _batch(row: Row) -> Batch:
         nonce=row["nonce"],
         attempt=row["attempt"],
         planned_at=row["planned_at"],
+        doubts=row["doubts"],
         baseline_id=None if baseline is None else RemoteId(baseline),
         baseline_time=row["baseline_time"],
+        origin=row["origin"],
+        organization=row["organization"],
         doubted_at=row["doubted_at"],
         remote_id=None if remote is None else RemoteId(remote),
         evidence=None if row["evidence"] is None else Evidence(row["evidence"]),
@@ -297,5 +437,6 @@ def _batch(row: Row) -> Batch:
         results_url=row["results_url"],
         next_poll_at=row["next_poll_at"],
         cancelled_at=row["cancelled_at"],
+        twin=None if twin is None else RemoteId(twin),
         trouble=row["trouble"],
     )

@@ -8,7 +8,7 @@ import os
 import pwd
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -247,13 +247,25 @@ async def insert(db: aiosqlite.Connection, table: str, **values: object) -> int:
         return cursor.lastrowid
 
 
-async def many(db: aiosqlite.Connection, sql: str, rows: Iterable[Iterable[object]]) -> None:
+async def returning(db: aiosqlite.Connection, sql: str, *parameters: object) -> Row | None:
+    """Run one statement and return the row that it changed, if there is one.
+
+    Args:
+        db: The connection that a step was given.
+        sql: An INSERT, UPDATE or DELETE of one row at the most, with RETURNING.
+        parameters: Its values.
+    """
+    async with db.execute(sql, parameters) as cursor:
+        return await cursor.fetchone()
+
+
+async def many(db: aiosqlite.Connection, sql: str, rows: Iterable[Sequence[object] | Mapping[str, object]]) -> None:
     """Run one statement for each row; the rows are drawn in the database's own thread.
 
     Args:
         db: The connection that a step was given.
         sql: An INSERT, UPDATE or DELETE.
-        rows: The values of each.
+        rows: The values of each, by position or by name.
     """
     async with db.executemany(sql, cast("Iterable[Iterable[Any]]", rows)):
         pass

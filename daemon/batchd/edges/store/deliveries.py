@@ -1,12 +1,12 @@
 """Deliveries: whose a result is, and what became of it."""
 
-import json
 from collections.abc import Iterable, Sequence
 
 import aiosqlite
 
 from batchd.claude.price import to_picodollars
 from batchd.delivery import Delivery, Trip
+from batchd.edges.store import requests, trips
 from batchd.edges.store.database import Database, betas_of, many, update
 from batchd.model import Batch, BatchId, Cost, JobId, Lane, RequestId, Usage
 
@@ -97,54 +97,8 @@ class Deliveries:
         """
 
         async def step(db: aiosqlite.Connection) -> None:
-            await many(
-                db,
-                """UPDATE trips SET outcome = ?, input_tokens = ?, output_tokens = ?, cache_read = ?,
-                       cache_write_5m = ?, cache_write_1h = ?, cost = ?, standard_cost = ?, cache_saved = ?,
-                       stop_reason = ?
-                   WHERE batch = ? AND row = ? AND outcome IS NULL""",
-                (
-                    (d.outcome, d.usage.input_tokens, d.usage.output_tokens, d.usage.cache_read_input_tokens)
-                    + (d.usage.cache_write_5m_tokens, d.usage.cache_write_1h_tokens)
-                    + (to_picodollars(d.cost.charged), to_picodollars(d.cost.standard), to_picodollars(d.saved))
-                    + (d.stop_reason, batch.id, d.row)
-                    for d in deliveries
-                ),
-            )
-            await many(
-                db,
-                """UPDATE requests SET batch = NULL, verdict = ?, reason = ?, stop_reason = ?, document = ?,
-                       sections = ?, filed = ?, since = ? WHERE id = ? AND batch = ?""",
-                (
-                    (d.verdict, d.reason or None, d.stop_reason, d.document)
-                    + (json.dumps(d.sections) if d.sections else None,)
-                    + (None if d.filed is None else json.dumps([d.filed.written, d.filed.refused]),)
-                    + (now + d.rest, d.request, batch.id)
-                    for d in deliveries
-                ),
-            )
-            await many(
-                db,
-                """UPDATE requests SET sent_offset = ?, sent_size = ?, max_tokens = ?, betas = ?, rounds = ?,
-                       allowance = ?, worst = ?, promised = 1, round = round + 1, forgiven = (
-                           SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded'
-                       ) WHERE id = ? AND round = ?""",
-                (
-                    (
-                        n.offset,
-                        n.size,
-                        n.max_tokens,
-                        ",".join(n.betas),
-                        n.rounds,
-                        n.allowance,
-                        n.worst,
-                        d.request,
-                        d.round,
-                    )
-                    for d in deliveries
-                    if (n := d.following) is not None
-                ),
-            )
+            await trips.deliver(db, batch.id, deliveries)
+            await requests.deliver(db, batch.id, deliveries, now=now)
             await many(
                 db, "UPDATE jobs SET results_length = ? WHERE id = ?", ((size, job) for job, size in lengths.items())
             )

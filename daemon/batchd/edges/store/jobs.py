@@ -1,43 +1,15 @@
 """Jobs and their requests: accepted, cancelled, retried, reported, delivered."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import cast
 
 import aiosqlite
 
-from batchd.claude.verdict import AGAIN
 from batchd.delivery import Tally
-from batchd.edges.store.database import Database, Row, insert, many, update
+from batchd.edges.store.database import Database, Row, returning, update
+from batchd.edges.store.requests import RETRIED, NewRequest, cancel_waiting, insert_all, take_up_again
 from batchd.edges.store.sums import SPENT, tally_of
-from batchd.model import Job, JobId, Lane
-
-PRIMER = "primer"
-"""The cohort of those that go first, and so wait for no company."""
-_AGAIN = ", ".join(f"'{verdict}'" for verdict in AGAIN)
-
-
-@dataclass(frozen=True, slots=True)
-class NewRequest:
-    """A request of a job that is being accepted."""
-
-    custom_id: str
-    name: str
-    model: str
-    max_tokens: int
-    betas: tuple[str, ...]
-    documents: bool
-    offset: int
-    size: int
-    worst: int | None = 0
-    budget: int | None = None
-    rounds: int = 0
-    allowance: int = 0
-    expect: str | None = None
-    lane: Lane = Lane.BATCH
-    cache: bool = False
-    first: int | None = None
-    """The row of the file that goes before it, and leaves in the cache what both begin with; or its own."""
-    files: bool = False
+from batchd.model import Job, JobId
 
 
 class Jobs:
@@ -71,46 +43,26 @@ class Jobs:
             cache: What was decided about the prompt cache, for a person; None where nobody asked.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
-            job = await insert(
+        async def step(db: aiosqlite.Connection) -> Job:
+            made = await returning(
                 db,
-                "jobs",
-                claim=claim,
-                name=name,
-                source=source,
-                received_at=received_at,
-                total=total,
-                budget=budget,
-                cache=cache,
+                """INSERT INTO jobs (claim, name, source, received_at, total, budget, cache)
+                   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (claim) DO NOTHING RETURNING *""",
+                claim,
+                name,
+                source,
+                received_at,
+                total,
+                budget,
+                cache,
             )
-            await many(
-                db,
-                """INSERT INTO requests
-                       (job, custom_id, name, model, max_tokens, betas, documents, offset, size, since,
-                        worst, budget, rounds, allowance, expect, files, lane, cache, first, cohort)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
-                (
-                    (job, r.custom_id, r.name, r.model, r.max_tokens, ",".join(r.betas), r.documents)
-                    + (r.offset, r.size, received_at, r.worst, r.budget, r.rounds, r.allowance, r.expect)
-                    + (r.files, r.lane, r.cache, r.first, PRIMER if r.first == row else "")
-                    for row, r in enumerate(requests)
-                ),
-            )
-            # Rows of one commit have ids one after the other.
-            await update(
-                db,
-                """UPDATE requests SET first = first + (SELECT min(id) FROM requests WHERE job = ?1)
-                   WHERE job = ?1 AND first IS NOT NULL""",
-                job,
-            )
+            if made is not None:
+                await insert_all(db, JobId(made["id"]), requests, received_at=received_at)
+                return _job(made)
+            async with db.execute("SELECT * FROM jobs WHERE claim = ?", (claim,)) as cursor:
+                return _job(cast("Row", await cursor.fetchone()))
 
-        known = await self.of_claim(claim)
-        if known is None:
-            await self._database.write(step)
-            known = await self.of_claim(claim)
-        if known is None:
-            raise LookupError(f"job of claim {claim} was not stored")
-        return known
+        return await self._database.write(step)
 
     async def of_claim(self, claim: str) -> Job | None:
         """Find the job of a claimed file.
@@ -129,7 +81,7 @@ class Jobs:
         """
         row = await self._database.row(
             f"""SELECT 1 FROM jobs WHERE claim = ? AND (NOT delivered OR EXISTS (
-                    SELECT 1 FROM requests WHERE job = jobs.id AND verdict IN ({_AGAIN})))""",  # noqa: S608  own text
+                    SELECT 1 FROM requests WHERE job = jobs.id AND verdict IN ({RETRIED})))""",  # noqa: S608  own text
             claim,
         )
         return row is not None
@@ -190,11 +142,13 @@ class Jobs:
             finished_at: Unix seconds.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
-            await update(db, "UPDATE jobs SET finished_at = ? WHERE id = ? AND finished_at IS NULL", finished_at, job)
+        async def step(db: aiosqlite.Connection) -> Job:
+            row = await returning(
+                db, "UPDATE jobs SET finished_at = coalesce(finished_at, ?) WHERE id = ? RETURNING *", finished_at, job
+            )
+            return _job(cast("Row", row))
 
-        await self._database.write(step)
-        return await self.get(job)
+        return await self._database.write(step)
 
     async def deliver(self, job: JobId) -> None:
         """Note that `job.json` is in the outbox.
@@ -209,26 +163,30 @@ class Jobs:
         await self._database.write(step)
 
     async def want(self, job: JobId, wish: str) -> None:
-        """Note what a person wants of a job; the daemon sees it within a second.
+        """Note what a person wants of a job; the daemon sees it within a second. The last wish counts.
 
         Args:
             job: Its id.
             wish: `cancel` or `retry`.
         """
-        column = {"cancel": "cancel_wanted", "retry": "retry_wanted"}[wish]
+        change = {"cancel": "cancel_wanted = 1", "retry": "retry_wanted = 1, cancel_wanted = 0"}[wish]
 
         async def step(db: aiosqlite.Connection) -> None:
-            await update(db, f"UPDATE jobs SET {column} = 1 WHERE id = ?", job)  # noqa: S608  one of two names
+            await update(db, f"UPDATE jobs SET {change} WHERE id = ?", job)  # noqa: S608  one of two texts
 
         await self._database.write(step)
 
-    async def where(self, condition: str) -> list[Job]:
-        """List jobs.
+    async def held(self) -> list[Job]:
+        """List the jobs that wait for money."""
+        rows = await self._database.rows("SELECT * FROM jobs WHERE hold IS NOT NULL ORDER BY id")
+        return [_job(row) for row in rows]
 
-        Args:
-            condition: SQL of this package's own.
-        """
-        rows = await self._database.rows(f"SELECT * FROM jobs WHERE {condition} ORDER BY id")  # noqa: S608  as said
+    async def waiting(self) -> list[Job]:
+        """List the jobs of which a request has neither a batch nor a verdict, oldest first."""
+        rows = await self._database.rows(
+            """SELECT * FROM jobs WHERE EXISTS (
+                   SELECT 1 FROM requests WHERE job = jobs.id AND batch IS NULL AND verdict IS NULL) ORDER BY id"""
+        )
         return [_job(row) for row in rows]
 
     async def to_retry(self) -> list[Job]:
@@ -242,7 +200,7 @@ class Jobs:
             job: Its id.
         """
         rows = await self._database.rows(
-            f"SELECT custom_id FROM requests WHERE job = ? AND verdict IN ({_AGAIN})",  # noqa: S608  our own enum
+            f"SELECT custom_id FROM requests WHERE job = ? AND verdict IN ({RETRIED})",  # noqa: S608  our own enum
             job,
         )
         return frozenset(row["custom_id"] for row in rows)
@@ -257,19 +215,10 @@ class Jobs:
         """
 
         async def step(db: aiosqlite.Connection) -> None:
+            await take_up_again(db, job, now=now)
             await update(
                 db,
-                f"""UPDATE requests SET verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL,
-                        sections = NULL, filed = NULL, promised = 0, since = ?,
-                        cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
-                            SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
-                    WHERE job = ? AND verdict IN ({_AGAIN})""",  # noqa: S608  our own enum
-                now,
-                job,
-            )
-            await update(
-                db,
-                """UPDATE jobs SET delivered = 0, finished_at = NULL, retry_wanted = 0, cancel_wanted = 0,
+                """UPDATE jobs SET delivered = 0, finished_at = NULL, retry_wanted = 0,
                        results_length = ? WHERE id = ?""",
                 results_length,
                 job,
@@ -279,17 +228,8 @@ class Jobs:
 
     async def cancel_waiting(self) -> int:
         """Give every waiting request of a cancelled job its verdict, and say how many there were."""
-
-        async def step(db: aiosqlite.Connection) -> int:
-            return await update(
-                db,
-                """UPDATE requests SET verdict = 'canceled', reason = 'cancelled before it was sent'
-                   WHERE batch IS NULL AND verdict IS NULL
-                     AND job IN (SELECT id FROM jobs WHERE cancel_wanted AND NOT delivered)""",
-            )
-
         row = await self._database.row("SELECT 1 FROM jobs WHERE cancel_wanted AND NOT delivered LIMIT 1")
-        return 0 if row is None else await self._database.write(step)
+        return 0 if row is None else await self._database.write(cancel_waiting)
 
     async def tally(self, job: JobId) -> Tally:
         """Count how the requests of a job stand, and what they have cost.

@@ -1,14 +1,10 @@
-"""The queue: requests that wait for a trip, and the trips that are planned for them. There is no other."""
+"""The queue: requests that wait for a trip. There is no other."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 
-import aiosqlite
-
-from batchd.edges.store.database import Database, Row, betas_of, insert, many
-from batchd.edges.store.jobs import Jobs
-from batchd.lifecycle import State
-from batchd.model import BatchId, Job, JobId, Lane, Plan, RequestId, Waiting
+from batchd.edges.store.database import Database, Row, betas_of
+from batchd.model import BatchId, JobId, Lane, RequestId, Waiting
 
 
 class Queue:
@@ -16,7 +12,6 @@ class Queue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._jobs = Jobs(database)
 
     async def waiting(  # noqa: PLR0913  each leaves some out
         self,
@@ -62,12 +57,6 @@ class Queue:
             json.dumps(list(paused)) if paused else None,
         )
 
-    async def jobs_waiting(self) -> list[Job]:
-        """List the jobs of which a request has neither a batch nor a verdict, oldest first."""
-        return await self._jobs.where(
-            "EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND batch IS NULL AND verdict IS NULL)"
-        )
-
     async def next_due(self, now: float) -> float | None:
         """Say when the next request is due that rests before it is sent again, in unix seconds; None if none does."""
         row = await self._database.row(
@@ -95,43 +84,6 @@ class Queue:
             "SELECT id FROM batches WHERE lane = 'sync' AND state = 'planned' AND trouble IS NULL"
         )
         return [BatchId(row["id"]) for row in rows]
-
-    async def plan(self, plans: Sequence[Plan], *, now: float, nonce: Callable[[], str]) -> None:
-        """Put waiting requests on their trips, all in one commit.
-
-        Args:
-            plans: Which travel together.
-            now: Unix seconds.
-            nonce: Makes a new one.
-        """
-
-        async def step(db: aiosqlite.Connection) -> None:
-            for plan in plans:
-                batch = await insert(
-                    db,
-                    "batches",
-                    state=State.PLANNED,
-                    lane=plan.lane,
-                    betas=",".join(plan.betas),
-                    count=len(plan.requests),
-                    size=plan.size,
-                    nonce=nonce(),
-                    planned_at=now,
-                )
-                trips = [(batch, row, request) for row, request in enumerate(plan.requests)]
-                await many(
-                    db,
-                    """INSERT INTO trips (batch, row, request, reserved)
-                       SELECT ?, ?, id, worst FROM requests WHERE id = ?""",
-                    trips,
-                )
-                await many(
-                    db,
-                    "UPDATE requests SET batch = ? WHERE id = ? AND batch IS NULL AND verdict IS NULL",
-                    ((batch, request) for batch, _, request in trips),
-                )
-
-        await self._database.write(step)
 
 
 def _waiting(row: Row) -> Waiting:

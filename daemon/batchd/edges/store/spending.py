@@ -9,9 +9,8 @@ import aiosqlite
 from batchd.decisions.money.budget import Hold, Limit, Purse
 from batchd.edges.store.database import Database, Row, betas_of, update
 from batchd.edges.store.deliveries import LET_GO
-from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.sums import UNKNOWN, amount, exact
-from batchd.model import Held, Job, JobId, Lane, Place, RequestId
+from batchd.model import Held, JobId, Lane, Place, RequestId
 
 _PROMISED = f"SELECT {exact('worst', 'promised')} FROM requests WHERE promised AND batch IS NULL AND verdict IS NULL"  # noqa: S608
 """What further rounds of unfinished documents can cost, while they wait for their trip."""
@@ -50,7 +49,6 @@ class Spending:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._jobs = Jobs(database)
 
     async def purse(
         self, jobs: Collection[JobId], *, per_job: int | None, per_day: int | None, midnight: float
@@ -122,10 +120,6 @@ class Spending:
                 )
 
         await self._database.write(step)
-
-    async def held(self) -> list[Job]:
-        """List the jobs that wait for money."""
-        return await self._jobs.where("hold IS NOT NULL")
 
     async def uncounted(self, ahead: int) -> list[Held]:
         """List what is held by a bound: of each job the request that does not fit, and what comes after it.

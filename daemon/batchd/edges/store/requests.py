@@ -1,0 +1,223 @@
+"""Requests: every write of one. A step of a job, a batch or a delivery is made of these."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import aiosqlite
+
+from batchd.claude.verdict import AGAIN
+from batchd.delivery import Delivery
+from batchd.edges.store.database import many, update
+from batchd.model import BatchId, JobId, Lane, RequestId, Verdict
+
+PRIMER = "primer"
+"""The cohort of those that go first, and so wait for no company."""
+RETRIED = ", ".join(f"'{verdict}'" for verdict in AGAIN)
+"""Verdicts that `batchd retry` takes back, as SQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """A request of a job that is being accepted."""
+
+    custom_id: str
+    name: str
+    model: str
+    max_tokens: int
+    betas: tuple[str, ...]
+    documents: bool
+    offset: int
+    size: int
+    worst: int | None = 0
+    budget: int | None = None
+    rounds: int = 0
+    allowance: int = 0
+    expect: str | None = None
+    lane: Lane = Lane.BATCH
+    cache: bool = False
+    first: int | None = None
+    """The row of the file that goes before it, and leaves in the cache what both begin with; or its own."""
+    files: bool = False
+
+
+_COLUMNS = tuple(NewRequest.__dataclass_fields__)
+_INSERT = (
+    f"INSERT INTO requests (job, since, cohort, {', '.join(_COLUMNS)})"  # noqa: S608  names of our own fields
+    f" VALUES (:job, :since, :cohort, {', '.join(f':{column}' for column in _COLUMNS)})"
+)
+
+
+async def insert_all(
+    db: aiosqlite.Connection, job: JobId, requests: Iterable[NewRequest], *, received_at: float
+) -> None:
+    """Store the requests of a new job, in the order of its file.
+
+    Args:
+        db: The connection that a step was given.
+        job: Theirs.
+        requests: Drawn in the database's own thread, so that they need never be in memory at once.
+        received_at: Unix seconds, from which on they wait.
+    """
+
+    def row(number: int, request: NewRequest) -> dict[str, object]:
+        fields: dict[str, object] = {column: getattr(request, column) for column in _COLUMNS}
+        cohort = PRIMER if request.first == number else ""
+        return fields | {"job": job, "since": received_at, "cohort": cohort, "betas": ",".join(request.betas)}
+
+    await many(db, _INSERT, (row(number, request) for number, request in enumerate(requests)))
+    # Rows of one commit have ids one after the other.
+    await update(
+        db,
+        """UPDATE requests SET first = first + (SELECT min(id) FROM requests WHERE job = ?1)
+           WHERE job = ?1 AND first IS NOT NULL""",
+        job,
+    )
+
+
+async def board(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[RequestId]) -> None:
+    """Let waiting requests travel in a batch; each sending of a request has a number of its own.
+
+    Args:
+        db: The connection that a step was given.
+        batch: A new one.
+        requests: Its rows.
+    """
+    await many(
+        db,
+        """UPDATE requests SET batch = ?, sendings = sendings + 1
+           WHERE id = ? AND batch IS NULL AND verdict IS NULL""",
+        ((batch, request) for request in requests),
+    )
+
+
+async def free(db: aiosqlite.Connection, batch: BatchId, *, now: float | None = None) -> None:
+    """Let the requests that travel in a batch wait again.
+
+    Args:
+        db: The connection that a step was given.
+        batch: Theirs.
+        now: Unix seconds, from which on they wait; None for as long as they have.
+    """
+    await update(db, "UPDATE requests SET batch = NULL, since = coalesce(?, since) WHERE batch = ?", now, batch)
+
+
+async def part(db: aiosqlite.Connection, batch: BatchId, halves: Sequence[range]) -> None:
+    """Let each half of a batch that was refused travel apart from the other.
+
+    Args:
+        db: The connection that a step was given.
+        batch: Theirs.
+        halves: Rows of the batch.
+    """
+    for letter, rows in zip("ab", halves, strict=True):
+        await update(
+            db,
+            """UPDATE requests SET cohort = ? WHERE id IN (
+                   SELECT request FROM trips WHERE batch = ? AND row >= ? AND row < ?)""",
+            f"batch {batch} {letter}",
+            batch,
+            rows.start,
+            rows.stop,
+        )
+
+
+async def give_verdict(db: aiosqlite.Connection, batch: BatchId, verdict: Verdict, reason: str) -> None:
+    """Give a verdict to the requests that still travel in a batch.
+
+    Args:
+        db: The connection that a step was given.
+        batch: Theirs.
+        verdict: All of theirs.
+        reason: What their reports say.
+    """
+    await update(
+        db, "UPDATE requests SET batch = NULL, verdict = ?, reason = ? WHERE batch = ?", verdict, reason, batch
+    )
+
+
+async def cancel_waiting(db: aiosqlite.Connection) -> int:
+    """Give every waiting request of a cancelled job its verdict, and say how many there were.
+
+    Args:
+        db: The connection that a step was given.
+    """
+    return await update(
+        db,
+        """UPDATE requests SET verdict = 'canceled', reason = 'cancelled before it was sent'
+           WHERE batch IS NULL AND verdict IS NULL
+             AND job IN (SELECT id FROM jobs WHERE cancel_wanted AND NOT delivered)""",
+    )
+
+
+async def take_up_again(db: aiosqlite.Connection, job: JobId, *, now: float) -> None:
+    """Let the failed requests of a finished job wait again, their attempts counted anew.
+
+    Args:
+        db: The connection that a step was given.
+        job: Theirs.
+        now: Unix seconds, from which on they wait.
+    """
+    await update(
+        db,
+        f"""UPDATE requests SET verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL,
+                sections = NULL, filed = NULL, promised = 0, since = ?,
+                cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
+                    SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
+            WHERE job = ? AND verdict IN ({RETRIED})""",  # noqa: S608  our own enum
+        now,
+        job,
+    )
+
+
+async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence[Delivery], *, now: float) -> None:
+    """Note what results have made of requests: a verdict, or a further round, or another try.
+
+    Args:
+        db: The connection that a step was given.
+        batch: That they came back from; one that came back before is passed over.
+        deliveries: What became of them.
+        now: Unix seconds, from which on a request that travels again waits.
+    """
+    await many(
+        db,
+        """UPDATE requests SET batch = NULL, verdict = :verdict, reason = :reason, stop_reason = :stop_reason,
+               document = :document, sections = :sections, filed = :filed, since = :since
+           WHERE id = :request AND batch = :batch""",
+        (
+            {
+                "verdict": d.verdict,
+                "reason": d.reason or None,
+                "stop_reason": d.stop_reason,
+                "document": d.document,
+                "sections": json.dumps(d.sections) if d.sections else None,
+                "filed": None if d.filed is None else json.dumps([d.filed.written, d.filed.refused]),
+                "since": now + d.rest,
+                "request": d.request,
+                "batch": batch,
+            }
+            for d in deliveries
+        ),
+    )
+    await many(
+        db,
+        """UPDATE requests SET sent_offset = :offset, sent_size = :size, max_tokens = :max_tokens, betas = :betas,
+               rounds = :rounds, allowance = :allowance, worst = :worst, promised = 1, round = round + 1, forgiven = (
+                   SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded'
+               ) WHERE id = :request AND round = :round""",
+        (
+            {
+                "offset": n.offset,
+                "size": n.size,
+                "max_tokens": n.max_tokens,
+                "betas": ",".join(n.betas),
+                "rounds": n.rounds,
+                "allowance": n.allowance,
+                "worst": n.worst,
+                "request": d.request,
+                "round": d.round,
+            }
+            for d in deliveries
+            if (n := d.following) is not None
+        ),
+    )

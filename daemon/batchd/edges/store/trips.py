@@ -1,0 +1,152 @@
+"""Trips: which request travels in which row of which batch."""
+
+import json
+from collections.abc import Collection, Sequence
+
+import aiosqlite
+
+from batchd.claude.price import to_picodollars
+from batchd.delivery import Delivery
+from batchd.edges.store.database import Database, many, update
+from batchd.model import BatchId, Place, RequestId, Sending, WireRow
+
+
+class Trips:
+    """The trips of batches that are under way."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def body(self, batch: BatchId) -> list[WireRow]:
+        """Say what each row sends and where its params lie, in the order of the rows."""
+        return await self._database.values(
+            lambda row: WireRow(
+                Sending(RequestId(row["request"]), row["sending"]), Place(row["claim"], row["offset"], row["size"])
+            ),
+            """SELECT request, sending, claim, coalesce(sent_offset, requests.offset) AS offset,
+                   coalesce(sent_size, requests.size) AS size FROM trips
+               JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
+               WHERE trips.batch = ? ORDER BY trips.row""",
+            batch,
+        )
+
+    async def rows_of(self, batch: BatchId, sendings: Collection[Sending]) -> dict[Sending, int]:
+        """Find the rows of a batch by what they send; what is not of this batch is left out.
+
+        Args:
+            batch: Its id.
+            sendings: Some hundreds at the most.
+        """
+        rows = await self._database.rows(
+            """SELECT row, request, sending FROM trips
+               WHERE batch = ? AND request IN (SELECT value FROM json_each(?))""",
+            batch,
+            json.dumps([sending.request for sending in sendings]),
+        )
+        found = {Sending(RequestId(row["request"]), row["sending"]): int(row["row"]) for row in rows}
+        return {sending: found[sending] for sending in sendings if sending in found}
+
+    async def cancel_wanted(self, batch: BatchId) -> tuple[bool, bool]:
+        """Say whether any, and whether every, job with a request in this batch has been cancelled."""
+        row = await self._database.row(
+            """SELECT max(cancel_wanted) AS any, min(cancel_wanted) AS every FROM jobs
+               WHERE id IN (SELECT job FROM trips JOIN requests ON requests.id = request WHERE trips.batch = ?)""",
+            batch,
+        )
+        return (False, False) if row is None else (bool(row["any"]), bool(row["every"]))
+
+    async def jobs_in(self, batch: BatchId) -> list[str]:
+        """Name the jobs that travel in a batch."""
+        rows = await self._database.rows(
+            """SELECT DISTINCT name FROM jobs WHERE id IN (
+                   SELECT job FROM trips JOIN requests ON requests.id = request WHERE trips.batch = ?) ORDER BY id""",
+            batch,
+        )
+        return [row["name"] for row in rows]
+
+    async def jobs_open_in(self, batch: BatchId) -> list[str]:
+        """Name the jobs of which a request travels in a batch and has not been delivered yet."""
+        rows = await self._database.rows(
+            """SELECT DISTINCT name FROM jobs WHERE id IN (
+                   SELECT job FROM trips JOIN requests ON requests.id = request
+                   WHERE trips.batch = ? AND outcome IS NULL) ORDER BY id""",
+            batch,
+        )
+        return [row["name"] for row in rows]
+
+    async def any_delivered(self, batch: BatchId) -> bool:
+        """Whether some results of a batch have been delivered."""
+        row = await self._database.row("SELECT 1 FROM trips WHERE batch = ? AND outcome IS NOT NULL LIMIT 1", batch)
+        return row is not None
+
+
+async def begin(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[RequestId]) -> None:
+    """Put requests on a trip, in this order, each with its worst case reserved.
+
+    Args:
+        db: The connection that a step was given.
+        batch: A new one.
+        requests: Waiting ones, whose `sendings` count this trip already.
+    """
+    await many(
+        db,
+        """INSERT INTO trips (batch, row, request, reserved, sending)
+           SELECT ?, ?, id, worst, sendings FROM requests WHERE id = ?""",
+        ((batch, row, request) for row, request in enumerate(requests)),
+    )
+
+
+async def end(db: aiosqlite.Connection, batch: BatchId, outcome: str) -> None:
+    """End the trips of a batch that have no result, whatever the API may have charged for them.
+
+    Args:
+        db: The connection that a step was given.
+        batch: Theirs.
+        outcome: What became of them, as if it were the type of a result.
+    """
+    await update(db, "UPDATE trips SET outcome = ? WHERE batch = ? AND outcome IS NULL", outcome, batch)
+
+
+async def forget(db: aiosqlite.Connection, batch: BatchId) -> None:
+    """Take back the trips of a batch of which surely nothing was created.
+
+    Args:
+        db: The connection that a step was given.
+        batch: Theirs.
+    """
+    await update(db, "DELETE FROM trips WHERE batch = ?", batch)
+
+
+async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence[Delivery]) -> None:
+    """Note what trips have brought and cost; one that was delivered before is passed over.
+
+    Args:
+        db: The connection that a step was given.
+        batch: Theirs.
+        deliveries: What became of them.
+    """
+    await many(
+        db,
+        """UPDATE trips SET outcome = :outcome, stop_reason = :stop_reason, input_tokens = :input_tokens,
+               output_tokens = :output_tokens, cache_read = :cache_read, cache_write_5m = :cache_write_5m,
+               cache_write_1h = :cache_write_1h, cost = :cost, standard_cost = :standard_cost,
+               cache_saved = :cache_saved
+           WHERE batch = :batch AND row = :row AND outcome IS NULL""",
+        (
+            {
+                "outcome": d.outcome,
+                "stop_reason": d.stop_reason,
+                "input_tokens": d.usage.input_tokens,
+                "output_tokens": d.usage.output_tokens,
+                "cache_read": d.usage.cache_read_input_tokens,
+                "cache_write_5m": d.usage.cache_write_5m_tokens,
+                "cache_write_1h": d.usage.cache_write_1h_tokens,
+                "cost": to_picodollars(d.cost.charged),
+                "standard_cost": to_picodollars(d.cost.standard),
+                "cache_saved": to_picodollars(d.saved),
+                "batch": batch,
+                "row": d.row,
+            }
+            for d in deliveries
+        ),
+    )

@@ -1,0 +1,46 @@
+"""Counts: no two creates of one count are unresolved at a time, since it is all that the API's list shows."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from batchd.model import Batch, BatchId
+from batchd.running.wakeups import Wakeups
+
+
+class Counts:
+    """Which counts have a create in flight, and which batches wait for one to be resolved."""
+
+    def __init__(self, wakeups: Wakeups) -> None:
+        self._wakeups = wakeups
+        self._in_flight: set[int] = set()
+        self._waiting: defaultdict[int, set[BatchId]] = defaultdict(set)
+
+    @contextmanager
+    def heard_by(self, batch: Batch) -> Iterator[None]:
+        """Within the block, call a batch when a create of its count is resolved.
+
+        It begins before the store is asked, so that no call falls between the question and the rest.
+        """
+        self._waiting[batch.count].add(batch.id)
+        try:
+            yield
+        finally:
+            self._waiting[batch.count].discard(batch.id)
+
+    @contextmanager
+    def reserved(self, count: int) -> Iterator[bool]:
+        """Within the block, keep a count for one create of this process; False where another has it."""
+        if count in self._in_flight:
+            yield False
+            return
+        self._in_flight.add(count)
+        try:
+            yield True
+        finally:
+            self._in_flight.discard(count)
+
+    def resolved(self, batch: Batch) -> None:
+        """Call those that wait for a batch's count: its create is in doubt no longer."""
+        for waiting in self._waiting[batch.count] - {batch.id}:
+            self._wakeups.call(waiting)
