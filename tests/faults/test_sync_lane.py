@@ -273,7 +273,7 @@ WHOLE = (
     "two_data_lines",
     "null_index",
     "usage_list",
-    "no_usage",
+    "usage_untold",
     "zero_input",
     "unopened",
     "in_start",

@@ -67,7 +67,7 @@ def _usage_list(event: Event) -> Iterator[bytes]:
     yield stream.encode({**event, "usage": [1]} if event["type"] == "message_delta" else event)
 
 
-def _no_usage(event: Event) -> Iterator[bytes]:
+def _usage_untold(event: Event) -> Iterator[bytes]:
     bare = {name: value for name, value in event.items() if name != "usage"}
     message = bare.get("message")
     if isinstance(message, dict):
@@ -134,7 +134,7 @@ ODDITIES: Mapping[str, Oddity] = {
     "two_data_lines": Oddity("each event has its data in two lines", _each(_two_data_lines)),
     "null_index": Oddity("each `index` is null", _each(_null_index)),
     "usage_list": Oddity("the last `usage` is a list", _each(_usage_list)),
-    "no_usage": Oddity("no `usage` comes", _each(_no_usage)),
+    "usage_untold": Oddity("no `usage` comes", _each(_usage_untold)),
     "zero_input": Oddity("the last `usage` has 0 `input_tokens`", _each(_zero_input)),
     "unopened": Oddity("no `content_block_start` comes", _each(_unopened)),
     "in_start": Oddity("the first text comes in `message_start`, and no block is opened", _in_start),
