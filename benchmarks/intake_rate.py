@@ -15,7 +15,8 @@ from batchd.app import prepared
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import DATABASE, open_store
 from batchd.edges.store.database import update
-from batchd.journey.intake import Intake, rules_of
+from batchd.journey.intake import Intake
+from batchd.journey.spooling import rules_of
 from batchd.running.retrying import Retrying
 from batchd.settings import Settings
 

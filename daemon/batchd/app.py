@@ -21,10 +21,11 @@ from batchd.journey.courier import Courier
 from batchd.journey.documents import Documents
 from batchd.journey.finder import Finder
 from batchd.journey.finishing import Finishing
-from batchd.journey.intake import Intake, Places, rules_of
+from batchd.journey.intake import Intake, Places
 from batchd.journey.packer import Budgets, Packer
 from batchd.journey.poller import Poller
 from batchd.journey.sender import Sender
+from batchd.journey.spooling import rules_of
 from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
 from batchd.model import Lane

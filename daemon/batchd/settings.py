@@ -15,14 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-)
 
 from batchd.errors import Unusable
 from batchd.settings_errors import Layer, complaints
@@ -72,9 +64,9 @@ Seconds = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Number, Field(ge=1)]
 Dollars = Annotated[Decimal, Number, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Place = Annotated[Path, AfterValidator(_place)]
-Folders = Annotated[tuple[Place, ...], NoDecode, BeforeValidator(_listed)]
+Folders = Annotated[tuple[Place, ...], BeforeValidator(_listed)]
 Beta = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
-Betas = Annotated[tuple[Beta, ...], NoDecode, BeforeValidator(_listed)]
+Betas = Annotated[tuple[Beta, ...], BeforeValidator(_listed)]
 
 
 class Table(BaseModel):
@@ -207,12 +199,8 @@ class ModelOverride(Table):
     window: Count | None = Field(default=None, description="The context window, in tokens.")
 
 
-class Settings(BaseSettings):
+class Settings(Table):
     """All settings. Durations are seconds."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", validate_default=True, env_prefix=PREFIX, env_nested_delimiter="__"
-    )
 
     inbox: Place = Field(default=Path("inbox"), description="The folder where requests come in.")
     outbox: Place = Field(default=Path("outbox"), description="The folder where results go out.")
@@ -227,19 +215,6 @@ class Settings(BaseSettings):
     budget: Budget = Field(default_factory=Budget)
     attach: Attach = Field(default_factory=Attach)
     models: dict[str, ModelOverride] = Field(default_factory=dict)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read nothing but what is given: `load_settings` brings the sources together, and knows what came whence."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -384,21 +359,35 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _environment() -> dict[str, Any]:
-    """Read the environment by pydantic's rules, and what these pass over in silence as well."""
-    try:
-        found: dict[str, Any] = dict(EnvSettingsSource(Settings)())
-    except SettingsError as error:
-        raise Unusable(
-            f"{error}: a variable for a whole table should be a JSON object; for one setting, use {PREFIX}TABLE__KEY"
-        ) from None
-    for name, value in os.environ.items():
-        if name.upper().startswith(PREFIX) and name.upper() != CONFIG_VARIABLE:
-            rest = name[len(PREFIX) :].lower()
-            table, *keys = rest.split("__")
-            field = Settings.model_fields.get(table)
-            if field is None or (keys and field.annotation is Path):
-                found[rest.replace("__", ".")] = value
+    """Read the environment: `__` stands between the levels, and a whole table is a JSON object."""
+    found: dict[str, Any] = {}
+    # The names of tables are shorter than those of what is in them: the part counts for more than the whole.
+    for name, value in sorted(os.environ.items()):
+        if not name.upper().startswith(PREFIX) or name.upper() == CONFIG_VARIABLE:
+            continue
+        rest = name[len(PREFIX) :].lower()
+        table, *keys = rest.split("__")
+        field = Settings.model_fields.get(table)
+        if field is None or (keys and field.annotation is Path):
+            found[rest.replace("__", ".")] = value
+            continue
+        said: object = value if keys or field.annotation is Path else _whole_table(name, table, value)
+        for key in reversed(keys):
+            said = {key: said}
+        found = _merged(found, {table: said})
     return found
+
+
+def _whole_table(name: str, table: str, value: str) -> object:
+    try:
+        said = json.loads(value)
+    except (ValueError, RecursionError):
+        said = None
+    if not isinstance(said, dict):
+        raise Unusable(
+            f"${name}: a variable for all of [{table}] should be a JSON object; for one setting, use {name}__KEY"
+        )
+    return said
 
 
 def _given(flags: Mapping[str, object]) -> dict[str, Any]:
@@ -416,11 +405,8 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _validated(said: dict[str, Any], layers: list[Layer]) -> Settings:
-    known = [setting.key for setting in describe()]
-    # BaseSettings has parameters of its own, which all begin so.
-    if hidden := [key for key in said if key.startswith("_")]:
-        raise Unusable(f"{hidden[0]}: there is no such setting")
     try:
         return Settings(**said)
     except ValidationError as error:
+        known = [setting.key for setting in describe()]
         raise Unusable("\n".join(complaints(error, layers, known))) from None

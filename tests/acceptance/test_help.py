@@ -1,4 +1,10 @@
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
 import pytest
+from batchd.cli.commands import COMMANDS as COMMANDS_OF_ALL
 
 from tests.acceptance.installation import Installation
 
@@ -54,3 +60,29 @@ def test_a_wrong_call_ends_with_2_and_one_line(batchd: Installation, words: tupl
     assert line.startswith("batchd: ")
     assert said in line
     assert ended.stdout == ""
+
+
+def test_what_the_help_says_of_a_command_is_what_the_command_says_of_itself() -> None:
+    for name, (module, summary) in COMMANDS_OF_ALL.items():
+        command = getattr(import_module(f"batchd.cli.{module}"), name)
+        assert summary == command.__doc__.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "spared"),
+    [
+        (["--help"], {"pydantic", "batchd.settings", "anyio", "aiosqlite", "structlog", "yaml", "genai_prices"}),
+        (["status"], {"structlog", "yaml", "genai_prices", "anthropic", "starlette", "watchfiles"}),
+        (["check", "--help"], {"structlog", "yaml", "genai_prices", "anthropic", "starlette", "watchfiles"}),
+    ],
+)
+def test_a_command_imports_no_more_than_it_uses(tmp_path: Path, words: list[str], spared: set[str]) -> None:
+    code = """
+import sys
+from batchd.cli.commands import main
+sys.argv[1:] = sys.argv[1:-1]
+main()
+print(*sys.modules, file=open("modules", "w"))
+"""
+    subprocess.run([sys.executable, "-c", code, *words, "-"], cwd=tmp_path, check=True, capture_output=True)
+    assert set((tmp_path / "modules").read_text().split()) & spared == set()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 import typer
 from batchd.claude.price import price
-from batchd.cli.commands import app
+from batchd.cli.commands import COMMANDS, command_line
 from batchd.decisions.jobfile.attachment import Attached, Gathered, wrapped
 from batchd.decisions.jobfile.reader import SUFFIXES, Rules, read
 from batchd.model import Problem, Usage
@@ -70,7 +70,7 @@ def slug(heading: str) -> str:
 
 
 def commands() -> set[str]:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(command_line(COMMANDS))
     return set(getattr(group, "commands", {}))
 
 

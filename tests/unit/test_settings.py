@@ -108,7 +108,8 @@ def test_models_are_tables_by_id_with_everything_optional() -> None:
         ("BATCHD_API__BETAS", "a b", "api.betas = 'a b' (from $BATCHD_API__BETAS)"),
         ("BATCHD_BATCH__MAX_REQUESTS", "100001", "should be less than or equal to 100000"),
         ("BATCHD_BATCH__MAX_BYTES", "256000001", "should be less than or equal to 256000000"),
-        ("BATCHD_BATCH", "many", 'field "batch"'),
+        ("BATCHD_BATCH", "many", "$BATCHD_BATCH: a variable for all of [batch] should be a JSON object"),
+        ("BATCHD_BATCH", "[1]", "$BATCHD_BATCH: a variable for all of [batch] should be a JSON object"),
         ("BATCHD_INBOX", "", "inbox = ''"),
         ("BATCHD_POLL_FACTOR", "2", "(from $BATCHD_POLL_FACTOR): there is no such setting; did you mean poll.factor?"),
         ("BATCHD_INBOX__PATH", "x", "(from $BATCHD_INBOX__PATH): there is no such setting; did you mean inbox?"),
@@ -139,8 +140,8 @@ def test_a_broken_file_is_named_with_the_line() -> None:
     assert complaint(toml="inbox = \n") == "batchd.toml is not TOML: Invalid value (at line 1, column 9)"
 
 
-def test_parameters_of_the_settings_library_are_no_settings() -> None:
-    assert complaint(toml='_cli_parse_args = "true"') == "_cli_parse_args: there is no such setting"
+def test_no_name_is_a_setting_that_is_not_told_of() -> None:
+    assert "_cli_parse_args (from batchd.toml): there is no such setting" in complaint(toml='_cli_parse_args = "true"')
 
 
 def test_a_key_in_the_wrong_place_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,17 +16,15 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from batchd.cli.console import cell, err, out, usd
+from batchd.cli.console import cell, err, hush_libraries, out, usd
 from batchd.cli.estimate import ENOUGH, Estimate, History, Kind, percentile, read_history
 from batchd.cli.exit_codes import DONE, FAILED, WRONG_CALL, complain
-from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
 from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.edges import disk, inbox
 from batchd.edges.clock import Clock
 from batchd.edges.store import DATABASE
-from batchd.journey.intake import rules_of
-from batchd.journey.spooling import Reading
+from batchd.journey.spooling import Reading, rules_of
 from batchd.model import Caution, Cost, Entry, Lane, Problem
 
 _CHUNK: Final = 1 << 19
@@ -106,7 +104,7 @@ def check(
     [bold]Exit codes[/bold] 0 every file would be taken; 1 one would be
     rejected; 2 one cannot be read.
     """
-    set_up_logs(quiet=True)
+    hush_libraries()
     settings = chosen.settings()
     rules = replace(rules_of(settings), now=Clock().now())
     findings: list[Finding] = []

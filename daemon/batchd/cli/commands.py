@@ -1,24 +1,43 @@
-"""The command line: all commands, in the order in which a user meets them."""
+"""The command line: all commands, in the order in which a user meets them.
 
-from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+Only the module of the command that is called is imported: each brings libraries that the others never use.
+"""
+
+import sys
+from collections.abc import Collection, Mapping
+from importlib import import_module
+from typing import Annotated, Final, NamedTuple
 
 import typer
 from typer.main import get_command
 
 from batchd.cli import exit_codes
-from batchd.cli.check import check
 from batchd.cli.console import out
-from batchd.cli.costs import costs
-from batchd.cli.demo import demo
-from batchd.cli.doctor import doctor
-from batchd.cli.job_commands import cancel, release, retry
-from batchd.cli.resolve import resolve
-from batchd.cli.run import run
-from batchd.cli.sandbox import sandbox
-from batchd.cli.status import status
 
 NAME = "batchd"
+
+
+class _Command(NamedTuple):
+    module: str
+    """Of `batchd.cli`, in which a function has the command's name."""
+    summary: str
+    """What that function's docstring begins with."""
+
+
+COMMANDS: Final[Mapping[str, _Command]] = {
+    "demo": _Command("demo", "See it work, in seconds: no key, no cost, no network."),
+    "doctor": _Command("doctor", "Find out whether this installation is able to work."),
+    "check": _Command("check", "Validate and price files offline: nothing is spent, or touched."),
+    "run": _Command("run", "Run the daemon in the foreground, until SIGTERM or SIGINT."),
+    "status": _Command("status", "Show what is under way, what it has cost, when the next poll is."),
+    "costs": _Command("costs", "Tell what was spent, and what the same tokens would have cost without batches."),
+    "cancel": _Command("job_commands", "Cancel a job: nothing more is sent, and its batches are stopped."),
+    "retry": _Command("job_commands", "Send the failed requests of a finished job again."),
+    "release": _Command("job_commands", "Let a held job go on: past its budget, or to ask after its batches again."),
+    "resolve": _Command("resolve", "Decide about a batch whose submission stayed in doubt."),
+    "sandbox": _Command("sandbox", "Run the API's stand-in alone, for other programs and tests."),
+}
+"""By name, in the order of need."""
 
 _ABOUT = """Files in, long documents out: requests that are dropped into a folder are
 answered through Claude's Message Batches API, at half the price. Nothing is
@@ -35,18 +54,11 @@ Then, with $ANTHROPIC_API_KEY set:
 Exit codes: 0 done, 1 the work failed, 2 wrong call or setting.
 """
 
-app = typer.Typer(
-    name=NAME,
-    help=_ABOUT,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
-
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  typer calls it so
     if wanted:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  it is slow, and rarely asked for
+
         try:
             number = version(NAME)
         except PackageNotFoundError:
@@ -55,8 +67,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001  typer calls it so
         raise typer.Exit
 
 
-@app.callback()
-def options(
+def _options(
     *,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
@@ -66,15 +77,36 @@ def options(
     del version
 
 
-for _command in (demo, doctor, check, run, status, costs, cancel, retry, release, resolve, sandbox):
-    app.command()(_command)
+def command_line(called: Collection[str]) -> typer.Typer:
+    """Lay out all commands, and import those that are called; the others only have their names and summaries."""
+    app = typer.Typer(
+        name=NAME,
+        help=_ABOUT,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(_options)
+    for name, (module, summary) in COMMANDS.items():
+        if name in called:
+            app.command(name)(getattr(import_module(f"batchd.cli.{module}"), name))
+        else:
+            app.command(name, help=summary)(_not_imported)
+    return app
+
+
+def _not_imported() -> None:
+    raise LookupError("only commands that are called can be run")
 
 
 def main() -> int:
-    """Run the command that the program was called with.
+    """Run the command that the program was called with, and give its exit code."""
 
-    Returns:
-        Its exit code.
-    """
-    command = get_command(app)
-    return exit_codes.exit_code_of(lambda: command.main(prog_name=NAME, standalone_mode=False))
+    def run() -> int | None:
+        # No option that precedes the command has a value.
+        called = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        found: int | None = get_command(command_line({called})).main(prog_name=NAME, standalone_mode=False)
+        return found
+
+    return exit_codes.exit_code_of(run)

@@ -1,5 +1,6 @@
 """Consoles for the output of commands, which differ for a terminal and a program."""
 
+import logging
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +22,11 @@ def err() -> Console:
     return Console(
         width=None if sys.stderr.isatty() else _WIDE, stderr=True, highlight=False, emoji=False, markup=False
     )
+
+
+def hush_libraries() -> None:
+    """Keep off stderr what libraries log, in commands that look: such a command says by itself what is to be said."""
+    logging.disable()
 
 
 def printable(text: str) -> str:

@@ -11,9 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from batchd.claude.price import from_picodollars
-from batchd.cli.console import cell, out, usd
+from batchd.cli.console import cell, hush_libraries, out, usd
 from batchd.cli.exit_codes import DONE
-from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
 from batchd.edges.clock import Clock
 from batchd.edges.store import DATABASE, Spent, look_into_store
@@ -48,7 +47,7 @@ def costs(
     """
     if as_json and as_csv:
         raise Unusable("--json and --csv are two forms of the same: choose one of them")
-    set_up_logs(quiet=True)
+    hush_libraries()
     spent = anyio.run(_read, chosen.settings(), by, days)
     if as_json:
         out().print(

@@ -14,9 +14,8 @@ from anyio import to_thread
 from rich.console import Group, RenderableType
 from rich.live import Live
 
-from batchd.cli.console import cell, moment, out, printable
+from batchd.cli.console import cell, hush_libraries, moment, out, printable
 from batchd.cli.exit_codes import DONE
-from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.status_view import (
     batch_as_data,
@@ -65,7 +64,7 @@ def status(
     """
     if watch and as_json:
         raise Unusable("--watch is for people and --json for programs: choose one of them")
-    set_up_logs(quiet=True)
+    hush_libraries()
     settings = chosen.settings()
     look = partial(_look, settings, job)
     if as_json:

@@ -14,10 +14,9 @@ import anyio.abc
 import structlog
 from anyio import from_thread, to_thread
 
-from batchd.claude.catalogue import Catalogue, ModelOverride
 from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules
-from batchd.edges import attachments, claims, inbox, rejected
+from batchd.edges import claims, inbox, rejected
 from batchd.edges.claims import Claim
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.outbox import JobFolder, choose_name
@@ -26,7 +25,6 @@ from batchd.errors import BatchdError, Defect, Rejected, Unavailable
 from batchd.journey.spooling import Copy, Reading, copy
 from batchd.model import Job, Problem
 from batchd.running.retrying import Retrying
-from batchd.settings import Settings
 from batchd.trouble import Thing, Work
 
 log = structlog.get_logger()
@@ -35,26 +33,6 @@ READERS = 3
 """Files that are read at one time, so that a large one does not keep the small ones waiting."""
 HANDS = 1_000
 """Files that are in hand at one time: one that has to wait for the disk keeps no reader from the others."""
-
-
-def rules_of(settings: Settings) -> Rules:
-    """Say by which rules files are checked.
-
-    Args:
-        settings: All of them.
-    """
-    overrides = {
-        name: ModelOverride(max_output=model.max_output, long_output=model.long_output, window=model.window)
-        for name, model in settings.models.items()
-    }
-    return Rules(
-        model=settings.defaults.model,
-        max_tokens=settings.defaults.max_tokens,
-        betas=settings.api.betas,
-        catalogue=Catalogue().with_overrides(overrides),
-        long_tokens=settings.batch.long_tokens,
-        gather=partial(attachments.gather, settings.attach.folders) if settings.attach.folders else None,
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,21 +5,40 @@ What it writes counts only from the commit on that accepts the job; until then i
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from batchd.claude.catalogue import Catalogue, ModelOverride
 from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.decisions.money.cache_warming import Beginnings, Priming, marked
 from batchd.decisions.money.worst_case import worst_of
-from batchd.edges import claims, disk
+from batchd.edges import attachments, claims, disk
 from batchd.edges.claims import Claim
 from batchd.edges.rejected import MAX_PROBLEMS
 from batchd.edges.spool import SpoolWriter, read_at
 from batchd.edges.store import NewRequest
 from batchd.model import Caution, Entry, Lane, Problem, Terms
+from batchd.settings import Settings
 from batchd.text.strictjson import encode
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Say by which rules files are checked."""
+    overrides = {
+        name: ModelOverride(max_output=model.max_output, long_output=model.long_output, window=model.window)
+        for name, model in settings.models.items()
+    }
+    return Rules(
+        model=settings.defaults.model,
+        max_tokens=settings.defaults.max_tokens,
+        betas=settings.api.betas,
+        catalogue=Catalogue().with_overrides(overrides),
+        long_tokens=settings.batch.long_tokens,
+        gather=partial(attachments.gather, settings.attach.folders) if settings.attach.folders else None,
+    )
 
 
 @dataclass(slots=True)

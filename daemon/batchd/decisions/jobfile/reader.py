@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Final, TypeAlias
 
 from batchd.decisions.jobfile.attachment import ATTACH, Attached, attach, wrapped
-from batchd.decisions.jobfile.front_matter import read_prose
 from batchd.decisions.jobfile.naming import LONGEST_ID
 from batchd.decisions.jobfile.request import Requests, Rules, Said
 from batchd.model import Problem
@@ -178,6 +177,8 @@ def _offer_alone(parts: dict[str, Part], requests: Requests, stem: str) -> Itera
 
 
 def _read_prose(source: Source, requests: Requests, stem: str, rules: Rules) -> Iterator[Said]:
+    from batchd.decisions.jobfile.front_matter import read_prose  # noqa: PLC0415  YAML, which other files never need
+
     limit = rules.max_request_bytes
     pieces: list[bytes] = []
     size = 0
