@@ -74,7 +74,11 @@ def test_a_price_that_is_not_known_is_not_zero(batchd: Installation) -> None:
     (file,) = json.loads(batchd.call("check", "strange.jsonl", "--json").stdout)["files"]
     assert (file["ok"], file["worst_case_usd"], file["estimate_usd"]) == (True, None, None)
     assert file["cautions"]
-    assert "unknown" in batchd.call("check", "strange.jsonl").stdout
+    (batchd.home / "good.jsonl").write_text(GOOD)
+    shown = batchd.call("check", "strange.jsonl", "good.jsonl").stdout
+    assert "unknown: there is no price for claude-x-99" in shown
+    assert "in all: 2 files, 2 requests, cost unknown" in shown
+    assert "in all: 2 files, 2 requests, at most $0.96" in batchd.call("check", "good.jsonl", "good.jsonl").stdout
 
 
 def test_what_cannot_be_read_ends_with_2_and_the_others_are_checked(batchd: Installation) -> None:

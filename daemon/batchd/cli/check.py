@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -25,7 +25,7 @@ from batchd.edges import disk, inbox
 from batchd.edges.clock import Clock
 from batchd.edges.store import DATABASE
 from batchd.journey.spooling import Reading, rules_of
-from batchd.model import Caution, Cost, Entry, Lane, Problem
+from batchd.model import Caution, Cost, Entry, Lane, Problem, total
 
 _CHUNK: Final = 1 << 19
 _A_WHILE: Final = 1.0
@@ -124,6 +124,8 @@ def check(
     else:
         for finding in findings:
             _show(finding, history)
+        if len(findings) > 1:
+            out().print(cell(_in_all(findings), "bold"))
     return WRONG_CALL if unreadable else DONE if all(each.ok for each in findings) else FAILED
 
 
@@ -210,24 +212,9 @@ def _show(finding: Finding, history: History) -> None:
     verdict = cell("ok", "green") if finding.ok else cell(f"would be rejected: {errors}", "bold red")
     facts = Table.grid(padding=(0, 2))
     facts.add_row(cell(str(finding.file), "bold"), verdict)
-    models = ", ".join(f"{model} ({count:,})" for model, count in finding.estimate.models.most_common())
     facts.add_row("  requests", f"{finding.reading.total:,}")
-    if finding.reading.total:
-        worst, about = finding.estimate.worst(), finding.estimate.about()
-        facts.add_row("  models", cell(models))
-        facts.add_row("  betas", cell(", ".join(sorted(finding.betas)) or "none"))
-        facts.add_row("  long answers", f"{finding.long_requests:,}")
-        if finding.sync_requests:
-            facts.add_row("  at once", f"{finding.sync_requests:,}, by lane sync at the full price")
-        facts.add_row("  continued", _continued(finding.estimate))
-        facts.add_row("  cost at most", usd(worst.charged))
-        facts.add_row("  about", f"{usd(about.charged)} if each answer takes its whole max_tokens, once")
-        facts.add_row("  without batches", f"{usd(about.standard)} for the same: {usd(_saving(about))} saved")
-        facts.add_row("  usually", cell(_usually(finding.estimate, history)))
-        for reason in finding.caching:
-            facts.add_row("  cache", cell(reason))
-        if finding.advice:
-            facts.add_row("  remark", cell(finding.advice, "yellow"))
+    for name, said in _facts(finding, history) if finding.reading.total else ():
+        facts.add_row(f"  {name}", cell(said, "yellow" if name == "remark" else ""))
     console.print(facts)
     if finding.reading.problems or finding.reading.cautions:
         remarks = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -243,15 +230,51 @@ def _show(finding: Finding, history: History) -> None:
     console.print()
 
 
+def _facts(finding: Finding, history: History) -> Iterator[tuple[str, str]]:
+    """Tell of a file what is not as a matter of course."""
+    yield "models", ", ".join(f"{model} ({count:,})" for model, count in finding.estimate.models.most_common())
+    if finding.betas:
+        yield "betas", ", ".join(sorted(finding.betas))
+    if finding.long_requests:
+        yield "long answers", f"{finding.long_requests:,}"
+    if finding.sync_requests:
+        yield "at once", f"{finding.sync_requests:,}, by lane sync at the full price"
+    if finding.estimate.continued:
+        yield "continued", _continued(finding.estimate)
+    yield from _costs(finding.estimate, history)
+    yield from (("cache", reason) for reason in finding.caching)
+    if finding.advice:
+        yield "remark", finding.advice
+
+
 def _continued(estimate: Estimate) -> str:
-    if not estimate.continued:
-        return "no answer, when it is cut short"
     times = "once" if estimate.rounds == 1 else f"up to {estimate.rounds} times"
     return f"{estimate.continued:,} of {estimate.models.total():,} answers, {times}, when cut short"
 
 
+def _costs(estimate: Estimate, history: History) -> Iterator[tuple[str, str]]:
+    """Say what a file costs, as far as that is known."""
+    worst, about = estimate.worst(), estimate.about()
+    if worst.charged is None or about.charged is None:
+        yield "cost", f"unknown: there is no price for {', '.join(estimate.unpriced)}; under a budget it is held"
+        return
+    yield "cost at most", f"{usd(worst.charged)}, which a budget must have room for"
+    yield "about", f"{usd(about.charged)} if each answer takes its whole max_tokens, once"
+    yield "without batches", f"{usd(about.standard)} for the same: {usd(_saving(about))} saved"
+    yield "usually", _usually(estimate, history)
+
+
+def _in_all(findings: Sequence[Finding]) -> str:
+    """Sum up several files."""
+    requests = sum(finding.reading.total for finding in findings)
+    worst = total(finding.estimate.worst().charged for finding in findings)
+    about = total(finding.estimate.about().charged for finding in findings)
+    costs = "cost unknown" if worst is None else f"at most {usd(worst)}, about {usd(about)}"
+    return f"in all: {len(findings):,} files, {requests:,} requests, {costs}"
+
+
 def _usually(estimate: Estimate, history: History) -> str:
-    """Return what similar requests cost before, or why that is not known."""
+    """Say what such requests came to, or why nothing can be said."""
     if history.trouble:
         return f"not known: {history.trouble}"
     expected = estimate.expected(history)

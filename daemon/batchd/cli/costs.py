@@ -114,7 +114,7 @@ def _table(spent: list[Spent], by: str) -> Table:
             ProgressBar(total=most or 1, completed=each.cost, width=_CHART) if each.group else "",
         )
     if any(each.unpriced for each in spent):
-        table.caption = "+ : and answers of models whose price is not known"
+        table.caption = "+ : and what was charged at a cost that is not known; its reservation stands under RESERVED"
     return table
 
 

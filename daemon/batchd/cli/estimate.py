@@ -109,6 +109,13 @@ class Estimate:
         """The kinds of the requests whose price is known."""
         return {terms.kind for terms, whole in self._sums.items() if whole.read is not None}
 
+    @property
+    def unpriced(self) -> Sequence[str]:
+        """What has no price: models, with the region where one is asked for."""
+        names = (f"{terms.kind.model} in {terms.geo}" if terms.geo else terms.kind.model for terms in self._sums)
+        priced = (whole.read is not None and whole.worst is not None for whole in self._sums.values())
+        return list(dict.fromkeys(name for name, known in zip(names, priced, strict=True) if not known))
+
     def add(self, entry: Entry, catalogue: Catalogue) -> None:
         """Count a checked request."""
         self.models[entry.model] += 1
