@@ -15,7 +15,9 @@ from typing import Final
 _PAGE: Final = re.compile(rb"/Type\s{0,9}/Page(?![A-Za-z])")
 _TREE: Final = re.compile(rb"/Type\s{0,9}/Pages(?![A-Za-z])")
 _COUNT: Final = re.compile(rb"/Count\s{1,9}(\d{1,9})(?!\d)")
-_OBJECT: Final = re.compile(rb"(\d{1,10})\s{1,9}\d{1,5}\s{1,9}obj\b")
+_OBJECT: Final = re.compile(rb"(\d{1,10})\s{1,9}\d{1,5}\s{1,9}\Z")
+"""What stands before `obj`."""
+_LONGEST_OBJECT: Final = 33
 _PACKED: Final = re.compile(rb"/Type\s{0,9}/ObjStm(?![A-Za-z])")
 _STREAM: Final = re.compile(rb"stream\r?\n")
 _FIRST: Final = re.compile(rb"/First\s{1,9}(\d{1,9})")
@@ -40,7 +42,7 @@ def pages(file: bytes, most: int) -> int:
         file: All of it.
         most: Pages that the API takes.
     """
-    found = set(_pages(file, [(each.start(), int(each[1])) for each in _OBJECT.finditer(file)]))
+    found = set(_pages(file, list(_objects(file))))
     told = _told(file)
     try:
         for first, objects in _unpacked(file):
@@ -53,16 +55,34 @@ def pages(file: bytes, most: int) -> int:
     return min(most, max(len(found), told) or len(file) // _LEAST_PAGE + 1)
 
 
+def _typed(objects: bytes, kind: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
+    """Find the objects of a type, by `find`, which is ten times as fast as a pattern, and so keeps nobody waiting."""
+    at = objects.find(b"/Type")
+    while at >= 0:
+        if found := kind.match(objects, at):
+            yield found
+        at = objects.find(b"/Type", at + 1)
+
+
+def _objects(file: bytes) -> Iterator[tuple[int, int]]:
+    """Where each object begins that is not packed, and its number."""
+    at = file.find(b"obj")
+    while at >= 0:
+        if found := _OBJECT.search(file[max(at - _LONGEST_OBJECT, 0) : at]):
+            yield at, int(found[1])
+        at = file.find(b"obj", at + 1)
+
+
 def _pages(objects: bytes, starts: list[tuple[int, int]]) -> Iterator[int]:
     """Numbers of the objects that are pages; a page that was written again has the number that it had before."""
-    for page in _PAGE.finditer(objects):
+    for page in _typed(objects, _PAGE):
         place = bisect_right(starts, (page.start(), -1)) - 1
         yield starts[place][1] if place >= 0 else -1 - page.start()
 
 
 def _told(objects: bytes) -> int:
     """How many pages the largest node of the tree says that there are."""
-    nodes = (_dictionary(objects, node.start()) for node in islice(_TREE.finditer(objects), _MOST_NODES))
+    nodes = (_dictionary(objects, node.start()) for node in islice(_typed(objects, _TREE), _MOST_NODES))
     return max((int(count[1]) for node in nodes for count in _COUNT.finditer(node)), default=0)
 
 
@@ -91,7 +111,7 @@ def _unpacked(file: bytes) -> Iterator[tuple[int, bytes]]:
         zlib.error: It is packed in another way, or there are more than anybody looks at.
     """
     left = _MOST_UNPACKED
-    for number, packed in enumerate(_PACKED.finditer(file)):
+    for number, packed in enumerate(_typed(file, _PACKED)):
         first = _FIRST.search(_dictionary(file, packed.start()))
         stream = _STREAM.search(file, packed.start(), packed.start() + _NEAR)
         if first is None or stream is None:
