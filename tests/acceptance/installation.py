@@ -35,8 +35,11 @@ class Installation:
         (self.inbox / f".{name}").rename(self.inbox / name)
 
     def call(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return self.python("-m", "batchd", *words, **more)
+
+    def python(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "batchd", *words],
+            [sys.executable, *words],
             cwd=self.home,
             env={**self.environment, **more},
             capture_output=True,

@@ -94,17 +94,25 @@ async def test_a_kill_between_the_rounds_loses_and_doubles_nothing(home: House) 
     drop(home, "whole", BOOK)
     assert await home.run()
     drop(home, "cut", BOOK + "[sandbox: truncate at 4000 rounds 2]", **{"continue": 3})
-    for rounds in (1, 2):  # of this document, after the batch of the other
-        await run_and_kill_when(home, partial(batches, home, 1 + rounds), poll__initial=0.1, batch__linger=0)
+    for rounds in (1, 2):
+        # One round is sent, and the next is refused for now: it is killed just between the two.
+        home.fault("create", "status", status=429, after=1, times=None)
+        await run_and_kill_when(
+            home, partial(refused, home, rounds), poll__initial=0.1, batch__linger=0.05, api__doubt=1
+        )
+        home.server.faults.clear()
         assert not (home.outbox / "cut" / "job.json").exists()
+        assert len(home.server.ledger.batches()) == 1 + rounds
     assert await home.run()
     assert document(home, "cut") == document(home, "whole")
     assert max(home.server.ledger.billed().values()) == 1
     home.assert_nothing_twice()
 
 
-def batches(home: House, many: int) -> bool:
-    return len(home.server.ledger.batches()) >= many
+def refused(home: House, after: int) -> bool:
+    """Whether a create was refused after so many batches of this document, and one of another."""
+    created = [call.status for call in home.server.ledger.calls if call.route == "create"]
+    return created.count(200) == 1 + after and created[-1] == 429
 
 
 async def test_long_requests_are_continued_unless_told_otherwise(home: House) -> None:
