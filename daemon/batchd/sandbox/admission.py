@@ -1,4 +1,4 @@
-"""What every call of the API must bring: a key, a version, well formed betas, and patience."""
+"""What every call of the API needs: a key, a version, well formed betas, and room in the rate limit."""
 
 import re
 from collections import deque
@@ -20,7 +20,7 @@ class Admission:
     """The door that all routes of the API share."""
 
     def __init__(self, api_key: str | None, per_minute: int | None, now: Callable[[], float]) -> None:
-        """Set the door up.
+        """Remember the calls of the last minute.
 
         Args:
             api_key: The only key taken; None for any.
@@ -34,9 +34,6 @@ class Admission:
 
     def admit(self, headers: Headers) -> Terms:
         """Let a call in.
-
-        Args:
-            headers: The call's.
 
         Returns:
             What its headers ask for.

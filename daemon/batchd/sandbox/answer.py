@@ -88,10 +88,7 @@ def line(request: Request, batch: Batch, raw: bytes, seed: int) -> bytes:
     """The whole result line, its end included.
 
     Args:
-        request: What is known of the request.
-        batch: Its batch.
         raw: Its params, as they came; not looked at unless it succeeded.
-        seed: Of the sandbox.
     """
     result: dict[str, object] = {"type": request.outcome}
     if request.outcome == "succeeded":
@@ -102,14 +99,7 @@ def line(request: Request, batch: Batch, raw: bytes, seed: int) -> bytes:
 
 
 def message(request: Request, batch: Batch, raw: bytes, seed: int) -> dict[str, object]:
-    """The Message that a request of a batch gets.
-
-    Args:
-        request: What is known of the request.
-        batch: Its batch.
-        raw: Its params, as they came.
-        seed: Of the sandbox.
-    """
+    """The Message that a request of a batch gets."""
     own = name("msg_", batch.id, request.custom_id)
     return compose(Prompt(own, raw, batch.terms, request.tokens, request.cached), seed)
 
@@ -119,7 +109,6 @@ def compose(prompt: Prompt, seed: int) -> dict[str, object]:
 
     Args:
         prompt: One that passed the checks.
-        seed: Of the sandbox.
     """
     params = _DECODER.decode(prompt.raw)
     said = conversation.read(params)
@@ -211,7 +200,7 @@ def _rest(whole: str, written: str) -> str:
 def _cuts_so_far(written: int, whole: int, each: int | None) -> int:
     """How often a text was cut to have come so far, for a client that sends what it has as one turn.
 
-    Whoever cuts some of it off again before going on must leave most of what each answer wrote.
+    A caller that cuts some of it off again before going on must leave most of what each answer wrote.
     """
     cuts = reached = 0
     while reached < written and (step := each or (whole - reached) // 2):

@@ -1,4 +1,4 @@
-"""One batch as a function of time: it has no moving parts, so nothing has to run for it to end."""
+"""One batch as a function of time: nothing has to run for it to end."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,7 +63,6 @@ def describe(
     """The batch as the API shows it.
 
     Args:
-        batch: The batch.
         counts: How many requests ended how; None while it is under way.
         now: Unix seconds.
         base_url: Where results are fetched, as the caller knows this server.

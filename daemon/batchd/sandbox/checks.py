@@ -1,4 +1,4 @@
-"""The API's own checks of a request's `params`: at once where it comes alone, hours late where it comes in a batch.
+"""The API's own checks of a request's `params`: at once outside of a batch, hours late inside one.
 
 Where the API's wording is not known (what only one of the two ways allows), it is the sandbox's own, in its style.
 """
@@ -76,8 +76,6 @@ def refusal(params: Mapping[str, object], terms: Terms, prompt_tokens: int, brea
     """Why the API would refuse to process a request; None if it would not.
 
     Args:
-        params: Of the Messages API, as parsed.
-        terms: Of the call.
         prompt_tokens: Size of system prompt, tools and messages.
         breakpoints: How many places are marked with `cache_control`.
     """

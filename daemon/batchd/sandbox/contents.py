@@ -48,7 +48,6 @@ def messages(value: object, version: str) -> Iterator[str]:
     """What is wrong with the conversation.
 
     Args:
-        value: `messages`, as parsed.
         version: `anthropic-version` of the call.
     """
     if not isinstance(value, list):
@@ -123,11 +122,7 @@ def _text(text: object, path: str, field: str) -> Iterator[str]:
 
 
 def system(value: object) -> Iterator[str]:
-    """What is wrong with the system prompt.
-
-    Args:
-        value: `system`, as parsed.
-    """
+    """What is wrong with the system prompt."""
     if isinstance(value, list):
         for number, block in enumerate(value):
             if isinstance(block, Mapping) and block.get("type") not in {"text", None}:
@@ -138,11 +133,7 @@ def system(value: object) -> Iterator[str]:
 
 
 def tools(value: object) -> Iterator[str]:
-    """What is wrong with the list of tools.
-
-    Args:
-        value: `tools`, as parsed.
-    """
+    """What is wrong with the list of tools."""
     if not isinstance(value, list):
         yield "tools: Input should be a valid list"
         return
@@ -158,7 +149,6 @@ def thinking(value: object, max_tokens: int) -> Iterator[str]:
     """What is wrong with the configuration of thinking.
 
     Args:
-        value: `thinking`, as parsed.
         max_tokens: That of the request, which bounds the thinking too.
     """
     if not isinstance(value, Mapping):
@@ -184,7 +174,6 @@ def cache_control(value: object, path: str) -> Iterator[str]:
 
     Args:
         value: `cache_control`, as parsed; None means that there is none.
-        path: Where it stands.
     """
     if value is None:
         return

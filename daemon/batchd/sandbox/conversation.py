@@ -1,4 +1,4 @@
-"""Reads a request's `params`: who said what, how much it weighs, and where it is to be cached."""
+"""Reads a request's `params`: the turns, how many tokens they have, and where they are to be cached."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -53,7 +53,7 @@ class Weight(NamedTuple):
 
 
 def read(params: Mapping[str, object]) -> Conversation:
-    """Who said what.
+    """Return the turns.
 
     Args:
         params: Of the Messages API; anything malformed is left out.
@@ -101,9 +101,6 @@ def digest(params: Mapping[str, object]) -> bytes:
     """SHA-256 of params in canonical form (keys sorted, no blanks), 32 bytes.
 
     `stream` is left out: how the answer travels is no part of what is asked, nor of what is paid for.
-
-    Args:
-        params: As parsed.
     """
     asked = {name: value for name, value in params.items() if name != "stream"}
     return hashlib.sha256(_ENCODER.encode(asked)).digest()

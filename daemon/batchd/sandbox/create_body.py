@@ -1,4 +1,4 @@
-"""Takes a create body in: spooled to disk, cut into requests, checked as the API checks at once, filed.
+"""Takes a create body: it is spooled to disk, cut into requests, checked as the API checks at once, and stored.
 
 Everything here but `spool` is meant for a worker thread, and does its work in pieces that hold the interpreter's lock
 for a few milliseconds at most.
@@ -83,8 +83,6 @@ class Arrival:
         """Examine each request and enter it in the book.
 
         Args:
-            book: Where to.
-            number: The batch's.
             course: How they will be processed.
 
         Returns:

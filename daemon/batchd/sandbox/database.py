@@ -18,7 +18,7 @@ class Database:
     """The tables of one sandbox; methods block for milliseconds, and are safe to call from any thread."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or begin one.
+        """Open the file, or create it.
 
         Args:
             path: Where it lies; its folder exists.
@@ -36,10 +36,6 @@ class Database:
 
     def all(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Every row that a query finds.
-
-        Args:
-            query: SQL.
-            values: Of its question marks.
 
         Raises:
             DatabaseClosed: There is nobody to ask any more.

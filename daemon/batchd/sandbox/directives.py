@@ -62,9 +62,6 @@ NO_ORDERS = Orders()
 def read(prompt: str) -> Orders:
     """All directives of a prompt; the last of a kind counts.
 
-    Args:
-        prompt: The text of the user's turns.
-
     Raises:
         ValueError: A directive is unknown or its arguments are: better told than ignored.
     """
@@ -77,11 +74,7 @@ def read(prompt: str) -> Orders:
 
 
 def without(prompt: str) -> str:
-    """The prompt as a model would see it, so that directives change nothing but what they say.
-
-    Args:
-        prompt: The text of one turn.
-    """
+    """The prompt as a model would see it, so that directives change nothing but what they say."""
     return _DIRECTIVE.sub("", prompt).strip() if MARK in prompt else prompt.strip()
 
 

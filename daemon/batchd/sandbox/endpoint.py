@@ -36,7 +36,6 @@ class Sandbox:
         """Put the parts together.
 
         Args:
-            settings: What was asked for.
             now: Unix seconds; everything that passes in time follows it.
         """
         self.settings = settings
@@ -68,12 +67,10 @@ class Desk:
     """One route of the API, as an ASGI application: faults, admission, handler, errors, in this order."""
 
     def __init__(self, route: str, sandbox: Sandbox, handler: Handler) -> None:
-        """Open the desk.
+        """Serve a route of the sandbox.
 
         Args:
             route: Its name, one of `faults.ROUTES`.
-            sandbox: What it serves.
-            handler: What it does.
         """
         self._route = route
         self._sandbox = sandbox
@@ -120,7 +117,6 @@ class Stamp:
         """Wrap an application.
 
         Args:
-            app: What answers.
             sandbox: Whose clock counts.
         """
         self._app = app

@@ -73,8 +73,6 @@ def body(kind: str, message: str, request_id: str, details: Mapping[str, object]
     """An error as JSON, as calls and (nested once more) result lines carry it.
 
     Args:
-        kind: `error.type`.
-        message: `error.message`.
         request_id: The call's, or in a result line the single request's.
         details: `error.details`, where there are any.
     """
@@ -88,7 +86,6 @@ def answer(error: ApiError, request_id: str) -> JSONResponse:
     """The whole response for a refused call.
 
     Args:
-        error: Why it is refused.
         request_id: As in the `request-id` header.
     """
     headers = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}

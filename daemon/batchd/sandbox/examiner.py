@@ -51,7 +51,7 @@ class Examiner:
     """Remembers what a stateless look at one request cannot know: failures so far, and the prompt cache."""
 
     def __init__(self, attempts: Counter[bytes], cache_hits: float = 1.0) -> None:
-        """Take up where an earlier process stopped.
+        """Go on where an earlier process stopped.
 
         Args:
             attempts: How often each prompt that tells to fail has been sent, by its SHA-256.
@@ -65,8 +65,6 @@ class Examiner:
         """Look at one request.
 
         Args:
-            raw: Its params, as they came.
-            terms: Of the call.
             now: Unix seconds.
 
         Raises:

@@ -53,10 +53,6 @@ def take_out(text: str) -> tuple[str, tuple[File, ...]]:
 def write(prompt: str, files: Sequence[File]) -> str:
     """The files that a prompt asks for, each under its line.
 
-    Args:
-        prompt: What is said, without files.
-        files: What was sent along.
-
     Returns:
         Empty where it asks for none.
     """

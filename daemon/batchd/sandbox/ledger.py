@@ -51,12 +51,9 @@ class Ledger:
     """Everything that happened, from the first start of this sandbox's state (calls: since this start)."""
 
     def __init__(self, book: Book, receipts: Receipts, seed: int, now: Callable[[], float]) -> None:
-        """Look into a book.
+        """Read a store of batches and one of messages.
 
         Args:
-            book: Where batches are kept.
-            receipts: Where messages are that came by themselves.
-            seed: Of the sandbox.
             now: Unix seconds.
         """
         self._book = book
@@ -90,7 +87,7 @@ class Ledger:
         return _total(entry.usage for entry in self.batches())
 
     def message_usage(self) -> dict[str, int]:
-        """The same of all messages that came by themselves, which cost twice as much."""
+        """The same of all messages outside of batches, which cost twice as much."""
         return _total(receipt.usage for receipt in self.messages())
 
     def note_bill(self, batch: Batch) -> dict[str, int]:

@@ -33,7 +33,6 @@ def tokens(block: Mapping[str, object], model: object) -> int | None:
     """The tokens of a block that is a picture or a PDF; None for any other.
 
     Args:
-        block: As parsed.
         model: Whose cap counts.
     """
     source = block.get("source")

@@ -1,6 +1,6 @@
-"""Messages that come by themselves: examined as those of a batch are, and answered at once, whole or as a stream.
+"""Messages outside of batches: examined as those of a batch are, and answered at once, whole or as a stream.
 
-A whole answer is charged for as a whole, whoever still listens: the model has written it. Of a stream that is cut only
+A whole answer is charged for even if nobody reads it: the model has written it. Of a stream that is cut only
 what was sent is charged for. Both take their time by the event loop's clock, since a stream cannot follow another.
 """
 
@@ -44,10 +44,6 @@ class _Answer(NamedTuple):
 
 async def answer_call(sandbox: Sandbox, request: Request) -> Response:
     """Answer `POST /v1/messages`.
-
-    Args:
-        sandbox: Which answers.
-        request: The call.
 
     Raises:
         ApiError: The API would refuse it, or the prompt tells to fail.
@@ -141,4 +137,4 @@ class _Streamed(StreamingResponse):
         self._whole = True
         await (
             self._settle()
-        )  # before the end of the body goes out, so that whoever has seen that finds it in the ledger
+        )  # before the end of the body goes out, so that a caller that has seen it finds it in the ledger

@@ -68,20 +68,12 @@ MODELS: Mapping[str, Model] = {
 
 
 def find(name: str) -> Model | None:
-    """The model of this name, which may carry a date (`claude-haiku-4-5-20251001`).
-
-    Args:
-        name: What a request has in `model`.
-    """
+    """The model of this name, which may carry a date (`claude-haiku-4-5-20251001`)."""
     return MODELS.get(name) or MODELS.get(_DATED.sub("", name))
 
 
 def describe(model: Model) -> dict[str, object]:
-    """The model as `GET /v1/models` shows it, which says nothing about 300K.
-
-    Args:
-        model: The model.
-    """
+    """The model as `GET /v1/models` shows it, which says nothing about 300K."""
     yes, no = {"supported": True}, {"supported": False}
     return {
         "type": "model",

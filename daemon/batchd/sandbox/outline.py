@@ -1,6 +1,6 @@
 """Reads from a prompt what it asks for: which sections, how marked, how long.
 
-It guesses as a hurried reader would. Whoever needs certainty says `[sandbox: words N]` and lists `[SECTION: …]` lines.
+It guesses as a hurried reader would. `[sandbox: words N]` and a list of `[SECTION: …]` lines leave nothing to guess.
 """
 
 import re
@@ -44,11 +44,7 @@ class Outline:
 
 
 def read(prompt: str) -> Outline:
-    """What a prompt seems to ask for.
-
-    Args:
-        prompt: The text of the user's turn.
-    """
+    """What a prompt seems to ask for."""
     if len(prompt) > _LONG_PROMPT:
         prompt = prompt[: _LONG_PROMPT // 2] + "\n" + prompt[-_LONG_PROMPT // 2 :]
     titles, markers = _titles(prompt)

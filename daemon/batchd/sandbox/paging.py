@@ -37,9 +37,6 @@ class Page:
 def read(query: QueryParams) -> Page:
     """What a call asks for.
 
-    Args:
-        query: Of its address.
-
     Raises:
         ApiError: 400, for what makes no sense.
     """

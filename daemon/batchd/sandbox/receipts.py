@@ -1,4 +1,4 @@
-"""What was paid for messages that came by themselves, kept beside the batches."""
+"""Receipts: what was paid for messages outside of batches, kept beside the batches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,14 +25,10 @@ class Receipt:
 
 
 class Receipts:
-    """All messages that came by themselves."""
+    """All messages outside of batches."""
 
     def __init__(self, database: Database) -> None:
-        """Take up those of earlier processes.
-
-        Args:
-            database: Where they are kept.
-        """
+        """Read the receipts of earlier processes."""
         self._database = database
 
     def open(self, name: str, digest: bytes, usage: Mapping[str, object]) -> int:
@@ -41,7 +37,6 @@ class Receipts:
         Args:
             name: `msg_…`.
             digest: SHA-256 of the canonical params.
-            usage: As the answer has it.
 
         Returns:
             The number under which more can be charged.

@@ -1,4 +1,4 @@
-"""Writes the results of a batch while they are read: any number of megabytes, none of them kept."""
+"""Writes the results of a batch while they are read, so that none of them is kept."""
 
 import os
 import random
@@ -14,12 +14,7 @@ _PIECE = 1 << 16
 
 
 def order(batch: Batch, seed: int) -> list[int]:
-    """In which order the results come, which is not that of the requests.
-
-    Args:
-        batch: The batch.
-        seed: Of the sandbox.
-    """
+    """In which order the results come, which is not that of the requests."""
     positions = list(range(batch.count))
     random.Random(f"{seed}:{batch.id}").shuffle(positions)  # noqa: S311  nothing here is secret
     return positions
@@ -29,9 +24,7 @@ def pieces(book: Book, batch: Batch, seed: int) -> Iterator[bytes]:
     """All result lines, some of them at a time; every piece ends where a line does.
 
     Args:
-        book: Where the batch is.
         batch: One that has ended.
-        seed: Of the sandbox.
     """
     piece = bytearray()
     for filed, raw in _bodies(book, batch, order(batch, seed)):
@@ -55,9 +48,7 @@ def messages(book: Book, batch: Batch, seed: int) -> Iterator[dict[str, object]]
     """The messages of all requests that succeeded, in the order of the body.
 
     Args:
-        book: Where the batch is.
         batch: One that has ended.
-        seed: Of the sandbox.
     """
     for filed, raw in _bodies(book, batch, list(range(batch.count))):
         if filed.request.outcome == "succeeded":

@@ -1,4 +1,4 @@
-"""The routes of the API, and the two by which the sandbox itself is led."""
+"""The routes of the API, and two to control the sandbox itself."""
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -35,11 +35,7 @@ _FAULTS = msgspec.json.Decoder(list[Fault] | Fault)
 
 
 def application(sandbox: Sandbox) -> Starlette:
-    """The sandbox as an ASGI application, which closes it when its lifespan ends.
-
-    Args:
-        sandbox: The parts.
-    """
+    """The sandbox as an ASGI application, which closes it when its lifespan ends."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -47,7 +47,6 @@ def create_app(settings: SandboxSettings, now: Callable[[], float] = time.time) 
     """The sandbox as an ASGI application; faults that drop connections need `serve`.
 
     Args:
-        settings: What to be.
         now: Unix seconds; everything that passes in time follows it.
     """
     return application(Sandbox(settings, now))
@@ -60,7 +59,6 @@ async def serve(settings: SandboxSettings, now: Callable[[], float] = time.time)
     It takes no signals, logs nothing but its own bugs, and at the end drops whatever connection is still open.
 
     Args:
-        settings: What to be.
         now: Unix seconds; everything that passes in time follows it.
     """
     sandbox = Sandbox(settings, now)

@@ -1,4 +1,4 @@
-"""What the sandbox can be told before it starts."""
+"""The settings of the sandbox."""
 
 from dataclasses import dataclass
 from pathlib import Path

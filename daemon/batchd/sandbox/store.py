@@ -47,7 +47,7 @@ class Book:
     """All batches of one sandbox."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the book, or begin one.
+        """Open the folder, or create it.
 
         Args:
             folder: Where it lies; made if it does not exist.
@@ -76,20 +76,14 @@ class Book:
         return number
 
     def body(self, number: int) -> Path:
-        """Where the body of a batch lies.
-
-        Args:
-            number: The batch's.
-        """
+        """Where the body of a batch lies."""
         return self.folder / "bodies" / f"{number}.json"
 
     def file(self, number: int, first: int, rows: Iterable[Row]) -> None:
         """Enter some of the requests of a batch that is being received.
 
         Args:
-            number: The batch's.
             first: Position of the first of them in the body.
-            rows: The requests.
         """
         values = (
             (
@@ -103,11 +97,7 @@ class Book:
             database.executemany(f"INSERT INTO request VALUES ({', '.join('?' * 15)})", values)  # noqa: S608  question marks
 
     def create(self, batch: Batch) -> None:
-        """Let a batch exist, once all of its requests are filed.
-
-        Args:
-            batch: As agreed.
-        """
+        """Let a batch exist, once all of its requests are filed."""
         with self.database.transaction() as database:
             database.execute(
                 "UPDATE batch SET id = ?, count = ?, created_at = ?, done_at = ?, expires_at = ?, listed_at = ?,"
@@ -119,11 +109,7 @@ class Book:
             )
 
     def drop(self, number: int) -> None:
-        """Forget a batch that was being received and never came to be.
-
-        Args:
-            number: The batch's.
-        """
+        """Forget a batch that was being received and never came to be."""
         self.body(number).unlink(missing_ok=True)
         with self.database.transaction() as database:
             database.execute("DELETE FROM request WHERE batch = ?", (number,))
@@ -145,7 +131,6 @@ class Book:
         """Batches that lists show, newest first.
 
         Args:
-            limit: How many at most.
             now: Unix seconds.
             below: Only older ones than this number.
             above: Only newer ones, and of those the oldest.
@@ -190,11 +175,7 @@ class Book:
         self.body(batch.number).unlink(missing_ok=True)
 
     def counts(self, batch: Batch) -> dict[str, int]:
-        """How many requests of a batch that has ended did so how.
-
-        Args:
-            batch: The batch.
-        """
+        """How many requests of a batch that has ended did so how."""
         if batch.number not in self._counts:
             self._counts[batch.number] = dict(
                 self.database.all(
@@ -208,7 +189,6 @@ class Book:
         """Requests of a batch that has ended, in the order asked for.
 
         Args:
-            batch: The batch.
             positions: Which ones; some dozens at a time.
         """
         found = {
@@ -237,11 +217,7 @@ class Book:
         )
 
     def usage(self, batch: Batch) -> str | None:
-        """The bill, as noted by `note_usage`.
-
-        Args:
-            batch: The batch.
-        """
+        """The bill, as noted by `note_usage`."""
         return next(
             (usage for (usage,) in self.database.all("SELECT usage FROM batch WHERE number = ?", (batch.number,))), None
         )
@@ -251,7 +227,6 @@ class Book:
 
         Args:
             batch: One that has ended.
-            usage: JSON.
         """
         with self.database.transaction() as database:
             database.execute("UPDATE batch SET usage = ? WHERE number = ?", (usage, batch.number))

@@ -34,11 +34,7 @@ _ENDS += "though few would notice|and that is by intent"
 
 
 def tokens(characters: int) -> int:
-    """What the sandbox bills for so many characters.
-
-    Args:
-        characters: Length of a text.
-    """
+    """Return the tokens that the sandbox bills for a number of characters."""
     return -(-characters // CHARACTERS_PER_TOKEN)
 
 
@@ -91,7 +87,7 @@ def _paragraphs(section: int, chance: random.Random, words: int) -> Iterator[str
 
 
 def _shortened(text: str, words: int) -> str:
-    """The first sentences that have at least so many words."""
+    """Return the first sentences that have at least this many words."""
     taken: list[str] = []
     for sentence in text.split(". "):
         taken.append(sentence)
