@@ -21,7 +21,12 @@ lines = st.one_of(
 documents = st.lists(lines, max_size=30).map("\n".join)
 
 letters = st.text(string.ascii_letters + string.digits + "_.-", min_size=1, max_size=12)
-names = letters.filter(lambda name: not set(name) <= {"."} and not (name.startswith(".") and name.endswith(".part")))
+RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?", re.IGNORECASE)
+names = letters.filter(
+    lambda name: (
+        not (name.endswith(".") or (name.startswith(".") and name.endswith(".part")) or RESERVED.fullmatch(name))
+    )
+)
 contents = st.lists(
     st.text(string.printable, max_size=30).filter(
         lambda line: not re.search(r"[\n\r]|```|~~~|\[(file:|end of files)", line, re.IGNORECASE)

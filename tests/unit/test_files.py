@@ -56,7 +56,11 @@ def test_a_mark_is_a_line_of_its_own(line: str) -> None:
     ("content", "text"),
     [
         ("x", "x\n"),
-        ("\n \n  x\n\n y \n\n", "  x\n\n y\n"),
+        ("\n \n  x\n\n y  \n\n", "  x\n\n y  \n"),
+        ("x\r\ny\r\n\r\n", "x\r\ny\r\n"),
+        ("```\r\nx  \r\n```\r\n", "x  \r\n"),
+        ("x  ", "x  \n"),
+        (" \n\t\n", ""),
         ("", ""),
         ("```\n```", ""),
         ("~~~py title=1\nx\n~~~", "x\n"),
@@ -107,7 +111,7 @@ def test_a_path_that_leads_elsewhere_is_told_and_not_written(path: str, reason: 
     assert reason in said
 
 
-@pytest.mark.parametrize("path", ["..a/b..", "...", ".gitignore", ".github/workflows/ci.yml", "a b.py", "名.py"])
+@pytest.mark.parametrize("path", ["..a/b..c", "...a", ".gitignore", ".github/workflows/ci.yml", "a b.py", "名.py"])
 def test_takes_names_that_only_look_odd(path: str) -> None:
     assert objection(path) == ""
 
@@ -162,3 +166,58 @@ def test_is_linear(line: str, between: str) -> None:
 
 def test_depth_counts_names() -> None:
     assert objection("/".join("a" * DEEPEST)) == ""
+
+
+README = """# The form
+
+```text
+[FILE: src/report.py]
+print("hello")
+
+[END OF FILES]
+```
+
+So it is.
+"""
+
+
+def test_a_file_may_show_the_form_in_a_code_block() -> None:
+    answer = f"[FILE: README.md]\n{README}\n[FILE: a.py]\n```python\na = 1\n```\n[END OF FILES]\n"
+    found = find(answer)
+    assert {file.path: file.text for file in found.written} == {"README.md": README, "a.py": "a = 1\n"}
+    wrapped = f"[FILE: README.md]\n````markdown\n{README}````\n[END OF FILES]\n"
+    assert [tuple(file) for file in find(wrapped).written] == [("README.md", README)]
+
+
+def test_a_code_block_that_was_never_closed_hides_no_file() -> None:
+    answer = "".join(f"[FILE: {name}.py]\n```python\n{name} = 1\n" for name in "abc") + "[END OF FILES]\n"
+    assert [file.path for file in find(answer).written] == ["a.py", "b.py", "c.py"]
+    bare = "[FILE: a.txt]\n```\nx\n[FILE: b.txt]\ny\n[END OF FILES]\n"
+    assert [file.path for file in find(bare).written] == ["a.txt", "b.txt"]
+    closed_later = "[FILE: a.py]\n```python\na = 1\n[FILE: b.py]\n```python\nb = 1\n```\n[END OF FILES]\n"
+    assert [file.path for file in find(closed_later).written] == ["a.py", "b.py"]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("CON", "reserves"),
+        ("src/aux.txt", "reserves"),
+        ("nul.tar.gz", "reserves"),
+        ("COM1/a.py", "reserves"),
+        ("lpt².log", "reserves"),
+        ("e|f?.txt", "takes in no name"),
+        ("ab:c", "takes in no name"),
+        ('say "hi".txt', "takes in no name"),
+        ("folder./a.py", "ends in a dot or a blank"),
+        ("name /a.py", "ends in a dot or a blank"),
+        ("a.", "ends in a dot or a blank"),
+    ],
+)
+def test_what_windows_does_not_take_is_refused(path: str, reason: str) -> None:
+    assert reason in objection(path)
+
+
+@pytest.mark.parametrize("path", ["console.py", "src/auxiliary.txt", "com10.txt", "nullable", "pages/[id].tsx", ".env"])
+def test_what_only_resembles_it_is_written(path: str) -> None:
+    assert objection(path) == ""

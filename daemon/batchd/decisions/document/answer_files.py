@@ -1,14 +1,17 @@
 """The files that an answer consists of, where its prompt has asked for them: found at their marks, and judged by path.
 
 A line `[FILE: relative/path.py]` begins a file. It ends at the next such line, at a line `[END OF FILES]`, or with the
-text. What a model calls a file is never trusted: a path that could leave its folder, or that not every file system
-takes, is refused with a reason.
+text. Within a code block of a file that closes again such a line is part of it: a README may show the form. What a
+model calls a file is never trusted: a path that could leave its folder, or that not every file system takes, is
+refused with a reason.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Final, NamedTuple
+
+from batchd.text.markdown import open_fence
 
 MARK: Final = "[FILE: relative/path]"
 """How a file begins."""
@@ -28,6 +31,14 @@ _MARK: Final = re.compile(
 _FENCE: Final = re.compile(r"(?P<mark>`{3,}|~{3,})[^`\n]*\n(?P<inside>.*)", re.DOTALL)
 _BLANK_LINES: Final = re.compile(r"(?:[ \t\r]*\n)*")
 _BLANKS: Final = " \t\r\n"
+_OPENS: Final = re.compile(r"[ \t\r\n]*(?:`{3,}|~{3,})[ \t]*[^`\s]")
+"""A code block with its language, right behind a mark."""
+_MOST_SHOWN: Final = 12
+"""Marks within code blocks of one file; what has more of them is a file whose block was never closed."""
+_RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE)
+"""Names that Windows takes for devices, with any suffix (Microsoft, “Naming Files, Paths, and Namespaces”)."""
+_FORBIDDEN: Final = frozenset('<>:"|?*')
+"""Characters that Windows and SMB take in no name (the same page)."""
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 
 
@@ -115,6 +126,9 @@ def objection(path: str) -> str:
         "a path with a backslash": "\\" in path,
         "a path with a drive letter": _DRIVE.match(path),
         "a path with a character that cannot be seen": not path.isprintable(),
+        "a path with a character that Windows takes in no name": not _FORBIDDEN.isdisjoint(path),
+        "a name that Windows reserves": any(map(_RESERVED.fullmatch, parts)),
+        "a name that ends in a dot or a blank": any(part.endswith((".", " ")) for part in parts if part != ".."),
         f"a path of more than {DEEPEST} folders": len(parts) > DEEPEST,
         f"a path of more than {LONGEST_PATH:,} bytes": _size(path) > LONGEST_PATH,
         f"a name of more than {LONGEST_COMPONENT} bytes": any(_size(part) > LONGEST_COMPONENT for part in parts),
@@ -153,11 +167,30 @@ class _Taken:
 def _pieces(document: str) -> Iterator[tuple[str, str, bool]]:
     """The path of each file as it was written, what follows it, and whether another mark does."""
     marks = list(_MARK.finditer(document))
-    for number, mark in enumerate(marks):
+    number = 0
+    while number < len(marks):
+        mark, following = marks[number], _following(document, marks, number)
         if mark["path"] is not None:
-            whole = number + 1 < len(marks)
-            end = marks[number + 1].start() if whole else len(document)
+            whole = following < len(marks)
+            end = marks[following].start() if whole else len(document)
             yield mark["path"].strip().strip("`\"'").strip(), document[mark.end() : end], whole
+        number = following
+
+
+def _following(document: str, marks: list[re.Match[str]], number: int) -> int:
+    """The mark that ends a file: the first outside of its code blocks.
+
+    Where such a block does not close again, its closing line was forgotten, and the next mark ends the file. So it was
+    where another file's own block opens right behind a mark.
+    """
+    begin = marks[number].end()
+    for place in range(number + 1, min(number + 1 + _MOST_SHOWN, len(marks)) + 1):
+        end = marks[place].start() if place < len(marks) else len(document)
+        if open_fence(document[begin:end]) is None:
+            return place
+        if place < len(marks) and _OPENS.match(document, marks[place].end()):
+            break
+    return number + 1
 
 
 def _plain(path: str) -> str:
@@ -169,17 +202,20 @@ def _plain(path: str) -> str:
 def _content(text: str) -> str:
     """What a file holds: without the blank lines around it, and without a fence that wraps it as a whole."""
     bare = _without_blank_lines(text)
-    if found := _FENCE.fullmatch(bare):
+    if found := _FENCE.fullmatch(bare.rstrip(_BLANKS)):
         inside = found["inside"]
         closing = re.search(rf"^{found['mark'][0]}{{{len(found['mark'])},}}[ \t\r]*$", inside, re.MULTILINE)
         if closing and closing.end() == len(inside):
             bare = _without_blank_lines(inside[: closing.start()])
-    return bare + "\n" if bare else ""
+    return bare if not bare or bare.endswith("\n") else bare + "\n"
 
 
 def _without_blank_lines(text: str) -> str:
+    """A text from its first line that is not blank to the end of the last one, with the line end that it has."""
     begin = _BLANK_LINES.match(text)
-    return text[begin.end() if begin else 0 :].rstrip(_BLANKS)
+    end = len(text.rstrip(_BLANKS))
+    line_end = text.find("\n", end) + 1 or len(text)
+    return text[begin.end() if begin else 0 : line_end] if end else ""
 
 
 def _around(path: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ NEXT_STEP = "daemon/batchd/decisions/document/next_step.py"
 ANSWER = "daemon/batchd/decisions/document/answer.py"
 REMAINING = "daemon/batchd/decisions/document/remaining.py"
 REPETITION = "daemon/batchd/decisions/document/repetition.py"
+FILES = "daemon/batchd/decisions/document/answer_files.py"
 LENGTH = "daemon/batchd/text/length.py"
 STITCH = "daemon/batchd/decisions/document/stitch.py"
 SEAMS = "tests/properties/test_seam_kinds.py"
@@ -204,5 +205,37 @@ MUTATIONS = (
         "_FEWEST_SIGNS: Final = 2",
         "_FEWEST_SIGNS: Final = 9",
         "tests/unit/test_length.py",
+    ),
+    Mutation(
+        "documents",
+        "a mark that a file only shows ends it",
+        FILES,
+        "if open_fence(document[begin:end]) is None:",
+        "if True:",
+        "tests/unit/test_files.py",
+    ),
+    Mutation(
+        "documents",
+        "a code block that was never closed hides the files behind it",
+        FILES,
+        "if place < len(marks) and _OPENS.match(document, marks[place].end()):",
+        "if False:",
+        "tests/unit/test_files.py",
+    ),
+    Mutation(
+        "documents",
+        "a file is called as Windows calls a device",
+        FILES,
+        "any(map(_RESERVED.fullmatch, parts))",
+        "False",
+        "tests/unit/test_files.py",
+    ),
+    Mutation(
+        "documents",
+        "the last line of a file loses its blanks",
+        FILES,
+        'line_end = text.find("\\n", end) + 1 or len(text)',
+        "line_end = end",
+        "tests/unit/test_files.py",
     ),
 )
