@@ -186,7 +186,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         wakeups=wakeups,
         token_counter=TokenCounter(store, api, clock, places.spool, rules.catalogue),
         held_files=HeldFiles(store, clock, places.outbox),
-        finishing=Finishing(store, clock, places.outbox, places.spool),
+        finishing=Finishing(store, clock, places.outbox, places.spool, documents),
         transcripts=transcripts,
         retrying=retrying,
         watchdog=Watchdog(store, round_=settings.intake.rescan + ROUND),

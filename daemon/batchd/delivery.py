@@ -51,6 +51,19 @@ class Trip:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsent:
+    """A request that got its verdict between two rounds: what was written, and paid, before lies in its draft."""
+
+    request: RequestId
+    name: str
+    round: int
+    """The one that was not sent."""
+    documents: bool
+    files: bool
+    expect: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class NextRound:
     """How a document that is not whole is continued."""
 

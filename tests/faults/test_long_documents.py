@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import structlog
+from batchd.edges.store import DATABASE, open_store
 
 from tests.support.house import House, at_work, run_and_kill_when, until
 
@@ -158,3 +159,32 @@ async def test_a_document_once_begun_is_never_held_halfway_for_one_that_waited_b
     finished = [each["job"] for each in logs if each["event"] == "job finished"]
     assert finished.index("cut") < finished.index("older")
     assert "cut" not in [each["job"] for each in logs if each["event"] == "job held"]
+
+
+async def test_what_was_paid_before_a_cancel_between_two_rounds_is_delivered(home: House) -> None:
+    drop(home, "cut", BOOK + "[sandbox: truncate at 5000]", expect={"sections": 3}, **{"continue": 3})
+    home.fault("create", "spend_cap", after=1, times=1_000_000)
+    async with at_work(home):
+        await until(lambda: list((home.state / "drafts").glob("*.1")))
+        async with open_store(home.state / DATABASE) as store:
+            job = await store.jobs.named("cut")
+            assert job is not None
+            await store.jobs.want(job.id, "cancel")
+    (row,) = home.lines("cut", "report.jsonl")
+    (line,) = home.lines("cut")
+    paid = line["result"]["message"]["content"][0]["text"]
+    assert home.job("cut")["state"] == "cancelled"
+    assert (row["verdict"], row["reason"]) == ("canceled", "cancelled before its next round was sent")
+    assert document(home, "cut") == paid
+    assert row["document"] == "documents/cut.md"
+    assert "".join((home.outbox / "cut" / each["file"]).read_text("utf-8") for each in row["sections"]) == paid
+
+
+async def test_what_was_paid_before_a_round_is_refused_is_delivered(home: House) -> None:
+    drop(home, "cut", BOOK + "[sandbox: truncate at 5000]", **{"continue": 3})
+    home.fault("create", "status", status=400, after=1, times=1_000_000)
+    assert not await home.run()
+    (row,) = home.lines("cut", "report.jsonl")
+    (line,) = home.lines("cut")
+    assert row["verdict"] == "errored"
+    assert document(home, "cut") == line["result"]["message"]["content"][0]["text"]

@@ -12,12 +12,12 @@ from pathlib import Path
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.verdict import AGAIN, Result
 from batchd.decisions.document import expectation
-from batchd.decisions.document.contents import NONE
+from batchd.decisions.document.contents import NONE, Contents, contents_of
 from batchd.decisions.document.data import may_be_structured
 from batchd.decisions.document.next_step import Continue, Final, next_step
 from batchd.decisions.document.round import Round
 from batchd.decisions.money.charge import UNKNOWN, cost_of, saved_of
-from batchd.delivery import Delivery, NextRound, Trip
+from batchd.delivery import Delivery, NextRound, Trip, Unsent
 from batchd.edges.drafts import Drafts
 from batchd.edges.spool import append_to_spool, read_from_spool
 from batchd.model import Usage
@@ -62,6 +62,14 @@ class Documents:
             filed=contents.filed,
         )
         return Assembled(delivery, contents.files)
+
+    def left_by(self, unsent: Unsent) -> Contents:
+        """Lay out what a document had come to before a round that was never sent; nothing where its draft is gone."""
+        try:
+            draft = self._drafts.read(unsent.request, unsent.round)
+        except FileNotFoundError:
+            return NONE
+        return contents_of(unsent, draft.text, expectation.stored(unsent.expect), cut=True)
 
     def forget(self, deliveries: Iterable[Delivery]) -> None:
         """Remove the drafts of documents that are finished, once their deliveries are acknowledged."""

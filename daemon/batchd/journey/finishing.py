@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,14 +11,16 @@ import structlog
 from anyio import from_thread, to_thread
 
 from batchd.claude import result_line
+from batchd.decisions.document.contents import Contents
 from batchd.decisions.report import HELD, failure, reported, state_of, summary, usd
-from batchd.delivery import ReportRow
+from batchd.delivery import ReportRow, Unsent
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.spool import read_at
 from batchd.edges.store import Store
 from batchd.errors import Garbled
-from batchd.model import Job, Verdict
+from batchd.journey.documents import Documents
+from batchd.model import Job, RequestId, Verdict
 
 log = structlog.get_logger()
 
@@ -25,11 +28,12 @@ log = structlog.get_logger()
 class Finishing:
     """Finishes jobs, and opens finished ones again."""
 
-    def __init__(self, store: Store, clock: Clock, outbox: Path, spool: Path) -> None:
+    def __init__(self, store: Store, clock: Clock, outbox: Path, spool: Path, documents: Documents) -> None:
         self._store = store
         self._clock = clock
         self._outbox = outbox
         self._spool = spool
+        self._documents = documents
 
     async def finish(self, job: Job) -> None:
         """Write the reports of a job whose every request has its verdict; done twice, it writes the same bytes."""
@@ -37,6 +41,7 @@ class Finishing:
         tally = await self._store.jobs.tally(job.id)
         batches = await self._store.jobs.batches_of(job.id)
         folder = JobFolder(self._outbox, job.name)
+        await self._deliver_drafts(job, folder)
         await to_thread.run_sync(folder.write_whole, "report.jsonl", self._report(job))
         if tally.verdicts.get(Verdict.COMPLETE, 0) < job.total:
             await to_thread.run_sync(folder.write_whole, "failures.jsonl", self._failures(job))
@@ -50,6 +55,13 @@ class Finishing:
             await to_thread.run_sync(self._discard_params, job)
         state, charged = state_of(job, tally), usd(tally.cost.charged)
         log.info("job finished", job=job.name, state=state, requests=job.total, usd=charged)
+
+    async def _deliver_drafts(self, job: Job, folder: JobFolder) -> None:
+        """Deliver what was paid of documents whose next round was cancelled, dropped or refused before it was sent."""
+        unsent = await self._store.deliveries.unsent(job.id)
+        if unsent:
+            written = await to_thread.run_sync(_write_drafts, folder, self._documents, unsent)
+            await self._store.deliveries.attach(written)
 
     async def reopen(self, job: Job) -> None:
         """Let the failed requests of a finished job travel again; their old lines leave `results.jsonl`."""
@@ -81,6 +93,19 @@ class Finishing:
     def _discard_params(self, job: Job) -> None:
         with suppress(OSError):  # the next start sweeps the spool
             (self._spool / job.claim).unlink()
+
+
+def _write_drafts(folder: JobFolder, documents: Documents, unsent: Iterable[Unsent]) -> dict[RequestId, Contents]:
+    written: dict[RequestId, Contents] = {}
+    names: list[str] = []
+    for each in unsent:
+        contents = documents.left_by(each)
+        for name, text in contents.files:
+            folder.write_whole(name, [text.encode()])
+            names.append(name)
+        written[each.request] = replace(contents, files=())
+    folder.sync(names)
+    return written
 
 
 async def _next(pages: AsyncIterator[list[ReportRow]]) -> list[ReportRow] | None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from batchd.decisions.document.answer_files import find
 from batchd.decisions.document.expectation import Expectation
-from batchd.delivery import Filed, Trip
+from batchd.delivery import Filed, Trip, Unsent
 from batchd.text.sections import file_name, marks, split
 
 DOCUMENTS: Final = "documents"
@@ -31,7 +31,7 @@ class Contents:
 NONE: Final = Contents()
 
 
-def contents_of(trip: Trip, text: str, expected: Expectation, *, cut: bool, data: str = "") -> Contents:
+def contents_of(trip: Trip | Unsent, text: str, expected: Expectation, *, cut: bool, data: str = "") -> Contents:
     """Lay a document out as files.
 
     Args:
@@ -59,7 +59,7 @@ def contents_of(trip: Trip, text: str, expected: Expectation, *, cut: bool, data
     )
 
 
-def _sections(trip: Trip, text: str, expected: Expectation) -> tuple[tuple[str, str, str], ...]:
+def _sections(trip: Trip | Unsent, text: str, expected: Expectation) -> tuple[tuple[str, str, str], ...]:
     """Title, name and text of each section."""
     if not (marks(text, expected.marker) or expected.titles or expected.count):
         return ()
@@ -70,7 +70,7 @@ def _sections(trip: Trip, text: str, expected: Expectation) -> tuple[tuple[str, 
     )
 
 
-def _files(trip: Trip, text: str, *, cut: bool) -> tuple[Filed, tuple[tuple[str, str], ...]]:
+def _files(trip: Trip | Unsent, text: str, *, cut: bool) -> tuple[Filed, tuple[tuple[str, str], ...]]:
     """The files of an answer that consists of them, below a folder of its own."""
     found = find(text, cut=cut)
     named = tuple((f"{DOCUMENTS}/{trip.name}/{FILES}/{each.path}", each.text) for each in found.written)

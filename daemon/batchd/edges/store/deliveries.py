@@ -1,11 +1,12 @@
 """Deliveries: whose a result is, and what became of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import aiosqlite
 
 from batchd.claude.price import to_picodollars
-from batchd.delivery import Delivery, Trip
+from batchd.decisions.document.contents import Contents
+from batchd.delivery import Delivery, Trip, Unsent
 from batchd.edges.store import requests, trips
 from batchd.edges.store.database import Database, betas_of, many, update
 from batchd.model import Batch, BatchId, Cost, JobId, Lane, RequestId, Usage
@@ -132,6 +133,27 @@ class Deliveries:
             )
 
         await self._database.write(step)
+
+    async def unsent(self, job: JobId) -> list[Unsent]:
+        """List the requests of a job that got their verdict between two rounds, and nothing of their documents yet."""
+        return await self._database.values(
+            lambda row: Unsent(
+                RequestId(row["id"]),
+                row["name"],
+                row["round"],
+                documents=bool(row["documents"]),
+                files=bool(row["files"]),
+                expect=row["expect"],
+            ),
+            """SELECT id, name, round, documents, files, expect FROM requests
+               WHERE job = ? AND verdict IS NOT NULL AND round > 0
+                 AND ((documents AND document IS NULL) OR (files AND filed IS NULL)) ORDER BY id""",
+            job,
+        )
+
+    async def attach(self, contents: Mapping[RequestId, Contents]) -> None:
+        """Note where the documents of some requests are, all of them durable."""
+        await self._database.write(lambda db: requests.attach(db, contents))
 
     async def undelivered_rows(self, batch: BatchId, most: int) -> list[int]:
         """List the rows whose result was not delivered yet.

@@ -1,12 +1,13 @@
 """Requests: every write of one. A step of a job, a batch or a delivery is made of these."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import aiosqlite
 
 from batchd.claude.verdict import AGAIN
+from batchd.decisions.document.contents import Contents
 from batchd.delivery import Delivery
 from batchd.edges.store.database import many, update
 from batchd.model import BatchId, JobId, Lane, RequestId, Verdict
@@ -144,7 +145,8 @@ async def cancel_waiting(db: aiosqlite.Connection) -> int:
     """
     return await update(
         db,
-        """UPDATE requests SET verdict = 'canceled', reason = 'cancelled before it was sent'
+        """UPDATE requests SET verdict = 'canceled', reason =
+               iif(round > 0, 'cancelled before its next round was sent', 'cancelled before it was sent')
            WHERE batch IS NULL AND verdict IS NULL
              AND job IN (SELECT id FROM jobs WHERE cancel_wanted AND NOT delivered)""",
     )
@@ -189,9 +191,7 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
                 "verdict": d.verdict,
                 "reason": d.reason or None,
                 "stop_reason": d.stop_reason,
-                "document": d.document,
-                "sections": json.dumps(d.sections) if d.sections else None,
-                "filed": None if d.filed is None else json.dumps([d.filed.written, d.filed.refused]),
+                **_files_of(d),
                 "since": now + d.rest,
                 "request": d.request,
                 "batch": batch,
@@ -221,3 +221,25 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
             if (n := d.following) is not None
         ),
     )
+
+
+async def attach(db: aiosqlite.Connection, contents: Mapping[RequestId, Contents]) -> None:
+    """Note which files hold the documents of some requests.
+
+    Args:
+        db: The connection that a step was given.
+        contents: By request; all of it durable.
+    """
+    await many(
+        db,
+        "UPDATE requests SET document = :document, sections = :sections, filed = :filed WHERE id = :request",
+        ({**_files_of(each), "request": request} for request, each in contents.items()),
+    )
+
+
+def _files_of(of: Delivery | Contents) -> dict[str, object]:
+    return {
+        "document": of.document,
+        "sections": json.dumps(of.sections) if of.sections else None,
+        "filed": None if of.filed is None else json.dumps([of.filed.written, of.filed.refused]),
+    }
