@@ -31,7 +31,7 @@ def step(
     first: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Final | Continue:
-    travelling: dict[str, Any] = {"rounds": 2, "allowance": 16_000, "round": 1 if draft.text else 0}
+    travelling: dict[str, Any] = {"rounds": 2, "allowance": 16_000, "round": 1 if draft.paid else 0}
     travelling |= {name: changes.pop(name) for name in ("rounds", "documents") if name in changes}
     trip = Trip(
         row=0,
@@ -116,6 +116,17 @@ def test_what_went_on_is_complete() -> None:
     found = final(CUT + "urn at dusk.\n", draft=draft())
     assert (found.verdict, found.contents.files[0][1]) == (Verdict.COMPLETE, HALF + CUT + "urn at dusk.\n")
     assert final("The ferries sleep.\n", draft=draft()).verdict is Verdict.COMPLETE
+
+
+def test_what_was_sent_again_from_its_beginning_keeps_what_was_paid_before_until_something_better_comes() -> None:
+    sent_again = Draft("", "", ended=False, prompt_tokens=0, earlier='{"a": [1, 2')
+    found = final("", draft=sent_again, silent=True)
+    assert (found.verdict, found.contents.files) == (Verdict.TRUNCATED, (("documents/a.md", '{"a": [1, 2'),))
+    assert "added nothing" in found.reason
+    found = final('{"a": [1, 2]}', draft=sent_again)
+    assert (found.verdict, found.contents.files) == (Verdict.COMPLETE, (("documents/a.md", '{"a": [1, 2]}'),))
+    found = final("", "tool_use", draft=sent_again, first=TOOLS, calls=calls(PERSON).calls)
+    assert (found.verdict, found.contents.document) == (Verdict.COMPLETE, "documents/a.json")
 
 
 # No word at all

@@ -69,7 +69,7 @@ class Documents:
             draft = self._drafts.read(unsent.request, unsent.round)
         except FileNotFoundError:
             return NONE
-        return contents_of(unsent, draft.text, expectation.stored(unsent.expect), cut=True)
+        return contents_of(unsent, draft.paid, expectation.stored(unsent.expect), cut=True)
 
     def forget(self, deliveries: Iterable[Delivery]) -> None:
         """Remove the drafts of documents that are finished, once their deliveries are acknowledged."""

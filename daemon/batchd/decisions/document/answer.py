@@ -33,8 +33,8 @@ class Answered:
     """What `thinking_ate_it` says."""
     findings: Findings | None = None
     """What is wanting of a text that its model has ended; None where nothing is, or it was cut."""
-    doubtful: bool = False
-    """Whether the document may stand in its text twice."""
+    stuck: bool = False
+    """Whether its model has ended the round without adding anything, or the document may stand in its text twice."""
 
     @property
     def prompt_tokens(self) -> int:
@@ -51,7 +51,7 @@ class Answered:
     @property
     def hopeless(self) -> bool:
         """Whether no further round could make a whole document of it."""
-        return bool(self.before.expected.unreadable or self.result.unreadable or self.doubtful)
+        return bool(self.before.expected.unreadable or self.result.unreadable or self.stuck)
 
 
 def judged(before: Round, result: Result, outcome: Outcome) -> Answered:
@@ -76,13 +76,17 @@ def judged(before: Round, result: Result, outcome: Outcome) -> Answered:
         reason = "; ".join(filter(None, (thinking or reason, _BOTH_STAND if joined.doubtful else "")))
     elif verdict is Verdict.COMPLETE:
         verdict, reason, findings = _ended(before, result, joined)
-    return Answered(before, result, joined.text, verdict, reason, thinking, findings, joined.doubtful)
+    stuck = joined.doubtful or (outcome.verdict is Verdict.COMPLETE and verdict is Verdict.TRUNCATED)
+    return Answered(before, result, joined.text, verdict, reason, thinking, findings, stuck)
 
 
 def _joined(before: Round, result: Result) -> Joined:
     draft = before.draft
     if not before.trip.round:
         return Joined(result.text)
+    if not draft.text:
+        silent = result.silent and bool(draft.earlier)
+        return Joined(draft.earlier if silent else result.text, appended=not silent)
     joined = join(draft.kept, result.text, dropped=draft.dropped, ended=draft.ended)
     shorter = len(joined.text) < len(draft.text)
     if draft.text.startswith(joined.text.rstrip()) or (shorter and takes_no_round(before.trip, result)):
@@ -94,7 +98,7 @@ def _joined(before: Round, result: Result) -> Joined:
 def _ended(before: Round, result: Result, joined: Joined) -> tuple[Verdict, str, Findings | None]:
     """Judge a document whose last round its model has ended by itself."""
     trip, draft = before.trip, before.draft
-    cut = bool(draft.text) and not draft.ended
+    cut = bool(draft.paid) and not draft.ended
     if joined.doubtful:
         return Verdict.TRUNCATED if cut else Verdict.SHORT, _BOTH_STAND, None
     if cut and not joined.appended:
@@ -102,7 +106,7 @@ def _ended(before: Round, result: Result, joined: Joined) -> tuple[Verdict, str,
     # Where nobody knows how many tokens were written, that they are too few is not known either.
     written = trip.written + result.usage.output_tokens - (result.thinking_tokens or 0) if result.metered else None
     findings = examine(joined.text, before.expected, written, files=trip.files, calls=result.calls)
-    silent = _SILENT if result.silent and not draft.text else ""
+    silent = _SILENT if result.silent and not draft.paid else ""
     if findings.met and not silent:
         return Verdict.COMPLETE, "", None
     return Verdict.SHORT, "; ".join(filter(None, (silent, findings.sentence))), findings

@@ -17,10 +17,18 @@ class Draft(msgspec.Struct, frozen=True):
     seams: tuple[int, ...] | None = None
     """How long the text was in each round that left its prefix in the cache; None while none did."""
 
+    earlier: str = ""
+    """What a round had written that could not be continued, so that the answer begins anew."""
+
     @property
     def text(self) -> str:
-        """All that was written so far."""
+        """All that was written so far, and is to be continued."""
         return self.kept + self.dropped
+
+    @property
+    def paid(self) -> str:
+        """What is delivered where nothing more comes."""
+        return self.text or self.earlier
 
 
 NOTHING = Draft("", "", ended=False, prompt_tokens=0)

@@ -14,7 +14,6 @@ from batchd.claude.verdict import LOST, Result, judge
 from batchd.decisions.document.answer import Answered, judged
 from batchd.decisions.document.contents import NONE, Contents, contents_of
 from batchd.decisions.document.data import data_of_calls, is_structured
-from batchd.decisions.document.draft import NOTHING as NO_DRAFT
 from batchd.decisions.document.draft import Draft
 from batchd.decisions.document.next_round import Action, RoundDecision, RoundFacts, decide, tokens_at_most
 from batchd.decisions.document.remaining import rounds_left, still_to_cost, takes_no_round
@@ -92,7 +91,7 @@ def next_step(before: Round, result: Result | None) -> Final | Again | Continue:
 
 def _unanswered(before: Round, verdict: Verdict, reason: str) -> Final:
     """What was written in earlier rounds is the document."""
-    return Final(verdict, reason, contents_of(before.trip, before.draft.text, before.expected, cut=True))
+    return Final(verdict, reason, contents_of(before.trip, before.draft.paid, before.expected, cut=True))
 
 
 def _answered(answered: Answered, reason: str) -> Final:
@@ -129,7 +128,8 @@ def _facts(answered: Answered, first: dict[str, Json]) -> RoundFacts:
 def _continued(answered: Answered, first: dict[str, Json], decision: RoundDecision) -> Continue:
     trip, facts = answered.before.trip, answered.before.facts
     if decision.action is Action.RESEND:
-        draft, params = NO_DRAFT, larger_params(first, decision.max_tokens)
+        draft = Draft("", "", ended=False, prompt_tokens=0, earlier=answered.text)
+        params = larger_params(first, decision.max_tokens)
     else:
         draft, params = _asked_to_go_on(answered, first, decision)
     long = decision.max_tokens > facts.max_output

@@ -170,7 +170,7 @@ MUTATIONS = (
         "documents",
         "an answer without a word is complete",
         ANSWER,
-        "if result.silent and not draft.text else",
+        "if result.silent and not draft.paid else",
         "if False else",
         VERDICTS,
     ),
