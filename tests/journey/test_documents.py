@@ -28,13 +28,13 @@ FIRST: dict[str, Any] = {
 class Desk:
     """A document that is written, a round at a time."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, first: dict[str, Any] = FIRST) -> None:
         self.drafts, self.spool = place / "drafts", place / "spool"
         for folder in (self.drafts, self.spool):
             folder.mkdir()
         with SpoolWriter(self.spool / "claim") as spool:
             spool.add(b'{"somebody":"else"}')
-            offset, size = spool.add(json.dumps(FIRST).encode())
+            offset, size = spool.add(json.dumps(first).encode())
             spool.finish()
         self.documents = Documents(Drafts(self.drafts), self.spool, Catalogue())
         self.trip: dict[str, Any] = {"offset": offset, "size": size, "max_tokens": 8_000, "rounds": 3}
@@ -112,3 +112,11 @@ def test_nothing_is_read_for_a_document_that_cannot_go_on(desk: Desk) -> None:
     (desk.spool / "claim").unlink()
     assert desk.answered(PARTS[0], rounds=0).delivery.verdict is Verdict.TRUNCATED
     assert desk.answered(PARTS[0], cancelled=True).delivery.verdict is Verdict.TRUNCATED
+
+
+def test_structured_output_is_told_by_its_params_also_where_no_round_follows(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, {**FIRST, "output_config": {"format": {"type": "json_schema", "schema": {}}}})
+    for cancelled in (False, True):
+        found = desk.answered('{"a": 1}', "end_turn", rounds=0, cancelled=cancelled)
+        assert found.files == (("documents/book.json", '{"a": 1}'),)
+        assert found.delivery.document == "documents/book.json"
