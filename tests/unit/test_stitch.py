@@ -194,6 +194,21 @@ def test_a_document_told_anew_in_other_words_takes_the_place_of_one_that_is_not_
     assert join(told, shorter, dropped=dropped) == Joined(told + dropped, len(shorter), restarted=True, appended=False)
 
 
+CHINESE = (
+    "渡轮手册\n\n本手册说明渡轮何时启航、如何停靠、由谁掌舵，以及天气不好时应当怎么办。\n"  # noqa: RUF001  as it is written
+    "第一章讲码头：码头有三座，北边的最老，南边的最新，中间的一座只在夏天使用。\n"  # noqa: RUF001  the same
+    "第二章讲船员：每船四人，船长一名，轮机一名，水手两名，轮流值班，不得离岗。\n"  # noqa: RUF001  the same
+    "每天清晨开船以前，先看水位，再看风向，然后才可以解缆；傍晚收船以后，要把当天的事一一记下。\n"  # noqa: RUF001  the same
+)
+
+
+def test_a_document_without_blanks_is_told_anew_as_any_other() -> None:
+    told = CHINESE + "第三章讲票价：成人十元，"  # noqa: RUF001  as it is written
+    whole = told + "儿童五元。\n"
+    assert join(CHINESE, whole, dropped=told[len(CHINESE) :]) == Joined(whole, len(CHINESE), restarted=True)
+    assert join(CHINESE, CHINESE[-45:] + whole[len(CHINESE) :], dropped="第四章").text == whole
+
+
 def test_where_only_the_beginning_is_the_same_both_stand() -> None:
     other = BOOK[:130] + " but now in quite other words, and never the same.\n" * 9
     joined = join(BOOK[:STEP], other, dropped="3. Sc")

@@ -40,6 +40,11 @@ def words(text: str) -> int:
     return signs + joined + sum(any(map(str.isalnum, stretch)) for stretch in rest)
 
 
+def different_words(text: str) -> int:
+    """Count the words that differ; where no blanks part them, the signs."""
+    return len({*_SIGNS.findall(text), *"".join(_RUNS.findall(text)), *_OTHERWISE.sub(" ", text).split()})
+
+
 def characters(text: str) -> int:
     """Count the characters of a text, blanks among them but for those around it, as an editor does: code points."""
     return len(text.strip())

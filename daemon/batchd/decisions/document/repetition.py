@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from typing import Final, NamedTuple
 
+from batchd.text.length import different_words
+
 CERTAIN: Final = 12
 """Characters that two places share by no accident, when it is known that one of them must begin with these."""
 _NEAR: Final = 4_096
@@ -87,7 +89,7 @@ def _restarts(before: str, after: str) -> bool:
         and after.startswith(head)
         and before.find(head, 1) < 0
         and after.find(head, 1) < 0
-        and len(set(head.split())) >= _FEWEST_WORDS
+        and different_words(head) >= _FEWEST_WORDS
         and (_different_lines(head) >= _FEWEST_LINES or "\n" not in head.strip())
         and not head.lstrip().startswith("|")
     )
@@ -207,7 +209,7 @@ def _surely_repeated(before: str, after: str, length: int) -> bool:
     """
     stretch = after[:length]
     place = len(before) - length
-    if length < _SHORTEST or len(set(stretch.split())) < _FEWEST_WORDS:
+    if length < _SHORTEST or different_words(stretch) < _FEWEST_WORDS:
         return False
     if before.find(stretch) != place or after.find(stretch, 1) >= 0:
         return False
