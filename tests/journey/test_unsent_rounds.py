@@ -12,7 +12,7 @@ from batchd.edges.drafts import Drafts
 from batchd.edges.outbox import JobFolder
 from batchd.edges.spool import SpoolWriter
 from batchd.edges.store import DATABASE, open_store
-from batchd.edges.store.jobs import NewRequest
+from batchd.edges.store.requests import NewRequest
 from batchd.journey.documents import Documents
 from batchd.journey.finishing import Finishing
 from batchd.model import RequestId
