@@ -16,6 +16,7 @@ from batchd.edges.lock import sole_daemon
 from batchd.edges.store import DATABASE, Store, open_store
 from batchd.edges.transcripts import Transcripts
 from batchd.errors import Unusable
+from batchd.journey.cache_warmer import CacheWarmer
 from batchd.journey.collector import Collector, Results
 from batchd.journey.courier import Courier
 from batchd.journey.documents import Documents
@@ -184,6 +185,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         sync_sender=sync_sender,
         courier=Courier(store, clock, wakeups, counts, journeys, retrying),
         wakeups=wakeups,
+        cache_warmer=CacheWarmer(store, clock, places.spool),
         token_counter=TokenCounter(store, api, clock, places.spool, rules.catalogue),
         held_files=HeldFiles(store, clock, places.outbox),
         finishing=Finishing(store, clock, places.outbox, places.spool, documents),

@@ -18,6 +18,7 @@ from batchd.edges.systemd import notify
 from batchd.edges.transcripts import Transcripts
 from batchd.edges.watcher import watch
 from batchd.errors import Unavailable
+from batchd.journey.cache_warmer import CacheWarmer
 from batchd.journey.courier import Courier, thing_of
 from batchd.journey.finishing import Finishing
 from batchd.journey.intake import Intake, Places
@@ -52,6 +53,7 @@ class Rooms:
     sync_sender: SyncSender
     courier: Courier
     wakeups: Wakeups
+    cache_warmer: CacheWarmer
     token_counter: TokenCounter
     held_files: HeldFiles
     finishing: Finishing
@@ -136,6 +138,7 @@ class Dispatcher:
         """
         self._soonest = self._watching.rescan
         await self._step("cancelled jobs", self._store.jobs.cancel_waiting)
+        await self._step("cold caches", self._rooms.cache_warmer.look)
         leaves_in = await self._step("waiting requests", self._rooms.packer.pack)
         for name, start in (
             ("batches", self._carry),

@@ -1,5 +1,6 @@
 """The spool: the checked params of every request, one file for each job, written once and read by offset."""
 
+import fcntl
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -114,7 +115,8 @@ def append_to_spool(path: Path, params: bytes) -> int:
         Where they begin; what a crash left behind them is nobody's.
     """
     with open(path, "ab", opener=_private) as file:
-        offset = file.tell()
+        fcntl.flock(file, fcntl.LOCK_EX)  # two that append at one time would both begin where the file ends now
+        offset = file.seek(0, os.SEEK_END)
         file.write(params + b"\n")
         file.flush()
         os.fsync(file.fileno())

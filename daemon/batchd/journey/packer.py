@@ -116,12 +116,16 @@ class Packer:
 
     async def _pack(self, without: frozenset[JobId], only: JobId | None = None) -> float | None:
         while True:
-            await self._store.spending.let_go(self._clock.now())
+            now = self._clock.now()
+            await self._store.spending.let_go(now)
             room = self._max_queued - await self._store.queue.queued()
             most = min(room, LOOK)
-            waiting = await self._store.queue.waiting(most, Lane.BATCH, without=without, only=only) if most > 0 else []
+            waiting = (
+                await self._store.queue.waiting(most, Lane.BATCH, without=without, only=only, now=now)
+                if most > 0
+                else []
+            )
             more = len(waiting) == most
-            now = self._clock.now()
             sync_room = await self._sync.room()
             if sync_room > 0:
                 paused = self._sync.paused

@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from batchd.claude.price import CachePrices, cache_prices
+from batchd.model import RequestId
 from batchd.text.strictjson import Json
 
 HITS: Final = Decimal("0.8")
@@ -141,6 +142,43 @@ class Priming:
         """
         found = beginnings(params, betas)
         return next((self.places[each.digest] for each in found if each.digest in self.places), None)
+
+
+WARM: Final = 3_000.0
+"""Seconds after which a cache that lives for an hour is no longer counted on."""
+_MOST_TRIES: Final = 2
+"""How many go first, one after the other, before the rest is sent without breakpoints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Requests with one beginning, some of which wait, when none that went first is on its way any more."""
+
+    first: RequestId
+    """By which it is known: the one that was chosen at first."""
+    tried: int
+    """How many have gone first since it was last warm."""
+    warmed_at: float | None
+    """When the last of them was answered, in unix seconds; None where none was."""
+    job: str = ""
+
+
+class Warming(StrEnum):
+    """What is done about requests that wait for a warm cache."""
+
+    GO = "go"
+    """It is warm: they go."""
+    ANOTHER = "another"
+    """It is cold: the next one goes first."""
+    BARE = "bare"
+    """Nobody warms it: they go without breakpoints, at the plain price, rather than each write it at twice that."""
+
+
+def decide_warming(family: Family, now: float) -> Warming:
+    """Decide whether those that wait may go: only an answer of the last fifty minutes has left anything behind."""
+    if family.warmed_at is not None and now < family.warmed_at + WARM:
+        return Warming.GO
+    return Warming.ANOTHER if family.tried < _MOST_TRIES else Warming.BARE
 
 
 class Beginnings:

@@ -17,6 +17,7 @@ from batchd.edges.store.requests import NewRequest
 from batchd.edges.store.spending import GROUPS, Spending, Spent
 from batchd.edges.store.trips import Trips
 from batchd.edges.store.troubles import Troubles
+from batchd.edges.store.warmings import Warmings
 from batchd.errors import Unusable
 
 __all__ = [
@@ -54,6 +55,7 @@ class Store:
     spending: Spending
     troubles: Troubles
     facts: Facts
+    warmings: Warmings
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -116,6 +118,7 @@ async def _store(database: Database) -> Store:
         Spending(database),
         Troubles(database),
         Facts(database),
+        Warmings(database),
         database,
         str(tag["value"]),
     )

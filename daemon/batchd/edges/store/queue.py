@@ -45,9 +45,9 @@ class Queue:
                  AND (?1 IS NULL OR lane = ?1) AND (?5 IS NULL OR since <= ?5)
                  AND job NOT IN (SELECT value FROM json_each(?3)) AND (?4 IS NULL OR job = ?4)
                  AND (?6 IS NULL OR model NOT IN (SELECT value FROM json_each(?6)))
-                 AND (first IS NULL OR first = requests.id OR EXISTS (
-                     SELECT 1 FROM requests AS primer
-                     WHERE primer.id = requests.first AND (primer.verdict IS NOT NULL OR primer.round > 0)))
+                 AND (first IS NULL OR round > 0 OR NOT EXISTS (
+                     SELECT 1 FROM warmings WHERE warmings.first = requests.first AND primer <> requests.id
+                     AND (warm_until IS NULL OR warm_until <= ?5)))
                ORDER BY requests.id LIMIT ?2""",
             lane,
             most,

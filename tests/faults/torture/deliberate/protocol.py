@@ -227,12 +227,4 @@ MUTATIONS = (
         "return Joined(before + between + rest[1:], start,",
         "tests/properties/test_stitch_properties.py",
     ),
-    Mutation(
-        "D",
-        "nobody waits for the one that warms the cache",
-        "daemon/batchd/edges/store/queue.py",
-        "AND (first IS NULL OR first = requests.id OR EXISTS (",
-        "AND (TRUE OR EXISTS (",
-        "tests/faults/test_priming.py",
-    ),
 )

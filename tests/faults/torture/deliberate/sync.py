@@ -7,6 +7,7 @@ STREAM = "daemon/batchd/claude/stream.py"
 EVENTS = "daemon/batchd/claude/events.py"
 LANE = "tests/faults/test_sync_lane.py"
 STREAMED = "tests/unit/test_streamed.py"
+WARMING = "tests/faults/test_cache_warming.py"
 
 MUTATIONS = (
     Mutation(
@@ -168,5 +169,29 @@ MUTATIONS = (
         "if lane is Lane.BATCH:",
         "if True:",
         f"{LANE}::test_it_answers_soon_with_the_same_files_at_the_full_price",
+    ),
+    Mutation(
+        "sync",
+        "nobody waits for the one that warms the cache",
+        "daemon/batchd/edges/store/queue.py",
+        "AND (first IS NULL OR round > 0 OR NOT EXISTS (",
+        "AND (TRUE OR NOT EXISTS (",
+        WARMING,
+    ),
+    Mutation(
+        "sync",
+        "an answer of any age has warmed the cache",
+        "daemon/batchd/decisions/money/cache_warming.py",
+        "now < family.warmed_at + WARM:",
+        "True:",
+        WARMING,
+    ),
+    Mutation(
+        "sync",
+        "where nobody warms the cache all others write it",
+        "daemon/batchd/journey/cache_warmer.py",
+        "params = encode(unmarked(msgspec.json.decode(read_from_spool(path, place.offset, place.size))))",
+        "params = read_from_spool(path, place.offset, place.size)",
+        WARMING,
     ),
 )

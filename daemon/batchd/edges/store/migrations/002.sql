@@ -152,3 +152,20 @@ CREATE INDEX requests_budgeted ON requests (job) WHERE verdict IS NULL AND budge
 CREATE INDEX jobs_budgeted ON jobs (id) WHERE NOT delivered AND (budget IS NOT NULL OR released_up_to IS NOT NULL);
 -- By which `costs` finds the trips of its days.
 CREATE INDEX batches_planned ON batches (planned_at);
+
+-- Requests that share a beginning, by the one that was chosen to go first: who goes first now, and how long the cache is
+-- warm. Before that, no other of them leaves.
+CREATE TABLE warmings (
+    first      INTEGER PRIMARY KEY,
+    primer     INTEGER NOT NULL REFERENCES requests (id),
+    tried      INTEGER NOT NULL DEFAULT 1 CHECK (tried > 0),  -- how many have gone first since it was last warm
+    warm_until REAL                                           -- NULL: nobody has warmed it yet
+) STRICT;
+INSERT INTO warmings (first, primer)
+    SELECT DISTINCT first, first FROM requests WHERE first IN (SELECT id FROM requests);
+CREATE INDEX requests_of_family ON requests (first) WHERE first IS NOT NULL;
+CREATE INDEX requests_behind ON requests (first, id)
+    WHERE first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0;
+CREATE TRIGGER family_begun AFTER UPDATE OF first ON requests WHEN NEW.first = NEW.id BEGIN
+    INSERT OR IGNORE INTO warmings (first, primer) VALUES (NEW.first, NEW.first);
+END;

@@ -5,8 +5,18 @@ from typing import Any
 
 import pytest
 from batchd.claude.price import cache_prices, saved_by_cache
-from batchd.decisions.money.cache_warming import Beginnings, Depth, Priming, beginnings, marked, unmarked
-from batchd.model import Usage
+from batchd.decisions.money.cache_warming import (
+    Beginnings,
+    Depth,
+    Family,
+    Priming,
+    Warming,
+    beginnings,
+    decide_warming,
+    marked,
+    unmarked,
+)
+from batchd.model import RequestId, Usage
 from batchd.text.strictjson import encode
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,3 +139,18 @@ def test_what_was_saved_is_told_from_what_was_charged() -> None:
     assert saved_by_cache(written, MODEL) == Decimal("-1.5")
     assert saved_by_cache(Usage(input_tokens=10), MODEL) == 0
     assert saved_by_cache(read, "claude-unheard-of") is None
+
+
+@pytest.mark.parametrize(
+    ("tried", "warmed_at", "step"),
+    [
+        (1, 1_000.0, Warming.GO),
+        (2, 1_000.0, Warming.GO),
+        (1, None, Warming.ANOTHER),
+        (1, -2_500.0, Warming.ANOTHER),
+        (2, -2_500.0, Warming.BARE),
+        (2, None, Warming.BARE),
+    ],
+)
+def test_only_a_warm_cache_lets_the_others_go(tried: int, warmed_at: float | None, step: Warming) -> None:
+    assert decide_warming(Family(RequestId(1), tried, warmed_at), 1_000.0) is step

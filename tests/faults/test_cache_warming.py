@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 import pytest
+from batchd.edges.store import DATABASE, open_store
 
 from tests.support.house import House, house, run_until
 
@@ -69,19 +70,70 @@ async def test_the_others_wait_for_the_first_across_a_restart(tmp_path: Path) ->
         home.assert_nothing_twice()
 
 
-async def test_the_first_that_fails_keeps_nobody(home: House) -> None:
+def failing(home: House, name: str, *numbers: int) -> None:
+    """Have the API refuse some of a file's requests, hours later, as it does."""
+    file = home.inbox / name
+    text = file.read_text()
+    for number in numbers:
+        text = text.replace(f'"Topic {number}"', f'"[sandbox: fail invalid_request_error 9] {number}"')
+    file.write_text(text)
+
+
+def written(home: House, name: str) -> int:
+    """Requests that wrote their beginning into the cache."""
+    return sum(line["cache_creation_input_tokens"] > 0 for line in home.lines(name, "report.jsonl"))
+
+
+async def test_behind_a_first_that_failed_another_goes_first(home: House) -> None:
     drop(home, "a.jsonl", 12)
-    first = json.dumps({"custom_id": "r0", "params": {"messages": [{"role": "user", "content": "Topic 0"}]}})
-    wrong = first.replace("Topic 0", "[sandbox: fail invalid_request_error 9]")
-    file = home.inbox / "a.jsonl"
-    file.write_text(file.read_text().replace(first, wrong))
+    failing(home, "a.jsonl", 0)
     assert not await home.run()
     assert home.job("a")["requests"] == {
         "total": 12, "complete": 11, "incomplete": 0, "errored": 1, "expired": 0, "canceled": 0,
     }  # fmt: skip
+    assert batch_counts(home) == [1, 1, 10]
+    assert written(home, "a") < 5
     failure = home.lines("a", "failures.jsonl")[0]
     assert "cache_control" not in json.dumps(failure)
     assert failure["cache"] == "auto"
+
+
+async def test_where_nobody_warms_the_cache_nobody_writes_it_at_twice_the_price(home: House) -> None:
+    drop(home, "a.jsonl", 12)
+    failing(home, "a.jsonl", 0, 1)
+    assert not await home.run()
+    assert home.job("a")["requests"]["complete"] == 10
+    assert batch_counts(home) == [1, 1, 10]
+    assert written(home, "a") == 0
+    home.assert_nothing_twice()
+
+
+async def test_a_first_that_was_collected_when_its_cache_had_gone_cold_warms_nobody(tmp_path: Path) -> None:
+    async with house(tmp_path, duration=20.0) as home:
+        drop(home, "a.jsonl", 12)
+        await run_until(home, lambda: batch_counts(home))
+        home.jump(2 * 3_600)
+        assert await home.run()
+        assert batch_counts(home) == [1, 1, 10]
+        assert written(home, "a") < 5
+
+
+async def test_those_that_are_tried_again_a_day_later_find_no_warm_cache_and_let_one_go_first(home: House) -> None:
+    drop(home, "a.jsonl", 12)
+    file = home.inbox / "a.jsonl"
+    text = file.read_text()
+    for number in range(3, 9):
+        text = text.replace(f'"Topic {number}"', f'"[sandbox: fail invalid_request_error 1] {number}"')
+    file.write_text(text)
+    assert not await home.run()
+    assert batch_counts(home) == [1, 11]
+    home.jump(86_400)
+    async with open_store(home.state / DATABASE) as store:
+        job = await store.jobs.named("a")
+        assert job is not None
+        await store.jobs.want(job.id, "retry")
+    assert await home.run()
+    assert batch_counts(home) == [1, 11, 1, 5]
 
 
 async def test_a_shared_context_is_cached_beyond_the_system_prompt(home: House) -> None:
