@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.faults.torture.edge_steps import StepBlow
 from tests.faults.torture.kill_random import kill_at_random
 from tests.faults.torture.messages import messages, sweep_messages
+from tests.faults.torture.odd_streams import faults, sweep_odd_streams
 from tests.faults.torture.power import cut_power, why_not
 from tests.faults.torture.scenario import everything
 from tests.faults.torture.stage import Blow, Stage, drawn_pairs, sweep
@@ -90,6 +91,14 @@ def _messages(task: Task, row: Row) -> Row:
     return sweep_messages(stage, undisturbed, task.share(len(undisturbed.steps), 10), row, task.until)
 
 
+def _odd_streams(task: Task, row: Row) -> Row:
+    stage = Stage(messages(), task.folder)
+    undisturbed = stage.undisturbed(StepBlow())
+    kinds = list(faults())
+    chosen = [kinds[number - 1] for number in task.share(len(kinds), 8)]
+    return sweep_odd_streams(stage, undisturbed, chosen, row, seed=task.seed + task.lane, until=task.until)
+
+
 def _random(task: Task, row: Row) -> Row:
     kills, files = (10, 20) if task.quick else (200, 400)
     seed = task.seed + task.lane
@@ -128,6 +137,7 @@ FORMS = (
     Form("across", "the same, inbox on another file system", 3, _steps_across),
     Form("pairs", "SIGKILL at two steps, drawn at random", 3, _pairs),
     Form("messages", "SIGKILL at each edge step, sync lane", 2, _messages),
+    Form("streams", "odd streams of every kind, sync lane", 3, _odd_streams),
     Form("random", "kill -9 of `batchd run` at random moments", 10, _random, lanes=2),
     Form("calls", "SIGKILL at each system call, or halfway a write", 5, _calls(
         CallBlow(action=Action.DIE_BEFORE), CallBlow(action=Action.DIE_HALFWAY)

@@ -43,7 +43,7 @@ def sweep_messages(stage: Stage, undisturbed: Undisturbed, steps: Iterable[int],
             if not play.run(StepBlow(at)).killed:
                 continue  # a course that was shorter this time: no trial
             play.run()
-            fork(partial(anyio.run, _give_up, play.home), play.place).end(PATIENCE)
+            fork(partial(anyio.run, give_up, play.home), play.place).end(PATIENCE)
             ended = play.run()
             flaws = _judged(play, undisturbed)
             play.keep = bool(flaws)
@@ -51,7 +51,8 @@ def sweep_messages(stage: Stage, undisturbed: Undisturbed, steps: Iterable[int],
     return row
 
 
-async def _give_up(home: Home) -> None:
+async def give_up(home: Home) -> None:
+    """Answer for whoever is asked about messages of which nobody can know."""
     async with open_store(home.state / DATABASE) as store:
         for batch in await store.batches.held():
             await store.batches.drop(batch, "nobody can know")
