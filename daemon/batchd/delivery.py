@@ -112,6 +112,8 @@ class Delivery:
     """The round that continues it; None where none does."""
     filed: Filed | None = None
     """Its files; None where none were wanted, or there is no text yet."""
+    bounded: bool = False
+    """Whether its tokens of output are a bound."""
     rest: float = 0.0
     """Seconds for which its request rests before it may be sent again."""
 
@@ -143,6 +145,8 @@ class ReportRow:
     size: int
     filed: Filed | None = None
     """Its files; None where none were wanted."""
+    bounded: int = 0
+    """How many of its answers were cut before their tokens of output were told: those are a bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,8 @@ class Tally:
     cost: Cost
     saved: Decimal
     """USD by which the prompt cache made it cheaper, as far as prices are known."""
+    bounded: int = 0
+    """How many answers were cut before their tokens of output were told: those are a bound."""
 
     @property
     def settled(self) -> int:

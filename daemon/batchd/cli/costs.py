@@ -81,6 +81,7 @@ def _data(spent: Spent, by: str) -> dict[str, object]:
         "standard_cost_usd": float(from_picodollars(spent.standard_cost)) if known else None,
         "reserved_usd": float(from_picodollars(spent.reserved)),
         "answers_without_a_price": spent.unpriced,
+        "answers_bounded": spent.bounded,
     }
 
 
@@ -115,6 +116,9 @@ def _table(spent: list[Spent], by: str) -> Table:
         )
     if any(each.unpriced for each in spent):
         table.caption = "+ : and what was charged at a cost that is not known; its reservation stands under RESERVED"
+    if bounded := sum(each.bounded for each in spent):
+        said = f"{bounded:,} answers were cut before their length was told: their output, and its cost, is a bound"
+        table.caption = "\n".join(filter(None, (str(table.caption or ""), said)))
     return table
 
 
@@ -127,6 +131,7 @@ def _numbers(spent: Spent) -> tuple[int, ...]:
         spent.standard_cost,
         spent.reserved,
         spent.unpriced,
+        spent.bounded,
     )
 
 

@@ -46,6 +46,7 @@ def summary(job: Job, tally: Tally, batches: list[str]) -> dict[str, object]:
             **{str(verdict): verdicts.get(verdict, 0) for verdict in AGAIN},
         },
         "usage": _tokens(tally),
+        "bounded": tally.bounded,
         "cost_usd": usd(tally.cost.charged),
         "standard_cost_usd": usd(tally.cost.standard),
         "cache": {"decision": job.cache, "saved_usd": usd(tally.saved)},
@@ -61,6 +62,7 @@ def reported(row: ReportRow) -> dict[str, object]:
         "reason": row.reason or None,
         "stop_reason": row.stop_reason,
         **_tokens(row),
+        **({"bounded": True} if row.bounded else {}),
         "cost_usd": usd(row.cost.charged),
         "standard_cost_usd": usd(row.cost.standard),
         "attempts": row.attempts,
@@ -97,8 +99,12 @@ def _files(filed: Filed) -> dict[str, object]:
 
 
 def _trip(trip: dict[str, object]) -> dict[str, object]:
-    cost = trip.pop("cost_picodollars")
-    return {**trip, "cost_usd": usd(from_picodollars(cost)) if isinstance(cost, int) else None}
+    cost, bounded = trip.pop("cost_picodollars"), trip.pop("bounded")
+    return {
+        **trip,
+        **({"bounded": True} if bounded else {}),
+        "cost_usd": usd(from_picodollars(cost)) if isinstance(cost, int) else None,
+    }
 
 
 def _tokens(of: Tally | ReportRow) -> dict[str, int]:

@@ -60,6 +60,7 @@ class Documents:
             round=trip.round,
             following=following,
             filed=contents.filed,
+            bounded=result.bounded if result else False,
         )
         return Assembled(delivery, contents.files)
 

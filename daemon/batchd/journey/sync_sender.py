@@ -276,7 +276,9 @@ class SyncSender:
             return
         result = result_line.read(await to_thread.run_sync(self._transcripts.line, batch)).result
         model = result.model or (await self._message(batch)).model
-        await self._store.deliveries.note_cost(batch, result.usage, price(result.usage, model, Lane.SYNC))
+        await self._store.deliveries.note_cost(
+            batch, result.usage, price(result.usage, model, Lane.SYNC), bounded=result.bounded
+        )
 
     async def deliver(self, batch: Batch) -> Batch:
         """Deliver an answer, whole or cut.

@@ -108,20 +108,22 @@ class Deliveries:
 
         await self._database.write(step)
 
-    async def note_cost(self, batch: Batch, usage: Usage, cost: Cost) -> None:
+    async def note_cost(self, batch: Batch, usage: Usage, cost: Cost, *, bounded: bool) -> None:
         """Note what is known of the cost of a message that brought nothing; it counts once the trip is over.
 
         Args:
             batch: A message, under way.
             usage: Its tokens; where they were not told, a bound.
             cost: Of them.
+            bounded: Whether its tokens of output are a bound.
         """
 
         async def step(db: aiosqlite.Connection) -> None:
             await update(
                 db,
                 """UPDATE trips SET input_tokens = ?, output_tokens = ?, cache_read = ?, cache_write_5m = ?,
-                       cache_write_1h = ?, cost = ?, standard_cost = ? WHERE batch = ? AND outcome IS NULL""",
+                       cache_write_1h = ?, cost = ?, standard_cost = ?, bounded = ?
+                   WHERE batch = ? AND outcome IS NULL""",
                 usage.input_tokens,
                 usage.output_tokens,
                 usage.cache_read_input_tokens,
@@ -129,6 +131,7 @@ class Deliveries:
                 usage.cache_write_1h_tokens,
                 to_picodollars(cost.charged),
                 to_picodollars(cost.standard),
+                bounded,
                 batch.id,
             )
 

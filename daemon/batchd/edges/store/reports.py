@@ -34,7 +34,8 @@ class Reports:
                         )) AS remote_ids,
                         count(*) FILTER (WHERE outcome = 'succeeded') AS rounds,
                         (SELECT json_group_array(json_object('batch', remote_id, 'outcome', outcome, 'stop_reason',
-                                stop_reason, 'output_tokens', output_tokens, 'cost_picodollars', cost)) FROM (
+                                stop_reason, 'output_tokens', output_tokens, 'bounded', bounded,
+                                'cost_picodollars', cost)) FROM (
                             SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
                         )) AS chain
                     FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
@@ -73,6 +74,7 @@ def _report_row(row: Row) -> ReportRow:
         offset=row["offset"],
         size=row["size"],
         filed=_filed(row),
+        bounded=row["bounded"],
     )
 
 

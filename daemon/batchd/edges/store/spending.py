@@ -42,6 +42,8 @@ class Spent:
     """The worst case of what is under way, and of what may have been charged at a cost that nobody knows."""
     unpriced: int
     """Answers whose price is not known."""
+    bounded: int = 0
+    """Answers that were cut before their tokens of output were told: those, and their cost, are a bound."""
 
 
 class Spending:
@@ -203,7 +205,7 @@ class Spending:
                     total(input_tokens + cache_read + cache_write_5m + cache_write_1h) AS input,
                     total(output_tokens) AS output, {exact("cost", "cost")}, {exact("standard_cost", "standard")},
                     {exact("iif(cost IS NULL, committed, 0)", "reserved")},
-                    count(*) FILTER (WHERE {UNKNOWN}) AS unpriced
+                    count(*) FILTER (WHERE {UNKNOWN}) AS unpriced, coalesce(sum(bounded), 0) AS bounded
                 FROM trips JOIN batches ON batches.id = trips.batch JOIN requests ON requests.id = trips.request
                 JOIN jobs ON jobs.id = requests.job
                 WHERE batches.planned_at >= ? GROUP BY label ORDER BY label""",  # noqa: S608  one of three texts of ours
@@ -219,6 +221,7 @@ class Spending:
                 standard_cost=amount(row, "standard"),
                 reserved=amount(row, "reserved"),
                 unpriced=row["unpriced"],
+                bounded=row["bounded"],
             )
             for row in rows
         ]

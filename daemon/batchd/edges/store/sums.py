@@ -32,7 +32,7 @@ SPENT = f"""
     total(input_tokens) AS input_tokens, total(output_tokens) AS output_tokens, total(cache_read) AS cache_read,
     total(cache_write_5m) AS cache_write_5m, total(cache_write_1h) AS cache_write_1h,
     {exact("cache_saved", "saved")}, {exact("cost", "cost")}, {exact("standard_cost", "standard_cost")},
-    count(*) FILTER (WHERE {UNKNOWN}) AS unpriced,
+    coalesce(sum(bounded), 0) AS bounded, count(*) FILTER (WHERE {UNKNOWN}) AS unpriced,
     count(*) FILTER (WHERE {UNKNOWN.replace("cost", "standard_cost")}) AS unpriced_standard
 """
 """Sums over trips; one of unknown cost makes the sum unknown."""
@@ -52,6 +52,7 @@ def tally_of(counts: Collection[Row], spent: Row | None) -> Tally:
         usage=Usage() if spent is None else usage_of(spent),
         cost=Cost(Decimal(0), Decimal(0)) if spent is None else cost_of(spent),
         saved=Decimal(0) if spent is None else from_picodollars(amount(spent, "saved")),
+        bounded=0 if spent is None else spent["bounded"],
     )
 
 

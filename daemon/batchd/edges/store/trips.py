@@ -130,7 +130,7 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
         """UPDATE trips SET outcome = :outcome, stop_reason = :stop_reason, input_tokens = :input_tokens,
                output_tokens = :output_tokens, cache_read = :cache_read, cache_write_5m = :cache_write_5m,
                cache_write_1h = :cache_write_1h, cost = :cost, standard_cost = :standard_cost,
-               cache_saved = :cache_saved
+               cache_saved = :cache_saved, bounded = :bounded
            WHERE batch = :batch AND row = :row AND outcome IS NULL""",
         (
             {
@@ -144,6 +144,7 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
                 "cost": to_picodollars(d.cost.charged),
                 "standard_cost": to_picodollars(d.cost.standard),
                 "cache_saved": to_picodollars(d.saved),
+                "bounded": d.bounded,
                 "batch": batch,
                 "row": d.row,
             }

@@ -169,3 +169,6 @@ CREATE INDEX requests_behind ON requests (first, id)
 CREATE TRIGGER family_begun AFTER UPDATE OF first ON requests WHEN NEW.first = NEW.id BEGIN
     INSERT OR IGNORE INTO warmings (first, primer) VALUES (NEW.first, NEW.first);
 END;
+
+-- Whether its output tokens are a bound: of a stream that was cut before they were told.
+ALTER TABLE trips ADD COLUMN bounded INTEGER NOT NULL DEFAULT 0 CHECK (bounded IN (0, 1));
