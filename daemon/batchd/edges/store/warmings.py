@@ -6,7 +6,7 @@ import aiosqlite
 
 from batchd.decisions.money.cache_warming import Family
 from batchd.edges.store.database import Database, many, update
-from batchd.edges.store.jobs import PRIMER
+from batchd.edges.store.requests import PRIMER
 from batchd.model import Place, RequestId
 
 _BEHIND = "first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0"
