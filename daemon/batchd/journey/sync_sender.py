@@ -18,8 +18,8 @@ from anyio import to_thread
 
 from batchd.claude import result_line
 from batchd.claude.events import Liveness
-from batchd.claude.price import price
 from batchd.claude.stream import Streamed
+from batchd.decisions.money.charge import cost_of
 from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.edges.spool import read_from_spool
@@ -277,7 +277,7 @@ class SyncSender:
         result = result_line.read(await to_thread.run_sync(self._transcripts.line, batch)).result
         model = result.model or (await self._message(batch)).model
         await self._store.deliveries.note_cost(
-            batch, result.usage, price(result.usage, model, Lane.SYNC), bounded=result.bounded
+            batch, result.usage, cost_of(result, model, Lane.SYNC), bounded=result.bounded
         )
 
     async def deliver(self, batch: Batch) -> Batch:
