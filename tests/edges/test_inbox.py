@@ -397,7 +397,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 RARELY = 30.0
-SOON = 60.0
+SOON = 120.0
 """Seconds after which what should come never will, on a busy machine too."""
 
 

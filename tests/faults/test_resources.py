@@ -264,7 +264,7 @@ async def test_a_database_that_another_process_has_locked_is_waited_for(home: Ho
     home.drop("a.jsonl", ["one", "two"])
     async with at_work(home):
         await until(home.accepted)
-        with closing(sqlite3.connect(home.state / DATABASE, isolation_level=None)) as thief:
+        with closing(sqlite3.connect(home.state / DATABASE, timeout=60, isolation_level=None)) as thief:
             thief.execute("BEGIN EXCLUSIVE")
             home.drop("b.jsonl", ["dropped meanwhile"])
             assert "the daemon runs" in await to_thread.run_sync(look, home, "status")

@@ -21,6 +21,8 @@ from batchd.settings import Settings, load_settings
 
 KEY = "sk-ant-test-key"
 SPEED = 40.0
+NEVER = 300.0
+"""Seconds after which what should come never will, on the busiest machine too."""
 
 
 class FastClock(Clock):
@@ -96,7 +98,7 @@ class House:
         hidden.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
         hidden.rename(file)
 
-    async def run(self, *, seconds: float = 120.0, **changes: object) -> bool:
+    async def run(self, *, seconds: float = NEVER, **changes: object) -> bool:
         """Run the daemon until nothing is left to do; real seconds at the most."""
         with anyio.fail_after(seconds):
             return await serve(self.settings(**changes), self.key, once=True, clock=self.clock)
@@ -172,13 +174,13 @@ async def command(home: House, **settings: object) -> AsyncIterator[Process]:
 async def at_work(home: House, **changes: object) -> AsyncIterator[None]:
     """Within the block the daemon works; behind it, everything is done."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(home.run, seconds=120, **changes))
+        tasks.start_soon(partial(home.run, seconds=NEVER, **changes))
         yield
 
 
 async def until(fact: Callable[[], object]) -> None:
-    """Wait until something is so; on a busy machine, too, it is never if not within a minute."""
-    with anyio.fail_after(60):
+    """Wait until something is so; on a busy machine, too, not within `NEVER` seconds means never."""
+    with anyio.fail_after(NEVER):
         while not fact():  # noqa: ASYNC110  another program's state
             await anyio.sleep(0.02)
 
@@ -186,6 +188,6 @@ async def until(fact: Callable[[], object]) -> None:
 async def run_until(home: House, fact: Callable[[], object], **changes: object) -> None:
     """Run the daemon, and end it as soon as something is so."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(home.run, seconds=120, **changes))
+        tasks.start_soon(partial(home.run, seconds=NEVER, **changes))
         await until(fact)
         tasks.cancel_scope.cancel()
