@@ -1,7 +1,9 @@
 """The command `batchd`, also as `python -m batchd`."""
 
+import io
 import os
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -9,9 +11,20 @@ def main() -> None:
     os.umask(0o077)
     # It would make the SDK print prompts.
     os.environ.pop("ANTHROPIC_LOG", None)
+    _speak_anywhere()
     from batchd.cli import commands  # noqa: PLC0415  libraries read the environment when they are imported
 
     sys.exit(commands.main())
+
+
+def _speak_anywhere() -> None:
+    """Let every command print, whatever its streams are: closed ones, or of a locale that lacks characters."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,14 @@ def _place(value: Path) -> Path:
     return value.expanduser()
 
 
+def _real(place: Path) -> Path:
+    """Where a folder really is, as far as that can be told: the working folder may be gone."""
+    try:
+        return Path(os.path.realpath(place))
+    except OSError:
+        return place
+
+
 def _origin(value: str) -> str:
     if value and not value.startswith(("https://", "http://")):
         raise ValueError("should begin with https:// (or http://), or be empty")
@@ -219,7 +227,7 @@ class Settings(Table):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         """An outbox within the inbox would be taken as input, and so on: no folder may hold another."""
-        places = {name: Path(os.path.realpath(getattr(self, name))) for name in ("inbox", "outbox", "state")}
+        places = {name: _real(getattr(self, name)) for name in ("inbox", "outbox", "state")}
         for name, place in places.items():
             for other, around in places.items():
                 if name != other and place.is_relative_to(around):
@@ -232,9 +240,9 @@ class Settings(Table):
     def _private(self) -> Self:
         """What others asked, and were answered, is nobody's to attach."""
         for folder in self.attach.folders:
-            real = Path(os.path.realpath(folder))
+            real = _real(folder)
             for name in ("inbox", "outbox", "state"):
-                place = Path(os.path.realpath(getattr(self, name)))
+                place = _real(getattr(self, name))
                 if place.is_relative_to(real) or real.is_relative_to(place):
                     raise ValueError(
                         f"attach.folders ({folder}) should not be {name} ({place}), nor hold it, nor lie in it: "
@@ -343,10 +351,15 @@ def _config_file(config: Path | None) -> Path | None:
     if variable := os.environ.get(CONFIG_VARIABLE):
         asked.append((f"${CONFIG_VARIABLE}", Path(variable)))
     for origin, path in asked:
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110  Path raises where this user may not look
             raise Unusable(f"{origin} = {str(path)!r}: there is no such file; name one that exists, or leave it out")
         return path
-    return next((path for path in CONFIG_FILES if path.exists()), None)
+    return default_config_file()
+
+
+def default_config_file() -> Path | None:
+    """Find the settings file that nobody named; one that this user may not look for is not there."""
+    return next((path for path in CONFIG_FILES if os.path.exists(path)), None)  # noqa: PTH110  Path raises there
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

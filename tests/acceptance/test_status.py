@@ -11,9 +11,8 @@ LOST = f"{HELD}, remote_id = NULL, evidence = NULL"
 
 def test_status_makes_nothing_where_there_is_nothing(batchd: Installation) -> None:
     ended = batchd.call("status")
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert "Nothing yet" in ended.stdout
-    assert batchd.status()["jobs"] == []
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "there is no installation here" in ended.stderr
     assert not any(batchd.home.iterdir())
 
 

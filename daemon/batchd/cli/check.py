@@ -11,12 +11,11 @@ from stat import S_ISREG
 from typing import Annotated, Final
 
 import anyio
-import msgspec
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from batchd.cli.console import cell, err, hush_libraries, out, usd
+from batchd.cli.console import cell, data, err, hush_libraries, out, usd
 from batchd.cli.estimate import ENOUGH, Estimate, History, Kind, percentile, read_history
 from batchd.cli.exit_codes import DONE, FAILED, WRONG_CALL, complain
 from batchd.cli.options import Chosen, takes_settings
@@ -120,7 +119,7 @@ def check(
     history = anyio.run(read_history, settings.state / DATABASE, kinds)
     if as_json:
         told = [as_data(each, history) for each in findings]
-        out().print(msgspec.json.encode({"files": told}).decode(), soft_wrap=True)
+        out().print(data({"files": told}), soft_wrap=True)
     else:
         for finding in findings:
             _show(finding, history)

@@ -1,13 +1,17 @@
 """Consoles for the output of commands, which differ for a terminal and a program."""
 
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
+_STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""C1 controls, line separators and what turns the direction of writing; C0 controls JSON escapes by itself."""
 _WIDE = 1_000
 """Columns where no terminal is: a program reads whole lines."""
 
@@ -34,6 +38,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def data(value: object) -> str:
+    """Write a value as a line of JSON in which nothing steers a terminal: what could is escaped, as JSON does it."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", msgspec.json.encode(value).decode())
 
 
 def cell(text: str, style: str = "") -> Text:

@@ -5,22 +5,24 @@ import io
 from typing import Annotated, Literal
 
 import anyio
-import msgspec
 import typer
+from anyio import to_thread
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from batchd.claude.price import from_picodollars
-from batchd.cli.console import cell, hush_libraries, out, usd
+from batchd.cli.console import cell, data, hush_libraries, out, usd
 from batchd.cli.exit_codes import DONE
+from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
 from batchd.edges.clock import Clock
-from batchd.edges.store import DATABASE, Spent, look_into_store
+from batchd.edges.store import Spent, look_into_store
 from batchd.errors import Unusable
 from batchd.settings import Settings
 
 _CHART = 20
 _DAY = 86_400.0
+_MOST_DAYS = 100_000
 
 
 @takes_settings
@@ -28,7 +30,9 @@ def costs(
     chosen: Chosen,
     *,
     by: Annotated[Literal["day", "job", "model"], typer.Option("--by", help="What a line is about.")] = "day",
-    days: Annotated[int, typer.Option("--days", min=1, help="How far back, in days (UTC), today included.")] = 30,
+    days: Annotated[
+        int, typer.Option("--days", min=1, max=_MOST_DAYS, help="How far back, in days (UTC), today included.")
+    ] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
 ) -> int:
@@ -51,7 +55,7 @@ def costs(
     spent = anyio.run(_read, chosen.settings(), by, days)
     if as_json:
         out().print(
-            msgspec.json.encode({"by": by, "days": days, "spent": [_data(each, by) for each in spent]}).decode(),
+            data({"by": by, "days": days, "spent": [_data(each, by) for each in spent]}),
             soft_wrap=True,
         )
     elif as_csv:
@@ -62,9 +66,7 @@ def costs(
 
 
 async def _read(settings: Settings, by: str, days: int) -> list[Spent]:
-    database = settings.state / DATABASE
-    if not await anyio.Path(database).exists():
-        return []
+    database = await to_thread.run_sync(installed, settings.state)
     now = Clock().now()
     async with look_into_store(database) as store:
         return await store.spending.by(by, since=now - now % _DAY - (days - 1) * _DAY)

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 import anyio
-import msgspec
 import typer
 from rich.table import Table
 
 from batchd.cli import doctor_checks
-from batchd.cli.console import cell, out
+from batchd.cli.console import cell, data, out
 from batchd.cli.doctor_checks import Finding, Health
 from batchd.cli.exit_codes import DONE, FAILED
 from batchd.cli.logs import set_up_logs
@@ -42,7 +41,7 @@ def doctor(
     findings = anyio.run(_examine, chosen, offline)
     able = all(finding.health is not Health.PROBLEM for finding in findings)
     if as_json:
-        out().print(msgspec.json.encode({"ok": able, "findings": findings}).decode(), soft_wrap=True)
+        out().print(data({"ok": able, "findings": findings}), soft_wrap=True)
     else:
         shown = Table.grid(padding=(0, 1))
         for finding in findings:

@@ -18,7 +18,7 @@ from batchd.decisions.batch.list_order import oddity
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, look_into_store
 from batchd.errors import BatchdError, Gone, Parked, Unreachable, Unusable
-from batchd.settings import CONFIG_FILES, CONFIG_VARIABLE, Settings, find_api_key
+from batchd.settings import CONFIG_VARIABLE, Settings, default_config_file, find_api_key
 
 _LITTLE_SPACE: Final = 1_000_000_000
 _NO_SPACE: Final = 50_000_000
@@ -63,7 +63,7 @@ def settings_file(config: Path | None) -> Finding:
     """
     variable = os.environ.get(CONFIG_VARIABLE)
     asked = config or (Path(variable) if variable else None)
-    file = asked or next((path for path in CONFIG_FILES if path.exists()), None)
+    file = asked or default_config_file()
     return Finding("settings", Health.OK, "no file: defaults, environment and flags" if file is None else str(file))
 
 

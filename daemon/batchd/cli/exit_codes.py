@@ -7,6 +7,7 @@ from collections.abc import Callable
 import typer
 from rich.console import Console
 
+from batchd.cli.console import printable
 from batchd.errors import BatchdError, Unusable, leaves, where, worst_of
 
 DONE = 0
@@ -46,8 +47,8 @@ def complain(message: str) -> None:
         message: One or more lines.
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
-    for line in message.splitlines():
-        console.print(f"batchd: {line}")
+    for line in message.split("\n"):
+        console.print(f"batchd: {printable(line)}")
 
 
 def _tell(error: Exception) -> int:

@@ -11,11 +11,12 @@ import typer
 from batchd.claude.price import dollars, to_picodollars
 from batchd.cli.console import cell, out, printable
 from batchd.cli.exit_codes import DONE, Failure
+from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.status import job_named
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
-from batchd.edges.store import DATABASE, Store, write_to_store
+from batchd.edges.store import Store, write_to_store
 from batchd.errors import Unusable
 from batchd.model import Job
 from batchd.running.held_file import answers
@@ -104,9 +105,7 @@ def write_down(settings: Settings, write: Callable[[Store], Awaitable[str]]) -> 
     Raises:
         Unusable: There is no database yet.
     """
-    database = settings.state / DATABASE
-    if not database.exists():
-        raise Unusable(f"no daemon has run on {settings.state} yet: see --state")
+    database = installed(settings.state)
 
     async def open_and_write() -> str:
         async with write_to_store(database) as store:

@@ -18,6 +18,8 @@ from batchd.model import Batch, BatchId, Evidence, Lane, RemoteId
 
 _REMOTE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 """What may stand in an address of the API; the format of its ids may change."""
+_MOST: Final = (1 << 63) - 1
+"""What the database can number."""
 _DROPPED: Final = "dropped by `batchd resolve`: whether the API answered it, and charged for it, is not known"
 
 
@@ -27,7 +29,9 @@ def resolve(  # noqa: PLR0913  the options of a command
     *,
     batch: Annotated[
         int | None,
-        typer.Argument(metavar="[BATCH]", help="Its number, as `batchd status` shows it.", show_default=False),
+        typer.Argument(
+            metavar="[BATCH]", min=1, max=_MOST, help="Its number, as `batchd status` shows it.", show_default=False
+        ),
     ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Every single message that is held, with --resend or --drop.")

@@ -8,21 +8,20 @@ from functools import partial
 from typing import Annotated, Final
 
 import anyio
-import msgspec
 import typer
 from anyio import to_thread
 from rich.console import Group, RenderableType
 from rich.live import Live
 
-from batchd.cli.console import cell, hush_libraries, moment, out, printable
+from batchd.cli.console import cell, data, hush_libraries, moment, out, printable
 from batchd.cli.exit_codes import DONE
+from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.status_view import (
     batch_as_data,
     batch_table,
     job_as_data,
     of_thing,
-    read_standing,
     tables,
     trouble_as_data,
 )
@@ -60,15 +59,16 @@ def status(
       batchd status nightly/orders --watch
       batchd status --json | jq '.jobs[] | .job, .state'
 
-    [bold]Exit codes[/bold] 0 shown; 2 there is no such job.
+    [bold]Exit codes[/bold] 0 shown; 2 there is no such job, or
+    no installation.
     """
     if watch and as_json:
         raise Unusable("--watch is for people and --json for programs: choose one of them")
     hush_libraries()
     settings = chosen.settings()
-    look = partial(_look, settings, job)
+    look = partial(_look, settings, job, waits=watch)
     if as_json:
-        out().print(msgspec.json.encode(anyio.run(look).as_data()).decode(), soft_wrap=True)
+        out().print(data(anyio.run(look).as_data()), soft_wrap=True)
     elif watch:
         with suppress(KeyboardInterrupt):
             anyio.run(_watch, look)
@@ -152,15 +152,15 @@ class _Seen:
         return int(said) if said.isdecimal() else None
 
 
-async def _look(settings: Settings, job: str | None) -> _Seen:
-    database = settings.state / DATABASE
-    if job is None:
-        standing = await read_standing(database, finished=_FINISHED)
-    elif database.exists():
-        async with look_into_store(database) as store:
+async def _look(settings: Settings, job: str | None, *, waits: bool) -> _Seen:
+    if waits and not await to_thread.run_sync(os.path.exists, settings.state / DATABASE):
+        return await to_thread.run_sync(_Seen, settings, Standing((), ()), None)
+    database = await to_thread.run_sync(installed, settings.state)
+    async with look_into_store(database) as store:
+        if job is None:
+            standing = await store.overview.read(finished=_FINISHED)
+        else:
             standing = await store.overview.read_job(await job_named(store, job))
-    else:
-        raise Unusable(f"there is no job {printable(job)!r}: no daemon has run on {settings.state} yet")
     return await to_thread.run_sync(_Seen, settings, standing, job)
 
 

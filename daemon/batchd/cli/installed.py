@@ -1,0 +1,37 @@
+"""The database of the installation that a command is about."""
+
+import os
+import pwd
+from pathlib import Path
+
+from batchd.cli.console import printable
+from batchd.edges.store import DATABASE
+from batchd.errors import Unusable
+
+
+def installed(state: Path) -> Path:
+    """Find the database of an installation.
+
+    Raises:
+        Unusable: There is none, or this user may not look for it.
+    """
+    path = state / DATABASE
+    try:
+        path.stat()
+    except PermissionError:
+        raise Unusable(
+            f"{printable(str(path))}: user {_name()} may not look there; run the command as the daemon's user"
+        ) from None
+    except OSError:
+        raise Unusable(
+            f"there is no installation here: no daemon has run on {printable(str(state))} yet; start `batchd run`, or "
+            "name the state folder with --state"
+        ) from None
+    return path
+
+
+def _name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
