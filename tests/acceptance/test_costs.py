@@ -72,7 +72,7 @@ def usd(amount: object) -> Decimal:
 
 
 def test_every_form_of_costs_agrees_with_the_jobs_and_with_the_books_of_the_sandbox(batchd: Installation) -> None:
-    assert (told(batchd, "day"), batchd.call("costs").returncode) == ([], 0)
+    assert batchd.call("costs").returncode == 2, "there is nothing yet"
     batchd.drop("book.jsonl", "\n".join([json.dumps({"job": {"model": SONNET, "continue": 3}}), line("book", BOOK)]))
     assert run(batchd) == 0
     few = [json.dumps({"job": {"model": HAIKU}}), *(line(f"q{n}", f"Question {n}?") for n in range(20))]

@@ -6,7 +6,7 @@ import pytest
 from tests.acceptance.installation import Installation
 
 HELD = "UPDATE batches SET state = 'held', trouble = 'in doubt', next_poll_at = NULL"
-LOST = f"{HELD}, remote_id = NULL, evidence = NULL"
+LOST = f"{HELD}, remote_id = NULL, evidence = NULL, submitted_at = NULL, expires_at = NULL"
 
 
 def test_status_makes_nothing_where_there_is_nothing(batchd: Installation) -> None:
