@@ -1,8 +1,12 @@
 """The one place where everything is put together: settings in, a running daemon out."""
 
+import asyncio
 import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+
+from anyio import to_thread
 
 from batchd.claude.price import to_picodollars
 from batchd.decisions.batch.backoff import Backoff
@@ -40,6 +44,10 @@ from batchd.running.wakeups import Legs, Wakeups
 from batchd.running.watchdog import ROUND, Watchdog
 from batchd.settings import Settings
 
+WORKERS = 40
+"""Worker threads: for the disk, parsing, reports."""
+RESOLVERS = 8
+"""Threads of the event loop's own, which look up names; by default their number goes by that of processors."""
 OURS = frozenset({"claims", "spool", "drafts", "streams", "lock", "sandbox", "lost+found"})
 """What may lie in a state folder besides the database."""
 
@@ -63,6 +71,7 @@ async def serve(
         Occupied: Another daemon works on the state folder.
         Unusable: A folder or the database cannot be used.
     """
+    _bound_threads()
     clock = clock or Clock()
     places = prepared(settings)
     with sole_daemon(places.state):
@@ -81,6 +90,12 @@ async def serve(
                 raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
             with _all_that_is_there_kept():
                 return await _composed(settings, places, store, api, clock).run(once=once)
+
+
+def _bound_threads() -> None:
+    """Keep the number of threads the same on any machine: the unit's `TasksMax` must not keep one from starting."""
+    to_thread.current_default_thread_limiter().total_tokens = WORKERS
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(RESOLVERS, "names"))
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """What systemd is told, by the unit and by the daemon."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
+from batchd.app import RESOLVERS, WORKERS
 from batchd.edges.systemd import notify, watchdog_interval
 
 SYSTEMD = Path(__file__).parents[2] / "systemd"
@@ -59,6 +61,12 @@ def test_the_places_are_those_of_the_contract() -> None:
     for place in ("inbox", "outbox", "state"):
         assert f"\nEnvironment=BATCHD_{place.upper()}=/var/lib/batchd/{place}\n" in unit.replace("%S", "/var/lib")
         assert f'{place} = "/var/lib/batchd/{place}"' in settings
+
+
+def test_the_unit_has_room_for_every_thread() -> None:
+    (most,) = re.findall(r"^TasksMax=(\d+)$", UNIT.read_text(), re.MULTILINE)
+    main, database, watcher = 1, 2, 4
+    assert int(most) >= WORKERS + RESOLVERS + main + database + watcher + 8
 
 
 @pytest.fixture

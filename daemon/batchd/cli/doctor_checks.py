@@ -15,6 +15,7 @@ import anyio
 from rich.filesize import decimal as bytes_of
 
 from batchd.decisions.batch.list_order import oddity
+from batchd.edges import inbox as inbox_edge
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, look_into_store
 from batchd.errors import BatchdError, Gone, Parked, Unreachable, Unusable
@@ -86,6 +87,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
     for name in ("inbox", "outbox", "state"):
         place: Path = getattr(settings, name)
         yield _folder(name, place)
+    yield from _untakeable(settings.inbox)
     inbox, state = _nearest(settings.inbox), _nearest(settings.state)
     if inbox.stat().st_dev != state.stat().st_dev:
         said = "on another file system than the state: files are copied, not renamed"
@@ -96,6 +98,17 @@ def folders(settings: Settings) -> Iterator[Finding]:
     if (kind := _file_system(state)) in _REMOTE_FILE_SYSTEMS:
         said = f"on {kind}: SQLite and its locks need a local disk"
         yield Finding("state", Health.PROBLEM, said, "set state elsewhere")
+
+
+def _untakeable(place: Path) -> Iterator[Finding]:
+    """Name the folders of the inbox whose files the user of this command could not take."""
+    if not place.is_dir() or not os.access(place, os.R_OK | os.X_OK):
+        return
+    for folder, why in inbox_edge.untakeable(place).items():
+        if folder.parts:
+            reason, _, remedy = why.partition("; ")
+            said = f"the files in {place / folder} cannot be taken: {reason}"
+            yield Finding("inbox", Health.PROBLEM, said, remedy or "see that the daemon's user may write there")
 
 
 def attachable(settings: Settings) -> Iterator[Finding]:

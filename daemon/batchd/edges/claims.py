@@ -158,20 +158,30 @@ def _identity(stat: os.stat_result) -> list[int]:
     return [stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns]
 
 
-def recover_claims(inbox: Path, claims: Path) -> list[Claim]:
+def recover_claims(inbox: Path, claims: Path, spoiled: dict[str, Exception] | None = None) -> list[Claim]:
     """Finish what a crash interrupted in `claim`; to be called at start, before anything else takes files.
 
+    Args:
+        inbox: The folder.
+        claims: The folder of claims.
+        spoiled: Takes up what cannot be recovered, by the name of its claim. It stays as it is, and keeps no other.
+
     Returns:
-        Every claim that holds its file, oldest first. Empty ones and half copies are removed.
+        Every claim that holds its file, oldest first. Those that hold nothing, or half a copy, are removed.
     """
     disk.prepare(claims)
     found: list[Claim] = []
     for folder in sorted(claims.iterdir()):
-        held = _held(folder)
-        if held is None:
-            shutil.rmtree(folder)
+        try:
+            held = _held(folder)
+            if held is None:
+                shutil.rmtree(folder)
+                continue
+            _remove_original(inbox, held)
+        except (OSError, ValueError) as error:
+            if spoiled is not None:
+                spoiled[folder.name] = error
             continue
-        _remove_original(inbox, held)
         found.append(held)
     return found
 

@@ -7,7 +7,7 @@ shows that nothing was sent: it is made, durably, just before the first byte lea
 
 import os
 from collections.abc import AsyncIterator, Collection, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -123,7 +123,8 @@ class Transcripts:
         """
         for file in self._folder.iterdir():
             if file.name.split("_", maxsplit=1)[0] not in nonces and file.suffix != KEPT:
-                file.unlink(missing_ok=True)
+                with suppress(OSError):  # a folder, say, which is none of ours
+                    file.unlink()
 
     def _path(self, batch: Batch) -> Path:
         return self._folder / f"{batch.nonce}_{batch.attempt}"

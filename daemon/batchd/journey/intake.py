@@ -5,6 +5,7 @@ read again at the next start; whatever dies after it, the job is known and nothi
 """
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -112,13 +113,20 @@ class Intake:
     async def recover(self) -> list[Claim]:
         """List what was claimed before the last end of this program, with half-done claims completed."""
         await to_thread.run_sync(self._sweep_spool)
-        return await to_thread.run_sync(claims.recover_claims, self._places.inbox, self._places.claims)
+        spoiled: dict[str, Exception] = {}
+        found = await to_thread.run_sync(claims.recover_claims, self._places.inbox, self._places.claims, spoiled)
+        for name, error in spoiled.items():
+            said = error if isinstance(error, OSError) else Unavailable("its claim cannot be read")
+            thing = Thing(Work.TAKE, printable(name), printable(str(self._places.claims / name)))
+            await self._retrying.failed(thing, said)
+        return found
 
     def _sweep_spool(self) -> None:
         """Remove what no job needs: a claim that has not become one yet is read, and spooled, again."""
         for file in self._places.spool.iterdir():
-            if not from_thread.run(self._store.jobs.needs_params, file.name):
-                file.unlink()
+            with suppress(OSError):  # a folder, say, which is none of ours
+                if not from_thread.run(self._store.jobs.needs_params, file.name):
+                    file.unlink()
 
     async def sweep(self, tasks: anyio.abc.TaskGroup) -> float | None:
         """Look at the inbox once, and take what has settled.
