@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +16,7 @@ from batchd.edges import claims
 from batchd.edges.store import DATABASE
 
 from tests.faults.test_resources import look, running
-from tests.support.house import House, at_work, run_until, until
+from tests.support.house import House, at_work, until
 
 pytestmark = pytest.mark.anyio
 
@@ -46,9 +45,10 @@ async def test_what_lies_in_the_state_folder_by_mistake_keeps_no_start(home: Hou
 
 
 async def test_a_held_job_whose_folder_is_spoiled_stops_no_other(home: House) -> None:
-    home.drop("a.jsonl", ["one"])
-    await run_until(home, (home.state / DATABASE).exists, budget__per_job=0.0000001)
-    assert not await home.run(budget__per_job=0.0000001)
+    params = {"model": "claude-haiku-4-5", "max_tokens": 300, "messages": [{"role": "user", "content": "one"}]}
+    lines = [{"job": {"budget": 0.0000001}}, {"custom_id": "one", "params": params}]
+    (home.inbox / "a.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    assert not await home.run()
     (home.outbox / "a").rename(home.place / "elsewhere")
     (home.outbox / "a").symlink_to(home.place / "elsewhere")
     home.drop("b.jsonl", ["two"])
@@ -93,26 +93,6 @@ async def test_a_folder_that_keeps_its_files_is_named_with_its_remedy_and_delays
     monkeypatch.setattr(claims, "claim", whole)
     assert await home.run()
     assert not told(home)
-
-
-async def test_params_that_are_gone_are_their_jobs_trouble_alone(home: House) -> None:
-    home.drop("a.jsonl", ["one"])
-    home.drop("b.jsonl", ["two"])
-    accepted = home.outbox / "a" / "request.jsonl"
-    await run_until(
-        home, lambda: accepted.exists() and (home.outbox / "b" / "request.jsonl").exists(), batch__linger=900
-    )
-    with closing(sqlite3.connect(home.state / DATABASE)) as database:
-        ((claim,),) = database.execute("SELECT claim FROM jobs WHERE name = 'a'")
-    params = home.state / "spool" / claim
-    params.rename(home.place / "params")
-    assert not await home.run()
-    assert home.job("b")["state"] == "done"
-    assert "params" in told(home)["a"]
-    shutil.copy(home.place / "params", params)
-    assert await home.run()
-    assert home.job("a")["state"] == "done"
-    home.assert_nothing_twice()
 
 
 def test_a_stop_does_not_wait_for_a_large_file_to_be_read(tmp_path: Path) -> None:
