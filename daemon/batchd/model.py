@@ -5,10 +5,10 @@ trip to the API, which may carry requests of several jobs.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import Literal, NewType
 
 from batchd.lifecycle import State
 
@@ -49,6 +49,33 @@ class Verdict(StrEnum):
         return self in {Verdict.TRUNCATED, Verdict.SHORT, Verdict.REFUSED, Verdict.PAUSED}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What is asked of a request beside its parameters, by the names of the settings; None where nothing is said."""
+
+    documents: bool | None = None
+    """Whether the text of the answer is wanted as a file of its own."""
+    files: bool | None = None
+    """Whether its answer consists of files, to be written out each under its path."""
+    budget: Decimal | None = None
+    """USD that it may cost."""
+    rounds: int | None = None
+    """How many times it may be continued when it comes back cut short."""
+    expect: bytes | None = None
+    """What its document must have to be whole, as the JSON that the user wrote."""
+    cache: bool | None = None
+    """Whether what it shares with others may be cached, where that pays."""
+    lane: Lane | Literal["auto"] | None = None
+    """`auto` goes by `needed_by`, as does None."""
+    needed_by: str | None = None
+    """A moment, as written."""
+
+    def over(self, other: "Wishes") -> "Wishes":
+        """Lay these over others: what is said here counts for more."""
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(other, **{name: value for name, value in said.items() if value is not None})
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One request of a job file, checked, with the job's settings and the defaults merged in."""
@@ -78,6 +105,8 @@ class Entry:
     """Whether what it shares with others may be cached, where that pays."""
     files: bool = False
     """Whether its answer consists of files, to be written out each under its path."""
+    version: str | None = None
+    """Of the API, where it is not the one that everything else goes by: requests of one version travel together."""
 
 
 @dataclass(frozen=True, slots=True)

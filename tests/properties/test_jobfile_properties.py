@@ -19,7 +19,9 @@ params = st.fixed_dictionaries(
     optional={
         "max_tokens": st.integers(1, 300_000),
         "system": texts,
-        "context_management": st.dictionaries(texts, values),
+        "tools": st.dictionaries(texts, values).map(
+            lambda any_at_all: [{"name": "t", "input_schema": {"type": "object"}, "input_examples": [any_at_all]}]
+        ),
     },
 )
 requests = st.lists(

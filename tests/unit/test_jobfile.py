@@ -14,6 +14,8 @@ OLD = "claude-opus-4-5"
 HARD = {"effort": "max"}
 OFF = {"type": "disabled"}
 EMPTY = {"type": "text", "text": ""}
+TOOL = {"name": "t", "input_schema": {"type": "object"}}
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
 HI = [{"role": "user", "content": "Hi"}]
 
 
@@ -31,6 +33,11 @@ def entries(text: str | bytes, suffix: str = ".jsonl", rules: Rules | None = Non
 def problems(text: str | bytes, suffix: str = ".jsonl", rules: Rules | None = None) -> list[tuple[int, str]]:
     found = said(text, suffix, rules=rules)
     return [(each.line, each.field) for each in found if isinstance(each, Problem)]
+
+
+def free(value: object) -> list[dict[str, Any]]:
+    """Tools whose first one holds any value at all, where the API takes that."""
+    return [{**TOOL, "input_examples": [{"x": value}]}]
 
 
 def request(custom_id: str = "a", **params: Any) -> str:
@@ -80,7 +87,7 @@ def test_every_format_gives_its_requests_with_their_lines(
         ("Hi", "", [(0, "")]),
         (" \n", ".txt", [(1, "")]),
         ("---\nmodel: claude-opus-5\n---\n\n", ".md", [(5, "")]),
-        ("[]", ".json", [(1, "")]),
+        ("[]", ".json", [(0, "")]),
         ("{}", ".json", [(1, "messages")]),
         ('{"custom_id":"a"}', ".jsonl", [(1, "params.messages")]),
         (request("a") + " x", ".jsonl", [(1, "")]),
@@ -119,7 +126,7 @@ def test_what_is_no_job_is_refused_at_its_line(text: str, suffix: str, expected:
         ('{"custom_id":"\\udc00"}', 1, "custom_id", "surrogate"),
         (b'{"custom_id":"\xff"}', 1, "", "UTF-8"),
         ('{"custom_id":"a","params":{"x":' + "9" * 4301 + "}}", 1, "params.x", "4,301 digits"),
-        (request(metadata={"n": 0}).replace('"n": 0', '"n": 1e999'), 1, "params.metadata.n", "bounds"),
+        (request(tools=free(0)).replace('"x": 0', '"x": 1e999'), 1, "params.tools[0].input_examples[0].x", "bounds"),
         ("[" * 100_000, 1, "", "deeper"),
         ("{'a': 1}", 1, "", "double quotes"),
         (request() + "\n{", 2, "", "not JSON"),
@@ -137,17 +144,18 @@ def test_json_is_taken_strictly(text: str | bytes, line: int, field: str, words:
 @pytest.mark.parametrize("suffix", [".jsonl", ".json"])
 def test_nesting_has_an_end(depth: int, count: int, suffix: str) -> None:
     nested = "[" * depth + '"]{"' + "]" * depth
-    assert len(problems(request(metadata=0).replace(": 0", f': {{"x": {nested}}}'), suffix)) == count
+    assert len(problems(request(tools=free(0)).replace(": 0", f": {nested}"), suffix)) == count
 
 
 def test_many_brackets_side_by_side_are_no_nesting() -> None:
-    assert entries(request(tools=[{"name": f"t{each}", "input_schema": {}} for each in range(300)]))
+    assert entries(request(tools=[{**TOOL, "name": f"t{each}"} for each in range(300)]))
 
 
 def test_numbers_and_characters_survive() -> None:
-    text = request(metadata={"big": 2**200, "float": 0.1, "word": "“né” 🦀\u2028"})
+    value = {"big": 2**200, "float": 0.1, "word": "“né” 🦀\u2028"}
+    text = request(tools=free(value))
     (entry,) = entries(text)
-    assert json.loads(entry.params)["metadata"] == {"big": 2**200, "float": 0.1, "word": "“né” 🦀\u2028"}
+    assert json.loads(entry.params)["tools"] == free(value)
     assert "“né” 🦀\u2028".encode() in entry.params
     assert b": " not in entry.params
 
@@ -208,7 +216,7 @@ def test_files_are_wanted_where_somebody_says_so_the_request_before_its_job() ->
 
 def test_the_users_keys_keep_their_order_and_the_rest_follows() -> None:
     (entry,) = entries('{"custom_id":"a","params":{"max_tokens":5,"messages":[{"content":"Hi","role":"user"}]}}')
-    assert entry.params == (b'{"max_tokens":5,"messages":[{"content":"Hi","role":"user"}],"model":"claude-sonnet-4-6"}')
+    assert entry.params == (b'{"max_tokens":5,"messages":[{"content":"Hi","role":"user"}],"model":"claude-sonnet-5-5"}')
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
@@ -238,7 +246,9 @@ def test_a_job_may_stand_on_either_side_of_its_requests(order: str) -> None:
 def test_wrong_settings_are_told_once_wherever_they_stand(settings: dict[str, Any], expected: list[str]) -> None:
     job = json.dumps({"job": settings})
     assert problems("\n".join([job, request("a"), request("b")])) == [(1, f"job.{field}") for field in expected]
-    beside = {**json.loads(request()), **settings}
+    beside = json.loads(request())
+    inside = settings.get("params")
+    beside |= settings | ({"params": beside["params"] | inside} if isinstance(inside, dict) else {})
     assert [field for _, field in problems(json.dumps(beside))] == expected
 
 
@@ -248,7 +258,7 @@ def test_failures_can_be_dropped_again_as_they_are() -> None:
 
 def test_a_flaw_is_placed_where_the_value_came_from() -> None:
     long: dict[str, Any] = {"max_tokens": 100_000, "model": "claude-haiku-4-5"}
-    assert problems(json.dumps({"job": long}) + "\n" + request()) == [(2, "job.max_tokens")]
+    assert problems(json.dumps({"job": long}) + "\n" + request()) == [(1, "job.max_tokens")]
     assert problems(request(**long)) == [(1, "params.max_tokens")]
     assert problems(request(model="claude-haiku-4-5"), rules=Rules(max_tokens=65_000)) == [(1, "defaults.max_tokens")]
 
@@ -260,7 +270,7 @@ def test_a_text_file_is_its_prompt() -> None:
     text = "\n  indented\n--- not front matter\n\ttext \n\n"
     assert json.loads(entries(text, ".txt")[0].params) == {
         "messages": [{"role": "user", "content": "  indented\n--- not front matter\n\ttext "}],
-        "model": "claude-sonnet-4-6",
+        "model": "claude-sonnet-5-5",
         "max_tokens": 64_000,
     }
 
@@ -288,7 +298,7 @@ def test_front_matter_holds_settings() -> None:
         ("model: [", (3, "")),
         ("model: 2020-13-45", (1, "")),
         ("params: {when: 2020-01-01}", (1, "params.when")),
-        ("1: x", (1, "")),
+        ("1: x", (1, '"1"')),
         ("max_tokens: 1" + "0" * 30, (1, "max_tokens")),
         ("x: " + "y" * 70_000, (1, "")),
         ("params: {messages: []}", (1, "params.messages")),
@@ -337,26 +347,28 @@ def test_front_matter_that_never_ends_is_no_prompt() -> None:
         ({"system": 3}, "params.system"),
         ({"system": [{"type": "image"}]}, "params.system[0].type"),
         ({"system": [{"type": "text", "text": " "}]}, "params.system[0].text"),
-        ({"thinking": {"type": "auto"}}, "params.thinking"),
+        ({"thinking": {"type": "auto"}}, "params.thinking.type"),
+        ({"thinking": None}, "params.thinking"),
         ({"thinking": {"type": "enabled", "budget_tokens": 1_000}}, "params.thinking.budget_tokens"),
-        ({"thinking": {"type": "enabled", "budget_tokens": 64_000}}, "params.thinking.budget_tokens"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 64_000}, "model": OLD}, "params.thinking.budget_tokens"),
         ({"thinking": {"type": "enabled", "budget_tokens": 2_000}, "model": "claude-opus-4-7"}, "params.thinking.type"),
         ({"thinking": {"type": "adaptive"}, "model": "claude-haiku-4-5"}, "params.thinking.type"),
         ({"thinking": {"type": "disabled"}, "model": "claude-opus-5-5"}, "params.thinking.type"),
         ({"thinking": {"type": "between_tools"}, "model": "claude-sonnet-5"}, "params.thinking.type"),
         ({"thinking": OFF, "output_config": HARD, "model": "claude-opus-5"}, "params.output_config.effort"),
         ({"tools": {}}, "params.tools"),
-        ({"tools": [{"description": "?"}]}, "params.tools[0]"),
-        ({"tools": [{"name": "t"}, {"name": "t"}]}, "params.tools[1].name"),
+        ({"tools": [{"name": "t", "description": "?"}]}, "params.tools[0].input_schema"),
+        ({"tools": [TOOL, TOOL]}, "params.tools[1].name"),
         ({"tool_choice": "auto"}, "params.tool_choice"),
         ({"tool_choice": {"type": "tool"}}, "params.tool_choice.name"),
-        ({"tool_choice": {"type": "any"}, "model": "claude-sonnet-5-5"}, "params.tool_choice"),
+        ({"tool_choice": {"type": "any"}, "tools": [TOOL]}, "params.tool_choice"),
+        ({"tool_choice": {"type": "any"}, "model": OLD}, "params.tool_choice"),
         ({"stop_sequences": "stop"}, "params.stop_sequences"),
         ({"stop_sequences": ["a", ""]}, "params.stop_sequences[1]"),
         ({"metadata": {"user_id": 7}}, "params.metadata.user_id"),
         ({"service_tier": 1}, "params.service_tier"),
         ({"inference_geo": 1}, "params.inference_geo"),
-        ({"billing_policy": {"bill_to": "user_profile"}}, "params.billing_policy.bill_to"),
+        ({"billing_policy": {"type": "billing_policy", "bill_to": "user_profile"}}, "params.billing_policy.bill_to"),
         ({"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}] * 5}, "params"),
     ],
 )  # fmt: skip
@@ -371,13 +383,13 @@ def test_what_the_api_would_refuse_is_refused_before_it_costs(params: dict[str, 
         {"messages": [*HI, *HI]},
         {"messages": [{"role": "assistant", "content": "Hello"}, *HI]},
         {"messages": [*HI, {"role": "assistant", "content": "{"}], "model": "claude-opus-4-5"},
-        {"messages": [*HI, {"role": "assistant", "content": [{"type": "server_tool_use", "id": "x"}]}]},
-        {"messages": [*HI, {"role": "system", "content": "Be brief"}, *HI], "model": "claude-opus-5"},
+        {"messages": [*HI, {"role": "assistant", "content": [SEARCH]}]},
+        {"messages": [*HI, {"role": "system", "content": "Be brief"}], "model": "claude-opus-5"},
         {"thinking": {"type": "between_tools"}, "model": "claude-sonnet-5-5"},
-        {"thinking": {"type": "enabled", "budget_tokens": 2_000}},
+        {"thinking": {"type": "enabled", "budget_tokens": 2_000}, "model": "claude-sonnet-4-6"},
         {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}, "model": "claude-opus-5"},
-        {"tool_choice": {"type": "any"}, "tools": [{"name": "t", "input_schema": {}}]},
-        {"tools": [{"type": "web_search_20250305", "name": "web_search"}], "mcp_servers": [{}]},
+        {"tool_choice": {"type": "any"}, "tools": [TOOL], "model": OLD},
+        {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
         {"system": "", "metadata": {"user_id": None}, "service_tier": "auto", "container": "c"},
         {"system": [{"type": "text", "text": '"cache_control":{' * 9}]},
     ],
@@ -392,7 +404,8 @@ def test_what_the_api_may_take_is_taken(params: dict[str, Any]) -> None:
         ("claude-sonnet-4-6", 128_000, (), []),
         ("claude-sonnet-4-6", 128_001, (BETA_300K,), []),
         ("claude-sonnet-4-6-20260101", 300_000, (BETA_300K,), []),
-        ("claude-opus-4-5", 64_000, (), []),
+        ("claude-haiku-4-5", 64_000, (), []),
+        ("claude-opus-4-5", 64_000, (), ["params.model"]),
         ("claude-sonnet-4-5", 64_000, (), ["params.model"]),
         ("claude-fable-5-2", 128_000, (), []),
         ("claude-fable-5-2", 200_000, (BETA_300K,), ["params.max_tokens"]),

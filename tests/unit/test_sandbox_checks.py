@@ -1,3 +1,4 @@
+import base64
 from collections import Counter
 
 import msgspec
@@ -10,6 +11,14 @@ NEW = Terms("2026-10-21")
 LONG = Terms("2026-10-21", frozenset({BETA}))
 OLD = Terms("2023-06-01")
 USER = {"role": "user", "content": "Hello"}
+CITED = {
+    "type": "char_location",
+    "cited_text": "x",
+    "document_index": 0,
+    "document_title": None,
+    "start_char_index": 0,
+    "end_char_index": 1,
+}
 GOOD: dict[str, object] = {"model": "claude-sonnet-4-6", "max_tokens": 1000, "messages": [USER]}
 
 
@@ -39,7 +48,7 @@ def said(content: object, role: str = "user") -> dict[str, object]:
         ({"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}, NEW),
         ({"context_management": {}}, Terms("2026-10-21", frozenset({"context-management-2025-06-27"}))),
         (said([{"type": "text", "text": "x"}, {"type": "image", "source": {"type": "url", "url": "https://x"}}]), NEW),
-        ({"messages": [USER, {"role": "assistant", "content": "Well, "}], "model": "claude-opus-4-5"}, NEW),
+        ({"messages": [USER, {"role": "assistant", "content": "Well,"}], "model": "claude-opus-4-5"}, NEW),
     ],
 )
 def test_takes_what_the_api_takes(change: dict[str, object], terms: Terms) -> None:
@@ -69,7 +78,7 @@ def test_takes_what_the_api_takes(change: dict[str, object], terms: Terms) -> No
         ({"messages": ["Hello"]}, "messages.0: Input should be a valid dictionary"),
         ({"messages": [{"role": "user"}]}, "messages.0.content: Field required"),
         ({"messages": [{**USER, "name": "x"}]}, "messages.0.name: Extra inputs are not permitted"),
-        (said("x", "assistant"), 'messages: first message must use the "user" role'),
+        (said("x", "system"), "messages.0: role 'system' is not supported on this model"),
         (said("x", "tool"), 'messages: Unexpected role "tool". Allowed roles are "user" or "assistant".'),
         (said(""), "messages.0: user messages must have non-empty content"),
         (said(" \n"), "messages: text content blocks must contain non-whitespace text"),
@@ -78,7 +87,7 @@ def test_takes_what_the_api_takes(change: dict[str, object], terms: Terms) -> No
         (said([{"type": "text", "text": "x", "y": 1}]), "messages.0.content.0.text.y: Extra inputs are not permitted"),
         (said([{"text": "x"}]), "messages.0.content.0.type: Field required"),
         (
-            said([{"type": "text", "text": "x", "citations": [{}]}]),
+            said([{"type": "text", "text": "x", "citations": [CITED]}]),
             "messages.0.content.0.text.citations: Extra inputs are not permitted",
         ),
         ({"system": [{"type": "text", "text": ""}]}, "system: text content blocks must be non-empty"),
@@ -116,7 +125,7 @@ def test_300k_needs_the_beta_and_a_model_that_can() -> None:
     assert beyond
     assert beyond.message.startswith("max_tokens: 300001 > 300000, which is the maximum allowed")
     assert why({"model": "claude-opus-4-5", "max_tokens": 64_001}, LONG)
-    assert why({"model": "claude-fable-5-2", "max_tokens": 300_000}, LONG)
+    assert why({"model": "claude-fable-5-1", "max_tokens": 300_000}, LONG)
 
 
 def test_an_unknown_model_is_not_found() -> None:
@@ -127,7 +136,8 @@ def test_a_prompt_above_the_window_is_too_long_but_a_big_image_is_not() -> None:
     refusal = why({**said("x" * 900_000), "model": "claude-haiku-4-5"})
     assert refusal
     assert refusal.message.startswith("prompt is too long: 2250")
-    source = {"type": "base64", "media_type": "image/png", "data": "x" * 900_000}
+    data = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"x" * 900_000).decode()
+    source = {"type": "base64", "media_type": "image/png", "data": data}
     assert why({**said([{"type": "image", "source": source}]), "model": "claude-haiku-4-5"}) is None
 
 

@@ -4,8 +4,9 @@ Sources, as stored in October 2026: for caps, windows and 300K output docs "Mode
 (platform.claude.com/docs/en/build-with-claude/batch-processing); for `thinking` the table "Thinking support, defaults,
 and rejected configurations by model" (…/build-with-claude/thinking-troubleshooting) and the pages "What's new" of
 Opus 5.5 and Sonnet 5.5, which also tell of forced tool use; for `system` turns "Mid-conversation system messages" and
-the API's own refusal, `role 'system' is not supported on this model`; for retirements `DEPRECATED_MODELS` of the
-anthropic SDK 2.12.0 and docs "Model deprecations". `GET /v1/models` does not tell of 300K output, hence a list.
+the API's own refusal, `role 'system' is not supported on this model`; for efforts docs "Effort"; for `temperature` and
+its like docs "Versioning" and the migration guides; for retirements `DEPRECATED_MODELS` of the anthropic SDK 2.14.0 and
+docs "Model deprecations". `GET /v1/models` does not tell of 300K output, hence a list.
 
 Where the sources are silent, nothing is refused: a wrong refusal costs the user more than a late error.
 """
@@ -19,6 +20,11 @@ from typing import Final
 
 LONGEST_OUTPUT: Final = 300_000
 """Tokens of output that no model exceeds, with every beta there is."""
+
+DEFAULT_MODEL: Final = "claude-sonnet-5-5"
+"""For a request that names none."""
+
+EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 _DATED: Final = re.compile(r"-\d{8}\Z")
 
@@ -56,6 +62,14 @@ class ModelFacts:
     """Whether the efforts `xhigh` and `max` are refused when thinking is turned off."""
     image_tokens: int = 4_784
     """What a picture costs at the most, in tokens (docs: vision); 1,568 before 4.7."""
+    efforts: tuple[str, ...] = EFFORTS
+    """The values of `output_config.effort` that it takes."""
+    sampling: bool = True
+    """Whether it takes `temperature`, `top_p` and `top_k`, under version 2023-06-01 of the API."""
+    one_sampling: bool = False
+    """Whether it takes only one of `temperature` and `top_p`."""
+    regions: bool = True
+    """Whether `inference_geo` may choose where it runs."""
     retired: str = ""
     """Since when the API no longer has it; empty while it has."""
     retires: str = ""
@@ -81,11 +95,23 @@ _MILLION: Final = 1_000_000
 
 def _since_4_6(name: str, **facts: object) -> ModelFacts:
     """Facts of a model of the 4.6 generation or later: 128K out, a window of a million, no prefill."""
-    common = ModelFacts(name, 128_000, _MILLION, LongOutput.YES, known=True, prefill=False)
+    common = ModelFacts(name, 128_000, _MILLION, LongOutput.YES, known=True, prefill=False, sampling=False)
     return replace(common, **facts)  # type: ignore[arg-type]  # replace() checks the names when this module loads
 
 
-def _the_4_5(name: str, retires: str = "") -> ModelFacts:
+def _the_4_6(name: str) -> ModelFacts:
+    """Facts of a model of the 4.6 generation: the last that takes a temperature."""
+    return _since_4_6(
+        name,
+        refused_thinking=frozenset({"between_tools"}),
+        system_turns=False,
+        efforts=("low", "medium", "high", "max"),
+        sampling=True,
+        image_tokens=1_568,
+    )
+
+
+def _the_4_5(name: str, retires: str = "", efforts: tuple[str, ...] = ()) -> ModelFacts:
     """Facts of a model of the 4.5 generation: 64K out, a window of 200K, thinking with a budget only."""
     return ModelFacts(
         name,
@@ -94,6 +120,9 @@ def _the_4_5(name: str, retires: str = "") -> ModelFacts:
         system_turns=False,
         refused_thinking=frozenset({"adaptive", "between_tools"}),
         image_tokens=1_568,
+        efforts=efforts,
+        one_sampling=not efforts,
+        regions=False,
         retires=retires,
     )
 
@@ -103,19 +132,15 @@ _CURRENT: Final = (
     _since_4_6("claude-opus-5", refused_thinking=_ONLY_ADAPTIVE, modest_without_thinking=True),
     _since_4_6("claude-opus-4-8", refused_thinking=_ONLY_ADAPTIVE),
     _since_4_6("claude-opus-4-7", refused_thinking=_ONLY_ADAPTIVE, system_turns=False),
-    _since_4_6(
-        "claude-opus-4-6", refused_thinking=frozenset({"between_tools"}), system_turns=False, image_tokens=1_568
-    ),
+    _the_4_6("claude-opus-4-6"),
     _since_4_6(
         "claude-sonnet-5-5",
         refused_thinking=frozenset({"enabled", "disabled"}),
         forced_tools=False,
         modest_without_thinking=True,
     ),
-    _since_4_6("claude-sonnet-5", refused_thinking=_ONLY_ADAPTIVE),
-    _since_4_6(
-        "claude-sonnet-4-6", refused_thinking=frozenset({"between_tools"}), system_turns=False, image_tokens=1_568
-    ),
+    _since_4_6("claude-sonnet-5", refused_thinking=_ONLY_ADAPTIVE, system_turns=False),
+    _the_4_6("claude-sonnet-4-6"),
     _since_4_6("claude-haiku-5-5", refused_thinking=_ONLY_ADAPTIVE, modest_without_thinking=True),
     # The 5.2 are newer than every stored page; all that holds for sure is what holds for "4.7 and later".
     _since_4_6("claude-fable-5-2", long_output=LongOutput.UNKNOWN, refused_thinking=frozenset({"enabled"})),
@@ -124,28 +149,39 @@ _CURRENT: Final = (
     _since_4_6("claude-mythos-5-1", long_output=LongOutput.NO, refused_thinking=_ALWAYS_THINKS),
     _since_4_6("claude-fable-5", long_output=LongOutput.NO, refused_thinking=_ALWAYS_THINKS),
     _since_4_6("claude-mythos-5", long_output=LongOutput.NO, refused_thinking=_ALWAYS_THINKS),
-    _the_4_5("claude-opus-4-5"),
+    _the_4_5("claude-opus-4-5", retires="22 January 2027", efforts=("low", "medium", "high")),
     _the_4_5("claude-sonnet-4-5", retires="30 November 2026"),
     _the_4_5("claude-haiku-4-5"),
+    # The sources disagree, and the one that still has it may be right: no refusal.
+    ModelFacts("claude-mythos-preview", known=True, retires="30 June 2026, by some sources"),
 )
 
 _RETIRED: Final = {
+    "claude-1": "6 November 2024",
+    "claude-1.0": "6 November 2024",
+    "claude-1.1": "6 November 2024",
+    "claude-1.2": "6 November 2024",
+    "claude-1.3": "6 November 2024",
+    "claude-instant-1": "6 November 2024",
+    "claude-instant-1.0": "6 November 2024",
+    "claude-instant-1.1": "6 November 2024",
+    "claude-instant-1.2": "6 November 2024",
+    "claude-2": "21 July 2025",
     "claude-2.0": "21 July 2025",
     "claude-2.1": "21 July 2025",
     "claude-3-sonnet": "21 July 2025",
     "claude-3-opus": "5 January 2026",
+    "claude-3-haiku": "20 April 2026",
     "claude-3-5-sonnet": "28 October 2025",
-    "claude-3-5-sonnet-latest": "28 October 2025",
     "claude-3-5-haiku": "19 February 2026",
-    "claude-3-5-haiku-latest": "19 February 2026",
     "claude-3-7-sonnet": "19 February 2026",
-    "claude-3-7-sonnet-latest": "19 February 2026",
     "claude-opus-4": "15 June 2026",
     "claude-opus-4-0": "15 June 2026",
     "claude-sonnet-4": "15 June 2026",
     "claude-sonnet-4-0": "15 June 2026",
-    "claude-mythos-preview": "30 June 2026",
+    "claude-opus-4-1": "5 August 2026",
 }
+"""By the id without its date; `-latest` is the same model."""
 
 
 def _table() -> Mapping[str, ModelFacts]:
@@ -169,7 +205,10 @@ class Catalogue:
         Returns:
             Its facts, those of the id without its date, or for a stranger cautious ones with `known` false.
         """
-        return self.models.get(model) or self.models.get(_DATED.sub("", model)) or ModelFacts(model)
+        found = self.models.get(model) or self.models.get(_DATED.sub("", model))
+        if found is None and (before := self.models.get(model.removesuffix("-latest"))) and before.retired:
+            found = before
+        return found or ModelFacts(model)
 
     def with_overrides(self, overrides: Mapping[str, ModelOverride]) -> "Catalogue":
         """Put what the settings say over what is known; a model named there counts as known and not as retired.
@@ -193,6 +232,14 @@ class Catalogue:
                 retired="",
             )
         return Catalogue(MappingProxyType(models))
+
+    def newest(self, family: str) -> str:
+        """Name the newest model of a family such as `sonnet`, or else the default of all; for messages."""
+        return next((name for name in self.models if name.startswith(f"claude-{family}-")), DEFAULT_MODEL)
+
+    def sampling_models(self) -> tuple[str, ...]:
+        """Name the models that surely take a temperature, for messages that say what would do."""
+        return tuple(name for name, facts in self.models.items() if facts.known and facts.sampling)
 
     def long_output_models(self) -> tuple[str, ...]:
         """Name the models that surely write up to 300,000 tokens, for messages that say what would do."""

@@ -1,43 +1,51 @@
-"""The shape of the Messages API's parameters, whatever the model: which there are, of what type, in which range.
+"""The parameters of a request, whatever its model: which there are, of what shape, in which range.
 
-Only what the API surely refuses is refused. Sources: `message_create_params` of the anthropic SDK 2.12.0, plain and
-beta, for the parameters and their types; API.md for what a batch forbids; the API's own messages ("text content blocks
-must contain non-whitespace text", "Extra inputs are not permitted", …) for the rest.
+Shapes come from the SDK's types (`shapes`), and what these do not say from `part_rules`; here is what holds between the
+parts of one parameter, and what a batch forbids (API.md). Only what the API surely refuses is refused.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from batchd.claude.catalogue import LONGEST_OUTPUT
-from batchd.text.strictjson import Flaw, Json, member
+from batchd.claude.part_rules import RULES
+from batchd.claude.shapes import Look, Path, Shapes, Walk
+from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, shown
 
 Check: TypeAlias = Callable[[Json, str], Iterator[Flaw]]
 """Takes a value and its path, and tells what is wrong with it."""
 
-_ROLES: Final = frozenset({"user", "assistant", "system"})
-THINKING: Final = ("adaptive", "enabled", "disabled", "between_tools")
-"""Values of `thinking.type`; which of them a model takes is another question."""
-
-_TOOL_CHOICES: Final = ("auto", "any", "tool", "none")
-_LEAST_BUDGET: Final = 1_024
 _MOST_MESSAGES: Final = 100_000
 
 
-def check(key: str, value: Json, path: str) -> Iterator[Flaw]:
-    """Check one parameter; whether another is missing is not asked here, since it may be given elsewhere.
+def look_at(key: str, value: Json, path: Path) -> Look:
+    """Check one parameter; what it has to do with others, or with its model, is not asked here.
 
     Args:
         key: Its name.
         value: What the user gave it.
-        path: What precedes its name in a message, such as `params`.
+        path: Where it stands.
     """
-    by_name = PARAMETERS.get(key)
-    place = member(path, key)
-    if by_name is None:
-        yield Flaw(place, _NOT_OURS.get(key, "the Messages API has no such parameter; leave it out"))
+    look = Look()
+    walk = PARAMETERS.get(key)
+    if walk is None:
+        look.say(path, _NOT_OURS.get(key) or _unknown(key))
     else:
-        yield from by_name(value, place)
+        walk(value, path, look)
+        if not look.flaws and (rule := _RULES.get(key)):
+            rule(value, path, look)
+    return look
+
+
+def checked(key: str) -> Check:
+    """The check of one parameter, for a setting of the same name."""
+
+    def check(value: Json, path: str) -> Iterator[Flaw]:
+        yield from islice(look_at(key, value, (None, path)).flaws, MOST_FLAWS)
+
+    return check
 
 
 def whole_number(value: Json, path: str, least: int = 1) -> Iterator[Flaw]:
@@ -58,216 +66,151 @@ def yes_or_no(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, "must be true or false")
 
 
-def system(value: Json, path: str) -> Iterator[Flaw]:
-    """Check a system prompt."""
-    if isinstance(value, list):
-        for index, block in enumerate(value):
-            place = f"{path}[{index}]"
-            if isinstance(block, dict) and block.get("type") != "text":
-                yield Flaw(f"{place}.type", 'must be "text", the only kind of block in a system prompt')
-            else:
-                yield from _block(block, place)
-    elif not isinstance(value, str):
-        yield Flaw(path, "must be a text or a list of text blocks")
-
-
 def mapping(value: Json, path: str) -> Iterator[Flaw]:
     """Check an object that must be there."""
     if not isinstance(value, dict):
         yield Flaw(path, "must be an object")
 
 
-def _max_tokens(value: Json, path: str) -> Iterator[Flaw]:
-    if type(value) is int and value > LONGEST_OUTPUT:
-        yield Flaw(path, f"no model writes more than {LONGEST_OUTPUT:,} tokens at once; ask for that many or fewer")
-    elif type(value) is int and value == 0:
-        yield Flaw(path, "0 (only warm the cache) is not possible in a batch; use 1 or more")
-    else:
-        yield from whole_number(value, path)
+def _model(value: str, path: Path, look: Look) -> None:
+    if not value or value.isspace():
+        look.say(path, "must be a text that is not empty")
 
 
-def _messages(value: Json, path: str) -> Iterator[Flaw]:
-    if not isinstance(value, list) or not value:
-        yield Flaw(path, "must be a list of at least one message")
-        return
+def _max_tokens(value: int, path: Path, look: Look) -> None:
+    if value > LONGEST_OUTPUT:
+        look.say(path, f"no model writes more than {LONGEST_OUTPUT:,} tokens at once; ask for that many or fewer")
+    elif value == 0:
+        look.say(path, "0 (only warm the cache) is not possible in a batch; use 1 or more")
+    elif value < 0:
+        look.say(path, "must be a whole number of at least 1")
+
+
+def _messages(value: list[dict[str, Any]], path: Path, look: Look) -> None:
+    if not value:
+        look.say(path, "must be a list of at least one message")
     if len(value) > _MOST_MESSAGES:
-        yield Flaw(path, f"{len(value):,} messages; at most {_MOST_MESSAGES:,} are possible")
+        look.say(path, f"{len(value):,} messages; at most {_MOST_MESSAGES:,} are possible")
     last = len(value) - 1
     for index, message in enumerate(value):
-        if isinstance(message, dict):
-            content = message.get("content")
-            plain = isinstance(content, str) and content and not content.isspace()
-            if not plain or message.get("role") not in _ROLES_OF_MOST:
-                yield from _message(message, f"{path}[{index}]", final=index == last)
-        else:
-            yield Flaw(f"{path}[{index}]", "must be an object with role and content")
+        content = message.get("content")
+        empty = content.isspace() or not content if isinstance(content, str) else not content
+        if not empty or changes_settings(message):
+            continue
+        if index == last and message["role"] == "assistant" and content in ("", []):
+            continue  # the API allows it there; whether a model takes a prefill at all is another question
+        look.say(((path, index), "content"), "must be a text that is not empty, or a list of at least one block")
 
 
-def _message(message: dict[str, Json], path: str, *, final: bool) -> Iterator[Flaw]:
-    role = message.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
-        yield Flaw(f"{path}.role", 'must be "user" or "assistant" (newer models know "system" as well)')
-    content = message.get("content")
-    place = f"{path}.content"
-    if role == "system" and "output_config" in message and "content" not in message:
-        return  # beta: a turn that only changes the effort
-    if final and role == "assistant" and content in ("", []):
-        return  # the API allows it there; whether a model takes a prefill at all is another question
-    if isinstance(content, list) and content:
-        for index, block in enumerate(content):
-            yield from _block(block, f"{place}[{index}]")
-    elif isinstance(content, str) and content and not content.isspace():
-        return
-    else:
-        yield Flaw(place, "must be a text that is not empty, or a list of at least one block")
+def changes_settings(message: Mapping[str, Any]) -> bool:
+    """Whether a turn only changes the effort, or says until when an instruction holds (betas): it needs no content."""
+    return message["role"] == "system" and bool(message.get("output_config") or message.get("clear_at"))
 
 
-def _block(block: Json, path: str) -> Iterator[Flaw]:
-    if not isinstance(block, dict):
-        yield Flaw(path, 'must be an object such as {"type": "text", "text": "…"}')
-        return
-    kind = block.get("type")
-    if not isinstance(kind, str) or not kind:
-        yield Flaw(f"{path}.type", 'must name the kind of block, such as "text"')
-    elif kind == "text":
-        yield from text(block.get("text"), f"{path}.text")
-
-
-def _thinking(value: Json, path: str) -> Iterator[Flaw]:
-    kind = value.get("type") if isinstance(value, dict) else None
-    if kind not in THINKING:
-        yield Flaw(path, f"must be an object whose type is one of {', '.join(THINKING)}")
-    elif kind == "enabled":
-        yield from whole_number(value.get("budget_tokens"), f"{path}.budget_tokens", _LEAST_BUDGET)
-
-
-def _tools(value: Json, path: str) -> Iterator[Flaw]:
-    if not isinstance(value, list):
-        yield Flaw(path, "must be a list of tools")
-        return
+def _tools(value: list[dict[str, Any]], path: Path, look: Look) -> None:
     names: set[str] = set()
     for index, tool in enumerate(value):
-        place = f"{path}[{index}]"
-        if not isinstance(tool, dict) or not (tool.get("name") or tool.get("type")):
-            yield Flaw(place, "must be an object with a name, or with the type of a server tool")
-            continue
         name = tool.get("name")
         if isinstance(name, str) and name in names:
-            yield Flaw(f"{place}.name", "another tool has the same name; rename one")
+            look.say(((path, index), "name"), f"another tool is called {shown(name)} too; rename one")
         elif isinstance(name, str):
             names.add(name)
 
 
-def _tool_choice(value: Json, path: str) -> Iterator[Flaw]:
-    kind = value.get("type") if isinstance(value, dict) else None
-    if kind not in _TOOL_CHOICES:
-        yield Flaw(path, f"must be an object whose type is one of {', '.join(_TOOL_CHOICES)}")
-    elif kind == "tool":
-        yield from text(value.get("name"), f"{path}.name")
-
-
-def _stop_sequences(value: Json, path: str) -> Iterator[Flaw]:
-    if not isinstance(value, list):
-        yield Flaw(path, "must be a list of texts")
-        return
+def _stop_sequences(value: list[str], path: Path, look: Look) -> None:
     for index, each in enumerate(value):
-        yield from text(each, f"{path}[{index}]")
+        if not each or each.isspace():
+            look.say((path, index), "must be a text that is not empty")
 
 
-def _metadata(value: Json, path: str) -> Iterator[Flaw]:
-    yield from mapping(value, path)
-    if isinstance(value, dict) and not isinstance(value.get("user_id"), (str, type(None))):
-        yield Flaw(f"{path}.user_id", "must be a text")
+def _servers(value: list[dict[str, Any]], path: Path, look: Look) -> None:
+    names: set[str] = set()
+    for index, server in enumerate(value):
+        if server["name"] in names:
+            look.say(((path, index), "name"), f"another server is called {shown(server['name'])} too; rename one")
+        names.add(server["name"])
 
 
-def _billing_policy(value: Json, path: str) -> Iterator[Flaw]:
-    yield from _maybe_mapping(value, path)
-    if isinstance(value, dict) and value.get("bill_to") == "user_profile":
-        yield Flaw(f"{path}.bill_to", 'a batch cannot be billed to a user profile; use "self" or leave it out')
+def _share(value: float, path: Path, look: Look) -> None:
+    if not 0 <= value <= 1:
+        look.say(path, "must be a number from 0 to 1")
 
 
-def _maybe_mapping(value: Json, path: str) -> Iterator[Flaw]:
-    if value is not None and not isinstance(value, dict):
-        yield Flaw(path, "must be an object")
+def _top_k(value: int, path: Path, look: Look) -> None:
+    if value < 0:
+        look.say(path, "must be a whole number of at least 0")
 
 
-def _maybe_text(value: Json, path: str) -> Iterator[Flaw]:
-    if value is not None and not isinstance(value, str):
-        yield Flaw(path, "must be a text")
-
-
-def _text_or_object(value: Json, path: str) -> Iterator[Flaw]:
-    if not isinstance(value, (str, dict, type(None))):
-        yield Flaw(path, "must be a text or an object")
-
-
-def _objects(value: Json, path: str) -> Iterator[Flaw]:
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        yield Flaw(path, "must be a list of objects")
-
-
-def _stream(value: Json, path: str) -> Iterator[Flaw]:
+def _stream(value: object, path: Path, look: Look) -> None:
     if value is not False:
-        yield Flaw(path, "a batch cannot be streamed; leave it out")
+        look.say(path, "a batch cannot be streamed; leave it out")
 
 
-def _not_in_a_batch(value: Json, path: str) -> Iterator[Flaw]:
+def _not_in_a_batch(value: object, path: Path, look: Look) -> None:
     if value is not None:
-        yield Flaw(path, "not possible in a batch; leave it out")
+        look.say(path, "not possible in a batch; leave it out")
 
 
-def _sampling(_value: Json, path: str) -> Iterator[Flaw]:
-    yield Flaw(
-        path, "refused on every model since API version 2026-10-21; leave it out and say in the prompt what to vary"
-    )
+def _unknown(key: str) -> str:
+    close = _closest(key)
+    return f"the Messages API has no such parameter; {f'did you mean {close}?' if close else 'leave it out'}"
 
 
-_ROLES_OF_MOST: Final = ("user", "assistant")
-"""A turn of these, with plain text, needs no closer look: most turns of most files."""
+def _closest(key: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  only where something is wrong
 
-PARAMETERS: Final[Mapping[str, Check]] = MappingProxyType(
+    return next(iter(get_close_matches(key, PARAMETERS, n=1, cutoff=0.8)), "")
+
+
+PARAMETERS: Final[Mapping[str, Walk]] = MappingProxyType(
     {
-        "model": text,
-        "max_tokens": _max_tokens,
-        "messages": _messages,
-        "system": system,
-        "thinking": _thinking,
-        "tools": _tools,
-        "tool_choice": _tool_choice,
-        "stop_sequences": _stop_sequences,
-        "metadata": _metadata,
-        "output_config": _maybe_mapping,
-        "output_format": _maybe_mapping,
-        "cache_control": _maybe_mapping,
-        "service_tier": text,
-        "inference_geo": _maybe_text,
-        "container": _text_or_object,
-        "diagnostics": _maybe_mapping,
-        "user_profile_id": _maybe_text,
-        "billing_policy": _billing_policy,
-        "compaction": _maybe_mapping,
-        "context_management": _maybe_mapping,
-        "fallback_credit_token": _text_or_object,
-        "mcp_servers": _objects,
-        "thread": _maybe_mapping,
+        **Shapes(RULES).parameters(),
         "stream": _stream,
         "speed": _not_in_a_batch,
         "fallbacks": _not_in_a_batch,
-        "temperature": _sampling,
-        "top_p": _sampling,
-        "top_k": _sampling,
     }
 )
-"""Every parameter that has a meaning, by name; those of betas among them, since which beta brings which is not told."""
+"""Every parameter that has a meaning, by name; those of betas among them."""
 
+_RULES: Final[Mapping[str, Callable[[Any, Path, Look], None]]] = MappingProxyType(
+    {
+        "model": _model,
+        "max_tokens": _max_tokens,
+        "messages": _messages,
+        "tools": _tools,
+        "stop_sequences": _stop_sequences,
+        "mcp_servers": _servers,
+        "temperature": _share,
+        "top_p": _share,
+        "top_k": _top_k,
+    }
+)
+"""What holds within one parameter, where its shape is in order."""
+
+_BESIDE: Final = "not a parameter: {0} stands beside params, or in the job's settings"
 _NOT_OURS: Final = {
     "attach": "not a parameter: only the front matter of a .md or .txt file may attach files",
-    "betas": "not a parameter: betas stands beside params, or in the job's settings",
     "custom_id": "not a parameter: custom_id stands beside params",
-    "documents": "not a parameter: documents stands beside params, or in the job's settings",
-    "files": "not a parameter: files stands beside params, or in the job's settings",
+    **{key: _BESIDE.format(key) for key in ("betas", "documents", "files", "expect", "continue", "budget", "lane")},
     "workspace_id": "a header, not a parameter: a whole batch has one workspace, that of the key",
+    "user_profile_id": "a header, not a parameter, and batches have none",
+    "anthropic_version": "a header, not a parameter: the program chooses it",
     "prompt": "the old Text Completions API; use messages",
     "max_tokens_to_sample": "the old Text Completions API; use max_tokens",
     "max_completion_tokens": "another vendor's parameter; use max_tokens",
+    "max_output_tokens": "another vendor's parameter; use max_tokens",
+    "response_format": 'another vendor\'s; use output_config: {"format": {"type": "json_schema", "schema": {…}}}',
+    "reasoning_effort": 'another vendor\'s parameter; use output_config: {"effort": "low"}',
+    "reasoning": 'another vendor\'s parameter; use output_config: {"effort": "low"}',
+    "stop": "another vendor's parameter; use stop_sequences, a list",
+    "functions": "another vendor's parameter; use tools",
+    "function_call": "another vendor's parameter; use tool_choice",
+    "parallel_tool_calls": 'another vendor\'s parameter; use tool_choice: {"disable_parallel_tool_use": true}',
+    "input": "another vendor's parameter; use messages",
+    "instructions": "another vendor's parameter; use system",
+    "user": 'another vendor\'s parameter; use metadata: {"user_id": "…"}',
+    **dict.fromkeys(
+        ("n", "seed", "frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs", "store"),
+        "another vendor's parameter, with no counterpart here; leave it out",
+    ),
 }

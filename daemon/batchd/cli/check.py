@@ -142,7 +142,8 @@ def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     found = Finding(file)
     if inbox.ignored(file.name):
-        found.reading.cautions.append(Caution(0, "", "a file of this name is ignored in the inbox; rename it"))
+        why = "a sync tool's copy of a conflict" if inbox.conflict_copy(file.name) else "a file of this name"
+        found.reading.cautions.append(Caution(0, "", f"{why} is ignored in the inbox; rename it if it is to be sent"))
     candidate = inbox.Candidate(PurePosixPath(file.name), stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode)
     if objection := inbox.objection(candidate):
         found.take(objection, rules)

@@ -47,6 +47,21 @@ _IGNORED = re.compile(
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 
+_CONFLICT_COPY = re.compile(
+    r"""
+      .*\.sync-conflict-\d{8}-\d{6}.*                                             # Syncthing
+    | .*\((.*\W)?(conflicted|conflicting|conflict|case\ conflict)(\ copy)?\b.*\).* # Dropbox, Nextcloud, ownCloud, Drive
+    | .*_conflict-\d{8}-\d{6}.*                                                   # ownCloud and Nextcloud before
+    | .*\[conflict(ed)?(\ \d+)?\].*                                               # Google Drive, pCloud
+    | .*\(SFConflict\ .*\).*                                                      # Seafile
+    | .*-(DESKTOP|LAPTOP|WIN)-[A-Z0-9]{6,11}(-\d+)?(\.[^.]*)?                     # OneDrive: the computer's name
+    | .*\.conflict(\d*|-\d+)(\..*)?                                               # Resilio, rclone bisync, Unison
+    | .*\((.*\W)?(Konfliktkopie|in\ Konflikt\ stehende\ Kopie|copie\ en\ conflit|copia\ en\ conflicto).*\).*
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+"""How tools that keep folders alike name what two sides changed at once: one of the two was, or will be, taken."""
+
 _KINDS = (
     (S_ISLNK, "a symbolic link"),
     (S_ISFIFO, "a named pipe"),
@@ -92,7 +107,12 @@ def prepare(inbox: Path) -> None:
 
 def ignored(name: str) -> bool:
     """Whether files and folders of this name are never taken."""
-    return _IGNORED.fullmatch(name) is not None
+    return _IGNORED.fullmatch(name) is not None or conflict_copy(name)
+
+
+def conflict_copy(name: str) -> bool:
+    """Whether a sync tool made this file because two sides had changed another one at once."""
+    return _CONFLICT_COPY.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,54 +3,23 @@
 Where the API's wording is not known (what only one of the two ways allows), it is the sandbox's own, in its style.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from batchd.sandbox import contents, models
-from batchd.sandbox.contents import EXTRA, REQUIRED, STRICTER
+from batchd.sandbox import contents, models, turns
+from batchd.sandbox.contents import STRICTER
+from batchd.sandbox.shapes import EXTRA, REQUIRED, Reading, known
 
 REQUIRED_FIELDS = ("model", "max_tokens", "messages")
-FIELDS = frozenset(
-    {
-        *REQUIRED_FIELDS,
-        "cache_control",
-        "container",
-        "diagnostics",
-        "inference_geo",
-        "metadata",
-        "output_config",
-        "service_tier",
-        "stop_sequences",
-        "stream",
-        "system",
-        "thinking",
-        "tool_choice",
-        "tools",
-    },
-)
-"""What the Messages API takes (SDK 2.12.0, `message_create_params.py`)."""
-BETA_FIELDS = frozenset(
-    {
-        "billing_policy",
-        "compaction",
-        "context_management",
-        "fallback_credit_token",
-        "mcp_servers",
-        "output_format",
-        "thread",
-        "user_profile_id",
-    },
-)
-"""What it takes besides, once the call carries any beta."""
-SAMPLING_FIELDS = frozenset({"temperature", "top_p", "top_k"})
+SAMPLING_FIELDS = ("temperature", "top_p", "top_k")
 """Gone with version 2026-10-21, on every model, whatever their value."""
-UNBATCHED_FIELDS = frozenset({"speed", "fallbacks"})
+UNBATCHED_FIELDS = ("speed", "fallbacks")
 """What the Messages API takes, yet neither a batch nor the sandbox."""
 MOST_BREAKPOINTS = 4
-
-_OBJECTS = ("metadata", "output_config", "tool_choice")
-_SERVICE_TIERS = ("auto", "standard_only")
+_LEAST_TOP_P = 0.95
+_FORCED = ("any", "tool")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,64 +41,82 @@ class Refusal(NamedTuple):
     message: str
 
 
-def refusal(params: Mapping[str, object], terms: Terms, prompt_tokens: int, breakpoints: int) -> Refusal | None:
+class _Seen:
+    """What was met on the way through a request."""
+
+    def __init__(self) -> None:
+        self.wrong: list[str] = []
+        self.breakpoints: list[tuple[str, str]] = []
+        """Path and time to live."""
+
+    def visit(self, shape: str, value: Mapping[str, Any], path: str) -> None:
+        """Look at an object that has its shape."""
+        self.wrong += contents.part(shape, value, path)
+        if shape == "CacheControlEphemeral":
+            self.breakpoints.append((path, value.get("ttl", "5m")))
+
+
+def refusal(params: Mapping[str, object], terms: Terms, prompt_tokens: int) -> Refusal | None:
     """Why the API would refuse to process a request; None if it would not.
 
     Args:
         prompt_tokens: Size of system prompt, tools and messages.
-        breakpoints: How many places are marked with `cache_control`.
     """
-    for message in _malformed(params, terms):
+    seen = _Seen()
+    for message in _malformed(params, terms, seen):
         return Refusal("invalid_request_error", message)
     model = models.find(str(params["model"]))
     if model is None:
         return Refusal("not_found_error", f"model: {params['model']}")
-    for message in _beyond(params, model, terms, prompt_tokens, breakpoints):
+    for message in _beyond(params, model, terms, prompt_tokens):
         return Refusal("invalid_request_error", message)
     return None
 
 
-def _malformed(params: Mapping[str, object], terms: Terms) -> Iterator[str]:
+def _malformed(params: Mapping[str, Any], terms: Terms, seen: _Seen) -> Iterator[str]:
     if not terms.batched and models.BETA_300K in terms.betas:
         yield f"anthropic-beta: `{models.BETA_300K}` is supported in the Message Batches API only"
     yield from (f"{name}: {REQUIRED}" for name in REQUIRED_FIELDS if name not in params)
-    taken = FIELDS | UNBATCHED_FIELDS
-    if terms.betas:
-        taken |= BETA_FIELDS
-    if terms.version < STRICTER:
-        taken |= SAMPLING_FIELDS
+    taken = _taken(terms)
     yield from (f"{name}: {EXTRA}" for name in params if name not in taken)
     where = "in the Message Batches API" if terms.batched else "by the sandbox"
-    yield from (f"{name}: not supported {where}" for name in params if name in UNBATCHED_FIELDS)
-    yield from _scalars(params)
+    unbatched = (name for name in UNBATCHED_FIELDS if params.get(name) is not None)
+    yield from (f"{name}: not supported {where}" for name in unbatched)
+    reading = Reading(terms.betas, seen.visit)
+    for name, value in params.items():
+        if name == "stream":
+            yield from [] if isinstance(value, bool) else ["stream: Input should be a valid boolean"]
+        elif name not in UNBATCHED_FIELDS:
+            yield from reading.parameter(name, value)
+    yield from seen.wrong
+    yield from _ranges(params)
     yield from _batched(params) if terms.batched else _without_answer(params)
-    yield from contents.messages(params["messages"], terms.version)
-    if "system" in params:
-        yield from contents.system(params["system"])
-    if "tools" in params:
-        yield from contents.tools(params["tools"])
-    if "thinking" in params:
-        max_tokens = params["max_tokens"]
-        yield from contents.thinking(params["thinking"], max_tokens if isinstance(max_tokens, int) else 0)
-    yield from contents.cache_control(params.get("cache_control"), "cache_control")
+    yield from _conversation(params["messages"], terms)
+    yield from _between(params)
+    yield from _breakpoints(seen.breakpoints, params)
 
 
-def _scalars(params: Mapping[str, object]) -> Iterator[str]:
-    model, max_tokens = params["model"], params["max_tokens"]
-    if not isinstance(model, str):
-        yield "model: Input should be a valid string"
-    elif not model:
+@lru_cache
+def _taken(terms: Terms) -> frozenset[str]:
+    gone = SAMPLING_FIELDS if terms.version >= STRICTER else ()
+    return known(terms.betas).union(UNBATCHED_FIELDS).difference(gone)
+
+
+def _ranges(params: Mapping[str, Any]) -> Iterator[str]:
+    if not params["model"].strip():
         yield "model: String should have at least 1 character"
-    if not isinstance(max_tokens, int) or isinstance(max_tokens, bool):
-        yield "max_tokens: Input should be a valid integer"
-    elif max_tokens < 0:
+    if params["max_tokens"] < 0:
         yield "max_tokens: Input should be greater than or equal to 1"
-    if not isinstance(params.get("stream", False), bool):
-        yield "stream: Input should be a valid boolean"
-    yield from _small(params)
+    if not all(each.strip() for each in params.get("stop_sequences", ())):
+        yield "stop_sequences: each stop sequence must contain non-whitespace"
+    for name in ("temperature", "top_p"):
+        if not 0 <= params.get(name, 1) <= 1:
+            yield f"{name}: range: 0..1"
+    if params.get("top_k", 0) < 0:
+        yield "top_k: Input should be greater than or equal to 0"
 
 
-def _batched(params: Mapping[str, object]) -> Iterator[str]:
+def _batched(params: Mapping[str, Any]) -> Iterator[str]:
     """What a batch does not allow."""
     if params["max_tokens"] == 0:
         yield "max_tokens: 0 is not supported in the Message Batches API"
@@ -137,7 +124,7 @@ def _batched(params: Mapping[str, object]) -> Iterator[str]:
         yield "stream: streaming is not supported in the Message Batches API"
 
 
-def _without_answer(params: Mapping[str, object]) -> Iterator[str]:
+def _without_answer(params: Mapping[str, Any]) -> Iterator[str]:
     """What makes no sense with `max_tokens: 0`, which fills the prompt cache and writes nothing (SDK 2.12.0).
 
     The API is known to refuse some of it; which, nobody here could verify, so the sandbox refuses all of it.
@@ -146,45 +133,116 @@ def _without_answer(params: Mapping[str, object]) -> Iterator[str]:
         return
     if params.get("stream"):
         yield "max_tokens: 0 is not supported when streaming"
-    output, choice = params.get("output_config"), params.get("tool_choice")
-    if isinstance(output, Mapping) and output.get("format"):
+    if params.get("output_config", {}).get("format"):
         yield "max_tokens: 0 is not supported with output_config.format"
-    if isinstance(choice, Mapping) and choice.get("type") in {"any", "tool"}:
-        yield f"max_tokens: 0 is not supported with tool_choice.type '{choice['type']}'"
+    if (kind := params.get("tool_choice", {}).get("type")) in _FORCED:
+        yield f"max_tokens: 0 is not supported with tool_choice.type '{kind}'"
 
 
-def _small(params: Mapping[str, object]) -> Iterator[str]:
-    for name in _OBJECTS:
-        if name in params and not isinstance(params[name], Mapping):
-            yield f"{name}: Input should be a valid dictionary"
-    if isinstance(metadata := params.get("metadata"), Mapping):
-        yield from (f"metadata.{name}: {EXTRA}" for name in metadata if name != "user_id")
-    if "service_tier" in params and params["service_tier"] not in _SERVICE_TIERS:
-        yield "service_tier: Input should be 'auto' or 'standard_only'"
-    sequences = params.get("stop_sequences", [])
-    if not isinstance(sequences, list):
-        yield "stop_sequences: Input should be a valid list"
-    elif not all(isinstance(sequence, str) and sequence.strip() for sequence in sequences):
-        yield "stop_sequences: each stop sequence must contain non-whitespace"
+def _conversation(messages: Sequence[Mapping[str, Any]], terms: Terms) -> Iterator[str]:
+    yield from turns.empty(messages)
+    yield from turns.tools(messages)
+    if terms.version >= STRICTER:
+        yield from turns.misplaced(messages)
 
 
-def _beyond(
-    params: Mapping[str, object],
-    model: models.Model,
-    terms: Terms,
-    prompt_tokens: int,
-    breakpoints: int,
-) -> Iterator[str]:
+def _between(params: Mapping[str, Any]) -> Iterator[str]:
+    """What holds between parameters, whatever the model."""
+    yield from _choice(params.get("tool_choice", {}), params.get("tools"), params.get("thinking", {}))
+    form = (params.get("output_config", {}).get("format"), params.get("output_format"))
+    if all(form):
+        yield "output_format: may not be combined with output_config.format"
+    if any(form) and turns.cites(params["messages"]):
+        yield "output_config.format: citations cannot be used with structured output"
+    yield from _servers(params.get("mcp_servers"), params.get("tools", ()))
+
+
+def _choice(choice: Mapping[str, Any], tools: Sequence[Any] | None, thinking: Mapping[str, Any]) -> Iterator[str]:
+    names = [tool["name"] for tool in tools or () if "name" in tool]
+    if len(set(names)) < len(names):
+        yield "tools: Tool names must be unique."
+    if choice.get("type") not in _FORCED:
+        return
+    if tools is None:
+        yield "tool_choice: may only be specified while providing tools"
+    elif choice["type"] == "tool" and choice["name"] not in names and len(names) == len(tools):
+        yield f"tool_choice: Tool '{choice['name']}' not found in provided tools"
+    if thinking.get("type") == "enabled":
+        yield "Thinking may not be enabled when tool_choice forces tool use."
+
+
+def _servers(servers: Sequence[Any] | None, tools: Sequence[Any]) -> Iterator[str]:
+    if servers is None:
+        return
+    given = [server["name"] for server in servers]
+    if len(set(given)) < len(given):
+        yield "mcp_servers: server names must be unique"
+    wanted = (tool["mcp_server_name"] for tool in tools if tool.get("type") == "mcp_toolset")
+    yield from (f"tools: MCP server '{name}' not found in mcp_servers" for name in wanted if name not in given)
+
+
+def _breakpoints(found: Sequence[tuple[str, str]], params: Mapping[str, Any]) -> Iterator[str]:
+    order = ("tools", "system", "messages", "cache_control")
+    ranked = [(order.index(path.partition(".")[0]), ttl) for path, ttl in found if path.partition(".")[0] in order]
+    content = params["messages"][-1].get("content") if params["messages"] else None
+    last = content[-1].get("cache_control") if isinstance(content, list) and content else None
+    if (automatic := params.get("cache_control")) and last:
+        if automatic.get("ttl", "5m") != last.get("ttl", "5m"):
+            yield "cache_control: ttl differs from that of the last block"
+        ranked = [each for each in ranked if each[0] < order.index("cache_control")]
+    if len(ranked) > MOST_BREAKPOINTS:
+        yield f"A maximum of {MOST_BREAKPOINTS} blocks with cache_control may be provided. Found {len(ranked)}."
+    lives = [ttl for _, ttl in sorted(ranked, key=lambda each: each[0])]
+    if "5m" in lives and "1h" in lives[lives.index("5m") :]:
+        yield "cache_control: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block"
+
+
+def _beyond(params: Mapping[str, Any], model: models.Model, terms: Terms, prompt_tokens: int) -> Iterator[str]:
     """What is well formed, yet more than this model does."""
     cap, asked = model.cap(terms.betas), params["max_tokens"]
-    if isinstance(asked, int) and asked > cap:
+    if asked > cap:
         yield (
             f"max_tokens: {asked} > {cap}, which is the maximum allowed number of output tokens for {params['model']}"
         )
-    conversation = params["messages"]
-    if isinstance(conversation, list) and not model.prefill and conversation[-1]["role"] == "assistant":
-        yield ("This model does not support assistant message prefill. The conversation must end with a user message.")
-    if breakpoints > MOST_BREAKPOINTS:
-        yield (f"A maximum of {MOST_BREAKPOINTS} blocks with cache_control may be provided. Found {breakpoints}.")
+    yield from _thinking(params, model, terms)
+    yield from _sampling(params, model)
+    if params.get("tool_choice", {}).get("type") in _FORCED and not model.forced_tools:
+        yield f"tool_choice: forced tool use is not supported by {model.id}"
+    if params.get("inference_geo") is not None and not model.regions:
+        yield "inference_geo: not supported by this model"
+    yield from turns.system(params["messages"], supported=model.system_turns)
+    if not params.get("fallback_credit_token"):
+        thinks = params.get("thinking", {}).get("type") == "enabled"
+        yield from turns.prefill(params["messages"], supported=model.prefill, thinks=thinks)
     if prompt_tokens > model.window:
         yield f"prompt is too long: {prompt_tokens} tokens > {model.window} maximum"
+
+
+def _thinking(params: Mapping[str, Any], model: models.Model, terms: Terms) -> Iterator[str]:
+    thinking, effort = params.get("thinking", {}), params.get("output_config", {}).get("effort")
+    kind = thinking.get("type")
+    if effort is not None and effort not in model.efforts:
+        yield f"output_config.effort: '{effort}' is not supported by {model.id}"
+    if kind is not None and kind not in model.thinking:
+        yield f"thinking.type: '{kind}' is not supported by {model.id}"
+    elif kind == "enabled":
+        interleaved = any(beta.startswith("interleaved-thinking-") for beta in terms.betas)
+        if thinking["budget_tokens"] >= params["max_tokens"] and not interleaved:
+            yield "`max_tokens` must be greater than `thinking.budget_tokens`"
+    elif kind in {"disabled", "between_tools"} and model.modest and effort in {"xhigh", "max"}:
+        yield f"output_config.effort: '{effort}' needs thinking on {model.id}"
+
+
+def _sampling(params: Mapping[str, Any], model: models.Model) -> Iterator[str]:
+    if not model.sampling:
+        yield from (f"{name}: not supported by this model" for name in SAMPLING_FIELDS if name in params)
+        return
+    if model.one_sampling and "temperature" in params and "top_p" in params:
+        yield "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+    if params.get("thinking", {}).get("type") in {"enabled", "adaptive"}:
+        if params.get("temperature", 1) != 1:
+            yield "`temperature` may only be set to 1 when thinking is enabled."
+        if "top_k" in params:
+            yield "`top_k` must be unset when thinking is enabled."
+        if params.get("top_p", 1) < _LEAST_TOP_P:
+            yield "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."

@@ -15,10 +15,10 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 
 from batchd.sandbox.checks import Refusal, Terms
-from batchd.sandbox.contents import EXTRA, REQUIRED
 from batchd.sandbox.errors import NOT_JSON, ApiError, not_json
 from batchd.sandbox.examiner import NOTHING_CACHED, Examiner
 from batchd.sandbox.scanner import Scanner, Unscannable
+from batchd.sandbox.shapes import EXTRA, REQUIRED
 from batchd.sandbox.store import Book, Row
 
 _PIECE = 1 << 18

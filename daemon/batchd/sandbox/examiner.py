@@ -76,7 +76,7 @@ class Examiner:
         params = _DECODER.decode(raw)
         digest = conversation.digest(params)
         weight = conversation.weigh(params)
-        refusal = checks.refusal(params, terms, weight.tokens, len(weight.breakpoints))
+        refusal = checks.refusal(params, terms, weight.tokens)
         told = None
         orders = directives.NO_ORDERS
         if refusal is None and directives.MARK.encode() in raw:

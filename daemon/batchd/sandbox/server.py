@@ -19,12 +19,12 @@ from batchd.sandbox import batch as batches
 from batchd.sandbox import checks, conversation, errors, messages, models, paging, results
 from batchd.sandbox.answer import name
 from batchd.sandbox.batch import Batch
-from batchd.sandbox.contents import EXTRA
 from batchd.sandbox.create_body import Arrival, Course
 from batchd.sandbox.endpoint import Desk, Handler, Sandbox, Stamp, aside
 from batchd.sandbox.errors import ApiError
 from batchd.sandbox.faults import Fault
 from batchd.sandbox.faults.refusing import EACH_FAILS
+from batchd.sandbox.shapes import EXTRA
 
 _SPOOL = 1 << 20
 _FROM_BYTE = re.compile(r"bytes=(\d{1,15})-")
@@ -230,9 +230,7 @@ async def _count_tokens(_: Sandbox, request: Request) -> Response:
     if "max_tokens" in params:
         raise ApiError(400, f"max_tokens: {EXTRA}")
     weight = conversation.weigh(params)
-    refusal = checks.refusal(
-        {**params, "max_tokens": _ANY_MODEL_WRITES}, request.scope["terms"], 0, len(weight.breakpoints)
-    )
+    refusal = checks.refusal({**params, "max_tokens": _ANY_MODEL_WRITES}, request.scope["terms"], 0)
     if refusal:
         raise ApiError(404 if refusal.kind == "not_found_error" else 400, refusal.message)
     return JSONResponse({"input_tokens": weight.tokens})

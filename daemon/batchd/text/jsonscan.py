@@ -93,6 +93,8 @@ def mentions(chunks: Iterable[bytes], needle: bytes) -> bool:
 def split_document(chunks: Iterable[bytes], array: str, limit: int) -> Iterator[Part]:
     """Take the object that a JSON document consists of apart into its members, and one array into its elements.
 
+    A document that is an array is taken for that one.
+
     Args:
         chunks: The file's bytes, with or without a byte order mark.
         array: The key whose array is streamed; if its value is no array, it comes as a member like any other.
@@ -105,6 +107,12 @@ def split_document(chunks: Iterable[bytes], array: str, limit: int) -> Iterator[
         Broken: The document is not an object, or ends to be JSON somewhere.
     """
     text = _Text(chunks, limit)
+    if text.peek() == "[":
+        yield Part(text.line, array, None, -1)
+        for number, (where, value) in enumerate(_elements(text)):
+            yield Part(where, array, value, number)
+        _end(text)
+        return
     if text.peek() != "{":
         raise Broken(text.line, 'not a JSON object; {"requests": [...]}, one request, or bare params would do')
     text.step()
@@ -133,6 +141,10 @@ def split_document(chunks: Iterable[bytes], array: str, limit: int) -> Iterator[
             raise Broken(line, f"more than {_MOST_KEYS:,} keys in one object")
         more = text.comma()
     text.expect("}")
+    _end(text)
+
+
+def _end(text: "_Text") -> None:
     if text.peek():
         raise Broken(text.line, "something follows after the end of the JSON document; one document a file")
 

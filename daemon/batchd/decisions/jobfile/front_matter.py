@@ -1,5 +1,6 @@
 """A Markdown or text file as one request: settings in front of the prompt, in YAML that cannot bite, and the prompt."""
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -7,7 +8,7 @@ import yaml
 from frontmatter.default_handlers import SafeLoader, YAMLHandler
 
 from batchd.text.jsonscan import Broken
-from batchd.text.strictjson import Flaw, Flawed, Json, member, shown
+from batchd.text.strictjson import Flaw, Json, member, shown
 
 LONGEST_FRONT_MATTER: Final = 65_536
 """Characters of YAML."""
@@ -15,6 +16,7 @@ LONGEST_FRONT_MATTER: Final = 65_536
 _DEEPEST: Final = 50
 _WIDEST_NUMBER: Final = 64
 _HANDLER: Final = YAMLHandler()
+_TOML: Final = re.compile(r"\+\+\+[ \t]*\r?\n(?:.*\n)*?\+\+\+[ \t]*(?:\r?\n|\Z)")
 
 
 class Prose(NamedTuple):
@@ -24,6 +26,8 @@ class Prose(NamedTuple):
     prompt: str
     line: int
     """Where the prompt begins, from 1."""
+    flaws: tuple[Flaw, ...] = ()
+    """What of the settings YAML can say and JSON cannot."""
 
 
 def read_prose(text: str) -> Prose:
@@ -34,9 +38,11 @@ def read_prose(text: str) -> Prose:
 
     Raises:
         Broken: The front matter never ends, is too long, or is not plain YAML.
-        Flawed: It is YAML, but says what JSON cannot.
     """
     body = text.lstrip()
+    if _TOML.match(body):
+        said = "settings between +++ lines are TOML, as Hugo and Zola have it; here they are YAML between --- lines"
+        raise Broken(1 + text.count("\n", 0, len(text) - len(body)), f"{said}, such as model: claude-sonnet-5-5")
     if not _HANDLER.detect(body):
         return Prose({}, text.strip("\r\n"), 1)
     first = 1 + text.count("\n", 0, len(text) - len(body))
@@ -48,7 +54,8 @@ def read_prose(text: str) -> Prose:
     if len(front) > LONGEST_FRONT_MATTER:
         raise Broken(first, f"settings of over {LONGEST_FRONT_MATTER:,} characters; is the second --- missing?")
     line = first + body.count("\n", 0, len(body) - len(prompt.lstrip()))
-    return Prose(_settings(front, first), prompt.strip("\r\n"), line)
+    settings = _settings(front, first)
+    return Prose(settings, prompt.strip("\r\n"), line, tuple(_foreign(settings, "")))
 
 
 def _settings(front: str, first: int) -> dict[str, Json]:
@@ -67,10 +74,7 @@ def _settings(front: str, first: int) -> dict[str, Json]:
         return {}
     if not isinstance(found, dict):
         raise Broken(first, "between the --- lines stand no settings such as `model: …`; begin the text otherwise")
-    flaws = list(_foreign(found, ""))
-    if flaws:
-        raise Flawed(flaws)
-    return found
+    return {key if isinstance(key, str) else str(key): value for key, value in found.items()}
 
 
 def _refuse_cleverness(front: str, first: int) -> None:

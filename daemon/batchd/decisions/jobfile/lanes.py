@@ -42,18 +42,15 @@ def check_needed_by(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, 'must be a moment with its time zone, in quotes, such as "2026-11-24T07:00:00+01:00"')
 
 
-def choose(wish: str | None, needed_by: str | None, max_tokens: int, facts: ModelFacts, now: float) -> Lane:
-    """Say by which lane a request goes.
+def choose(needed_by: str | None, max_tokens: int, facts: ModelFacts, now: float) -> Lane:
+    """Say by which lane a request goes that names none, or `auto`.
 
     Args:
-        wish: One of `WISHES`; None goes by `needed_by`, if that is said.
         needed_by: A moment; None for whenever.
         max_tokens: Of the request.
         facts: Of its model.
         now: Unix seconds.
     """
-    if wish in {"batch", "sync"}:
-        return Lane(wish)
     moment = _moment(needed_by) if needed_by else None
     soon = moment is not None and moment - now < BATCH_LIFE
     return Lane.SYNC if soon and max_tokens <= facts.max_output else Lane.BATCH

@@ -3,14 +3,18 @@
 Pure and streaming: of a file of any size no more is kept than a chunk, one request, and the digests of the ids.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Final, TypeAlias
 
+from batchd.claude.params_check import PARAMETERS
 from batchd.decisions.jobfile.attachment import ATTACH, Attached, attach, wrapped
 from batchd.decisions.jobfile.naming import LONGEST_ID
+from batchd.decisions.jobfile.other_forms import HEAD, NOT_UTF8, Strays, encoding, form_of_lines, results
 from batchd.decisions.jobfile.request import Requests, Rules, Said
-from batchd.model import Problem
+from batchd.decisions.jobfile.settings_check import BESIDE, SETTINGS, likely
+from batchd.model import Caution, Problem
 from batchd.text.jsonscan import Broken, Part, mentions, split_document, split_lines
 from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, member
 
@@ -27,7 +31,7 @@ _BLANK: Final = " \t\r"
 _LINES_A_REQUEST: Final = 10
 """Blank ones included: of nothing but line ends, a file of 4 GB would keep its reader for an hour."""
 _ONLY_JOB: Final = 'only a plain "job" may stand beside requests'
-_NOT_UTF8: Final = "not UTF-8; save the file as UTF-8"
+_IN_JOB: Final = 'an argument of the SDK\'s call; here it goes into job: {{"job": {{"{0}": …}}, "requests": […]}}'
 
 
 def read(source: Source, suffix: str, stem: str, rules: Rules) -> Iterator[Said]:
@@ -48,6 +52,9 @@ def read(source: Source, suffix: str, stem: str, rules: Rules) -> Iterator[Said]
     kind = suffix.lower()
     requests = Requests(rules)
     limit = rules.max_request_bytes
+    if kind in SUFFIXES and (wrong := encoding(_head(source))):
+        yield Problem(0, "", wrong)
+        return
     if kind in {".jsonl", ".ndjson"}:
         said = _read_lines(source, requests, limit, rules.max_requests * _LINES_A_REQUEST)
     elif kind == ".json":
@@ -75,6 +82,7 @@ def _usable(stem: str) -> str:
 
 
 def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> Iterator[Said]:
+    strays = Strays()
     first = True
     for number, line in enumerate(split_lines(source(), limit), start=1):
         if number > most:
@@ -85,14 +93,52 @@ def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> It
         first, was_first = False, first
         try:
             value = _parse_line(bare, limit)
-        except Flawed as flawed:
+        except (UnicodeDecodeError, Flawed) as error:
             requests.count(number)
-            yield from (Problem(number, *flaw) for flaw in flawed.flaws)
+            if isinstance(error, Flawed):
+                yield from _no_line(source, number, bare if was_first else None, error, limit)
+            else:
+                strays.not_utf8(number)
             continue
+        if was_first and (said := _another_form(value)):
+            raise Broken(number, said)
         if was_first and isinstance(value, dict) and "job" in value and "custom_id" not in value:
             yield from _job_line(number, value, requests)
+        elif strays.take(number, value):
+            requests.count(number)
         else:
             yield from requests.offer(number, value)
+    yield from strays.problems()
+
+
+def _no_line(source: Source, number: int, first: bytes | None, error: Flawed, limit: int) -> Iterator[Problem]:
+    """Tell what is wrong with a line, or with the whole file where it begins as another form of JSON."""
+    if first is not None and (said := form_of_lines(first.decode(), _second(source, limit))):
+        raise Broken(number, said)
+    yield from (Problem(number, *flaw) for flaw in error.flaws)
+
+
+def _another_form(value: Json) -> str:
+    if isinstance(value, list):
+        return "this is a JSON array, not lines; save it as a .json file"
+    return results(value)
+
+
+def _head(source: Source) -> bytes:
+    """The first bytes, as many as tell an encoding, however the pieces are cut."""
+    head = b""
+    for piece in source():
+        head += piece[:HEAD]
+        if len(head) >= HEAD:
+            break
+    return head[:HEAD]
+
+
+def _second(source: Source, limit: int) -> str:
+    """The second line that is not blank, as far as it can be read."""
+    lines = (line for line in split_lines(source(), limit) if line is None or line.strip())
+    next(lines, None)
+    return (next(lines, b"") or b"").decode(errors="replace")
 
 
 def _parse_line(line: bytes | None, limit: int) -> Json:
@@ -104,8 +150,6 @@ def _parse_line(line: bytes | None, limit: int) -> Json:
         if crowded(text):
             raise Flawed([Flaw("", "this request has too many parts; split it up")])
         value, end = decode(text)
-    except UnicodeDecodeError:
-        raise Flawed([Flaw("", _NOT_UTF8)]) from None
     except Malformed as error:
         said = f"not JSON: {error.message} (character {error.position + 1:,})"
         raise Flawed([Flaw("", said)]) from None
@@ -140,7 +184,9 @@ def _read_document(source: Source, requests: Requests, stem: str, limit: int) ->
             listed = True
     if listed:
         yield from (
-            Problem(part.line, member("", key), _ONLY_JOB) for key, part in rest.items() if key != "job" or job is None
+            Problem(part.line, member("", key), _IN_JOB.format(key) if key in SETTINGS else _ONLY_JOB)
+            for key, part in rest.items()
+            if key != "job" or job is None
         )
     elif readable:
         yield from _offer_alone(rest, requests, stem)
@@ -192,17 +238,16 @@ def _read_prose(source: Source, requests: Requests, stem: str, rules: Rules) -> 
         text = b"".join(pieces).removeprefix(_BOM).decode()
         prose = read_prose(text)
     except UnicodeDecodeError as error:
-        yield Problem(1 + error.object.count(b"\n", 0, error.start), "", _NOT_UTF8)
-        return
-    except Flawed as flawed:
-        yield from (Problem(1, *flaw) for flaw in flawed.flaws)
+        yield Problem(1 + error.object.count(b"\n", 0, error.start), "", NOT_UTF8)
         return
     if not prose.prompt.strip():
         yield Problem(
             prose.line, "", "there is no text, so nothing to ask; write the prompt, below the settings if any"
         )
         return
-    settings = dict(prose.settings)
+    settings, said = _known(prose.settings, prose.flaws)
+    yield from said
+    yield from _json_as_prose(prose.prompt)
     files: tuple[Attached, ...] = ()
     if ATTACH in settings:
         files, flaws = attach(settings.pop(ATTACH), rules.gather, limit)
@@ -213,6 +258,36 @@ def _read_prose(source: Source, requests: Requests, stem: str, rules: Rules) -> 
             yield Problem(1, "params.messages", "the text below the settings is the message; leave this out")
         params = {**params, "messages": [{"role": "user", "content": _content(files, prose.prompt)}]}
     yield from requests.offer(1, {"custom_id": stem, **settings, "params": params})
+
+
+def _known(found: dict[str, Json], flaws: Iterable[Flaw]) -> tuple[dict[str, Json], list[Problem]]:
+    """Part settings from what front matter holds elsewhere: of the latter all is told as one mistake."""
+    ours = {*SETTINGS, *BESIDE, ATTACH}
+    strange = [key for key in found if key not in ours and key not in PARAMETERS and not likely(key)]
+    said = [Problem(1, *flaw) for flaw in flaws if flaw.field not in strange]
+    if strange:
+        names = ", ".join(member("", key) for key in strange)
+        what = "no setting of that name" if len(strange) == 1 else "no settings of these names"
+        known = ", ".join((*SETTINGS, ATTACH))
+        told = f"{what}: {names}. What stands between the --- lines are settings here ({known}); take the rest out, or "
+        said.append(Problem(1, member("", strange[0]), f"{told}begin the text with another line than ---"))
+    flawed = {re.split(r"[.\[]", flaw.field, maxsplit=1)[0] for flaw in flaws}
+    return {key: value for key, value in found.items() if key not in strange and key not in flawed}, said
+
+
+def _json_as_prose(prompt: str) -> Iterator[Caution]:
+    """Say that a text is a file of requests by another name, all of which would go as one prompt."""
+    start = prompt.lstrip()
+    if not start.startswith(("{", "[")):
+        return
+    try:
+        value, _ = decode(start)
+    except (Malformed, Flawed):
+        return
+    first = value[0] if isinstance(value, list) and value else value
+    if isinstance(first, dict) and first.keys() & {"custom_id", "params", "requests", "messages"}:
+        said = "this text is JSON as .jsonl and .json files have it, and all of it would be sent as one prompt"
+        yield Caution(1, "", f"{said}; if it holds requests, take the ending .txt or .md off its name")
 
 
 def _content(files: tuple[Attached, ...], prompt: str) -> Json:

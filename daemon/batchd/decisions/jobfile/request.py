@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from batchd.claude.catalogue import Catalogue
-from batchd.claude.model_check import fit, too_many_breakpoints
+from batchd.claude.catalogue import DEFAULT_MODEL, Catalogue
+from batchd.claude.model_check import CURRENT_VERSION, Asked, fit
 from batchd.decisions.jobfile import lanes
 from batchd.decisions.jobfile.attachment import Gather
 from batchd.decisions.jobfile.naming import LONGEST_ID, Names
 from batchd.decisions.jobfile.settings_check import BESIDE, NOTHING, Settings, read_settings
-from batchd.model import Caution, Entry, Lane, Problem, Terms
+from batchd.model import Caution, Entry, Lane, Problem, Terms, Wishes
 from batchd.text.jsonscan import Broken
-from batchd.text.strictjson import Flaw, Flawed, Json, encode, member
+from batchd.text.strictjson import MOST_FLAWS, Flaw, Flawed, Json, encode, member
 
 Said: TypeAlias = Entry | Problem | Caution | Terms
 """What a job file turns out to hold, piece by piece; one Problem, and the file is refused whole."""
@@ -25,7 +25,7 @@ _MOST_CAUTIONS: Final = 100
 class Rules:
     """What the settings of the program say about every request."""
 
-    model: str = "claude-sonnet-4-6"
+    model: str = DEFAULT_MODEL
     """For a request that names none."""
     max_tokens: int = 64_000
     """For a request that does not say."""
@@ -45,7 +45,7 @@ class Rules:
 
 
 _ROUNDS_OF_LONG: Final = 3
-_NEEDED: Final = frozenset({"model", "max_tokens", "messages"})
+_SHARED: Final = ("job.", "defaults.", "api.")
 
 
 class Requests:
@@ -70,6 +70,9 @@ class Requests:
         self._names = Names()
         self._count = 0
         self._warned: set[Flaw] = set()
+        self._told: set[Flaw] = set()
+        """Flaws of what requests share, which are told once."""
+        self._job_line = 0
 
     def settle(self, line: int, found: Json) -> Iterator[Problem | Terms]:
         """Take the job's settings; they hold for every request that is offered afterwards.
@@ -79,21 +82,19 @@ class Requests:
             found: The value of `job`.
         """
         if isinstance(found, dict):
+            self._job_line = line
             self._job = read_settings(found, "job")
             self._asked = tuple(sorted({*self._rules.betas, *self._job.betas}))
-            self._beneath = {**self._defaults, **self._job.shortcuts, **self._job.params}
+            self._beneath = {**self._defaults, **self._job.given}
             for flaw in self._job.flaws:
                 yield Problem(line, *flaw)
-            if self._job.budget is not None:
-                yield Terms(self._job.budget)
+            if self._job.wishes.budget is not None:
+                yield Terms(self._job.wishes.budget)
         else:
             yield Problem(line, "job", "must be an object with settings")
 
     def count(self, line: int) -> None:
         """Count a request, also one that cannot be read: a file of errors alone must come to its end too.
-
-        Args:
-            line: Where it begins.
 
         Raises:
             Broken: It is one more than a file may hold.
@@ -123,19 +124,11 @@ class Requests:
         own = read_settings(found, "", params_path, BESIDE)
         name, flaws = self._claim(found)
         flaws += own.flaws
-        if not own.flaws and "messages" not in own.params and "messages" not in self._job.params:
+        asks = "params" in found or not own.flaws  # else it is no request at all, and one flaw says so
+        if asks and "messages" not in own.params and "messages" not in self._job.params and "params" not in own.unsound:
             flaws.append(Flaw(member(params_path, "messages"), "missing; a request needs at least one message"))
         yield from (Problem(line, *flaw) for flaw in flaws)
-        params = {**own.params}
-        for key, value in (*own.shortcuts.items(), *self._beneath.items()):
-            params.setdefault(key, value)
-        # What is flawed has been told; the rest is still held against the model, so that all is told at once.
-        for key in own.unsound | self._job.unsound:
-            params.pop(key, None)
-        if params.keys() >= _NEEDED:
-            said = self._finish(line, found.get("custom_id", ""), name, own, params)
-            sound = not flaws and not self._job.flaws
-            yield from (each for each in said if sound or not isinstance(each, Entry))
+        yield from self._finish(line, found.get("custom_id", ""), name, own, sound=not flaws and not self._job.flaws)
 
     def _claim(self, found: dict[str, Json]) -> tuple[str, list[Flaw]]:
         custom_id = found.get("custom_id")
@@ -152,13 +145,23 @@ class Requests:
             return "", [Flaw("custom_id", "another request of this file has the same; give each its own")]
         return name, []
 
-    def _finish(self, line: int, custom_id: str, name: str, own: Settings, params: dict[str, Json]) -> Iterator[Said]:
-        """Hold a request against its model, and serialize it."""
-        asked = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
-        lane, remark, unfit = self._lane(params, asked, own)
-        flaws, cautions, betas = fit(params, asked, self._rules.catalogue)
-        flaws += unfit
-        cautions += remark
+    def _finish(self, line: int, custom_id: str, name: str, own: Settings, *, sound: bool) -> Iterator[Said]:
+        """Hold a request against its model as far as it is sound, so that all is told at once, and serialize it."""
+        given = own.given
+        params = {**given, **{key: value for key, value in self._beneath.items() if key not in given}}
+        for key in own.unsound | (self._job.unsound - given.keys()):
+            params.pop(key, None)
+        looks = {key: look for key in params if (look := (own if key in given else self._job).looks.get(key))}
+        betas = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
+        wishes = own.wishes.over(self._job.wishes)
+        uses = [use for look in looks.values() for use in look.uses]
+        points = {key: look.breakpoints for key, look in looks.items()}
+        flaws, cautions, betas, version = fit(Asked(params, betas, uses, points), self._rules.catalogue)
+        lane = Lane.BATCH
+        if "model" in params and "max_tokens" in params:
+            lane, remark, unfit = self._lane(params, betas, wishes)
+            flaws += unfit
+            cautions += remark
         body = b""
         try:
             body = encode(params)
@@ -167,17 +170,13 @@ class Requests:
         if len(body) > self._rules.max_request_bytes:
             said = f"{len(body):,} bytes with the job's settings; at most {self._rules.max_request_bytes:,} are taken"
             flaws.append(Flaw("", said))
-        crowd = too_many_breakpoints(body)
-        if crowd:
-            flaws.append(crowd)
         for caution in cautions:
             if caution not in self._warned and len(self._warned) < _MOST_CAUTIONS:
                 self._warned.add(caution)
                 yield Caution(line, self._place(caution.field, own), caution.message)
         for flaw in flaws:
-            yield Problem(line, self._place(flaw.field, own), flaw.message)
-        if not flaws:
-            documents = _first_said(own.documents, self._job.documents, True)
+            yield from self._tell(line, Flaw(self._place(flaw.field, own), flaw.message))
+        if sound and not flaws:
             yield Entry(
                 line=line,
                 custom_id=custom_id,
@@ -186,25 +185,33 @@ class Requests:
                 model=params["model"],
                 max_tokens=params["max_tokens"],
                 betas=betas,
-                documents=documents,
-                files=_first_said(own.files, self._job.files, False),
-                budget=own.budget,
-                rounds=_first_said(own.rounds, self._job.rounds, self._rounds_of(params["max_tokens"], lane)),
-                expect=encode(expect) if (expect := _first_said(own.expect, self._job.expect, {})) else None,
+                documents=wishes.documents is not False,
+                files=wishes.files is True,
+                budget=own.wishes.budget,
+                rounds=self._rounds_of(params["max_tokens"], lane) if wishes.rounds is None else wishes.rounds,
+                expect=wishes.expect,
                 lane=lane,
-                cache=_first_said(own.cache, self._job.cache, "off") == "auto",
+                cache=wishes.cache is True,
+                version=None if version == CURRENT_VERSION else version,
             )
 
+    def _tell(self, line: int, flaw: Flaw) -> Iterator[Problem]:
+        """What lies in the job's settings, or beneath them, is one mistake, however many requests it hits."""
+        if not flaw.field.startswith(_SHARED):
+            yield Problem(line, *flaw)
+        elif flaw not in self._told:
+            if len(self._told) < MOST_FLAWS:
+                self._told.add(flaw)
+            yield Problem(self._job_line if flaw.field.startswith("job.") else line, *flaw)
+
     def _lane(
-        self, params: dict[str, Json], betas: tuple[str, ...], own: Settings
+        self, params: dict[str, Json], betas: tuple[str, ...], wishes: Wishes
     ) -> tuple[Lane, list[Flaw], list[Flaw]]:
         """Say by which lane a request goes, what its user should know of that, and what is wrong with it."""
-        facts, max_tokens = self._rules.catalogue.find(params["model"]), params["max_tokens"]
-        needed_by = _first_said(own.needed_by, self._job.needed_by, None)
-        wish, now = _first_said(own.lane, self._job.lane, None), self._rules.now
-        lane = lanes.choose(wish, needed_by, max_tokens, facts, now)
-        said = lanes.caution(lane, needed_by, max_tokens, facts, now)
-        decisive = None if wish in {"batch", "sync"} else needed_by
+        facts, max_tokens, now = self._rules.catalogue.find(params["model"]), params["max_tokens"], self._rules.now
+        lane = wishes.lane if isinstance(wishes.lane, Lane) else lanes.choose(wishes.needed_by, max_tokens, facts, now)
+        said = lanes.caution(lane, wishes.needed_by, max_tokens, facts, now)
+        decisive = None if isinstance(wishes.lane, Lane) else wishes.needed_by
         unfit = list(lanes.check_fit(lane, max_tokens, betas, facts, decisive, now))
         return lane, [Flaw("needed_by", said)] if said and not unfit else [], unfit
 
@@ -215,7 +222,10 @@ class Requests:
     def _place(self, path: str, own: Settings) -> str:
         """Tell where in the file a merged parameter came from."""
         key = re.split(r"[.\[]", path, maxsplit=1)[0]
-        beside = {"needed_by": (own.needed_by, self._job.needed_by), "betas": (own.betas, self._job.betas)}
+        beside = {
+            "needed_by": (own.wishes.needed_by, self._job.wishes.needed_by),
+            "betas": (own.betas, self._job.betas),
+        }
         if key in beside:
             of_request, of_job = beside[key]
             return path if of_request else f"job.{path}" if of_job else f"api.{path}"
@@ -228,7 +238,3 @@ class Requests:
         )
         prefix = next((place for place, params in places if key in params), own.path)
         return ".".join(each for each in (prefix, path) if each)
-
-
-def _first_said(own: Json, of_job: Json, otherwise: Json) -> Json:
-    return next((each for each in (own, of_job) if each is not None), otherwise)

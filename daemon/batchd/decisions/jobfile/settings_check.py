@@ -1,19 +1,30 @@
-"""What may be said of a job or a request beside the parameters of the API, and what was said."""
+"""What may be said of a job or a request beside the parameters of the API, and what was said.
+
+A setting of a request is described here, by one entry of `SETTINGS` and one field of `Wishes` (in `model`), and acts
+in the one room that reads that field.
+"""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 from itertools import islice
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final
 
-from batchd.claude.params_check import PARAMETERS, Check, check, mapping, yes_or_no
+from batchd.claude.params_check import PARAMETERS, Check, checked, look_at, mapping, yes_or_no
+from batchd.claude.shapes import Look
 from batchd.decisions.document import expectation
 from batchd.decisions.jobfile import lanes
 from batchd.decisions.jobfile.attachment import ATTACH
-from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, member
+from batchd.model import Lane, Wishes
+from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, encode, member
 
 _BETA: Final = re.compile(r"[A-Za-z0-9._-]+\Z")
+_MOST_ROUNDS: Final = 20
+_MOST_DOLLARS: Final = 1_000_000
+_CACHE: Final = ("auto", "off")
 BESIDE: Final = frozenset({"custom_id", "failure"})
 """What may stand beside a request's settings; `failure` is the outbox's remark in a request dropped again."""
 
@@ -32,16 +43,10 @@ def _rounds(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, f"must be a whole number from 0 to {_MOST_ROUNDS}: how often a cut document is continued")
 
 
-_MOST_ROUNDS: Final = 20
-
-
 def _dollars(value: Json, path: str) -> Iterator[Flaw]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 < value <= _MOST_DOLLARS:
         yield Flaw(path, f"must be an amount of USD above 0, up to {_MOST_DOLLARS:,}")
-
-
-_MOST_DOLLARS: Final = 1_000_000
 
 
 def _cache(value: Json, path: str) -> Iterator[Flaw]:
@@ -49,60 +54,70 @@ def _cache(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, f"must be {' or '.join(_CACHE)}: whether what requests share is to be cached where that pays")
 
 
-_CACHE: Final = ("auto", "off")
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: what is wrong with a value of it, and what it becomes."""
 
-SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
+    check: Check
+    wish: str = ""
+    """The field of `Wishes` that holds it; empty for what goes into the parameters, or holds for the call."""
+    read: Callable[[Any], object] | None = None
+    """From a value without flaws to the field's, where that is another."""
+
+
+SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
     {
-        "model": PARAMETERS["model"],
-        "max_tokens": PARAMETERS["max_tokens"],
-        "system": PARAMETERS["system"],
-        "params": mapping,
-        "betas": _betas,
-        "documents": yes_or_no,
-        "files": yes_or_no,
-        "budget": _dollars,
-        "continue": _rounds,
-        "expect": expectation.check,
-        "cache": _cache,
-        "lane": lanes.check_lane,
-        "needed_by": lanes.check_needed_by,
+        "model": Setting(checked("model")),
+        "max_tokens": Setting(checked("max_tokens")),
+        "system": Setting(checked("system")),
+        "params": Setting(mapping),
+        "betas": Setting(_betas),
+        "documents": Setting(yes_or_no, "documents"),
+        "files": Setting(yes_or_no, "files"),
+        "budget": Setting(_dollars, "budget", lambda value: Decimal(str(value))),
+        "continue": Setting(_rounds, "rounds"),
+        "expect": Setting(expectation.check, "expect", encode),
+        "cache": Setting(_cache, "cache", lambda value: value == "auto"),
+        "lane": Setting(lanes.check_lane, "lane", lambda value: value if value == "auto" else Lane(value)),
+        "needed_by": Setting(lanes.check_needed_by, "needed_by"),
     }
 )
-"""The settings of a job or a request, each with its check. A new one is a line here, and a use of it in `Requests`."""
+"""The settings of a job or a request, by their names in a file."""
 
-_SHORTCUTS: Final = ("model", "max_tokens", "system")
+SHORTCUTS: Final = ("model", "max_tokens", "system")
 """Settings that are parameters of the API by the same name."""
 
 _HINTS: Final = {
     ATTACH: "only the front matter of a .md or .txt file may attach files; here the contents go into messages",
     "job": "the job's settings are the first line of a file, alone",
-    "body": "another vendor's format; here it is params, with the Messages API's parameters",
-    "method": "another vendor's format; leave it out",
-    "url": "another vendor's format; leave it out",
+    "requests": "a whole body of requests; save it as a .json file, or write its requests a line each",
+    "prompt": 'another program\'s; here it is params: {"messages": [{"role": "user", "content": "…"}]}',
 }
 
 
-class Settings(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Settings:
     """The settings of one place: of the job, or of one request."""
 
-    path: str
-    params: dict[str, Json]
-    shortcuts: dict[str, Json]
-    betas: tuple[str, ...]
-    documents: bool | None
-    budget: Decimal | None
-    rounds: int | None
-    expect: Json
-    cache: str | None
-    lane: str | None
-    needed_by: str | None
-    flaws: list[Flaw]
+    path: str = "job"
+    """What precedes the names in `params` when something is said of them."""
+    params: Mapping[str, Json] = field(default_factory=dict)
+    shortcuts: Mapping[str, Json] = field(default_factory=dict)
+    betas: tuple[str, ...] = ()
+    wishes: Wishes = Wishes()  # noqa: RUF009  frozen, so that all may share it
+    flaws: tuple[Flaw, ...] = ()
     unsound: frozenset[str] = frozenset()
     """The parameters of the API among the flawed ones."""
-    files: bool | None = None
+    looks: Mapping[str, Look] = field(default_factory=dict)
+    """What the walks through parameters noted, of those that hold anything worth a note."""
+
+    @property
+    def given(self) -> dict[str, Json]:
+        """The parameters that are said here, by either way; `params` counts for more."""
+        return {**self.shortcuts, **self.params}
 
 
-NOTHING: Final = Settings("job", {}, {}, (), None, None, None, None, None, None, None, [])
+NOTHING: Final = Settings()
 """Said nowhere."""
 
 
@@ -117,46 +132,60 @@ def read_settings(
         params_path: The same for the names in `params`.
         beside: Keys of the object that are no settings.
     """
-    flaws: list[Flaw] = []
-    unsound: set[str] = set()
-    for key, value in islice(found.items(), MOST_FLAWS):
-        if key in SETTINGS:
-            wrong = list(islice(SETTINGS[key](value, member(path, key)), MOST_FLAWS))
-            if wrong:
-                unsound.add(key)
-                flaws += wrong
-        elif key not in beside:
-            flaws.append(Flaw(member(path, key), _stray(key)))
-    params: dict[str, Json] = found["params"] if isinstance(found.get("params"), dict) else {}
     if path:
         params_path = f"{path}.{params_path}"
-    for key, value in islice(params.items(), MOST_FLAWS):
-        wrong = list(islice(check(key, value, params_path), MOST_FLAWS))
-        if wrong:
-            unsound.add(key)
-            flaws += wrong
-    betas = () if "betas" in unsound else tuple(found.get("betas", ()))
-    shortcuts: dict[str, Json] = {key: found[key] for key in _SHORTCUTS if key in found}
-    budget = None if "budget" in unsound or "budget" not in found else Decimal(str(found["budget"]))
+    flaws, unsound, wishes = _read_beside(found, path, beside)
+    params = found.get("params")
+    params = params if isinstance(params, dict) else {}
+    looks = {key: look_at(key, value, (None, member("", key))) for key, value in islice(params.items(), MOST_FLAWS)}
+    for look in looks.values():
+        flaws += (Flaw(f"{params_path}.{flaw.field}".lstrip("."), flaw.message) for flaw in look.flaws)
+    for key in SHORTCUTS:
+        # A text or a number has nothing worth a note; a system prompt of blocks may hold breakpoints.
+        if isinstance(value := found.get(key), list) and key not in looks:
+            looks[key] = look_at(key, value, (None, key))
     return Settings(
         path=params_path,
         params=params,
-        shortcuts=shortcuts,
-        betas=betas,
-        documents=found.get("documents"),
-        budget=budget,
-        rounds=None if "continue" in unsound else found.get("continue"),
-        expect=None if "expect" in unsound else found.get("expect"),
-        cache=None if "cache" in unsound else found.get("cache"),
-        lane=None if "lane" in unsound else found.get("lane"),
-        needed_by=None if "needed_by" in unsound else found.get("needed_by"),
-        flaws=flaws,
-        unsound=frozenset(unsound),
-        files=found.get("files"),
+        shortcuts={key: found[key] for key in SHORTCUTS if key in found},
+        betas=() if "betas" in unsound else tuple(found.get("betas", ())),
+        wishes=Wishes(**wishes),
+        flaws=tuple(flaws),
+        unsound=frozenset(unsound | {key for key, look in looks.items() if look.flaws}),
+        looks={key: look for key, look in looks.items() if look.uses or look.breakpoints},
     )
 
 
-def _stray(key: str) -> str:
+def _read_beside(
+    found: dict[str, Json], path: str, beside: frozenset[str]
+) -> tuple[list[Flaw], set[str], dict[str, Any]]:
+    """Read all but the inside of `params`: flaws, the names of what has any, and what else was said."""
+    flaws: list[Flaw] = []
+    unsound: set[str] = set()
+    wishes: dict[str, Any] = {}
+    for key, value in islice(found.items(), MOST_FLAWS):
+        setting = SETTINGS.get(key)
+        if setting is None:
+            flaws += [Flaw(member(path, key), stray(key))] * (key not in beside)
+        elif wrong := list(islice(setting.check(value, member(path, key)), MOST_FLAWS)):
+            flaws += wrong
+            unsound.add(key)
+        elif setting.wish:
+            wishes[setting.wish] = setting.read(value) if setting.read else value
+    return flaws, unsound, wishes
+
+
+def stray(key: str) -> str:
+    """Say of a key that is no setting what would do."""
     if key in PARAMETERS:
         return "not a setting; parameters of the Messages API go into params"
-    return _HINTS.get(key, f"unknown setting; known are {', '.join(SETTINGS)}")
+    if key in _HINTS:
+        return _HINTS[key]
+    if close := likely(key):
+        return f"unknown setting; did you mean {close}?"
+    return f"unknown setting; known are {', '.join(SETTINGS)}"
+
+
+def likely(key: str) -> str:
+    """The setting that a misspelling means; nothing where it means none."""
+    return next(iter(get_close_matches(key, (*SETTINGS, ATTACH), n=1, cutoff=0.75)), "")
