@@ -101,7 +101,7 @@ def test_must_be_a_list(value: str) -> None:
 def test_all_errors_are_told_and_those_beside_them() -> None:
     text = '---\nattach: ["/etc/*", 3, ok, "../x"]\nwords: 3\nmax_tokens: 0\n---\nx'
     assert [field for _, field, _ in problems(text, finding(*FILES))] == [
-        "attach[0]", "attach[1]", "attach[3]", "words", "max_tokens"
+        "words", "attach[0]", "attach[1]", "attach[3]", "max_tokens"
     ]  # fmt: skip
 
 

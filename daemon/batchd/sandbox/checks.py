@@ -1,4 +1,4 @@
-"""The API's own checks of a request's `params`: at once outside of a batch, hours late inside one.
+"""The API's own checks of a request's `params`: at once where it comes alone, hours late where it comes in a batch.
 
 Where the API's wording is not known (what only one of the two ways allows), it is the sandbox's own, in its style.
 """
@@ -56,11 +56,12 @@ class _Seen:
             self.breakpoints.append((path, value.get("ttl", "5m")))
 
 
-def refusal(params: Mapping[str, object], terms: Terms, prompt_tokens: int) -> Refusal | None:
+def refusal(params: Mapping[str, object], terms: Terms) -> Refusal | None:
     """Why the API would refuse to process a request; None if it would not.
 
     Args:
-        prompt_tokens: Size of system prompt, tools and messages.
+        params: Of the Messages API, as parsed.
+        terms: Of the call.
     """
     seen = _Seen()
     for message in _malformed(params, terms, seen):
@@ -68,9 +69,22 @@ def refusal(params: Mapping[str, object], terms: Terms, prompt_tokens: int) -> R
     model = models.find(str(params["model"]))
     if model is None:
         return Refusal("not_found_error", f"model: {params['model']}")
-    for message in _beyond(params, model, terms, prompt_tokens):
+    for message in _beyond(params, model, terms):
         return Refusal("invalid_request_error", message)
     return None
+
+
+def too_long(params: Mapping[str, object], prompt_tokens: int) -> Refusal | None:
+    """Why a well-formed request has too much in it; None if it has not.
+
+    Args:
+        params: Without another refusal.
+        prompt_tokens: Size of system prompt, tools and messages.
+    """
+    model = models.find(str(params["model"]))
+    if model is None or prompt_tokens <= model.window:
+        return None
+    return Refusal("invalid_request_error", f"prompt is too long: {prompt_tokens} tokens > {model.window} maximum")
 
 
 def _malformed(params: Mapping[str, Any], terms: Terms, seen: _Seen) -> Iterator[str]:
@@ -197,7 +211,7 @@ def _breakpoints(found: Sequence[tuple[str, str]], params: Mapping[str, Any]) ->
         yield "cache_control: a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block"
 
 
-def _beyond(params: Mapping[str, Any], model: models.Model, terms: Terms, prompt_tokens: int) -> Iterator[str]:
+def _beyond(params: Mapping[str, Any], model: models.Model, terms: Terms) -> Iterator[str]:
     """What is well formed, yet more than this model does."""
     cap, asked = model.cap(terms.betas), params["max_tokens"]
     if asked > cap:
@@ -214,8 +228,6 @@ def _beyond(params: Mapping[str, Any], model: models.Model, terms: Terms, prompt
     if not params.get("fallback_credit_token"):
         thinks = params.get("thinking", {}).get("type") == "enabled"
         yield from turns.prefill(params["messages"], supported=model.prefill, thinks=thinks)
-    if prompt_tokens > model.window:
-        yield f"prompt is too long: {prompt_tokens} tokens > {model.window} maximum"
 
 
 def _thinking(params: Mapping[str, Any], model: models.Model, terms: Terms) -> Iterator[str]:

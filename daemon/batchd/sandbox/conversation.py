@@ -52,6 +52,9 @@ class Weight(NamedTuple):
     breakpoints: tuple[Breakpoint, ...]
 
 
+NOTHING = Weight(0, ())
+
+
 def read(params: Mapping[str, object]) -> Conversation:
     """Return the turns.
 

@@ -75,8 +75,9 @@ class Examiner:
             return Finding(hashlib.sha256(raw).digest(), "errored", _TOO_LARGE)
         params = _DECODER.decode(raw)
         digest = conversation.digest(params)
-        weight = conversation.weigh(params)
-        refusal = checks.refusal(params, terms, weight.tokens)
+        refusal = checks.refusal(params, terms)
+        weight = conversation.NOTHING if refusal else conversation.weigh(params)  # only what is well formed is weighed
+        refusal = refusal or checks.too_long(params, weight.tokens)
         told = None
         orders = directives.NO_ORDERS
         if refusal is None and directives.MARK.encode() in raw:

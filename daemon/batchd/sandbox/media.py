@@ -5,7 +5,6 @@ its text, 1,500 to 3,000 tokens as a rule, and its picture). The pages of the sa
 """
 
 import base64
-import binascii
 import hashlib
 import re
 import zlib
@@ -36,9 +35,9 @@ def tokens(block: Mapping[str, object], model: object) -> int | None:
         model: Whose cap counts.
     """
     source = block.get("source")
-    if block.get("type") not in {"image", "document"} or not isinstance(source, Mapping):
+    if block.get("type") not in ("image", "document") or not isinstance(source, Mapping):
         return None
-    if source.get("type") not in {"base64", "url", "file"}:
+    if source.get("type") not in ("base64", "url", "file"):
         return None
     cap = SMALL_CAP if _DATED.sub("", str(model)).endswith(SMALL) else CAP
     data = _bytes(source)
@@ -51,7 +50,7 @@ def tokens(block: Mapping[str, object], model: object) -> int | None:
 def _bytes(source: Mapping[str, object]) -> bytes:
     try:
         return base64.b64decode(str(source.get("data")), validate=True) if source.get("type") == "base64" else b""
-    except binascii.Error:
+    except ValueError:
         return b""
 
 

@@ -229,11 +229,10 @@ async def _count_tokens(_: Sandbox, request: Request) -> Response:
         raise errors.not_json(mistake) from None
     if "max_tokens" in params:
         raise ApiError(400, f"max_tokens: {EXTRA}")
-    weight = conversation.weigh(params)
-    refusal = checks.refusal({**params, "max_tokens": _ANY_MODEL_WRITES}, request.scope["terms"], 0)
+    refusal = checks.refusal({**params, "max_tokens": _ANY_MODEL_WRITES}, request.scope["terms"])
     if refusal:
         raise ApiError(404 if refusal.kind == "not_found_error" else 400, refusal.message)
-    return JSONResponse({"input_tokens": weight.tokens})
+    return JSONResponse({"input_tokens": conversation.weigh(params).tokens})
 
 
 async def _models(_: Sandbox, request: Request) -> Response:
