@@ -14,7 +14,7 @@ from batchd.decisions.jobfile.naming import LONGEST_ID
 from batchd.decisions.jobfile.other_forms import HEAD, NOT_UTF8, Strays, encoding, form_of_lines, results
 from batchd.decisions.jobfile.request import Requests, Rules, Said
 from batchd.decisions.jobfile.settings_check import BESIDE, SETTINGS, likely
-from batchd.model import Caution, Problem
+from batchd.model import Caution, Entry, Problem
 from batchd.text.jsonscan import Broken, Part, mentions, split_document, split_lines
 from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, member
 
@@ -245,8 +245,8 @@ def _read_prose(source: Source, requests: Requests, stem: str, rules: Rules) -> 
             prose.line, "", "there is no text, so nothing to ask; write the prompt, below the settings if any"
         )
         return
-    settings, said = _known(prose.settings, prose.flaws)
-    yield from said
+    settings, wrong = _known(prose.settings, prose.flaws)
+    yield from wrong
     yield from _json_as_prose(prose.prompt)
     files: tuple[Attached, ...] = ()
     if ATTACH in settings:
@@ -257,7 +257,8 @@ def _read_prose(source: Source, requests: Requests, stem: str, rules: Rules) -> 
         if "messages" in params:
             yield Problem(1, "params.messages", "the text below the settings is the message; leave this out")
         params = {**params, "messages": [{"role": "user", "content": _content(files, prose.prompt)}]}
-    yield from requests.offer(1, {"custom_id": stem, **settings, "params": params})
+    said = requests.offer(1, {"custom_id": stem, **settings, "params": params})
+    yield from (each for each in said if not (wrong and isinstance(each, Entry)))
 
 
 def _known(found: dict[str, Json], flaws: Iterable[Flaw]) -> tuple[dict[str, Json], list[Problem]]:
