@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal, NewType
+from typing import Final, Literal, NewType
 
 from batchd.lifecycle import State
 
@@ -17,6 +17,17 @@ RequestId = NewType("RequestId", int)
 BatchId = NewType("BatchId", int)
 RemoteId = NewType("RemoteId", str)
 """The API's own name of a batch, `msgbatch_…`; its format and length may change."""
+
+DEFAULT_MODEL: Final = "claude-sonnet-5-5"
+"""For a request that names none."""
+DEFAULT_MAX_TOKENS: Final = 64_000
+"""For a request that does not say."""
+LONG_TOKENS: Final = 64_000
+"""A request of a larger `max_tokens` is long, unless the settings draw the line elsewhere."""
+BETA_NAME: Final = r"^[A-Za-z0-9._-]+$"
+"""What the name of a beta consists of."""
+MOST_DOLLARS: Final = 1_000_000
+"""USD of the largest budget."""
 
 BETA_300K = "output-300k-2026-03-24"
 """The beta that raises the cap of `max_tokens` to 300,000, in batches only (docs: batch processing)."""

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from batchd.errors import Unusable
+from batchd.model import BETA_NAME, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, LONG_TOKENS, MOST_DOLLARS
 from batchd.settings_errors import Layer, complaints
 
 PREFIX: Final = "BATCHD_"
@@ -70,10 +71,10 @@ def _origin(value: str) -> str:
 Number = BeforeValidator(_number)
 Seconds = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Number, Field(ge=1)]
-Dollars = Annotated[Decimal, Number, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Dollars = Annotated[Decimal, Number, Field(ge=0, le=MOST_DOLLARS, allow_inf_nan=False)]
 Place = Annotated[Path, AfterValidator(_place)]
 Folders = Annotated[tuple[Place, ...], BeforeValidator(_listed)]
-Beta = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+Beta = Annotated[str, Field(pattern=BETA_NAME)]
 Betas = Annotated[tuple[Beta, ...], BeforeValidator(_listed)]
 
 
@@ -137,7 +138,7 @@ class Packing(Table):
         default=20,
         description="Long requests in one batch: no result can be read before the whole batch has ended.",
     )
-    long_tokens: Count = Field(default=64_000, description="A `max_tokens` above this makes a request long.")
+    long_tokens: Count = Field(default=LONG_TOKENS, description="A `max_tokens` above this makes a request long.")
 
 
 class Poll(Table):
@@ -176,8 +177,8 @@ class Sync(Table):
 class Defaults(Table):
     """`[defaults]`: for a request that does not say."""
 
-    model: Annotated[str, Field(min_length=1)] = Field(default="claude-sonnet-4-6", description="The model's id.")
-    max_tokens: Count = Field(default=64_000, description="The longest answer, in tokens.")
+    model: Annotated[str, Field(min_length=1)] = Field(default=DEFAULT_MODEL, description="The model's id.")
+    max_tokens: Count = Field(default=DEFAULT_MAX_TOKENS, description="The longest answer, in tokens.")
 
 
 class Budget(Table):

@@ -1,5 +1,6 @@
 import pytest
-from batchd.claude.catalogue import Catalogue, LongOutput, ModelOverride
+from batchd.claude.catalogue import Catalogue, LongOutput
+from batchd.settings import ModelOverride
 
 CATALOGUE = Catalogue()
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from batchd.claude.catalogue import Catalogue, ModelOverride
+from batchd.claude.catalogue import Catalogue
 from batchd.decisions.jobfile.naming import safe_name
 from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.model import BETA_300K, Caution, Entry, Problem
+from batchd.settings import ModelOverride
 
 OLD = "claude-opus-4-5"
 HARD = {"effort": "max"}

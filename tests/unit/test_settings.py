@@ -31,7 +31,7 @@ def test_nothing_said_gives_the_defaults_of_the_contract() -> None:
     assert settings == Settings()
     assert (settings.inbox, settings.outbox, settings.state) == (Path("inbox"), Path("outbox"), Path(".batchd"))
     assert (settings.poll.initial, settings.poll.factor, settings.poll.max, settings.poll.jitter) == (60, 1.5, 600, 0.1)
-    assert settings.defaults.model == "claude-sonnet-4-6"
+    assert settings.defaults.model == "claude-sonnet-5-5"
 
 
 def test_flags_win_over_environment_over_file_over_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

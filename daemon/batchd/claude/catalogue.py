@@ -16,13 +16,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Protocol
+
+from batchd.model import DEFAULT_MODEL
 
 LONGEST_OUTPUT: Final = 300_000
 """Tokens of output that no model exceeds, with every beta there is."""
-
-DEFAULT_MODEL: Final = "claude-sonnet-5-5"
-"""For a request that names none."""
 
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
@@ -76,16 +75,20 @@ class ModelFacts:
     """When it will be gone, if that has been announced."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelOverride:
+class ModelOverride(Protocol):
     """What the settings say about a model, `[models."claude-x-9"]`; None leaves what is known."""
 
-    max_output: int | None = None
-    """Cap of `max_tokens` without a beta, in tokens."""
-    long_output: bool | None = None
-    """Whether it takes the 300K beta."""
-    window: int | None = None
-    """Context window, in tokens."""
+    @property
+    def max_output(self) -> int | None:
+        """Cap of `max_tokens` without a beta, in tokens."""
+
+    @property
+    def long_output(self) -> bool | None:
+        """Whether it takes the 300K beta."""
+
+    @property
+    def window(self) -> int | None:
+        """Context window, in tokens."""
 
 
 _ONLY_ADAPTIVE: Final = frozenset({"enabled", "between_tools"})

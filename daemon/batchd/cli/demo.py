@@ -18,7 +18,7 @@ from batchd.cli.logs import set_up_logs
 from batchd.settings import Api, Intake, Packing, Poll, Settings
 
 _LONG: Final = """---
-model: claude-sonnet-4-6
+model: claude-sonnet-5-5
 max_tokens: 300000
 ---
 Write a complete handbook of beekeeping for beginners, in twenty chapters and at least 40,000 words.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from batchd.claude.catalogue import Catalogue, ModelOverride
+from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.decisions.money.cache_warming import Beginnings, Priming, marked
@@ -27,15 +27,11 @@ from batchd.text.strictjson import encode
 
 def rules_of(settings: Settings) -> Rules:
     """Say by which rules files are checked."""
-    overrides = {
-        name: ModelOverride(max_output=model.max_output, long_output=model.long_output, window=model.window)
-        for name, model in settings.models.items()
-    }
     return Rules(
         model=settings.defaults.model,
         max_tokens=settings.defaults.max_tokens,
         betas=settings.api.betas,
-        catalogue=Catalogue().with_overrides(overrides),
+        catalogue=Catalogue().with_overrides(settings.models),
         long_tokens=settings.batch.long_tokens,
         gather=partial(attachments.gather, settings.attach.folders) if settings.attach.folders else None,
     )

@@ -5,13 +5,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from batchd.claude.catalogue import DEFAULT_MODEL, Catalogue
+from batchd.claude.catalogue import Catalogue
 from batchd.claude.model_check import CURRENT_VERSION, Asked, fit
 from batchd.decisions.jobfile import lanes
 from batchd.decisions.jobfile.attachment import Gather
 from batchd.decisions.jobfile.naming import LONGEST_ID, Names
 from batchd.decisions.jobfile.settings_check import BESIDE, NOTHING, Settings, read_settings
-from batchd.model import Caution, Entry, Lane, Problem, Terms, Wishes
+from batchd.model import (
+    DEFAULT_MAX_TOKENS,
+    DEFAULT_MODEL,
+    LONG_TOKENS,
+    Caution,
+    Entry,
+    Lane,
+    Problem,
+    Terms,
+    Wishes,
+)
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Flawed, Json, encode, member
 
@@ -27,12 +37,12 @@ class Rules:
 
     model: str = DEFAULT_MODEL
     """For a request that names none."""
-    max_tokens: int = 64_000
+    max_tokens: int = DEFAULT_MAX_TOKENS
     """For a request that does not say."""
     betas: tuple[str, ...] = ()
     """Added to every request."""
     catalogue: Catalogue = field(default_factory=Catalogue)
-    long_tokens: int = 64_000
+    long_tokens: int = LONG_TOKENS
     """`max_tokens` above this makes a request long: unless it says otherwise, it is continued when it is cut."""
     max_request_bytes: int = 32_000_000
     """Bytes of one request, as it stands in the file and as it goes out; the API's own limit for a message."""

@@ -18,12 +18,11 @@ from batchd.claude.shapes import Look
 from batchd.decisions.document import expectation
 from batchd.decisions.jobfile import lanes
 from batchd.decisions.jobfile.attachment import ATTACH
-from batchd.model import Lane, Wishes
+from batchd.model import BETA_NAME, MOST_DOLLARS, Lane, Wishes
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, encode, member
 
-_BETA: Final = re.compile(r"[A-Za-z0-9._-]+\Z")
+_BETA: Final = re.compile(BETA_NAME)
 _MOST_ROUNDS: Final = 20
-_MOST_DOLLARS: Final = 1_000_000
 _CACHE: Final = ("auto", "off")
 BESIDE: Final = frozenset({"custom_id", "failure"})
 """What may stand beside a request's settings; `failure` is the outbox's remark in a request dropped again."""
@@ -34,7 +33,7 @@ def _betas(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, 'must be a list of names, such as ["output-300k-2026-03-24"]')
         return
     for index, each in enumerate(value):
-        if not isinstance(each, str) or not _BETA.match(each):
+        if not isinstance(each, str) or not _BETA.fullmatch(each):
             yield Flaw(f"{path}[{index}]", "must be the name of a beta: letters, digits, dots and hyphens")
 
 
@@ -45,8 +44,8 @@ def _rounds(value: Json, path: str) -> Iterator[Flaw]:
 
 def _dollars(value: Json, path: str) -> Iterator[Flaw]:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value <= _MOST_DOLLARS:
-        yield Flaw(path, f"must be an amount of USD above 0, up to {_MOST_DOLLARS:,}")
+    if not number or not 0 < value <= MOST_DOLLARS:
+        yield Flaw(path, f"must be an amount of USD above 0, up to {MOST_DOLLARS:,}")
 
 
 def _cache(value: Json, path: str) -> Iterator[Flaw]:
