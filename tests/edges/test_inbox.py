@@ -68,11 +68,13 @@ def test_an_inbox_that_cannot_be_made_is_said_in_a_line(tmp_path: Path) -> None:
 
 
 def test_a_scan_finds_every_file_below_whatever_its_name(box: Path) -> None:
-    for name in ("a.jsonl", "nightly/b.md", "nightly/deep/c", NOT_UTF8, "new\nline.md", "~.md", "a.b.c", "-x"):
-        drop(box, name)
-    assert names(box) == {
-        "a.jsonl", "nightly/b.md", "nightly/deep/c", NOT_UTF8, "new\nline.md", "~.md", "a.b.c", "-x"
+    found = {
+        "a.jsonl", "nightly/b.md", "nightly/deep/c", NOT_UTF8, "new\nline.md", "~.md", "a.b.c", "-x",
+        "a (1).md", "a (copy).md", "conflict.md", "a (conflict of laws).md", "conflicts.jsonl", "a-desktop.md",
     }  # fmt: skip
+    for name in found:
+        drop(box, name)
+    assert names(box) == found
 
 
 @pytest.mark.parametrize(
@@ -82,6 +84,10 @@ def test_a_scan_finds_every_file_below_whatever_its_name(box: Path) -> None:
         "a.tmp", "a.part", "a.partial", "a.crdownload", "a.swp", "a~", "A.TMP",
         "Thumbs.db", "desktop.ini", "~$letter.docx", "Icon\r", "a.md.sb-1a2b3c4d-AbCdEf", "~syncthing~a.md",
         "a.filepart", "4913", "#a.md#", "@eaDir/a.md", "lost+found/a.md",
+        "a.sync-conflict-20261101-101500-ABCDEF1.md", "a (Ada's conflicted copy 2026-11-26).jsonl",
+        "a (conflicted copy 2026-11-26 101500).md", "a (case conflict 1).md", "a_conflict-20261126-101500.md",
+        "a-DESKTOP-8H3K2LM.md", "a-LAPTOP-AB12CD34.jsonl", "a [Conflict].md", "a[Conflict 2].md", "a.conflict1.md",
+        "a (SFConflict ada@example.org 2026-11-26-10-15-00).md", "a (Adas in Konflikt stehende Kopie 2026-11-26).md",
     ],
 )  # fmt: skip
 def test_what_is_not_meant_for_us_is_ignored(box: Path, name: str) -> None:
