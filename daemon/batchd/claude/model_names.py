@@ -32,18 +32,16 @@ def meant(model: str, known: Iterable[str]) -> str:
         known: Ids without dates, the newest of each family first.
     """
     words, version = _parsed(model)
-    names = list(known)
-    if len(words) == 1 and not version:  # a family: opus, sonnet, haiku
-        return next((name for name in names if _parsed(name)[0] == {"claude", *words}), "")
-    if not version:
-        return next((name for name in names if _parsed(name)[0] == words and words != {"claude"}), "")
-    for name in names:
-        other, digits = _parsed(name)
-        if version == digits and words | {"claude"} == other:
-            return name
-    near = ((_likeness(words | {"claude"}, _parsed(name)[0]), name) for name in names if _parsed(name)[1] == version)
-    likeness, name = max(near, default=(0.0, ""))
-    return name if likeness >= _ALIKE else ""
+    if words == {"claude"}:
+        return ""  # all of them
+    if not any(_alike(word, "claude") >= _ALIKE for word in words):
+        words.add("claude")  # opus, sonnet-5.5
+    names = [(name, *_parsed(name)) for name in known]
+    if not version:  # a family
+        return next((name for name, other, _ in names if other == words and words != {"claude"}), "")
+    near = [(_likeness(words, other), -place) for place, (_, other, digits) in enumerate(names) if digits == version]
+    likeness, place = max(near, default=(0.0, 0))
+    return names[-place][0] if likeness >= _ALIKE else ""
 
 
 def on_other_platforms(model: str, known: Iterable[str]) -> str:
@@ -74,7 +72,11 @@ def _likeness(words: set[str], other: set[str]) -> float:
     left = set(other)
     least = 1.0
     for word in sorted(words, reverse=True):
-        best = max(left, key=lambda each: SequenceMatcher(None, word, each).ratio(), default="")
-        least = min(least, SequenceMatcher(None, word, best).ratio())
+        best = max(sorted(left), key=lambda each: _alike(word, each))
+        least = min(least, _alike(word, best))
         left.discard(best)
     return least
+
+
+def _alike(word: str, other: str) -> float:
+    return SequenceMatcher(None, word, other).ratio()

@@ -50,7 +50,7 @@ _IGNORED = re.compile(
 _CONFLICT_COPY = re.compile(
     r"""
       .*\.sync-conflict-\d{8}-\d{6}.*                                             # Syncthing
-    | .*\((.*\W)?(conflict(ed|ing)?\ copy|case\ conflict)\b.*\).*                     # Dropbox, Nextcloud, ownCloud, Drive
+    | .*\((.*\W)?(conflict(ed|ing)?\ copy|case\ conflict)\b.*\).*                  # Dropbox, Nextcloud, ownCloud
     | .*_conflict-\d{8}-\d{6}.*                                                   # ownCloud and Nextcloud before
     | .*\[conflict(ed)?(\ \d+)?\].*                                               # Google Drive, pCloud
     | .*\(SFConflict\ .*\).*                                                      # Seafile
