@@ -219,6 +219,8 @@ class Waiting:
     promised: bool = False
     """Whether `worst` was reserved before its first round, and has been kept for it."""
     lane: Lane = Lane.BATCH
+    version: str | None = None
+    """Of the API; None for the current one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,8 @@ class Plan:
     size: int = 0
     """Bytes of all their params."""
     lane: Lane = Lane.BATCH
+    version: str | None = None
+    """Of the API; None for the current one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +381,8 @@ class Batch:
     next_poll_at: float | None = None
     cancelled_at: float | None = None
     lane: Lane = Lane.BATCH
+    version: str | None = None
+    """Of the API, by which all its requests go; None for the current one."""
     twin: RemoteId | None = None
     """A second batch of the API that carries the same requests, and was paid for as well."""
     trouble: str | None = None

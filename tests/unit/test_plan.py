@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from batchd.decisions.batch.plan import ROW_OVERHEAD, Limits, plan
 from batchd.model import RequestId, Waiting
 
@@ -54,3 +56,9 @@ def test_while_more_wait_behind_only_full_batches_leave() -> None:
     found = [*found, waiting(6, tokens=300_000)]
     assert [len(each.requests) for each in plan(found, LIMITS, now=9.0, room=10, more=True)] == [3, 2]
     assert [len(each.requests) for each in plan(found[:2], LIMITS, now=9.0, room=10, more=True)] == [2]
+
+
+def test_requests_of_two_versions_of_the_api_travel_apart() -> None:
+    old = [replace(waiting(number), version="2023-06-01") for number in (1, 3)]
+    plans = list(plan([old[0], waiting(2), old[1]], LIMITS, now=100.0, room=10))
+    assert {(each.version, each.requests) for each in plans} == {("2023-06-01", (1, 3)), (None, (2,))}

@@ -109,7 +109,9 @@ class Sender:
         body = await self._body(batch)
         batch = await self._store.batches.intend(batch, intent)
         try:
-            remote = await self._api.create(body.stream(), body.length, batch.betas, deadline=deadline)
+            remote = await self._api.create(
+                body.stream(), body.length, batch.betas, version=batch.version, deadline=deadline
+            )
         except InDoubt as doubt:
             log.warning("create in doubt", batch=batch.id, reason=str(doubt))
             return batch

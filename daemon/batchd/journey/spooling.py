@@ -163,6 +163,7 @@ def _new_request(entry: Entry, rules: Rules, offset: int, size: int) -> NewReque
         model=entry.model,
         max_tokens=entry.max_tokens,
         betas=entry.betas,
+        version=entry.version,
         documents=entry.documents,
         offset=offset,
         size=size,

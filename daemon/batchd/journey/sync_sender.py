@@ -228,7 +228,9 @@ class SyncSender:
 
         body = message.params.removesuffix(b"}") + b',"stream":true}'
         try:
-            async with self._api.stream(body, message.batch.betas, ready=ready) as pieces:
+            async with self._api.stream(
+                body, message.batch.betas, version=message.batch.version, ready=ready
+            ) as pieces:
                 liveness = Liveness()
                 with anyio.CancelScope(deadline=anyio.current_time() + self._timeout) as patience:
                     async for piece in pieces:

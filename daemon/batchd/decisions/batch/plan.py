@@ -52,8 +52,8 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
 ) -> Iterator[Plan]:
     """Cut waiting requests into batches, first come first served; those of the sync lane travel alone, at once.
 
-    Requests travel together when they have the same betas (a beta belongs to a whole batch), are both long or
-    both not, and are of one cohort. A batch leaves when it is full or when its oldest request has waited
+    Requests travel together when they have the same betas and version (headers belong to a whole batch), are both
+    long or both not, and are of one cohort. A batch leaves when it is full or when its oldest request has waited
     `linger`; a cohort's batch leaves at once. While a batch of some count is unresolved, a full one is cut a
     row shorter: the count is the only fingerprint by which the API's list can tell two batches apart.
 
@@ -66,20 +66,20 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
         more: Whether younger ones wait that were not shown: then only full batches leave, unless there is none.
     """
     counts = set(unresolved)
-    loads: dict[tuple[tuple[str, ...], bool, str], _Load] = {}
+    loads: dict[tuple[tuple[str, ...], str | None, bool, str], _Load] = {}
     for request in waiting:
         if request.lane is Lane.SYNC:
-            yield Plan((request.id,), request.betas, request.size + ROW_OVERHEAD, Lane.SYNC)
+            yield Plan((request.id,), request.betas, request.size + ROW_OVERHEAD, Lane.SYNC, request.version)
             continue
         if room <= 0:
             continue
         room -= 1
         long = request.max_tokens > limits.long_tokens
-        trip = (request.betas, long, request.cohort)
+        trip = (request.betas, request.version, long, request.cohort)
         load = loads.get(trip)
         if load is not None and not load.takes(request, limits.max_bytes):
             counts.add(len(load.requests))
-            yield Plan(tuple(load.requests), request.betas, load.size)
+            yield Plan(tuple(load.requests), request.betas, load.size, version=request.version)
             load = None
         if load is None:
             most = limits.long_max_requests if long else limits.max_requests
@@ -87,12 +87,12 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
         load.since = min(load.since, request.since)
         load.put(request)
     patient = more and counts != set(unresolved)
-    for (betas, _, cohort), load in loads.items():
+    for (betas, version, _, cohort), load in loads.items():
         full = len(load.requests) >= load.capacity
         # A clock that was set back while nobody ran must not make anybody linger until it is that late again.
         due = cohort or not 0 <= now - load.since < limits.linger
         if full or (due and not patient):
-            yield Plan(tuple(load.requests), betas, load.size)
+            yield Plan(tuple(load.requests), betas, load.size, version=version)
 
 
 def halves(count: int) -> tuple[range, range]:

@@ -86,7 +86,13 @@ class Api:
         return f"{url.scheme}://{url.netloc.decode()}{url.path}".rstrip("/")
 
     async def create(
-        self, body: AsyncIterable[bytes], length: int, betas: tuple[str, ...], *, deadline: float
+        self,
+        body: AsyncIterable[bytes],
+        length: int,
+        betas: tuple[str, ...],
+        *,
+        deadline: float,
+        version: str | None = None,
     ) -> RemoteBatch:
         """Send a batch, once.
 
@@ -95,6 +101,7 @@ class Api:
             length: Its bytes in all.
             betas: Beta headers of the whole batch.
             deadline: Of the clock; where the first byte would leave later, none does.
+            version: Of the API; None for that of the SDK.
 
         Raises:
             Refused: The API will never take it; nothing was created. `TooLarge` when it must be smaller.
@@ -102,9 +109,7 @@ class Api:
             Unavailable: Not now; surely nothing was created.
             InDoubt: A batch may have been created.
         """
-        headers = {"content-type": "application/json", "content-length": str(length)}
-        if betas:
-            headers["anthropic-beta"] = ",".join(betas)
+        headers = _headers(betas, version) | {"content-length": str(length)}
         with sending("create", create_trouble):
             async with self._rate_limiter.slot():
                 response = await self._client.post(
@@ -117,7 +122,12 @@ class Api:
 
     @asynccontextmanager
     async def stream(
-        self, body: bytes, betas: tuple[str, ...], *, ready: Callable[[], Awaitable[None]]
+        self,
+        body: bytes,
+        betas: tuple[str, ...],
+        *,
+        ready: Callable[[], Awaitable[None]],
+        version: str | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Send a single message, once, and open its answer as a stream of bytes.
 
@@ -125,6 +135,7 @@ class Api:
             body: The JSON, with `stream` in it.
             betas: Beta headers.
             ready: Called when its turn has come, just before anything is sent.
+            version: Of the API; None for that of the SDK.
 
         Raises:
             Refused: The API will never take it.
@@ -132,7 +143,7 @@ class Api:
             Unavailable: Not now; the API says so itself, or was not reached.
             InDoubt: Nobody knows what was begun, or the answer was cut off.
         """
-        headers = {"content-type": "application/json"} | ({"anthropic-beta": ",".join(betas)} if betas else {})
+        headers = _headers(betas, version)
         with sending("message", message_trouble):
             async with self._rate_limiter.slot():
                 await ready()
@@ -264,9 +275,7 @@ class Api:
             Gone: The server does not count.
             Unavailable: Not now; `Parked` for key or money.
         """
-        headers = {"content-type": "application/json"}
-        if wanted := [beta for beta in betas if beta != BETA_300K]:
-            headers["anthropic-beta"] = ",".join(wanted)
+        headers = _headers(tuple(beta for beta in betas if beta != BETA_300K), None)
         with counting():
             async with self._rate_limiter.slot():
                 response = await self._client.post(
@@ -317,3 +326,9 @@ class Api:
             with reading():
                 async with self._rate_limiter.slot():
                     return await call()
+
+
+def _headers(betas: tuple[str, ...], version: str | None) -> dict[str, str]:
+    """What a call with a body says beside it; the SDK adds the version where none is said here."""
+    said = {"anthropic-beta": ",".join(betas), "anthropic-version": version}
+    return {"content-type": "application/json"} | {name: value for name, value in said.items() if value}

@@ -38,7 +38,7 @@ class Queue:
         """
         return await self._database.values(
             _waiting,
-            """SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, cohort, since, job, worst,
+            """SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, version, cohort, since, job, worst,
                    requests.budget, lane, promised
                FROM requests JOIN jobs ON jobs.id = job
                WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from OR promised)
@@ -92,6 +92,7 @@ def _waiting(row: Row) -> Waiting:
         size=row["size"],
         max_tokens=row["max_tokens"],
         betas=betas_of(row),
+        version=row["version"],
         cohort=row["cohort"],
         since=row["since"],
         job=JobId(row["job"]),

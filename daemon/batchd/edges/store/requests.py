@@ -40,6 +40,7 @@ class NewRequest:
     first: int | None = None
     """The row of the file that goes before it, and leaves in the cache what both begin with; or its own."""
     files: bool = False
+    version: str | None = None
 
 
 _COLUMNS = tuple(NewRequest.__dataclass_fields__)

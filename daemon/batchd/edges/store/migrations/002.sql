@@ -8,6 +8,7 @@ CREATE TABLE new_batches (
     ),
     lane          TEXT    NOT NULL DEFAULT 'batch' CHECK (lane IN ('batch', 'sync')),
     betas         TEXT    NOT NULL,                         -- comma-separated, sorted
+    version       TEXT,                                     -- of the API, where it is not the current one
     count         INTEGER NOT NULL CHECK (count > 0),
     size          INTEGER NOT NULL CHECK (size > 0),
     nonce         TEXT    NOT NULL UNIQUE,
@@ -71,6 +72,9 @@ CREATE UNIQUE INDEX batches_unresolved ON batches (count)
 CREATE UNIQUE INDEX batches_remote ON batches (remote_id) WHERE lane = 'batch';
 
 -- How often a request was put on a trip: with it, the id that goes over the wire names one sending of one request.
+-- The version of the API by which a request must go; NULL for the current one.
+ALTER TABLE requests ADD COLUMN version TEXT;
+
 ALTER TABLE requests ADD COLUMN sendings INTEGER NOT NULL DEFAULT 0;
 UPDATE requests SET sendings = (SELECT count(*) FROM trips WHERE request = requests.id);
 -- Which of its request's sendings a trip is; 0 of those that were planned before.
