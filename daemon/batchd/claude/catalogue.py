@@ -242,7 +242,7 @@ class Catalogue:
 
     def sampling_models(self) -> tuple[str, ...]:
         """Name the models that surely take a temperature, for messages that say what would do."""
-        return tuple(name for name, facts in self.models.items() if facts.known and facts.sampling)
+        return tuple(n for n, facts in self.models.items() if facts.known and facts.sampling and not facts.retires)
 
     def long_output_models(self) -> tuple[str, ...]:
         """Name the models that surely write up to 300,000 tokens, for messages that say what would do."""
