@@ -6,7 +6,11 @@ from tests.acceptance.installation import Installation
 
 
 def line(name: str, **more: object) -> str:
-    params = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": f"Say {name}."}]}
+    params = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 4000,
+        "messages": [{"role": "user", "content": f"Say {name}."}],
+    }
     return json.dumps({"custom_id": name, "params": params | more})
 
 

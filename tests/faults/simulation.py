@@ -132,9 +132,15 @@ class World:
             await anyio.lowlevel.checkpoint()
 
     async def create(
-        self, body: AsyncIterable[bytes], length: int, betas: tuple[str, ...], *, deadline: float
+        self,
+        body: AsyncIterable[bytes],
+        length: int,
+        betas: tuple[str, ...],
+        *,
+        deadline: float,
+        version: str | None = None,
     ) -> RemoteBatch:
-        del length, betas
+        del length, betas, version
         if self.clock.now() > deadline:
             raise Unavailable("late")
         text = b"".join([piece async for piece in body]).decode()

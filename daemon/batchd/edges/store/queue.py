@@ -38,8 +38,8 @@ class Queue:
         """
         return await self._database.values(
             _waiting,
-            """SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, version, cohort, since, job, worst,
-                   requests.budget, lane, promised
+            """SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, version, cohort, since,
+                   job, worst, requests.budget, lane, promised
                FROM requests JOIN jobs ON jobs.id = job
                WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from OR promised)
                  AND (?1 IS NULL OR lane = ?1) AND (?5 IS NULL OR since <= ?5)

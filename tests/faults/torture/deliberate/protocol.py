@@ -215,8 +215,8 @@ MUTATIONS = (
         "D",
         "the last request of a full batch is forgotten",
         "daemon/batchd/decisions/batch/plan.py",
-        "yield Plan(tuple(load.requests), request.betas, load.size)",
-        "yield Plan(tuple(load.requests[:-1]), request.betas, load.size)",
+        "yield Plan(tuple(load.requests), request.betas, load.size, version=request.version)",
+        "yield Plan(tuple(load.requests[:-1]), request.betas, load.size, version=request.version)",
         "tests/properties/test_plan_properties.py",
     ),
     Mutation(
