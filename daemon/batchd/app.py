@@ -29,6 +29,7 @@ from batchd.journey.finishing import Finishing
 from batchd.journey.intake import Intake, Places
 from batchd.journey.packer import Budgets, Packer
 from batchd.journey.poller import Poller
+from batchd.journey.restoring import Restoring
 from batchd.journey.sender import Sender
 from batchd.journey.spooling import rules_of
 from batchd.journey.sync_sender import SyncSender
@@ -38,6 +39,7 @@ from batchd.running.circuit_breaker import CircuitBreaker
 from batchd.running.counts import Counts
 from batchd.running.departure import Departure
 from batchd.running.held_file import HeldFiles
+from batchd.running.life import LifeLine
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
 from batchd.running.wakeups import Legs, Wakeups
@@ -52,8 +54,14 @@ OURS = frozenset({"claims", "spool", "drafts", "streams", "lock", "sandbox", "lo
 """What may lie in a state folder besides the database."""
 
 
-async def serve(
-    settings: Settings, key: str | None, *, once: bool = False, sandbox: bool = False, clock: Clock | None = None
+async def serve(  # noqa: PLR0913  what a command can say
+    settings: Settings,
+    key: str | None,
+    *,
+    once: bool = False,
+    restored: bool = False,
+    sandbox: bool = False,
+    clock: Clock | None = None,
 ) -> bool:
     """Run the daemon until SIGTERM or SIGINT, or until there is nothing left to do.
 
@@ -61,6 +69,7 @@ async def serve(
         settings: All of them.
         key: The API key; None for whatever the SDK finds.
         once: Whether to end when every job has finished.
+        restored: Whether the state is known to be old: what was paid since is found before anything is sent.
         sandbox: Whether the API is a stand-in, whose text must never be taken for answers.
         clock: Another one than the machine's.
 
@@ -69,7 +78,7 @@ async def serve(
 
     Raises:
         Occupied: Another daemon works on the state folder.
-        Unusable: A folder or the database cannot be used.
+        Unusable: A folder or the database cannot be used, or the state is older than its outbox.
     """
     _bound_threads()
     clock = clock or Clock()
@@ -89,7 +98,7 @@ async def serve(
                 here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
                 raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
             with _all_that_is_there_kept():
-                return await _composed(settings, places, store, api, clock).run(once=once)
+                return await _composed(settings, places, store, api, clock).run(once=once, restored=restored)
 
 
 def _bound_threads() -> None:
@@ -149,7 +158,9 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
     collector = Collector(store, clock, places.outbox, documents, settings.retry.max_attempts, results)
     wakeups = Wakeups(clock)
     counts = Counts(wakeups)
-    departure = Departure(store, wakeups, CircuitBreaker(clock))
+    life = LifeLine(store, places.outbox)
+    restoring = Restoring(store, api, clock, places, life, retrying, bell)
+    departure = Departure(store, wakeups, CircuitBreaker(clock), lambda: restoring.under_way)
     sender = Sender(
         store,
         api,
@@ -158,6 +169,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         wakeups,
         departure,
         counts,
+        life,
         concurrency=batch.concurrency,
         # What is in doubt is sent again after `doubt`: no byte of it may leave later than that.
         first_byte=settings.api.doubt / 3,
@@ -172,6 +184,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         places.spool,
         wakeups,
         departure,
+        life,
         transcripts,
         collector.collect,
         seats=settings.sync.concurrency,
@@ -194,7 +207,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
     rooms = Rooms(
         intake=Intake(store, clock, places, rules, settings.intake.settle, bell, retrying),
         packer=Packer(
-            store, clock, limits, settings.api.max_queued_requests, sync_sender, _budgets(settings), retrying
+            store, clock, limits, settings.api.max_queued_requests, sync_sender, _budgets(settings), retrying, restoring
         ),
         sender=sender,
         sync_sender=sync_sender,
@@ -207,5 +220,6 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         transcripts=transcripts,
         retrying=retrying,
         watchdog=Watchdog(store, round_=settings.intake.rescan + ROUND),
+        restoring=restoring,
     )
     return Dispatcher(rooms, places, store, clock, bell, settings.intake)

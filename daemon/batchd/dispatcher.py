@@ -23,6 +23,7 @@ from batchd.journey.courier import Courier, thing_of
 from batchd.journey.finishing import Finishing
 from batchd.journey.intake import Intake, Places
 from batchd.journey.packer import Packer
+from batchd.journey.restoring import Restoring
 from batchd.journey.sender import Sender
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import Job
@@ -60,6 +61,7 @@ class Rooms:
     transcripts: Transcripts
     retrying: Retrying
     watchdog: Watchdog
+    restoring: Restoring
 
 
 class Dispatcher:
@@ -90,15 +92,20 @@ class Dispatcher:
         self._all_well = True
         self._soonest = intake.rescan
 
-    async def run(self, *, once: bool) -> bool:
+    async def run(self, *, once: bool, restored: bool = False) -> bool:
         """Work until told to stop, or until there is nothing left to do.
 
         Args:
             once: Whether to end when every job has finished.
+            restored: Whether the state is known to be old.
 
         Returns:
             Whether every job and file of this run came to a good end.
+
+        Raises:
+            Unusable: The state is older than its outbox, and nobody has said so.
         """
+        await self._rooms.restoring.begin(restored=restored)
         await self._retrying.begin()
         under_way = {batch.nonce for batch in await self._store.batches.unfinished()}
         await to_thread.run_sync(self._rooms.transcripts.sweep, under_way)
@@ -109,6 +116,7 @@ class Dispatcher:
             tasks.start_soon(self._watch)
             tasks.start_soon(self._listen)
             tasks.start_soon(self._rooms.watchdog.feed)
+            tasks.start_soon(self._rooms.restoring.run)
             tasks.start_soon(self._look_at_inbox_for_ever, tasks)
             tasks.start_soon(self._look_at_store_for_ever, tasks, once)
             notify("READY=1")
@@ -211,7 +219,12 @@ class Dispatcher:
         """Whether all that is still open waits for a person."""
         parked = self._retrying.parked
         busy = {thing for thing in self._under_way if not self._at_rest(thing)}
-        if busy or not self._rooms.intake.idle or await self._rooms.intake.has_files():
+        if (
+            busy
+            or self._rooms.restoring.under_way
+            or not self._rooms.intake.idle
+            or await self._rooms.intake.has_files()
+        ):
             return False
         store = self._store
         if {str(batch) for batch in await store.batches.live_ids()} - parked(Work.CARRY):

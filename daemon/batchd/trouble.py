@@ -28,6 +28,8 @@ class Work(StrEnum):
     """The failed requests of a finished job wait again."""
     NOTE = "note"
     """`held.json` is written, or removed."""
+    RESTORE = "restore"
+    """What was paid since a restored state was made is looked for."""
     LOOK = "look"
     """One step of the dispatcher's look at the store or the inbox: nobody's in particular."""
 
@@ -46,6 +48,7 @@ _UNDONE = {
     Work.FINISH: "not finished",
     Work.REOPEN: "not opened again",
     Work.NOTE: "held.json is not up to date",
+    Work.RESTORE: "nothing is sent: what was paid since it was made is not known yet",
     Work.LOOK: "not looked at",
 }
 

@@ -38,6 +38,7 @@ from batchd.model import Batch, BatchId, Counts, Evidence, Lane, RemoteBatch, Re
 from batchd.running.circuit_breaker import CircuitBreaker
 from batchd.running.counts import Counts as CountsInFlight
 from batchd.running.departure import Departure
+from batchd.running.life import LifeLine
 from batchd.running.retrying import Retrying
 from batchd.running.wakeups import Legs, Wakeups
 
@@ -346,9 +347,19 @@ async def _one_life(world: World) -> None:
     store, api, backoff = cast("Store", _Store(shelf, shelf)), cast("Api", world), Backoff(60.0, 1.5, 600.0)
     wakeups = Wakeups(world.clock)
     counts = CountsInFlight(wakeups)
-    departure = Departure(store, wakeups, CircuitBreaker(world.clock))
+    departure = Departure(store, wakeups, CircuitBreaker(world.clock), lambda: False)
     sender = SimulatedSender(
-        store, api, world.clock, Path(), wakeups, departure, counts, concurrency=4, first_byte=DOUBT / 3, poll=backoff
+        store,
+        api,
+        world.clock,
+        Path(),
+        wakeups,
+        departure,
+        counts,
+        cast("LifeLine", _Life()),
+        concurrency=4,
+        first_byte=DOUBT / 3,
+        poll=backoff,
     )
     finder = Finder(store, api, world.clock, wakeups, doubt=DOUBT, poll=backoff)
     journey: Legs = {
@@ -364,6 +375,13 @@ async def _one_life(world: World) -> None:
         for batch in list(world.batches.values()):
             if batch.state not in {State.SETTLED, State.HELD}:
                 tasks.start_soon(courier.carry, batch.id)
+
+
+class _Life:
+    """`LifeLine`, of a state that nobody restores."""
+
+    async def tell(self) -> None:
+        return
 
 
 @dataclass(slots=True)

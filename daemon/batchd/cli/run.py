@@ -20,7 +20,7 @@ _QUICK: Final[Mapping[str, object]] = {"poll": {"initial": 0.5, "max": 5.0}, "ap
 
 
 @takes_settings
-def run(
+def run(  # noqa: PLR0913  its flags
     chosen: Chosen,
     *,
     once: Annotated[
@@ -28,6 +28,14 @@ def run(
     ] = False,
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Against an embedded stand-in of the API: no key, no cost, no network.")
+    ] = False,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restored",
+            help="The state folder is old, or a backup: find what was paid since at the API, deliver it, and only then "
+            "send what is missing.",
+        ),
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log debug messages too.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log only warnings and errors.")] = False,
@@ -57,7 +65,7 @@ def run(
     set_up_logs(verbose=verbose, quiet=quiet or (show is not None and not verbose))
     # A core file would hold prompts and the key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    all_well = anyio.run(partial(serve, settings, once=once, in_sandbox=sandbox, show=show))
+    all_well = anyio.run(partial(serve, settings, once=once, restored=restored, in_sandbox=sandbox, show=show))
     return DONE if all_well or not once else FAILED
 
 

@@ -22,7 +22,9 @@ log = structlog.get_logger()
 _ANY_KEY: Final = "sk-sandbox"
 
 
-async def serve(settings: Settings, *, once: bool, in_sandbox: bool, show: Console | None) -> bool:
+async def serve(
+    settings: Settings, *, once: bool, in_sandbox: bool, show: Console | None, restored: bool = False
+) -> bool:
     """Run the daemon as `app.serve` does.
 
     Args:
@@ -38,7 +40,8 @@ async def serve(settings: Settings, *, once: bool, in_sandbox: bool, show: Conso
             settings = await around.enter_async_context(_sandboxed(settings))
         if show is not None:
             await around.enter_async_context(shown(settings.state / DATABASE, show))
-        return await app.serve(settings, _ANY_KEY if in_sandbox else find_api_key(), once=once, sandbox=in_sandbox)
+        key = _ANY_KEY if in_sandbox else find_api_key()
+        return await app.serve(settings, key, once=once, restored=restored, sandbox=in_sandbox)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from batchd.decisions.batch.plan import Limits, plan
 from batchd.decisions.money.budget import Bar, afford
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
+from batchd.journey.restoring import Restoring
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import JobId, Lane, Waiting
 from batchd.running.retrying import Retrying, wait_of
@@ -49,6 +50,7 @@ class Packer:
         sync: SyncSender,
         budgets: Budgets,
         retrying: Retrying,
+        restoring: Restoring,
     ) -> None:
         """Open the packer.
 
@@ -60,6 +62,7 @@ class Packer:
             sync: Knows how many messages can be sent now, and of which models.
             budgets: What may be spent.
             retrying: Where a job that cannot be packed is parked.
+            restoring: Knows what was paid in a lost life of the state.
         """
         self._store = store
         self._clock = clock
@@ -68,6 +71,7 @@ class Packer:
         self._sync = sync
         self._budgets = budgets
         self._retrying = retrying
+        self._restoring = restoring
         self._told: dict[JobId, tuple[Bar, float]] = {}
         """Why a job was last said to be held, and on which day."""
         self._met_by_defects: set[JobId] = set()
@@ -84,6 +88,9 @@ class Packer:
             Seconds after which to look again: those that linger will leave, or a parked job is tried again; None when
             nothing waits, or nothing can be queued.
         """
+        if self._restoring.under_way:
+            return None
+        await self._restoring.adopt()
         parked = self.parked
         try:
             leaves_in = await self._pack(parked)

@@ -18,6 +18,7 @@ from batchd.lifecycle import State
 from batchd.model import Batch, Evidence, Intent
 from batchd.running.counts import Counts
 from batchd.running.departure import Departure
+from batchd.running.life import LifeLine
 from batchd.running.wakeups import Wakeups
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ class Sender:
         wakeups: Wakeups,
         departure: Departure,
         counts: Counts,
+        life: LifeLine,
         *,
         concurrency: int,
         first_byte: float,
@@ -53,6 +55,7 @@ class Sender:
             wakeups: Where they rest.
             departure: What they pass before.
             counts: Which counts are in flight.
+            life: Tells the outbox of each intent.
             concurrency: Creates in flight.
             first_byte: Seconds from before an intent is committed to the first byte of its create, at the most.
             poll: How soon a new batch is polled.
@@ -64,6 +67,7 @@ class Sender:
         self._wakeups = wakeups
         self._departure = departure
         self._counts = counts
+        self._life = life
         self._creates = anyio.CapacityLimiter(concurrency)
         self._first_byte = first_byte
         self._poll = poll
@@ -108,6 +112,11 @@ class Sender:
         intent = first_intent(batch, await self._baseline(batch))
         body = await self._body(batch)
         batch = await self._store.batches.intend(batch, intent)
+        try:
+            await self._life.tell()
+        except OSError:
+            await self._store.batches.not_created(batch)
+            raise
         try:
             remote = await self._api.create(
                 body.stream(), body.length, batch.betas, version=batch.version, deadline=deadline

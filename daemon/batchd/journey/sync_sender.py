@@ -29,6 +29,7 @@ from batchd.errors import InDoubt, Parked, Refused, Unavailable
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Intent, Lane, RemoteId
 from batchd.running.departure import Departure
+from batchd.running.life import LifeLine
 from batchd.running.pauses import Pauses
 from batchd.running.wakeups import Leg, Wakeups
 
@@ -74,6 +75,7 @@ class SyncSender:
         spool: Path,
         wakeups: Wakeups,
         departure: Departure,
+        life: LifeLine,
         transcripts: Transcripts,
         collect: Leg,
         *,
@@ -89,6 +91,7 @@ class SyncSender:
             spool: The folder of the params.
             wakeups: Where they wait.
             departure: What they pass before.
+            life: Tells the outbox of each intent.
             transcripts: Where answers are written down.
             collect: The last leg: from an ended batch to a settled one.
             seats: Messages that are sent at one time.
@@ -100,6 +103,7 @@ class SyncSender:
         self._spool = spool
         self._wakeups = wakeups
         self._departure = departure
+        self._life = life
         self._transcripts = transcripts
         self._collect = collect
         self._seats = seats
@@ -222,6 +226,7 @@ class SyncSender:
                 await anyio.sleep_forever()
             intent = Intent(message.batch.count, None, self._clock.now())
             message.batch = await self._store.batches.intend(message.batch, intent)
+            await self._life.tell()
             message.transcript = await self._transcripts.begin(message.batch, message.max_tokens)
             self._streams.add(message.batch.id)
             log.info("message sent", batch=message.batch.id)

@@ -12,6 +12,7 @@ from batchd.edges.store.facts import Facts
 from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.overview import JobStanding, Overview, Standing
 from batchd.edges.store.queue import Queue
+from batchd.edges.store.recovered import Recovered
 from batchd.edges.store.reports import Reports
 from batchd.edges.store.requests import NewRequest
 from batchd.edges.store.spending import GROUPS, Spending, Spent
@@ -56,6 +57,7 @@ class Store:
     troubles: Troubles
     facts: Facts
     warmings: Warmings
+    recovered: Recovered
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -119,6 +121,7 @@ async def _store(database: Database) -> Store:
         Troubles(database),
         Facts(database),
         Warmings(database),
+        Recovered(database),
         database,
         str(tag["value"]),
     )

@@ -11,6 +11,7 @@ import aiosqlite
 
 from batchd.edges.store import requests, trips
 from batchd.edges.store.database import Database, Row, Step, betas_of, insert, returning, update
+from batchd.edges.store.facts import count_intent
 from batchd.lifecycle import CARRIES, OPTIONAL, State, may_follow
 from batchd.model import Batch, BatchId, Evidence, Intent, Lane, Plan, RemoteBatch, RemoteId, Verdict
 
@@ -150,6 +151,7 @@ class Batches:
             return await self._step(
                 batch,
                 State.INTENDED,
+                count_intent,
                 attempt=batch.attempt + 1,
                 gave_back=False,
                 baseline_id=intent.baseline_id,

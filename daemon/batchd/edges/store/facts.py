@@ -4,12 +4,64 @@ import aiosqlite
 
 from batchd.edges.store.database import Database, update
 
+INTENTS = "intents"
+"""How many creates, and messages of the sync lane, were begun."""
+EPOCH = "epoch"
+"""How often the state was restored."""
+RESTORING = "restoring"
+"""Whether what was paid in a lost life is still being looked for."""
+FLOOR = "floor"
+"""The least id of a new request."""
+FLOOR_BITS = 40
+"""No life of a state has more requests than this."""
+
+
+async def count_intent(db: aiosqlite.Connection) -> None:
+    """Count a create that is about to begin, in the commit of its intent.
+
+    Args:
+        db: The connection that a step was given.
+    """
+    await update(
+        db,
+        """INSERT INTO facts (name, value) VALUES (?, '1')
+           ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)""",
+        INTENTS,
+    )
+
 
 class Facts:
     """The facts of the store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def number(self, name: str) -> int:
+        """Read a fact that is a number; 0 where it is none yet."""
+        row = await self._database.row("SELECT value FROM facts WHERE name = ?", name)
+        return 0 if row is None else int(row["value"])
+
+    async def begin_restoring(self, *, epoch: int, intents: int) -> None:
+        """Begin another life of a restored state: its new requests get ids that no lost one of before has had.
+
+        Args:
+            epoch: Higher than that of any life before.
+            intents: Creates that were begun in all lives, as far as it is known.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            for name, value in ((EPOCH, epoch), (INTENTS, intents), (FLOOR, epoch << FLOOR_BITS), (RESTORING, 1)):
+                await update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, str(value))
+
+        await self._database.write(step)
+
+    async def end_restoring(self) -> None:
+        """Note that all that was paid in the lost life is known."""
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, "DELETE FROM facts WHERE name = ?", RESTORING)
+
+        await self._database.write(step)
 
     async def claim_for(self, api: str) -> bool:
         """Bind what is under way to an API, so that nothing is sent to, or asked of, another one.

@@ -10,6 +10,7 @@ from batchd.claude.verdict import AGAIN
 from batchd.decisions.document.contents import Contents
 from batchd.delivery import Delivery
 from batchd.edges.store.database import many, update
+from batchd.edges.store.facts import FLOOR
 from batchd.model import BatchId, JobId, Lane, RequestId, Verdict
 
 PRIMER = "primer"
@@ -45,8 +46,8 @@ class NewRequest:
 
 _COLUMNS = tuple(NewRequest.__dataclass_fields__)
 _INSERT = (
-    f"INSERT INTO requests (job, since, cohort, {', '.join(_COLUMNS)})"  # noqa: S608  names of our own fields
-    f" VALUES (:job, :since, :cohort, {', '.join(f':{column}' for column in _COLUMNS)})"
+    f"INSERT INTO requests (id, job, since, cohort, {', '.join(_COLUMNS)})"  # noqa: S608  names of our own fields
+    f" VALUES (:id, :job, :since, :cohort, {', '.join(f':{column}' for column in _COLUMNS)})"
 )
 
 
@@ -61,11 +62,13 @@ async def insert_all(
         requests: Drawn in the database's own thread, so that they need never be in memory at once.
         received_at: Unix seconds, from which on they wait.
     """
+    floor = await _least_id(db)
 
     def row(number: int, request: NewRequest) -> dict[str, object]:
         fields: dict[str, object] = {column: getattr(request, column) for column in _COLUMNS}
         cohort = PRIMER if request.first == number else ""
-        return fields | {"job": job, "since": received_at, "cohort": cohort, "betas": ",".join(request.betas)}
+        fields |= {"job": job, "since": received_at, "cohort": cohort, "betas": ",".join(request.betas)}
+        return fields | {"id": None if number else floor}
 
     await many(db, _INSERT, (row(number, request) for number, request in enumerate(requests)))
     # Rows of one commit have ids one after the other.
@@ -75,6 +78,17 @@ async def insert_all(
            WHERE job = ?1 AND first IS NOT NULL""",
         job,
     )
+
+
+async def _least_id(db: aiosqlite.Connection) -> int | None:
+    """The id of the next request, where it must lie above all that a lost life of this state may have had."""
+    async with db.execute(
+        """SELECT CAST(value AS INTEGER) AS floor FROM facts WHERE name = ?
+           AND CAST(value AS INTEGER) > (SELECT coalesce(max(id), 0) FROM requests)""",
+        (FLOOR,),
+    ) as cursor:
+        found = await cursor.fetchone()
+    return None if found is None else int(found[0])
 
 
 async def board(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[RequestId]) -> None:

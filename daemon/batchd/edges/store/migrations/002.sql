@@ -29,6 +29,7 @@ CREATE TABLE new_batches (
     results_url   TEXT,
     next_poll_at  REAL,
     cancelled_at  REAL,
+    recovered     INTEGER NOT NULL DEFAULT 0,               -- which adoption of it, after the state was restored
     twin          TEXT,                                     -- a second batch of the API that carries its requests
     trouble       TEXT,
     CHECK ((remote_id IS NULL) = (evidence IS NULL)),
@@ -69,7 +70,7 @@ CREATE INDEX batches_unfinished ON batches (state, id) WHERE state NOT IN ('sett
 CREATE UNIQUE INDEX batches_unresolved ON batches (count)
     WHERE state = 'intended' AND NOT gave_back AND lane = 'batch';
 -- One batch of the API answers one intent. What a server calls a message is information, no key.
-CREATE UNIQUE INDEX batches_remote ON batches (remote_id) WHERE lane = 'batch';
+CREATE UNIQUE INDEX batches_remote ON batches (remote_id, recovered) WHERE lane = 'batch';
 
 -- How often a request was put on a trip: with it, the id that goes over the wire names one sending of one request.
 -- The version of the API by which a request must go; NULL for the current one.
@@ -176,3 +177,15 @@ END;
 
 -- Whether its output tokens are a bound: of a stream that was cut before they were told.
 ALTER TABLE trips ADD COLUMN bounded INTEGER NOT NULL DEFAULT 0 CHECK (bounded IN (0, 1));
+
+-- What the API has of requests that a restored state does not know to have been sent: found by `run --restored`.
+CREATE TABLE recovered (
+    request     INTEGER NOT NULL,
+    sending     INTEGER NOT NULL,
+    remote_id   TEXT    NOT NULL,
+    created_at  REAL    NOT NULL,
+    ended_at    REAL,
+    results_url TEXT,
+    PRIMARY KEY (request, sending)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE looked_through (remote_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;

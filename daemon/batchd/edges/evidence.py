@@ -1,0 +1,55 @@
+"""What the outbox knows of the state folder: `outbox/.batchd.json`, which an older state folder contradicts.
+
+It is written and synced before each create, so a database that has fewer intents than it tells was restored, or lost
+its last commits: what was paid since, it does not know.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from batchd.edges import disk
+
+NAME = ".batchd.json"
+_LONGEST = 4_096
+
+
+class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=False):
+    """What is known of the state that filled an outbox."""
+
+    installation: str
+    """Its tag."""
+    epoch: int
+    """How often it was restored."""
+    intents: int
+    """How many creates, and messages of the sync lane, it has begun."""
+
+
+def read(outbox: Path) -> Evidence | None:
+    """Read what an outbox tells of its state; None where it tells nothing, or nothing that can be read.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    try:
+        descriptor = disk.open_regular(outbox / NAME)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        said = file.read(_LONGEST)
+    try:
+        return msgspec.json.decode(said, type=Evidence)
+    except msgspec.DecodeError:
+        return None
+
+
+def write(outbox: Path, evidence: Evidence) -> None:
+    """Replace it, durably.
+
+    Raises:
+        OSError: The disk refuses; what it told before stands.
+    """
+    with disk.opened(outbox) as folder:
+        disk.write_whole(folder, NAME, [msgspec.json.encode(evidence) + b"\n"])
+    disk.sync_folder(outbox)

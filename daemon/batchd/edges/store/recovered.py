@@ -1,0 +1,159 @@
+"""Recovered: what the API has of requests that a restored state does not know to have been sent."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+
+import aiosqlite
+
+from batchd.edges.store import trips
+from batchd.edges.store.database import Database, Row, insert, many, update
+from batchd.lifecycle import State
+from batchd.model import BatchId, Evidence, JobId, Lane, RemoteBatch, RemoteId, RequestId, Sending
+
+_NEXT = """SELECT min(later.sending) FROM recovered AS later WHERE later.request = requests.id AND later.sending >
+    (SELECT coalesce(max(sending), 0) FROM trips WHERE trips.request = requests.id)"""
+"""The first sending of a request that this life knows nothing of; one that was planned and taken back was none."""
+
+
+class Recovered:
+    """Sendings of a lost life, each with the batch of the API that answers it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def unknown(self, remotes: Collection[RemoteId]) -> frozenset[RemoteId]:
+        """Leave out the batches of the API that are ours already, or were looked through."""
+        if not remotes:
+            return frozenset()
+        holes = ", ".join("?" * len(remotes))
+        rows = await self._database.rows(
+            f"""SELECT remote_id FROM batches WHERE remote_id IN ({holes})
+                UNION SELECT remote_id FROM looked_through WHERE remote_id IN ({holes})""",  # noqa: S608  question marks
+            *remotes,
+            *remotes,
+        )
+        return frozenset(remotes) - {RemoteId(row["remote_id"]) for row in rows}
+
+    async def last_moment(self) -> float:
+        """The latest moment that the state knows of, in unix seconds; 0 where it knows of none."""
+        row = await self._database.row(
+            """SELECT max(coalesce((SELECT max(max(planned_at, coalesce(submitted_at, 0))) FROM batches), 0),
+                          coalesce((SELECT max(received_at) FROM jobs), 0)) AS moment"""
+        )
+        return 0.0 if row is None else float(row["moment"])
+
+    async def keep(self, remote: RemoteBatch, sendings: Iterable[Sending]) -> None:
+        """Note what a batch of the API answers, all or nothing of it."""
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await many(
+                db,
+                """INSERT OR IGNORE INTO recovered (request, sending, remote_id, created_at, ended_at, results_url)
+                   VALUES (?, ?, ?, ?, ?, ?)""",
+                (
+                    (sending.request, sending.number, remote.id)
+                    + (remote.created_at, remote.ended_at, remote.results_url)
+                    for sending in sendings
+                ),
+            )
+            await update(db, "INSERT OR IGNORE INTO looked_through (remote_id) VALUES (?)", remote.id)
+
+        await self._database.write(step)
+
+    async def adopt(self, nonce: Callable[[], str]) -> int:
+        """Put waiting requests whose next sending was paid already on that trip; say how many batches that makes.
+
+        Args:
+            nonce: Makes a new one.
+        """
+        rows = await self._database.rows(
+            f"""SELECT recovered.*, coalesce(sent_size, size) AS size FROM recovered
+                JOIN requests ON requests.id = recovered.request AND recovered.sending = ({_NEXT})
+                WHERE batch IS NULL AND verdict IS NULL AND lane = 'batch' ORDER BY remote_id, requests.id"""  # noqa: S608  own text
+        )
+        found: dict[str, list[Row]] = defaultdict(list)
+        for row in rows:
+            found[row["remote_id"]].append(row)
+
+        async def step(db: aiosqlite.Connection) -> None:
+            for remote, answered in found.items():
+                await _adopt(db, remote, answered, nonce())
+
+        if found:
+            await self._database.write(step)
+        return len(found)
+
+    async def sent_by_sync_lane(self) -> list[tuple[RequestId, int]]:
+        """List the waiting requests of the sync lane, with their sizes: no list of the API shows what was sent."""
+        rows = await self._database.rows(
+            """SELECT id, coalesce(sent_size, size) AS size FROM requests
+               WHERE lane = 'sync' AND batch IS NULL AND verdict IS NULL"""
+        )
+        return [(RequestId(row["id"]), int(row["size"])) for row in rows]
+
+    async def unanswered(self, job: JobId) -> dict[str, RequestId]:
+        """Name the requests of a job that wait, and of which the API has no answer, by their custom_ids."""
+        rows = await self._database.rows(
+            f"""SELECT id, custom_id FROM requests WHERE job = ? AND batch IS NULL AND verdict IS NULL AND NOT EXISTS (
+                   SELECT 1 FROM recovered WHERE request = requests.id AND sending = ({_NEXT}))""",  # noqa: S608  own text
+            job,
+        )
+        return {row["custom_id"]: RequestId(row["id"]) for row in rows}
+
+    async def settle_as_reported(self, found: Collection[tuple[RequestId, str, str, str | None]]) -> None:
+        """Give requests the verdicts that the outbox tells, with reason and document."""
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await many(
+                db,
+                """UPDATE requests SET verdict = ?, reason = ?, document = ?
+                   WHERE id = ? AND batch IS NULL AND verdict IS NULL""",
+                ((verdict, reason, document, request) for request, verdict, reason, document in found),
+            )
+
+        await self._database.write(step)
+
+    async def finished(self, job: JobId, *, finished_at: float, results_length: int) -> None:
+        """Take a job for delivered as it lies in the outbox."""
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(
+                db,
+                "UPDATE jobs SET finished_at = ?, results_length = ?, delivered = 1 WHERE id = ?",
+                finished_at,
+                results_length,
+                job,
+            )
+
+        await self._database.write(step)
+
+
+async def _adopt(db: aiosqlite.Connection, remote: str, answered: list[Row], nonce: str) -> None:
+    first = answered[0]
+    async with db.execute("SELECT count(*) FROM batches WHERE remote_id = ?", (remote,)) as cursor:
+        before = await cursor.fetchone()
+    batch = BatchId(
+        await insert(
+            db,
+            "batches",
+            state=State.ENDED,
+            lane=Lane.BATCH,
+            betas="",
+            count=len(answered),
+            size=sum(row["size"] for row in answered),
+            nonce=nonce,
+            planned_at=first["created_at"],
+            remote_id=remote,
+            evidence=Evidence.NONCE,
+            submitted_at=first["created_at"],
+            ended_at=first["ended_at"],
+            results_url=first["results_url"],
+            recovered=before[0] if before else 0,
+        )
+    )
+    await many(
+        db,
+        "UPDATE requests SET batch = ?, sendings = ? WHERE id = ?",
+        ((batch, row["sending"], row["request"]) for row in answered),
+    )
+    await trips.begin(db, batch, [RequestId(row["request"]) for row in answered])

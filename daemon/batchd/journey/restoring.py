@@ -1,0 +1,284 @@
+"""The first steps of a restored state: what was paid in its lost life is found and adopted, before anything is sent.
+
+Every result at the API names its request (`claude.batch_body.wire_id`). So the batches that are younger than the state
+are read through, and what they answer is noted; a request whose next sending is among it is delivered from there, and
+not sent. It may be killed and started again anywhere: a fact in the store says that it is under way.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import aclosing, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import structlog
+from anyio import to_thread
+
+from batchd.claude.batch_body import new_nonce, sending_of
+from batchd.claude.result_line import lines
+from batchd.decisions.batch.restored import Found, next_life, objection
+from batchd.edges import claims, disk
+from batchd.edges.api import Api
+from batchd.edges.clock import Bell, Clock
+from batchd.edges.outbox import JobFolder
+from batchd.edges.store import Store
+from batchd.edges.store.facts import RESTORING
+from batchd.errors import Gone, Unavailable, Unusable
+from batchd.journey.intake import Places
+from batchd.lifecycle import State
+from batchd.model import Intent, Job, Lane, Plan, RemoteBatch, RemoteId, Sending, Verdict
+from batchd.running.life import LifeLine
+from batchd.running.retrying import Retrying
+from batchd.text import safepath
+from batchd.trouble import Thing, Work
+
+log = structlog.get_logger()
+
+MARGIN = 3_600.0
+"""Seconds by which a batch may be older than the state's last moment and is looked at all the same: clocks differ."""
+PAGE = 100
+"""Batches of the list that are read in one call."""
+_UNKNOWN = "sent or not: the state was restored, and nothing at the API shows what the sync lane has sent"
+
+
+class _Reported(msgspec.Struct):
+    custom_id: str
+    verdict: Verdict | None = None
+    reason: str | None = None
+    document: str | None = None
+
+
+class _Finished(msgspec.Struct):
+    finished_at: str
+
+
+class _Named(msgspec.Struct):
+    custom_id: str = ""
+
+
+class Restoring:
+    """Notices an old state, and makes it safe."""
+
+    def __init__(  # noqa: PLR0913  the edges it works with
+        self, store: Store, api: Api, clock: Clock, places: Places, life: LifeLine, retrying: Retrying, bell: Bell
+    ) -> None:
+        self._store = store
+        self._api = api
+        self._clock = clock
+        self._places = places
+        self._life = life
+        self._retrying = retrying
+        self._bell = bell
+        self.under_way = False
+        """Whether nothing may be sent yet."""
+
+    async def begin(self, *, restored: bool) -> None:
+        """Look whether the state is old; where a person has said so, begin its next life.
+
+        Args:
+            restored: Whether a person knows that it is old.
+
+        Raises:
+            Unusable: It is, and nobody has said that it is known.
+        """
+        here, told = await self._life.here(), await self._life.told()
+        self.under_way = bool(await self._store.facts.number(RESTORING))
+        open_jobs = [job for job in await self._store.jobs.recent(0) if not job.delivered]
+        if not restored and not self.under_way:
+            found = [await self._found(job) for job in open_jobs]
+            if said := objection(here, told, found):
+                raise Unusable(
+                    f"the state folder was restored, or is damaged: {said}. `batchd run --restored` finds what was "
+                    "paid since, and sends nothing before that (docs/operations.md, Restoring)"
+                )
+        elif restored:
+            self.under_way = True
+            life = next_life(here, told)
+            await self._store.facts.begin_restoring(epoch=life.epoch, intents=life.intents)
+            log.warning("restored", epoch=life.epoch, jobs=len(open_jobs))
+        await self._life.tell()
+        if self.under_way:
+            await self._forget_claims_that_became_jobs()
+            for job in open_jobs:
+                await to_thread.run_sync(_keep_results, JobFolder(self._places.outbox, job.name), job.results_length)
+            for batch in await self._store.batches.unfinished():
+                if batch.state is State.PLANNED:
+                    await self._store.batches.dissolve(batch)
+
+    async def run(self) -> None:
+        """Find what was paid in the lost life; until then nothing is sent."""
+        if not self.under_way:
+            return
+        await self._retrying.until_done(Thing(Work.RESTORE, "state", "the restored state"), self._look_through)
+        for job in await self._store.jobs.recent(0):
+            if not job.delivered:
+                await self._settle_as_it_lies(job)
+        await self._hold_sync_lane()
+        await self._store.facts.end_restoring()
+        self.under_way = False
+        log.info("restored: all that was paid is known")
+        self._bell.ring()
+
+    async def _look_through(self) -> None:
+        """Read every younger batch of the API that has ended; those that still run are waited for."""
+        running = 0
+        for remote in await self._younger():
+            if not remote.ended:
+                running += 1
+                continue
+            with suppress(Gone):  # its results are past their days: nobody can deliver them
+                await self._store.recovered.keep(remote, await self._sendings(remote))
+        if running:
+            raise Unavailable(f"{running} batches of the API, made since the state was, still run: they may be its own")
+
+    async def _younger(self) -> list[RemoteBatch]:
+        since = await self._store.recovered.last_moment() - MARGIN
+        found: dict[RemoteId, RemoteBatch] = {}
+        after: RemoteId | None = None
+        while True:
+            page = await self._api.page(limit=PAGE, after=after)
+            fresh = [remote for remote in page.batches if remote.id not in found]
+            found |= {remote.id: remote for remote in fresh}
+            # A list that is not newest first is read to its end: none of a page may be young, and the next one's all.
+            times = [remote.created_at for remote in page.batches]
+            ordered = times == sorted(times, reverse=True)
+            if page.next_after is None or not fresh or (ordered and times[-1] < since):
+                break
+            after = page.next_after
+        young = [remote.id for remote in found.values() if remote.created_at >= since]
+        unknown = set[RemoteId]()
+        for start in range(0, len(young), PAGE):
+            unknown |= await self._store.recovered.unknown(young[start : start + PAGE])
+        return [found[remote] for remote in young if remote in unknown]
+
+    async def _sendings(self, remote: RemoteBatch) -> list[Sending]:
+        sendings: list[Sending] = []
+        decoder = msgspec.json.Decoder(_Named)
+        async with self._api.results(remote.id, remote.results_url) as pieces, aclosing(lines(pieces)) as each:
+            async for line in each:
+                with suppress(msgspec.DecodeError):  # a line that names nobody is nobody's
+                    if sending := sending_of(decoder.decode(line).custom_id, self._store.installation):
+                        sendings.append(sending)
+        if sendings:
+            log.info("found", remote=remote.id, requests=len(sendings))
+        return sendings
+
+    async def adopt(self) -> None:
+        """Deliver, rather than send, what was paid in a lost life."""
+        if adopted := await self._store.recovered.adopt(new_nonce):
+            log.info("adopted", batches=adopted)
+
+    async def _settle_as_it_lies(self, job: Job) -> None:
+        """Take the outbox's word for requests of a finished job whose results the API has no more."""
+        folder = JobFolder(self._places.outbox, job.name)
+        read = await to_thread.run_sync(_finished, folder)
+        waiting = await self._store.recovered.unanswered(job.id)
+        if read is None or not waiting:
+            return
+        finished_at, length, reported = read
+        told = [
+            (waiting[row.custom_id], row.verdict.value, row.reason or "", row.document)
+            for row in reported
+            if row.custom_id in waiting and row.verdict is not None
+        ]
+        await self._store.recovered.settle_as_reported(told)
+        tally = await self._store.jobs.tally(job.id)
+        if tally.settled == job.total and tally.settled == len(told):
+            await self._store.recovered.finished(job.id, finished_at=finished_at, results_length=length)
+        log.warning("taken as it lies in the outbox", job=job.name, requests=len(told))
+
+    async def _hold_sync_lane(self) -> None:
+        """Leave to a person what may have been streamed: no list shows it."""
+        for request, size in await self._store.recovered.sent_by_sync_lane():
+            plan = Plan((request,), (), size, Lane.SYNC)
+            await self._store.batches.plan([plan], now=self._clock.now(), nonce=new_nonce)
+        for batch in await self._store.batches.unfinished():
+            if batch.lane is Lane.SYNC and batch.state is State.PLANNED:
+                intended = await self._store.batches.intend(batch, Intent(batch.count, None, self._clock.now()))
+                await self._store.batches.hold(intended, _UNKNOWN)
+
+    async def _forget_claims_that_became_jobs(self) -> None:
+        """Drop the claims that a lost life has made jobs of: their files lie in the outbox, byte for byte."""
+        for claim in await to_thread.run_sync(claims.recover_claims, self._places.inbox, self._places.claims):
+            if await self._store.jobs.of_claim(claim.id) is not None:
+                continue
+            for name in await to_thread.run_sync(_same_requests, self._places.outbox, claim):
+                if await self._store.jobs.named(name) is None:
+                    log.warning("already taken", job=name)
+                    await to_thread.run_sync(claims.discard, claim)
+                    break
+
+    async def _found(self, job: Job) -> Found:
+        tally = await self._store.jobs.tally(job.id)
+        folder = JobFolder(self._places.outbox, job.name)
+        return await to_thread.run_sync(_looked_at, folder, job.results_length, tally.settled < job.total)
+
+
+def _looked_at(folder: JobFolder, acknowledged: int, unsettled: bool) -> Found:  # noqa: FBT001  a thread's arguments have no names
+    finished = unsettled and (folder.path / "job.json").is_file()
+    beyond, last = 0, 0
+    count = 0
+    with suppress(OSError), _reading(folder.path / "results.jsonl") as file:
+        file.seek(acknowledged)
+        for line in file:
+            count += 1
+            beyond, last = beyond + len(line), len(line)
+    return Found(folder.name, finished=finished, lines_beyond=count, bytes_beyond=beyond - last)
+
+
+def _keep_results(folder: JobFolder, acknowledged: int) -> None:
+    """Keep a copy of results that are longer than acknowledged: what follows cuts them back."""
+    results = folder.path / "results.jsonl"
+    with suppress(FileNotFoundError), _reading(results) as file:
+        if os.fstat(file.fileno()).st_size > acknowledged and not (folder.path / "superseded.jsonl").exists():
+            folder.write_whole("superseded.jsonl", iter(lambda: file.read(disk.COPY_BYTES), b""))
+            folder.sync()
+
+
+def _finished(folder: JobFolder) -> tuple[float, int, list[_Reported]] | None:
+    """When a job was finished in the lost life, how long its results are, and what is reported; None if it was not."""
+    try:
+        with _reading(folder.path / "job.json") as file:
+            moment = datetime.fromisoformat(msgspec.json.decode(file.read(), type=_Finished).finished_at).timestamp()
+        length = (folder.path / "results.jsonl").stat(follow_symlinks=False).st_size
+        return moment, length, list(_reports(folder.path / "report.jsonl"))
+    except (OSError, ValueError, msgspec.DecodeError):
+        return None
+
+
+def _reports(report: Path) -> Iterator[_Reported]:
+    decoder = msgspec.json.Decoder(_Reported)
+    with _reading(report) as file:
+        for line in file:
+            yield decoder.decode(line)
+
+
+def _same_requests(outbox: Path, claim: claims.Claim) -> list[str]:
+    """The jobs whose request file has a claim's name and bytes."""
+    *queue, last = safepath.components(claim.relative.with_suffix(""))
+    final = safepath.component(f"request.{claim.relative.suffix.lstrip('.')}".rstrip("."))
+    found: list[str] = []
+    parent = outbox.joinpath(*queue)
+    with suppress(OSError):
+        size = claim.path.stat(follow_symlinks=False).st_size
+        for folder in sorted(parent.iterdir()):
+            if folder.name == last or (folder.name.startswith(f"{last}-") and folder.name[len(last) + 1 :].isdigit()):
+                with suppress(OSError):
+                    same = (folder / final).stat(follow_symlinks=False).st_size == size
+                    if same and _equal(folder / final, claim.path):
+                        found.append(str(folder.relative_to(outbox)))
+    return found
+
+
+def _equal(one: Path, other: Path) -> bool:
+    with _reading(one) as left, _reading(other) as right:
+        while piece := left.read(disk.COPY_BYTES):
+            if piece != right.read(len(piece)):
+                return False
+        return not right.read(1)
+
+
+def _reading(path: Path) -> BinaryIO:
+    return os.fdopen(disk.open_regular(path), "rb")

@@ -1,0 +1,181 @@
+"""An old state is noticed before anything is sent, and `run --restored` makes it safe, however old it is."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import anyio
+import pytest
+from batchd.app import serve
+from batchd.edges.evidence import NAME
+from batchd.edges.store import DATABASE
+from batchd.errors import Unusable
+
+from tests.support.house import House, run_until, until
+
+pytestmark = pytest.mark.anyio
+
+WHOLE = ["short one [sandbox: words 20]", "short two [sandbox: words 30]"]
+FAILS_ONCE = "it fails once [sandbox: fail overloaded_error]"
+LONG = {"model": "claude-haiku-4-5", "max_tokens": 300}
+
+
+def snapshot(state: Path, to: Path) -> None:
+    """Copy a state while it is in use, as a good backup does: its database at one moment, then its files."""
+    shutil.copytree(state, to, ignore=shutil.ignore_patterns(f"{DATABASE}*", "lock"))
+    with sqlite3.connect(state / DATABASE) as source, sqlite3.connect(to / DATABASE) as copy:
+        source.backup(copy)
+
+
+def version(state: Path) -> str:
+    with sqlite3.connect(state / DATABASE) as database:
+        if not database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'recovered'").fetchone():
+            return ""
+        batches = database.execute("SELECT id, state, attempt FROM batches").fetchall()
+        requests = database.execute("SELECT id, verdict, round, batch, sendings FROM requests").fetchall()
+    return repr((batches, requests))
+
+
+def refused(match: str) -> AbstractContextManager[object]:
+    return pytest.RaisesGroup(pytest.RaisesExc(Unusable, match=match), flatten_subgroups=True)
+
+
+def accepted(state: Path) -> bool:
+    """Whether the state knows a job of which nothing was sent yet."""
+    return (state / DATABASE).exists() and version(state).startswith("([], [(")
+
+
+async def ages(home: House, to: Path) -> list[Path]:
+    """Run everything, and keep a copy of the state whenever something has changed in it."""
+    kept: dict[str, Path] = {}
+    done = False
+
+    async def keep() -> None:
+        while not done:
+            if (home.state / DATABASE).exists():
+                seen = version(home.state)
+                if seen and seen not in kept:
+                    kept[seen] = to / f"{len(kept):03}"
+                    await anyio.to_thread.run_sync(snapshot, home.state, kept[seen])
+            await anyio.sleep(0.01)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(keep)
+        await until((home.place / "inbox").exists)
+        assert await home.run()
+        done = True
+    return list(kept.values())
+
+
+def put_back(home: House, age: Path, outbox: Path) -> None:
+    for folder, source in ((home.state, age), (home.outbox, outbox)):
+        shutil.rmtree(folder)
+        shutil.copytree(source, folder)
+
+
+def drop_all(home: House) -> None:
+    home.drop("a.jsonl", [*WHOLE, FAILS_ONCE])
+    (home.inbox / "long.md").write_text(
+        "---\nmodel: claude-haiku-4-5\nmax_tokens: 4000\ncontinue: 4\n---\n"
+        "Write a long text. [sandbox: words 600] [sandbox: truncate at 900 rounds 2]\n"
+    )
+
+
+def documents(outbox: Path) -> Iterator[tuple[str, bytes]]:
+    for file in sorted(outbox.rglob("documents/**/*")):
+        if file.is_file():
+            yield str(file.relative_to(outbox)), file.read_bytes()
+
+
+async def test_a_state_of_any_age_pays_nothing_twice_and_delivers_what_was_paid(home: House, tmp_path: Path) -> None:
+    drop_all(home)
+    snapshots = await ages(home, tmp_path / "ages")
+    assert len(snapshots) > 8
+    whole = tmp_path / "whole"
+    shutil.copytree(home.outbox, whole)
+    sent = home.accepted()
+    billed = home.server.ledger.billed()
+    before = dict(documents(whole))
+    for age in snapshots:
+        put_back(home, age, whole)
+        await _run(home, restored=True)
+        assert home.accepted() == sent, f"{age.name}: something was sent again"
+        assert home.server.ledger.billed() == billed
+        for name in ("a", "long"):
+            if (home.outbox / name).exists():
+                assert home.job(name)["state"] == "done", age.name
+        assert dict(documents(home.outbox)) == before, age.name
+        # It is as any other state from now on.
+        assert await home.run()
+
+
+async def _run(home: House, *, restored: bool = False) -> None:
+    with anyio.fail_after(120):
+        await serve(home.settings(), home.key, once=True, restored=restored, clock=home.clock)
+
+
+async def test_an_old_state_stops_run_with_the_jobs_that_it_lacks_before_anything_is_sent(
+    home: House, tmp_path: Path
+) -> None:
+    home.drop("a.jsonl", WHOLE)
+    await run_until(home, lambda: accepted(home.state))
+    snapshot(home.state, tmp_path / "old")
+    assert await home.run()
+    sent = home.accepted()
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    with refused(r"older than the outbox.*jobs a .*run --restored"):
+        await _run(home)
+    (home.outbox / "a" / "job.json").unlink()
+    with refused(r"1 creates that it has lost"):
+        await _run(home)
+    assert home.accepted() == sent
+
+
+async def test_a_new_job_of_a_restored_state_never_gets_the_answers_of_a_lost_one(home: House, tmp_path: Path) -> None:
+    home.drop("a.jsonl", WHOLE)
+    assert await home.run()
+    snapshot(home.state, tmp_path / "old")
+    home.drop("lost.jsonl", ["what is lost [sandbox: words 25]"])
+    assert await home.run()
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    await _run(home, restored=True)
+    home.drop("new.jsonl", ["what is new [sandbox: words 12]"])
+    assert await home.run()
+    (line,) = home.lines("new")
+    (lost,) = home.lines("lost")
+    assert line["result"]["message"]["content"] != lost["result"]["message"]["content"]
+    assert home.job("new")["requests"]["complete"] == 1
+
+
+async def test_results_that_the_api_has_no_more_stay_as_they_lie_in_the_outbox(home: House, tmp_path: Path) -> None:
+    home.drop("a.jsonl", WHOLE)
+    await run_until(home, lambda: accepted(home.state))
+    snapshot(home.state, tmp_path / "old")
+    assert await home.run()
+    results = (home.outbox / "a" / "results.jsonl").read_bytes()
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    home.fault("results", "status", status=404, times=None)
+    sent = home.accepted()
+    await _run(home, restored=True)
+    assert home.accepted() == sent
+    assert (home.outbox / "a" / "results.jsonl").read_bytes() == results
+
+
+async def test_what_a_crash_leaves_is_not_taken_for_an_old_state(home: House) -> None:
+    home.drop("a.jsonl", WHOLE)
+    await run_until(home, home.accepted)
+    evidence = home.outbox / NAME
+    told = json.loads(evidence.read_bytes())
+    # The commit of an intent is durable before the outbox tells of it.
+    evidence.write_bytes(json.dumps({**told, "intents": 0}).encode())
+    with (home.outbox / "a" / "results.jsonl").open("ab") as results:
+        results.write(b'{"custom_id":"r0"}\n' * 500)
+    assert await home.run()
+    assert home.job("a")["state"] == "done"
+    home.assert_nothing_twice()
