@@ -46,7 +46,7 @@ def test_version(batchd: Installation) -> None:
         (("run",), "ANTHROPIC_API_KEY"),
         (("sandbox", "--port", "-1"), "--port"),
         (("status", "--json", "--watch"), "--watch"),
-        (("status", "nothing"), "no job 'nothing'"),
+        (("status", "nothing"), "there is no installation here"),
         (("cancel", "nothing"), "no daemon has run"),
         (("resolve", "1"), "--resend"),
         (("resolve", "1", "--drop", "--resend"), "--resend"),
