@@ -27,6 +27,22 @@ def test_full_batches_in_flight_have_different_counts() -> None:
     assert [len(each.requests) for each in plans] == [2, 1]
 
 
+def test_full_batches_of_every_kind_have_different_counts() -> None:
+    limits = Limits(max_requests=100, max_bytes=10 * (10 + ROW_OVERHEAD), long_max_requests=10, long_tokens=9, linger=2)
+    found = [waiting(n, tokens=10 if n % 2 else 1) for n in range(36)]
+    counts = [len(each.requests) for each in plan(found, limits, now=0.0, room=1000, unresolved=[9])]
+    assert len(counts) == len(set(counts)) >= 4
+    assert 9 not in counts
+
+
+def test_what_is_left_out_for_the_count_never_makes_the_next_batch_too_large() -> None:
+    found = [waiting(n, size=2_000) for n in range(1, 5)] + [waiting(5, size=9_000)]
+    limits = Limits(max_requests=9, max_bytes=10_000, long_max_requests=9, long_tokens=64_000, linger=2.0)
+    plans = list(plan(found, limits, now=9.0, room=10, unresolved=[4]))
+    assert all(each.size <= limits.max_bytes for each in plans)
+    assert sorted(request for each in plans for request in each.requests) == [1, 2, 3, 4, 5]
+
+
 def test_long_requests_travel_apart_in_small_batches() -> None:
     found = [waiting(1, tokens=300_000), waiting(2), waiting(3, tokens=64_001), waiting(4, tokens=300_000)]
     plans = list(plan(found, LIMITS, now=9.0, room=10))

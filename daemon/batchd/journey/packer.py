@@ -122,7 +122,8 @@ class Packer:
         return await self._pack(parked | found)
 
     async def _pack(self, without: frozenset[JobId], only: JobId | None = None) -> float | None:
-        while True:
+        held: set[JobId] = set()
+        while True:  # each turn has planned something, or held a job that was not held before
             now = self._clock.now()
             await self._store.spending.let_go(now)
             room = self._max_queued - await self._store.queue.queued()
@@ -144,6 +145,10 @@ class Packer:
                 return None if due is None else due - now
             affordable = await self._afford(waiting, now)
             if not affordable:
+                jobs = {request.job for request in waiting}
+                if jobs <= held:
+                    return None
+                held |= jobs
                 continue
             unresolved = await self._store.queue.unresolved_counts()
             planned = plan(affordable, self._limits, now=now, room=room, unresolved=unresolved, more=more)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from batchd.model import Lane, Plan, RequestId, Waiting
+from batchd.model import Lane, Plan, Waiting
 
 ROW_OVERHEAD = 96
 """Bytes a request takes in the body besides its params: braces, keys and the wire's custom_id (at most 64)."""
@@ -27,9 +27,13 @@ class _Load:
     """A batch that is being filled."""
 
     capacity: int
-    since: float
-    requests: list[RequestId] = field(default_factory=list)
+    requests: list[Waiting] = field(default_factory=list)
     size: int = 0
+
+    @property
+    def since(self) -> float:
+        """When its oldest request began to wait."""
+        return min(request.since for request in self.requests)
 
     def takes(self, request: Waiting, max_bytes: int) -> bool:
         """Whether there is still place; an empty load takes anything, however large."""
@@ -37,8 +41,28 @@ class _Load:
         return not self.requests or (fits and len(self.requests) < self.capacity)
 
     def put(self, request: Waiting) -> None:
-        self.requests.append(request.id)
+        self.requests.append(request)
         self.size += request.size + ROW_OVERHEAD
+
+    def shorten(self, taken: Collection[int], most: int) -> list[Waiting]:
+        """Take out the youngest requests, less than half, until the count is one that no other batch has.
+
+        Args:
+            taken: The counts of the others.
+            most: Bytes that may be taken out; where it would take more, none are.
+        """
+        count = _capacity(len(self.requests), taken)
+        left = self.requests[count:]
+        size = sum(request.size + ROW_OVERHEAD for request in left)
+        if size > most:
+            return []
+        self.requests, self.size = self.requests[:count], self.size - size
+        return left
+
+    def planned(self) -> Plan:
+        """Say which requests travel together; headers are those of any of them."""
+        any_of = self.requests[0]
+        return Plan(tuple(request.id for request in self.requests), any_of.betas, self.size, version=any_of.version)
 
 
 def plan(  # noqa: PLR0913  each is one fact that the plan depends on
@@ -54,8 +78,9 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
 
     Requests travel together when they have the same betas and version (headers belong to a whole batch), are both
     long or both not, and are of one cohort. A batch leaves when it is full or when its oldest request has waited
-    `linger`; a cohort's batch leaves at once. While a batch of some count is unresolved, a full one is cut a
-    row shorter: the count is the only fingerprint by which the API's list can tell two batches apart.
+    `linger`; a cohort's batch leaves at once. A full one has a count that no unresolved batch has, and no other of
+    this plan: the count is the only fingerprint by which the API's list can tell two apart, and creates of one count
+    would wait for each other.
 
     Args:
         waiting: The requests, oldest first.
@@ -77,22 +102,27 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
         long = request.max_tokens > limits.long_tokens
         trip = (request.betas, request.version, long, request.cohort)
         load = loads.get(trip)
+        most = limits.long_max_requests if long else limits.max_requests
+        left: list[Waiting] = []
         if load is not None and not load.takes(request, limits.max_bytes):
+            left = load.shorten(counts, limits.max_bytes - request.size - ROW_OVERHEAD)
             counts.add(len(load.requests))
-            yield Plan(tuple(load.requests), request.betas, load.size, version=request.version)
+            yield load.planned()
             load = None
         if load is None:
-            most = limits.long_max_requests if long else limits.max_requests
-            load = loads[trip] = _Load(_capacity(most, counts), request.since)
-        load.since = min(load.since, request.since)
-        load.put(request)
+            load = loads[trip] = _Load(_capacity(most, counts))
+        for each in (*left, request):
+            load.put(each)
     patient = more and counts != set(unresolved)
-    for (betas, version, _, cohort), load in loads.items():
+    for (_, _, _, cohort), load in loads.items():
         full = len(load.requests) >= load.capacity
         # A clock that was set back while nobody ran must not make anybody linger until it is that late again.
         due = cohort or not 0 <= now - load.since < limits.linger
+        if full:
+            load.shorten(counts, limits.max_bytes)  # who is left out waits for the next plan, which is made at once
+            counts.add(len(load.requests))
         if full or (due and not patient):
-            yield Plan(tuple(load.requests), betas, load.size, version=version)
+            yield load.planned()
 
 
 def halves(count: int) -> tuple[range, range]:
