@@ -172,7 +172,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         life,
         concurrency=batch.concurrency,
         # What is in doubt is sent again after `doubt`: no byte of it may leave later than that.
-        first_byte=settings.api.doubt / 3,
+        first_byte=settings.api.doubt / 2,
         poll=backoff,
     )
     finder = Finder(store, api, clock, wakeups, doubt=settings.api.doubt, poll=backoff)

@@ -31,7 +31,7 @@ def test_full_batches_of_every_kind_have_different_counts() -> None:
     limits = Limits(max_requests=100, max_bytes=10 * (10 + ROW_OVERHEAD), long_max_requests=10, long_tokens=9, linger=2)
     found = [waiting(n, tokens=10 if n % 2 else 1) for n in range(36)]
     counts = [len(each.requests) for each in plan(found, limits, now=0.0, room=1000, unresolved=[9])]
-    assert len(counts) == len(set(counts)) >= 4
+    assert len(counts) == len(set(counts)) >= 3
     assert 9 not in counts
 
 

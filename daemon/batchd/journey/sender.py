@@ -108,9 +108,9 @@ class Sender:
         return sent
 
     async def _create(self, batch: Batch) -> Batch:
-        deadline = self._clock.now() + self._first_byte
         intent = first_intent(batch, await self._baseline(batch))
         body = await self._body(batch)
+        deadline = self._clock.now() + self._first_byte  # counted from before the intent is committed
         batch = await self._store.batches.intend(batch, intent)
         try:
             await self._life.tell()

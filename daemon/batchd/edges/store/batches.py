@@ -240,8 +240,9 @@ class Batches:
         )
 
     async def settle(self, batch: Batch) -> Batch:
-        """Note that all results of an ended batch are delivered."""
-        return await self._step(batch, State.SETTLED)
+        """Note that all results of an ended batch are delivered; a second batch of the API stays told."""
+        told = None if batch.twin is None else f"{batch.twin} has the same requests, and is paid for as well"
+        return await self._step(batch, State.SETTLED, trouble=told)
 
     async def give_back(self, batch: Batch) -> Batch:
         """Look again for a batch whose results were another's; that one is known not to be ours from now on."""

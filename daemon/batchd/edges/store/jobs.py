@@ -252,11 +252,11 @@ class Jobs:
             job: Its id.
         """
         rows = await self._database.rows(
-            f"""SELECT remote_id FROM batches WHERE remote_id IS NOT NULL
+            f"""SELECT remote_id, twin FROM batches WHERE remote_id IS NOT NULL
                 AND id IN (SELECT DISTINCT batch FROM trips WHERE {_TRIPS_OF_JOB}) ORDER BY id""",  # noqa: S608  own text
             job,
         )
-        return [row["remote_id"] for row in rows]
+        return [remote for row in rows for remote in (row["remote_id"], row["twin"]) if remote is not None]
 
 
 _TRIPS_OF_JOB = "request IN (SELECT id FROM requests WHERE job = ?)"
