@@ -141,13 +141,12 @@ class Packer:
                     sync_room, Lane.SYNC, without=without, only=only, now=now, paused=paused
                 )
             if not waiting:
-                due = await self._store.queue.next_due(now)
-                return None if due is None else due - now
+                return await self._due_in(now)
             affordable = await self._afford(waiting, now)
             if not affordable:
                 jobs = {request.job for request in waiting}
                 if jobs <= held:
-                    return None
+                    return await self._due_in(now)
                 held |= jobs
                 continue
             unresolved = await self._store.queue.unresolved_counts()
@@ -159,6 +158,11 @@ class Packer:
                 leave_at = min(request.since for request in affordable) + self._limits.linger
                 return max(min(leave_at, due) - now, 0.0)
             await self._store.batches.plan(plans, now=now, nonce=new_nonce)
+
+    async def _due_in(self, now: float) -> float | None:
+        """Say in how many seconds the next request is due that rests before it is sent again."""
+        due = await self._store.queue.next_due(now)
+        return None if due is None else due - now
 
     async def _afford(self, waiting: list[Waiting], now: float) -> list[Waiting]:
         """Leave out, and hold, what no budget has room for. Only this room spends, so nothing comes in between."""
