@@ -257,11 +257,13 @@ class Shelf(Batches):
 
     async def give_back(self, batch: Batch) -> Batch:
         await self.disprove(batch.id, batch.known_id)
-        return await self._step(batch, State.INTENDED)
+        return await self._step(batch, {State.ENDED}, State.INTENDED)
 
-    async def _step(self, batch: Batch, to: State, also: object = None, **changes: object) -> Batch:
+    async def _step(
+        self, batch: Batch, before: Collection[State], to: State, also: object = None, **changes: object
+    ) -> Batch:
         del also  # of other tables
-        if not may_follow(batch.state, to):
+        if batch.state not in before or not may_follow(batch.state, to):
             raise ValueError(f"{batch.state} -> {to}")
         if batch.state is State.PLANNED and to is State.INTENDED and self._unresolved(batch.count):
             raise CountTaken

@@ -5,7 +5,7 @@ What a state carries stands in `lifecycle.CARRIES`: a step clears the rest. Noth
 
 import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 
 import aiosqlite
 
@@ -17,6 +17,9 @@ from batchd.model import Batch, BatchId, Evidence, Intent, Lane, Plan, RemoteBat
 
 Also = Callable[[aiosqlite.Connection], Awaitable[None]]
 """What a step changes beside the batch, in the same commit."""
+
+
+_UNDER_WAY = frozenset({State.INTENDED, State.PROCESSING, State.ENDED})
 
 
 class Stale(Exception):
@@ -150,6 +153,7 @@ class Batches:
         try:
             return await self._step(
                 batch,
+                {State.PLANNED},
                 State.INTENDED,
                 count_intent,
                 attempt=batch.attempt + 1,
@@ -180,6 +184,7 @@ class Batches:
         """
         return await self._step(
             batch,
+            {State.INTENDED, State.HELD},
             State.PROCESSING,
             remote_id=remote,
             evidence=evidence,
@@ -198,6 +203,7 @@ class Batches:
         """
         return await self._step(
             batch,
+            {State.INTENDED},
             State.ENDED,
             remote_id=remote,
             evidence=Evidence.ANSWER,
@@ -207,11 +213,11 @@ class Batches:
 
     async def not_created(self, batch: Batch) -> Batch:
         """Go back to before an attempt that surely made nothing at the API."""
-        return await self._step(batch, State.PLANNED)
+        return await self._step(batch, {State.INTENDED}, State.PLANNED)
 
     async def give_up_looking(self, batch: Batch) -> Batch:
         """Go back to before an attempt of which nothing was found: it may still appear."""
-        return await self._step(batch, State.PLANNED, doubts=batch.doubts + 1)
+        return await self._step(batch, {State.INTENDED}, State.PLANNED, doubts=batch.doubts + 1)
 
     async def end(self, batch: Batch, remote: RemoteBatch) -> Batch:
         """Note that the API has ended a batch.
@@ -220,7 +226,9 @@ class Batches:
             batch: A processing one.
             remote: As the API told it.
         """
-        return await self._step(batch, State.ENDED, ended_at=remote.ended_at, results_url=remote.results_url)
+        return await self._step(
+            batch, {State.PROCESSING}, State.ENDED, ended_at=remote.ended_at, results_url=remote.results_url
+        )
 
     async def exchange(self, batch: Batch, twin: RemoteBatch) -> Batch:
         """Take the results of a second batch that carries the same requests, since it has ended first.
@@ -231,6 +239,7 @@ class Batches:
         """
         return await self._step(
             batch,
+            {State.PROCESSING},
             State.ENDED,
             remote_id=twin.id,
             evidence=Evidence.NONCE,
@@ -242,7 +251,7 @@ class Batches:
     async def settle(self, batch: Batch) -> Batch:
         """Note that all results of an ended batch are delivered; a second batch of the API stays told."""
         told = None if batch.twin is None else f"{batch.twin} has the same requests, and is paid for as well"
-        return await self._step(batch, State.SETTLED, trouble=told)
+        return await self._step(batch, {State.ENDED}, State.SETTLED, trouble=told)
 
     async def give_back(self, batch: Batch) -> Batch:
         """Look again for a batch whose results were another's; that one is known not to be ours from now on."""
@@ -250,7 +259,7 @@ class Batches:
         async def disprove(db: aiosqlite.Connection) -> None:
             await _disprove(db, batch.id, batch.known_id)
 
-        return await self._step(batch, State.INTENDED, disprove, gave_back=True)
+        return await self._step(batch, {State.ENDED}, State.INTENDED, disprove, gave_back=True)
 
     async def hold(self, batch: Batch, reason: str) -> Batch:
         """Leave a batch to a person.
@@ -259,7 +268,7 @@ class Batches:
             batch: Any that is under way.
             reason: Why nobody else can decide, in one line.
         """
-        return await self._step(batch, State.HELD, trouble=reason)
+        return await self._step(batch, _UNDER_WAY, State.HELD, trouble=reason)
 
     async def dissolve(self, batch: Batch) -> Batch:
         """Free the requests of a planned batch, which made none at the API."""
@@ -268,7 +277,7 @@ class Batches:
             await trips.forget(db, batch.id)
             await requests.free(db, batch.id)
 
-        return await self._step(batch, State.DISSOLVED, free)
+        return await self._step(batch, {State.PLANNED}, State.DISSOLVED, free)
 
     async def part(self, batch: Batch, halves: Sequence[range]) -> Batch:
         """Free the requests of a batch that the API has refused, each half to travel apart from the other.
@@ -283,7 +292,7 @@ class Batches:
             await trips.forget(db, batch.id)
             await requests.free(db, batch.id)
 
-        return await self._step(batch, State.DISSOLVED, part, trouble="the API refused it")
+        return await self._step(batch, {State.INTENDED}, State.DISSOLVED, part, trouble="the API refused it")
 
     async def refuse(self, batch: Batch, reason: str) -> Batch:
         """Give the requests of a batch that the API has refused their verdict.
@@ -297,7 +306,7 @@ class Batches:
             await requests.give_verdict(db, batch.id, Verdict.ERRORED, reason)
             await trips.end(db, batch.id, "errored")
 
-        return await self._step(batch, State.DISSOLVED, refuse, trouble="the API refused it")
+        return await self._step(batch, {State.INTENDED}, State.DISSOLVED, refuse, trouble="the API refused it")
 
     async def ask_again(self, batch: Batch, *, now: float) -> Batch:
         """Poll a held batch again, whose id of the API is known.
@@ -306,11 +315,11 @@ class Batches:
             batch: A held one.
             now: Unix seconds, at which it is polled.
         """
-        return await self._step(batch, State.PROCESSING, next_poll_at=now)
+        return await self._step(batch, {State.HELD}, State.PROCESSING, next_poll_at=now)
 
     async def send_again(self, batch: Batch) -> Batch:
         """Send a held batch again as it is; what was created before may be paid twice."""
-        return await self._step(batch, State.PLANNED, doubts=batch.doubts + 1)
+        return await self._step(batch, {State.HELD}, State.PLANNED, doubts=batch.doubts + 1)
 
     async def send_rest_again(self, batch: Batch, *, now: float) -> Batch:
         """Settle a held batch of which some results were delivered; its other requests wait for another trip.
@@ -324,7 +333,9 @@ class Batches:
             await trips.end(db, batch.id, "resent")
             await requests.free(db, batch.id, now=now)
 
-        return await self._step(batch, State.SETTLED, free, trouble="its requests without a result were sent again")
+        return await self._step(
+            batch, {State.HELD}, State.SETTLED, free, trouble="its requests without a result were sent again"
+        )
 
     async def drop(self, batch: Batch, reason: str) -> Batch:
         """Give up the requests of a held batch that have no result.
@@ -338,7 +349,7 @@ class Batches:
             await trips.end(db, batch.id, "dropped")
             await requests.give_verdict(db, batch.id, Verdict.CANCELED, reason)
 
-        return await self._step(batch, State.SETTLED, give_up, trouble=reason)
+        return await self._step(batch, {State.HELD}, State.SETTLED, give_up, trouble=reason)
 
     # Notes: they leave a batch in its state, and raise `Stale` like the steps.
 
@@ -385,9 +396,11 @@ class Batches:
 
         await self._database.write(step)
 
-    async def _step(self, batch: Batch, to: State, also: Also | None = None, **changes: object) -> Batch:
+    async def _step(
+        self, batch: Batch, before: Collection[State], to: State, also: Also | None = None, **changes: object
+    ) -> Batch:
         """Take a batch one step along the table; what the new state does not carry, and the trouble, is cleared."""
-        if not may_follow(batch.state, to):
+        if batch.state not in before or not may_follow(batch.state, to):
             raise ValueError(f"a batch that is {batch.state} never becomes {to}")
         cleared: dict[str, object] = dict.fromkeys((OPTIONAL - CARRIES[to]) | {"trouble"})
         return await self._database.write(_changed(batch, {"state": to} | cleared | changes, also))
