@@ -139,3 +139,13 @@ def test_short_and_few_is_said_to_be_no_case_for_batches(batchd: Installation) -
     good, many = json.loads(batchd.call("check", "good.jsonl", "many.jsonl", "--json").stdout)["files"]
     assert "24 hours" in good["advice"]
     assert many["advice"] is None
+
+
+def test_another_region_costs_a_tenth_more_in_every_figure(batchd: Installation) -> None:
+    params = {"model": "claude-sonnet-4-6", "max_tokens": 1000, "messages": [{"role": "user", "content": "Sort it."}]}
+    for name, more in (("plain.jsonl", {}), ("us.jsonl", {"inference_geo": "us"})):
+        line = {"custom_id": "a", "continue": 2, "params": {**params, **more}}
+        (batchd.home / name).write_text(json.dumps(line))
+    plain, there = json.loads(batchd.call("check", "plain.jsonl", "us.jsonl", "--json").stdout)["files"]
+    for figure in ("worst_case_usd", "worst_case_standard_usd", "estimate_usd", "estimate_standard_usd"):
+        assert Decimal(str(there[figure])) == Decimal(str(plain[figure])) * Decimal("1.1")

@@ -43,6 +43,13 @@ _COUNTABLE: Final = frozenset(
 )
 
 
+_REGION: Final = b'"inference_geo":'
+
+
+class _Params(msgspec.Struct):
+    inference_geo: str | None = None
+
+
 class PromptSize(NamedTuple):
     """Tokens of a prompt."""
 
@@ -63,6 +70,8 @@ def measure(params: bytes, model: ModelFacts) -> PromptSize:
     """
     instructions = _INSTRUCTIONS if any(mark in params for mark in _INSTRUCTED) else 0
     size, at_most, about = len(params), instructions, instructions
+    if (region := region_of(params)) is not None:
+        size -= len(_REGION) + len(msgspec.json.encode(region)) + len(b",")  # which nobody reads
     if b'"source":' in params:
         for block in _media(msgspec.json.decode(params)):
             source = block["source"]
@@ -71,6 +80,11 @@ def measure(params: bytes, model: ModelFacts) -> PromptSize:
             found = _document(data, model) if block["type"] == "document" else _picture(data, model)
             at_most, about = at_most + found.at_most, about + found.about
     return PromptSize(at_most + size, about + -(-size // BYTES_PER_TOKEN))
+
+
+def region_of(params: bytes) -> str | None:
+    """Read which region a request asks for."""
+    return msgspec.json.decode(params, type=_Params).inference_geo if _REGION in params else None
 
 
 def window_of(model: ModelFacts, betas: Iterable[str]) -> int:

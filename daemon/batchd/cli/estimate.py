@@ -12,8 +12,8 @@ from anyio import to_thread
 
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import from_picodollars, price, to_picodollars
-from batchd.claude.prompt_size import measure, window_of
-from batchd.decisions.money.worst_case import geo_of, worst_of
+from batchd.claude.prompt_size import measure, region_of, window_of
+from batchd.decisions.money.worst_case import worst_of
 from batchd.edges.store import look_into_store
 from batchd.errors import BatchdError
 from batchd.model import Cost, Entry, Lane, Usage
@@ -121,7 +121,7 @@ class Estimate:
         self.models[entry.model] += 1
         self.continued += entry.rounds > 0
         self.rounds = max(self.rounds, entry.rounds)
-        terms = _Terms(Kind.of(entry.model, entry.max_tokens), entry.lane, geo_of(entry.params))
+        terms = _Terms(Kind.of(entry.model, entry.max_tokens), entry.lane, region_of(entry.params))
         whole = self._sums.setdefault(terms, _Sum())
         facts = catalogue.find(entry.model)
         about = measure(entry.params, facts).within(window_of(facts, entry.betas)).about

@@ -7,25 +7,18 @@ not in it, nor the surcharge of a region that only the workspace names.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import msgspec
-
 from batchd.claude.catalogue import Catalogue, ModelFacts
 from batchd.claude.price import tariff
-from batchd.claude.prompt_size import measure, window_of
+from batchd.claude.prompt_size import measure, region_of, window_of
 from batchd.model import Entry, Lane
 
 _CACHES = b'"cache_control":{'
-_GEO = b'"inference_geo":'
 _BREAKPOINT = b'[{"type":"text","text":,"cache_control":{"type":"ephemeral","ttl":"1h"}}]'
 """What is added to a request, at the most, that is to be cached."""
 _COUNT_MARGIN = 20
 """A twentieth more, and as many tokens."""
 _ROUND_PROMPT = 4_000
 """Bytes, at the most, of what is said to the model to make it go on."""
-
-
-class _Region(msgspec.Struct):
-    inference_geo: str | None = None
 
 
 class Prompt(NamedTuple):
@@ -43,16 +36,11 @@ class Prompt(NamedTuple):
     @classmethod
     def bounded(cls, params: bytes, facts: ModelFacts, betas: Iterable[str] = ()) -> "Prompt":
         """Bound it offline: no token is shorter than a byte, pictures and pages have their own measure."""
-        return cls(measure(params, facts).at_most, window_of(facts, betas), _CACHES in params, geo_of(params))
+        return cls(measure(params, facts).at_most, window_of(facts, betas), _CACHES in params, region_of(params))
 
     def counted(self, tokens: int) -> "Prompt":
         """Bound it by what the API has counted, from which the bill may differ a little (docs: token counting)."""
         return self._replace(tokens=min(tokens + tokens // _COUNT_MARGIN + _COUNT_MARGIN, self.tokens))
-
-
-def geo_of(params: bytes) -> str | None:
-    """Read which region a request asks for."""
-    return msgspec.json.decode(params, type=_Region).inference_geo if _GEO in params else None
 
 
 def worst_of(entry: Entry, catalogue: Catalogue) -> int | None:
