@@ -29,6 +29,7 @@ from batchd.journey.finishing import Finishing
 from batchd.journey.intake import Intake, Places
 from batchd.journey.packer import Budgets, Packer
 from batchd.journey.poller import Poller
+from batchd.journey.readiness import Readiness
 from batchd.journey.restoring import Restoring
 from batchd.journey.sender import Sender
 from batchd.journey.spooling import rules_of
@@ -190,15 +191,16 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         seats=settings.sync.concurrency,
         timeout=settings.api.timeout,
     )
+    readiness = Readiness(store, places.spool, retrying)
     journeys: dict[Lane, Legs] = {
         Lane.BATCH: {
-            State.PLANNED: sender.submit,
+            State.PLANNED: readiness.before(sender.submit),
             State.INTENDED: finder.find,
             State.PROCESSING: poller.poll,
             State.ENDED: collector.collect,
         },
         Lane.SYNC: {
-            State.PLANNED: sync_sender.submit,
+            State.PLANNED: readiness.before(sync_sender.submit),
             State.INTENDED: sync_sender.pick_up,
             State.ENDED: sync_sender.deliver,
         },

@@ -81,3 +81,8 @@ class Trouble:
     def lasts(self, now: float) -> bool:
         """Whether a person should hear of it: a defect at once, anything else after its hour."""
         return self.defect or now - self.since >= HOUR
+
+
+def packing(job: JobId, name: str = "") -> Thing:
+    """What is noted where a job's waiting requests cannot be sent."""
+    return Thing(Work.PACK, str(job), name, job)

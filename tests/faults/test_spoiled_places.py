@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,7 +17,7 @@ from batchd.edges import claims
 from batchd.edges.store import DATABASE
 
 from tests.faults.test_resources import look, running
-from tests.support.house import House, at_work, until
+from tests.support.house import House, at_work, run_until, until
 
 pytestmark = pytest.mark.anyio
 
@@ -93,6 +94,26 @@ async def test_a_folder_that_keeps_its_files_is_named_with_its_remedy_and_delays
     monkeypatch.setattr(claims, "claim", whole)
     assert await home.run()
     assert not told(home)
+
+
+async def test_params_that_are_gone_are_their_jobs_trouble_alone(home: House) -> None:
+    home.drop("a.jsonl", ["one"])
+    home.drop("b.jsonl", ["two"])
+    accepted = home.outbox / "a" / "request.jsonl"
+    await run_until(
+        home, lambda: accepted.exists() and (home.outbox / "b" / "request.jsonl").exists(), batch__linger=900
+    )
+    with closing(sqlite3.connect(home.state / DATABASE)) as database:
+        ((claim,),) = database.execute("SELECT claim FROM jobs WHERE name = 'a'")
+    params = home.state / "spool" / claim
+    params.rename(home.place / "params")
+    assert not await home.run()
+    assert home.job("b")["state"] == "done"
+    assert "params" in told(home)["a"]
+    shutil.copy(home.place / "params", params)
+    assert await home.run()
+    assert home.job("a")["state"] == "done"
+    home.assert_nothing_twice()
 
 
 def test_a_stop_does_not_wait_for_a_large_file_to_be_read(tmp_path: Path) -> None:

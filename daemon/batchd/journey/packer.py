@@ -19,7 +19,7 @@ from batchd.journey.restoring import Restoring
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import JobId, Lane, Waiting
 from batchd.running.retrying import Retrying, wait_of
-from batchd.trouble import Thing, Work
+from batchd.trouble import Work, packing
 
 log = structlog.get_logger()
 
@@ -185,8 +185,3 @@ class Packer:
                     self._told[job] = (hold.bar, midnight)
                     log.warning("job held", job=(await self._store.jobs.get(job)).name, reason=hold.reason)
         return allowed.fitting
-
-
-def packing(job: JobId, name: str = "") -> Thing:
-    """What trouble with the packing of a job is noted of."""
-    return Thing(Work.PACK, str(job), name, job)

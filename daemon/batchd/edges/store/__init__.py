@@ -16,7 +16,7 @@ from batchd.edges.store.recovered import Recovered
 from batchd.edges.store.reports import Reports
 from batchd.edges.store.requests import NewRequest
 from batchd.edges.store.spending import GROUPS, Spending, Spent
-from batchd.edges.store.trips import Trips
+from batchd.edges.store.trips import Spooled, Trips
 from batchd.edges.store.troubles import Troubles
 from batchd.edges.store.warmings import Warmings
 from batchd.errors import Unusable
@@ -30,6 +30,7 @@ __all__ = [
     "NewRequest",
     "Overview",
     "Spent",
+    "Spooled",
     "Stale",
     "Standing",
     "Store",

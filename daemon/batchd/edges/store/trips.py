@@ -2,13 +2,26 @@
 
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import aiosqlite
 
 from batchd.claude.price import to_picodollars
 from batchd.delivery import Delivery
 from batchd.edges.store.database import Database, many, update
-from batchd.model import BatchId, Place, RequestId, Sending, WireRow
+from batchd.model import BatchId, JobId, Place, RequestId, Sending, WireRow
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """What a batch sends of one job."""
+
+    job: JobId
+    name: str
+    claim: str
+    """The name of its spool file."""
+    end: int
+    """Bytes that the file must have."""
 
 
 class Trips:
@@ -29,6 +42,17 @@ class Trips:
                WHERE trips.batch = ? ORDER BY trips.row""",
             batch,
         )
+
+    async def spooled(self, batch: BatchId) -> list[Spooled]:
+        """Say of which jobs a batch sends params, and how far these reach in their spool files."""
+        rows = await self._database.rows(
+            """SELECT jobs.id, jobs.name, claim,
+                   max(coalesce(sent_offset, requests.offset) + coalesce(sent_size, requests.size)) AS reach
+               FROM trips JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
+               WHERE trips.batch = ? GROUP BY jobs.id""",
+            batch,
+        )
+        return [Spooled(JobId(row["id"]), row["name"], row["claim"], row["reach"]) for row in rows]
 
     async def rows_of(self, batch: BatchId, sendings: Collection[Sending]) -> dict[Sending, int]:
         """Find the rows of a batch by what they send; what is not of this batch is left out.

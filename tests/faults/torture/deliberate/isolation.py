@@ -1,0 +1,115 @@
+"""Faults in what keeps the trouble of one thing from all others, and in what a database is known by."""
+
+from tests.faults.torture.deliberate.mutation import Mutation
+
+PLANTED = "tests/acceptance/test_planted_defects.py::test_a_defect_that_one_job_meets_parks_that_job_alone"
+UPGRADES = "tests/faults/test_upgrades.py"
+SPOILED = "tests/faults/test_spoiled_places.py"
+SURROUNDINGS = "tests/acceptance/test_surroundings.py"
+
+MUTATIONS = (
+    Mutation(
+        "14",
+        "a defect that one thing meets ends the daemon",
+        "daemon/batchd/running/retrying.py",
+        "            return Wait(str(Defect.of(bug)), PARKED, defect=True)",
+        "            raise bug",
+        f"{PLANTED}[finishing]",
+    ),
+    Mutation(
+        "14",
+        "a defect that one job meets keeps the results of its neighbours",
+        "daemon/batchd/journey/collector.py",
+        "        except Exception as bug:",
+        "        except ZeroDivisionError as bug:",
+        f"{PLANTED}[collector]",
+    ),
+    Mutation(
+        "14",
+        "the packer does not look whose defect it is",
+        "daemon/batchd/journey/packer.py",
+        "        if not found:\n",
+        "        if True:\n",
+        f"{PLANTED}[packer]",
+    ),
+    Mutation(
+        "14",
+        "what waits is not written down",
+        "daemon/batchd/running/retrying.py",
+        "                await self._store.troubles.tell(trouble)",
+        "                pass",
+        f"{PLANTED}[finishing]",
+    ),
+    Mutation(
+        "14",
+        "a defect is told by a frame that is not ours",
+        "daemon/batchd/errors.py",
+        "    if ours:",
+        "    if not ours:",
+        f"{PLANTED}[finishing]",
+    ),
+    Mutation(
+        "14",
+        "params that are gone keep a batch for ever",
+        "daemon/batchd/app.py",
+        "State.PLANNED: readiness.before(sender.submit)",
+        "State.PLANNED: sender.submit",
+        SPOILED,
+    ),
+    Mutation(
+        "14",
+        "what lies among the claims by mistake keeps the daemon from starting",
+        "daemon/batchd/edges/claims.py",
+        "        except (OSError, ValueError) as error:",
+        "        except ZeroDivisionError as error:",
+        SPOILED,
+    ),
+    Mutation(
+        "14",
+        "a retry dies of a line that it cannot read",
+        "daemon/batchd/journey/finishing.py",
+        "        except Garbled:",
+        "        except ZeroDivisionError:",
+        "tests/journey/test_reopening.py",
+    ),
+    Mutation(
+        "14",
+        "a name has an end of numbers",
+        "daemon/batchd/text/safepath.py",
+        "        free *= 2",
+        "        free += 1",
+        "tests/unit/test_safepath.py",
+    ),
+    Mutation(
+        "12",
+        "a stop waits until a file is read",
+        "daemon/batchd/edges/disk.py",
+        "        from_thread.check_cancelled()",
+        "        pass",
+        SPOILED,
+    ),
+    Mutation(
+        "14",
+        "a database is known by its number alone",
+        "daemon/batchd/edges/store/schema.py",
+        "    if digest != expected(version):",
+        "    if False:",
+        UPGRADES,
+    ),
+    Mutation(
+        "14",
+        "a command migrates",
+        "daemon/batchd/edges/store/__init__.py",
+        "migrate=False",
+        "migrate=True",
+        UPGRADES,
+    ),
+    Mutation(
+        "14",
+        "what an argument holds reaches the terminal",
+        "daemon/batchd/cli/exit_codes.py",
+        "{printable(line)}",
+        "{line}",
+        SURROUNDINGS,
+    ),
+)
