@@ -230,6 +230,16 @@ def tls_server(folder: Path) -> Iterator[tuple[int, Path]]:
         listener.shutdown(socket.SHUT_RDWR)
 
 
+async def test_a_create_that_would_leave_after_its_deadline_does_not_leave() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield BODY
+
+    async with bench() as (api, server):
+        with pytest.raises(Unavailable, match="too late"):
+            await api.create(pieces(), len(BODY), (), deadline=0.0)
+        assert server.ledger.batches() == []
+
+
 # Downloads
 
 
