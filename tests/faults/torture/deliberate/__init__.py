@@ -1,17 +1,14 @@
 """Deliberate faults, a file a subject: which line of ours is broken into what, and the test that finds it."""
 
-from tests.faults.torture.deliberate import batches, documents, isolation, money, protocol, rules, sync, waiting
+from importlib import import_module
+from pathlib import Path
+
 from tests.faults.torture.deliberate.mutation import Mutation
 
-MUTATIONS: tuple[Mutation, ...] = (
-    *protocol.MUTATIONS,
-    *batches.MUTATIONS,
-    *documents.MUTATIONS,
-    *isolation.MUTATIONS,
-    *money.MUTATIONS,
-    *rules.MUTATIONS,
-    *sync.MUTATIONS,
-    *waiting.MUTATIONS,
+SUBJECTS = sorted(file.stem for file in Path(__file__).parent.glob("[!_]*.py") if file.stem != "mutation")
+
+MUTATIONS: tuple[Mutation, ...] = tuple(
+    mutation for subject in SUBJECTS for mutation in import_module(f"{__package__}.{subject}").MUTATIONS
 )
 
 __all__ = ["MUTATIONS", "Mutation"]

@@ -1,0 +1,57 @@
+"""Faults in what makes an old state safe."""
+
+from tests.faults.torture.deliberate.mutation import Mutation
+
+TEST = "tests/faults/test_restored.py"
+ANY_AGE = f"{TEST}::test_a_state_of_any_age_pays_nothing_twice_and_delivers_what_was_paid"
+
+MUTATIONS = (
+    Mutation(
+        "restored",
+        "an old state is started without a word",
+        "daemon/batchd/journey/restoring.py",
+        "if said := objection(here, told, found):",
+        "if (said := objection(here, told, found)) and False:",
+        f"{TEST}::test_an_old_state_stops_run_with_the_jobs_that_it_lacks_before_anything_is_sent",
+    ),
+    Mutation(
+        "restored",
+        "what was paid in a lost life is sent again",
+        "daemon/batchd/journey/packer.py",
+        "        await self._restoring.adopt()\n",
+        "",
+        ANY_AGE,
+    ),
+    Mutation(
+        "restored",
+        "something is sent before all that was paid is known",
+        "daemon/batchd/journey/packer.py",
+        "        if self._restoring.under_way:\n            return None\n",
+        "",
+        ANY_AGE,
+    ),
+    Mutation(
+        "restored",
+        "a claim that became a job in a lost life becomes one again",
+        "daemon/batchd/journey/restoring.py",
+        "await self._forget_claims_that_became_jobs()",
+        "pass",
+        ANY_AGE,
+    ),
+    Mutation(
+        "restored",
+        "new requests get the ids of lost ones",
+        "daemon/batchd/edges/store/requests.py",
+        '"id": None if number else floor',
+        '"id": None',
+        f"{TEST}::test_a_new_job_of_a_restored_state_never_gets_the_answers_of_a_lost_one",
+    ),
+    Mutation(
+        "restored",
+        "the outbox is not told of an intent",
+        "daemon/batchd/running/life.py",
+        "        known = await self._store.facts.number(INTENTS)\n",
+        "        known = 0\n",
+        f"{TEST}::test_an_old_state_stops_run_with_the_jobs_that_it_lacks_before_anything_is_sent",
+    ),
+)
