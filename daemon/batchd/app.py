@@ -36,7 +36,6 @@ from batchd.journey.spooling import rules_of
 from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
 from batchd.model import Lane
-from batchd.running.circuit_breaker import CircuitBreaker
 from batchd.running.counts import Counts
 from batchd.running.departure import Departure
 from batchd.running.held_file import HeldFiles
@@ -151,17 +150,18 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
     retrying = Retrying(store, clock, bell)
     transcripts = Transcripts(places.streams)
     results: dict[Lane, Results] = {
-        Lane.BATCH: lambda ended: api.results(ended.known_id, ended.results_url),
-        Lane.SYNC: transcripts.results,
+        Lane.BATCH: lambda ended, cut: api.results(ended.known_id, ended.results_url, cut),
+        Lane.SYNC: lambda ended, _: transcripts.results(ended),
     }
 
     documents = Documents(Drafts(places.drafts), places.spool, rules.catalogue)
-    collector = Collector(store, clock, places.outbox, documents, settings.retry.max_attempts, results)
     wakeups = Wakeups(clock)
     counts = Counts(wakeups)
     life = LifeLine(store, places.outbox)
     restoring = Restoring(store, api, clock, places, life, retrying, bell)
-    departure = Departure(store, wakeups, CircuitBreaker(clock), lambda: restoring.under_way)
+    departure = Departure(store, clock, wakeups, lambda: restoring.under_way)
+    attempts = settings.retry.max_attempts
+    collector = Collector(store, clock, places.outbox, documents, attempts, results, departure)
     sender = Sender(
         store,
         api,

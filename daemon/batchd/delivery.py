@@ -5,6 +5,9 @@ from decimal import Decimal
 
 from batchd.model import Cost, JobId, Lane, RequestId, Usage, Verdict
 
+PARKED = "parked"
+"""The outcome of a trip that trouble with the account has ended: it is taken back, and counts for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trip:

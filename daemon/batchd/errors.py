@@ -73,17 +73,21 @@ class Rejected(BatchdError):
 class Refused(BatchdError):
     """The API understood and will never take this: surely nothing was created."""
 
-    def __init__(self, said: str, kind: str = "invalid_request_error", shown: str = "") -> None:
+    def __init__(
+        self, said: str, kind: str = "invalid_request_error", sentence: str = "", *, shown: bool = False
+    ) -> None:
         """Keep the API's reason.
 
         Args:
             said: What the API said. It may repeat the prompt: only the job's own folder may show it.
             kind: Its `error.type`.
-            shown: As much of it as may be shown anywhere, with a colon in front.
+            sentence: What it said, fit to be shown, with a colon in front.
+            shown: Whether it may be shown anywhere, since no prompt was sent.
         """
-        super().__init__(f"the API refuses it ({kind}){shown}")
+        super().__init__(f"the API refuses it ({kind}){sentence if shown else ''}")
         self.said = said
         self.kind = kind
+        self.sentence = sentence
 
 
 class TooLarge(Refused):
@@ -125,6 +129,10 @@ class Late(Unavailable):
 
 class Parked(Unavailable):
     """Key or money: nobody's request is wrong, but a person has to act before anything goes on."""
+
+
+class RefusedAlike(Parked):
+    """Batches that share no request are refused alike: nothing is wrong with any request of theirs."""
 
 
 class InDoubt(BatchdError):

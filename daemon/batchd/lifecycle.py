@@ -60,14 +60,15 @@ STEPS: dict[State, dict[State, str]] = {
 _INTENT = frozenset({"baseline_id", "baseline_time", "origin", "organization", "twin"})
 _REMOTE = frozenset({"remote_id", "evidence", "submitted_at", "expires_at", "cancelled_at"})
 _RESULTS = frozenset({"ended_at", "results_url"})
+_LACKING = frozenset({"lacking", "lacking_since"})
 
 CARRIES: dict[State, frozenset[str]] = {
     State.PLANNED: _INTENT | {"trouble"},
     State.INTENDED: _INTENT | {"doubted_at", "trouble"},
     State.PROCESSING: _INTENT | _REMOTE | {"next_poll_at", "trouble"},
-    State.ENDED: _INTENT | _REMOTE | _RESULTS | {"trouble"},
+    State.ENDED: _INTENT | _REMOTE | _RESULTS | _LACKING | {"trouble"},
     State.SETTLED: _INTENT | _REMOTE | _RESULTS | {"trouble"},
-    State.HELD: _INTENT | _REMOTE | _RESULTS | {"doubted_at", "trouble"},
+    State.HELD: _INTENT | _REMOTE | _RESULTS | _LACKING | {"doubted_at", "trouble"},
     State.DISSOLVED: _INTENT | {"trouble"},
 }
 """Which optional columns a batch may carry in each state; a step clears whatever the new state does not carry."""

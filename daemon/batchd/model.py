@@ -380,6 +380,9 @@ class Batch:
     results_url: str | None = None
     next_poll_at: float | None = None
     cancelled_at: float | None = None
+    lacking: int | None = None
+    """Lines that its results have lacked in every reading since `lacking_since`."""
+    lacking_since: float | None = None
     lane: Lane = Lane.BATCH
     version: str | None = None
     """Of the API, by which all its requests go; None for the current one."""

@@ -192,7 +192,7 @@ async def test_a_delivery_counts_once_and_money_sums_exactly(store: Store) -> No
     assert (tally.waiting, tally.travelling, tally.verdicts) == (1, 1, {Verdict.COMPLETE: 1})
     assert tally.cost == cost
     assert tally.usage == Usage(5, 7, 1, 2, 3)
-    assert await store.deliveries.undelivered_rows(batch.id, 10) == [2]
+    assert await store.deliveries.undelivered(batch.id) == 1
     trips = await store.deliveries.trips(batch.id, [0, 1, 2, 99], 3)
     assert {row: trip.delivered for row, trip in trips.items()} == {0: True, 1: True, 2: False}
     assert trips[2].attempts_left == 2

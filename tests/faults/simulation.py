@@ -35,7 +35,6 @@ from batchd.journey.poller import Poller
 from batchd.journey.sender import Sender
 from batchd.lifecycle import CARRIES, OPTIONAL, State, may_follow
 from batchd.model import Batch, BatchId, Counts, Evidence, Lane, RemoteBatch, RemoteId, RequestId, Sending
-from batchd.running.circuit_breaker import CircuitBreaker
 from batchd.running.counts import Counts as CountsInFlight
 from batchd.running.departure import Departure
 from batchd.running.life import LifeLine
@@ -349,7 +348,7 @@ async def _one_life(world: World) -> None:
     store, api, backoff = cast("Store", _Store(shelf, shelf)), cast("Api", world), Backoff(60.0, 1.5, 600.0)
     wakeups = Wakeups(world.clock)
     counts = CountsInFlight(wakeups)
-    departure = Departure(store, wakeups, CircuitBreaker(world.clock), lambda: False)
+    departure = Departure(store, world.clock, wakeups, lambda: False)
     sender = SimulatedSender(
         store,
         api,
@@ -397,6 +396,13 @@ class _NoTroubles:
         return
 
 
+class _NoRefusals:
+    """This API refuses nothing."""
+
+    async def refute(self, betas: tuple[str, ...]) -> None:
+        """There is nothing to refute."""
+
+
 @dataclass(frozen=True)
 class _Store:
     """`Store`, with nothing but batches."""
@@ -405,6 +411,7 @@ class _Store:
     trips: Shelf
     installation: str = TAG
     troubles: _NoTroubles = field(default_factory=_NoTroubles)
+    refusals: _NoRefusals = field(default_factory=_NoRefusals)
 
 
 async def simulate(histories: int, first_seed: int = 0) -> Tally:

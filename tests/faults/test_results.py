@@ -51,17 +51,6 @@ async def test_gateways_leave_things_out(home: House, kind: str) -> None:
     assert home.results("a") == ALL
 
 
-async def test_a_line_that_never_comes_is_a_failure_and_not_a_loss(home: House) -> None:
-    home.fault("results", "missing", at=1, times=100)
-    home.drop("a.jsonl", [f"say {n}" for n in range(6)])
-    assert not await home.run()
-    job = home.job("a")
-    assert (job["state"], job["requests"]["complete"], job["requests"]["errored"]) == ("partial", 5, 1)
-    (failure,) = home.lines("a", "failures.jsonl")
-    assert failure["failure"]["verdict"] == "errored"
-    assert "no line" in failure["failure"]["reason"]
-
-
 async def test_an_unknown_type_of_result_is_told_and_not_taken_for_success(home: House) -> None:
     home.fault("results", "unknown_type", at=0)
     home.drop("a.jsonl", [f"say {n}" for n in range(6)])
@@ -127,14 +116,6 @@ async def test_a_results_url_of_another_origin_is_never_fetched(home: House) -> 
     home.drop("a.jsonl", ["one"])
     assert await home.run(seconds=30)
     assert home.results("a") == {"r0": "succeeded"}
-
-
-async def test_results_that_carry_other_ids_for_good_wait_for_a_person_and_send_nothing_again(home: House) -> None:
-    home.fault("results", "foreign_all", times=100)
-    home.drop("a.jsonl", ["one"])
-    assert not await home.run()
-    assert len(home.server.ledger.batches()) == 1
-    assert not (home.outbox / "a" / "results.jsonl").exists()
 
 
 async def test_results_that_carry_other_ids_once_are_read_again(home: House) -> None:

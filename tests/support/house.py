@@ -84,11 +84,14 @@ class House:
     def fault(self, route: str, kind: str, **more: Any) -> None:
         self.server.faults.add(Fault(route=route, kind=kind, **more))
 
-    def drop(self, name: str, prompts: Iterable[str], model: str = "claude-haiku-4-5", max_tokens: int = 300) -> None:
+    def drop(
+        self, name: str, prompts: Iterable[str], model: str = "claude-haiku-4-5", max_tokens: int = 300, **more: object
+    ) -> None:
         lines = (
             {
                 "custom_id": f"r{n}",
                 "params": {"model": model, "max_tokens": max_tokens, "messages": [{"role": "user", "content": prompt}]},
+                **more,
             }
             for n, prompt in enumerate(prompts)
         )
@@ -132,9 +135,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(place: Path, **sandbox: Any) -> AsyncIterator[House]:
+async def house(place: Path, *, speed: float = SPEED, **sandbox: Any) -> AsyncIterator[House]:
     """Open a house whose sandbox lives on the same fast clock."""
-    clock = FastClock()
+    clock = FastClock(speed)
     settings = SandboxSettings(**{"duration": 4.0, "state": place / "sandbox", **sandbox})
     async with serve_sandbox(settings, clock.now) as server:
         yield House(place, server, clock)

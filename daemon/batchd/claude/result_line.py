@@ -55,11 +55,16 @@ class _Message(msgspec.Struct, frozen=True):
     usage: _Usage | None = None
 
 
+class _Details(msgspec.Struct, frozen=True):
+    error_code: str | None = None
+
+
 class _Error(msgspec.Struct, frozen=True):
     """Documented as nested twice, and seen flat."""
 
     type: str | None = None
     message: str | None = None
+    details: _Details | None = None
     error: "_Error | None" = None
 
 
@@ -119,6 +124,7 @@ def read(raw: bytes) -> Line:
             stop_reason=message.stop_reason,
             error_type=error.type,
             error_message=error.message,
+            error_code=error.details.error_code if error.details else None,
             model=message.model,
             usage=(usage := _usage(message.usage or _Usage())),
             metered=line.result.type in NOT_CHARGED or _metered(message.usage or _Usage(), usage),
@@ -292,6 +298,7 @@ def _read_leniently(raw: bytes) -> _Line:
                 error=_Error(
                     type=_text(_dict(error.get("error", error)).get("type")),
                     message=_text(_dict(error.get("error", error)).get("message")),
+                    details=_Details(_text(_dict(_dict(error.get("error", error)).get("details")).get("error_code"))),
                 ),
                 stream=_stream(found["result"].get("stream")),
             ),

@@ -37,6 +37,8 @@ class Result:
     stop_reason: str | None = None
     error_type: str | None = None
     error_message: str | None = None
+    error_code: str | None = None
+    """`error.details.error_code`, where there is one."""
     model: str | None = None
     usage: Usage = field(default_factory=Usage)
     metered: bool = True

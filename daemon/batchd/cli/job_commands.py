@@ -14,6 +14,7 @@ from batchd.cli.exit_codes import DONE, Failure
 from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.status import job_named
+from batchd.cli.status_view import sharing
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import Store, write_to_store
@@ -32,8 +33,9 @@ JobName: TypeAlias = Annotated[str, typer.Argument(metavar="JOB", help="Its name
 def cancel(chosen: Chosen, *, job: JobName) -> int:
     """Cancel a job: nothing more is sent, and its batches are stopped.
 
-    What the API has finished by then is charged, and delivered. Batches that
-    other jobs travel in too go on to their end. The job finishes as usual,
+    What the API has finished by then is charged, and delivered. A batch that
+    other jobs travel in too goes on to its end, and is charged whole: the
+    answer says which, and so does `batchd status`. The job finishes as usual,
     with `job.json` in its folder.
 
     [bold]Example[/bold]
@@ -131,12 +133,21 @@ async def _cancel(store: Store, job: Job) -> str:
         raise Failure(f"job {printable(job.name)} has finished: there is nothing to cancel")
     if job.cancel_wanted:
         return f"Job {job.name} is being cancelled already."
-    tally = await store.jobs.tally(job.id)
     await store.jobs.want(job.id, "cancel")
-    return (
-        f"Job {job.name} is cancelled: {tally.settled:,} of {job.total:,} requests have ended, "
-        f"{tally.waiting:,} will not be sent, {tally.travelling:,} are on their way and stopped if the API still can."
-    )
+    tally, shared = await store.jobs.tally(job.id), await store.overview.shared(job.id)
+    charged = sum(each.requests for each in shared)
+    told = [
+        (
+            f"Job {job.name} is cancelled: {tally.settled:,} of {job.total:,} requests have ended, "
+            f"{tally.waiting:,} will not be sent."
+        )
+    ]
+    if alone := tally.travelling - charged:
+        told.append(
+            f"{alone:,} are on their way and stopped if the API still can; what it has answered by then is charged."
+        )
+    told += [f"{sharing(each)}, with {each.requests:,} of its requests." for each in shared]
+    return " ".join(told)
 
 
 async def _retry(store: Store, job: Job) -> str:

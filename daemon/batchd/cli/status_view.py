@@ -13,13 +13,15 @@ from batchd.claude.price import dollars, from_picodollars
 from batchd.cli.console import cell, duration, moment, usd
 from batchd.decisions.report import state_of, timestamp
 from batchd.delivery import Tally
-from batchd.edges.store import JobStanding, Standing, look_into_store
+from batchd.edges.store import JobStanding, Shared, Standing, look_into_store
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Job, Verdict
 from batchd.running.held_file import answers
 from batchd.trouble import Trouble, Work
 
 _BAR = 10
+_NAMES = 3
+"""Jobs that are named where a batch is shared; more are only mentioned."""
 _STYLES = {
     "done": "green",
     "partial": "yellow",
@@ -125,6 +127,7 @@ def tables(standing: Standing, now: float) -> RenderableType:
             usd(tally.cost.charged) if tally.settled else "",
         )
     holds = [line for each in standing.jobs for line in _hold(each.job)]
+    holds += [cell(f"job {each.job.name}: {sharing(batch)}", "dim") for each in standing.jobs for batch in each.shared]
     troubles = [line for batch in standing.batches for line in trouble(batch)]
     return Group(shown, *holds, *troubles, *(of_thing(each) for each in standing.troubles))
 
@@ -138,6 +141,12 @@ def of_thing(kept: Trouble) -> RenderableType:
     called = f"{_CALLED.get(thing.work, 'job')} {thing.name}".strip()
     style = "bold red" if kept.defect else "yellow"
     return cell(f"! {called}: {thing.work.undone} since {moment(kept.since)}: {kept.reason}", style)
+
+
+def sharing(shared: Shared) -> str:
+    """Say why a batch is not stopped for one job."""
+    others = ", ".join(shared.others[:_NAMES]) + (" and others" if len(shared.others) > _NAMES else "")
+    return f"Batch {shared.batch} is shared with {others}: it goes on, and is charged"
 
 
 def _hold(job: Job) -> list[RenderableType]:
@@ -227,6 +236,9 @@ def job_as_data(standing: JobStanding, all_: Standing) -> dict[str, object]:
         "released": job.released,
         "released_up_to_usd": None if job.released_up_to is None else float(from_picodollars(job.released_up_to)),
         "cancel_wanted": job.cancel_wanted,
+        "shared_batches": [
+            {"batch": each.batch, "requests": each.requests, "jobs": list(each.others)} for each in standing.shared
+        ],
         "retry_wanted": job.retry_wanted,
         "troubles": [trouble_as_data(each) for each in all_.troubles if each.thing.job == job.id],
     }

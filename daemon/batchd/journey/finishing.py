@@ -42,6 +42,7 @@ class Finishing:
         batches = await self._store.jobs.batches_of(job.id)
         folder = JobFolder(self._outbox, job.name)
         await self._deliver_drafts(job, folder)
+        await to_thread.run_sync(_have_results, folder)
         await to_thread.run_sync(folder.write_whole, "report.jsonl", self._report(job))
         if tally.verdicts.get(Verdict.COMPLETE, 0) < job.total:
             await to_thread.run_sync(folder.write_whole, "failures.jsonl", self._failures(job))
@@ -122,6 +123,14 @@ def _params(spooled: BinaryIO | None, row: ReportRow) -> bytes | None:
     except (OSError, msgspec.DecodeError):
         return None
     return params
+
+
+def _have_results(folder: JobFolder) -> None:
+    """Make the file of results where there are none: readers may count on it as soon as `job.json` is there."""
+    with folder.reading("results.jsonl") as found:
+        if found is not None:
+            return
+    folder.append("results.jsonl", 0, ())
 
 
 def _take_back(folder: JobFolder, failed: frozenset[str]) -> int:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import structlog
 
 from batchd.decisions.batch.backoff import Backoff
+from batchd.decisions.batch.deadline import overdue
 from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
@@ -18,10 +19,6 @@ log = structlog.get_logger()
 HOUR = 3600.0
 UNREADABLE = HOUR
 """Seconds after which a batch that the API keeps denying becomes a person's business."""
-OVERDUE = 2 * HOUR
-"""Seconds after its expiry that a batch may still say it is under way."""
-LIFE = 24 * HOUR
-"""Seconds after which the API expires a batch (docs: batch processing), where it does not say so itself."""
 
 
 class Poller:
@@ -75,7 +72,7 @@ class Poller:
                 batch = await self._store.batches.tell_twin(batch, twin.id)
             if remote.ended:
                 return await self._store.batches.end(batch, remote)
-            if _overdue(remote):
+            if overdue(remote, submitted_at=batch.submitted_at, now=self._clock.now()):
                 return await self._store.batches.hold(
                     batch, f"it has not ended although it has expired: {described(remote)}"
                 )
@@ -122,9 +119,3 @@ def described(remote: RemoteBatch) -> str:
     """Describe a batch of the API to a person who looks for it there."""
     made = datetime.fromtimestamp(remote.created_at, UTC).isoformat(timespec="seconds")
     return f"{remote.id} made {made} with {remote.counts.total} requests, {remote.status}"
-
-
-def _overdue(remote: RemoteBatch) -> bool:
-    """Whether it should have expired long since, by the server's time: ours may have been set meanwhile."""
-    expires_at = remote.expires_at or remote.created_at + LIFE
-    return remote.server_time is not None and remote.server_time > expires_at + OVERDUE

@@ -9,11 +9,12 @@ from anyio import to_thread
 from batchd.decisions.batch.backoff import Backoff
 from batchd.decisions.batch.plan import halves
 from batchd.decisions.batch.reconcile import contradiction, first_intent
+from batchd.decisions.batch.refusal import About, about, digest_of
 from batchd.edges.api import Api
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.spool import Body
 from batchd.edges.store import CountTaken, Store
-from batchd.errors import InDoubt, Refused, Unavailable
+from batchd.errors import InDoubt, Refused, RefusedAlike, TooLarge, Unavailable
 from batchd.lifecycle import State
 from batchd.model import Batch, Evidence, Intent
 from batchd.running.counts import Counts
@@ -87,6 +88,9 @@ class Sender:
         with self._counts.heard_by(batch):
             try:
                 async with self._creates:
+                    # While it waited here, what went before it may have been refused.
+                    if self._departure.keeps(batch):
+                        return batch
                     with self._counts.reserved(batch.count) as reserved:
                         if reserved and not await self._store.batches.count_taken(batch):
                             return await self._send(batch)
@@ -125,10 +129,7 @@ class Sender:
             log.warning("create in doubt", batch=batch.id, reason=str(doubt))
             return batch
         except Refused as refusal:
-            log.warning("create refused", batch=batch.id, requests=batch.count, kind=refusal.kind)
-            if batch.count > 1:
-                return await self._store.batches.part(batch, halves(batch.count))
-            return await self._store.batches.refuse(batch, f"{refusal.kind}: {refusal.said}")
+            return await self._refused(batch, refusal)
         except Unavailable:
             await self._store.batches.not_created(batch)
             raise
@@ -136,6 +137,7 @@ class Sender:
         if odd := contradiction(remote, intent, owner):
             log.error("create in doubt", batch=batch.id, remote=remote.id, reason=odd)
             return await self._store.batches.tell(batch, odd)
+        await self._store.refusals.refute(batch.betas)
         now = self._clock.now()
         return await self._store.batches.adopt(
             batch,
@@ -152,6 +154,23 @@ class Sender:
         newest = page.batches[0].id if page.batches else None
         time = page.server_time or self._clock.now()
         return Intent(batch.count, newest, time, self._api.origin, page.organization)
+
+    async def _refused(self, batch: Batch, refusal: Refused) -> Batch:
+        """Find what is wrong in a batch, cut by cut; or keep all that are like it, if it is refused whatever is in it.
+
+        Raises:
+            RefusedAlike: It is not about a request of it.
+        """
+        log.warning("create refused", batch=batch.id, requests=batch.count, kind=refusal.kind)
+        if not isinstance(refusal, TooLarge):
+            found = await self._store.refusals.note(batch, digest_of(refusal.kind, refusal.said))
+            others = await self._store.refusals.like(batch.betas)
+            if about(found, batch.count, refusal.said, others) is About.EVERYBODY:
+                await self._store.batches.not_created(batch)
+                raise RefusedAlike(f"the API refuses every batch alike ({refusal.kind}){refusal.sentence}")
+        if batch.count > 1:
+            return await self._store.batches.part(batch, halves(batch.count))
+        return await self._store.batches.refuse(batch, f"{refusal.kind}: {refusal.said}")
 
     async def _body(self, batch: Batch) -> Body:
         rows = await self._store.trips.body(batch.id)

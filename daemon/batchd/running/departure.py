@@ -1,41 +1,49 @@
 """Departure: what every planned batch passes before it is sent, by whichever lane."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from batchd.edges.clock import Clock
 from batchd.edges.store import Store
-from batchd.errors import Parked
+from batchd.errors import Parked, RefusedAlike
+from batchd.lifecycle import State
 from batchd.model import Batch, BatchId
 from batchd.running.circuit_breaker import CircuitBreaker
 from batchd.running.wakeups import Leg, Wakeups
 
 _RESTORING = 60.0
 """Seconds after which a batch asks again whether it may go."""
+_UNANSWERED = frozenset({State.PLANNED, State.INTENDED})
+"""Where a batch stands that was not sent after all, or of which nobody knows: it shows nothing."""
 
 
 class Departure:
-    """Lets planned batches go, unless they were cancelled or the API takes nothing from anybody."""
+    """Lets planned batches go, unless they were cancelled or the API takes nothing, from anybody or of their kind.
 
-    def __init__(
-        self, store: Store, wakeups: Wakeups, circuit_breaker: CircuitBreaker, restoring: Callable[[], bool]
-    ) -> None:
+    Trouble with the account keeps all. What is refused whatever is in it keeps those with the same betas: these are
+    all that batches have in common beside the account.
+    """
+
+    def __init__(self, store: Store, clock: Clock, wakeups: Wakeups, restoring: Callable[[], bool]) -> None:
         """Put it together.
 
         Args:
             store: Where batches stand.
+            clock: What waits are measured by.
             wakeups: Where they rest.
-            circuit_breaker: Trips where the API refuses key or money.
             restoring: Whether what was paid is still being looked for, so that nothing may be sent.
         """
         self._store = store
+        self._clock = clock
         self._wakeups = wakeups
-        self._circuit_breaker = circuit_breaker
+        self._account = CircuitBreaker(clock)
+        self._alike: dict[tuple[str, ...], CircuitBreaker] = {}
         self._restoring = restoring
         self._kept: set[BatchId] = set()
 
     @property
     def closed(self) -> bool:
         """Whether the API takes nothing from anybody just now."""
-        return self._restoring() or self._circuit_breaker.closed
+        return self._restoring() or self._account.closed
 
     async def leave(self, batch: Batch, send: Leg) -> Batch:
         """Send a planned batch; or dissolve it, if a job of it was cancelled; or wait, while submissions are parked.
@@ -45,24 +53,61 @@ class Departure:
             send: Sends it.
 
         Raises:
-            Parked: The API refuses key or money, and from now on keeps everybody.
+            Parked: The API refuses it, and from now on keeps everybody, or all that are like it.
         """
         cancelled, _ = await self._store.trips.cancel_wanted(batch.id)
         if cancelled:
             return await self._store.batches.dissolve(batch)
         if self._restoring():
             return await self._keep(batch, _RESTORING, "the state was restored: what was paid is looked for first")
-        if wait := self._circuit_breaker.check():
-            return await self._keep(batch, wait, self._circuit_breaker.reason)
+        for breaker in self._breakers(batch):
+            if wait := breaker.keeps(batch.id):
+                return await self._keep(batch, wait, breaker.reason)
+        for breaker in self._breakers(batch):
+            breaker.try_with(batch.id)
         try:
             sent = await send(batch)
-        except Parked as trouble:
-            self._circuit_breaker.trip(str(trouble))
+        except RefusedAlike as trouble:
+            self._of(batch.betas).trip(str(trouble))
             raise
-        if self._circuit_breaker.reset():
-            for each in self._kept:
-                self._wakeups.call(each)
+        except Parked as trouble:
+            self._account.trip(str(trouble))
+            raise
+        if sent.state not in _UNANSWERED:
+            were_tripped = [breaker.reset() for breaker in self._breakers(batch)]
+            if any(were_tripped):
+                self._call_kept()
         return sent
+
+    def keeps(self, batch: Batch) -> bool:
+        """Whether a planned batch is kept after all, since what went before it was refused."""
+        return any(breaker.keeps(batch.id) for breaker in self._breakers(batch))
+
+    def close(self, reason: str) -> None:
+        """Keep everybody because of what results say of the account, though the create was taken.
+
+        Args:
+            reason: Why, for people.
+        """
+        self._account.trip_by_results(reason)
+
+    def prove(self, *, sent_at: float | None) -> None:
+        """Note that a batch has brought answers, so that the account was well when it was sent."""
+        if self._account.prove(sent_at=sent_at):
+            self._call_kept()
+
+    def _of(self, betas: tuple[str, ...]) -> CircuitBreaker:
+        if betas not in self._alike:
+            self._alike[betas] = CircuitBreaker(self._clock)
+        return self._alike[betas]
+
+    def _breakers(self, batch: Batch) -> Iterator[CircuitBreaker]:
+        yield self._account
+        yield self._of(batch.betas)
+
+    def _call_kept(self) -> None:
+        for each in self._kept:
+            self._wakeups.call(each)
 
     async def _keep(self, batch: Batch, seconds: float, reason: str) -> Batch:
         if batch.trouble != reason:

@@ -13,6 +13,7 @@ from batchd.sandbox.checks import Refusal, Terms
 from batchd.sandbox.conversation import Conversation
 from batchd.sandbox.directives import Orders
 from batchd.sandbox.examiner import Cached
+from batchd.sandbox.faults import account
 from batchd.sandbox.outline import Outline
 
 _DECODER = msgspec.json.Decoder(dict[str, object])
@@ -94,7 +95,9 @@ def line(request: Request, batch: Batch, raw: bytes, seed: int) -> bytes:
     if request.outcome == "succeeded":
         result["message"] = message(request, batch, raw, seed)
     elif request.refusal and request.outcome == "errored":
-        result["error"] = errors.body(*request.refusal, name("req_", batch.id, request.custom_id))
+        result["error"] = errors.body(
+            *request.refusal, name("req_", batch.id, request.custom_id), account.details_of(request.refusal.message)
+        )
     return _ENCODER.encode({"custom_id": request.custom_id, "result": result}) + b"\n"
 
 

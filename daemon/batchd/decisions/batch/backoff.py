@@ -56,5 +56,5 @@ PATIENCE = Backoff(initial=1.0, factor=1.5, longest=300.0)
 DOUBT = Backoff(initial=1.0, factor=1.25, longest=60.0)
 """Looking again for a batch that an unanswered create may have made."""
 
-PARKED = Backoff(initial=60.0, factor=1.5, longest=900.0)
+PARKED = Backoff(initial=60.0, factor=2.0, longest=1800.0)
 """Trying again after the API refused key or money: calm, since only a person can mend it."""

@@ -125,7 +125,8 @@ def _read_trouble(error: anthropic.APIStatusError, told: str) -> Exception:  # n
         case 429 | 529:
             return Unavailable(f"the API is busy ({error.status_code} {kind}){told}", _retry_after(error.response))
         case 400 | 422 if error.error_code != _TOO_SLOW:
-            return Refused(message_of(error) or "refused without a reason", kind, told)
+            said = message_of(error) or "refused without a reason"
+            return Refused(said, kind, sentence_of(error), shown=bool(told))
         case status:
             return Unavailable(f"the API answered HTTP {status}{told}", _retry_after(error.response))
 

@@ -10,9 +10,10 @@ from batchd.edges.store.database import Database
 from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
 from batchd.edges.store.jobs import Jobs
-from batchd.edges.store.overview import JobStanding, Overview, Standing
+from batchd.edges.store.overview import JobStanding, Overview, Shared, Standing
 from batchd.edges.store.queue import Queue
 from batchd.edges.store.recovered import Recovered
+from batchd.edges.store.refusals import Refusals
 from batchd.edges.store.reports import Reports
 from batchd.edges.store.requests import NewRequest
 from batchd.edges.store.spending import GROUPS, Spending, Spent
@@ -29,6 +30,7 @@ __all__ = [
     "JobStanding",
     "NewRequest",
     "Overview",
+    "Shared",
     "Spent",
     "Spooled",
     "Stale",
@@ -59,6 +61,7 @@ class Store:
     facts: Facts
     warmings: Warmings
     recovered: Recovered
+    refusals: Refusals
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -123,6 +126,7 @@ async def _store(database: Database) -> Store:
         Facts(database),
         Warmings(database),
         Recovered(database),
+        Refusals(database),
         database,
         str(tag["value"]),
     )

@@ -379,6 +379,16 @@ class Batches:
         """Leave word of what keeps a batch, in one line for `batchd status`."""
         return await self._note(batch, trouble=trouble)
 
+    async def lacks(self, batch: Batch, missing: int, *, since: float) -> Batch:
+        """Note how many lines the results of an ended batch lack.
+
+        Args:
+            batch: It.
+            missing: Lines.
+            since: Unix seconds of the first reading that lacked as many.
+        """
+        return await self._note(batch, lacking=missing, lacking_since=since)
+
     async def tell_twin(self, batch: Batch, twin: RemoteId) -> Batch:
         """Note a second batch of the API that carries the same requests."""
         return await self._note(batch, twin=twin)
@@ -456,5 +466,7 @@ def _batch(row: Row) -> Batch:
         next_poll_at=row["next_poll_at"],
         cancelled_at=row["cancelled_at"],
         twin=None if twin is None else RemoteId(twin),
+        lacking=row["lacking"],
+        lacking_since=row["lacking_since"],
         trouble=row["trouble"],
     )

@@ -6,7 +6,7 @@ import aiosqlite
 
 from batchd.claude.price import to_picodollars
 from batchd.decisions.document.contents import Contents
-from batchd.delivery import Delivery, Trip, Unsent
+from batchd.delivery import PARKED, Delivery, Trip, Unsent
 from batchd.edges.store import requests, trips
 from batchd.edges.store.database import Database, betas_of, many, update
 from batchd.model import Batch, BatchId, Cost, JobId, Lane, RequestId, Usage
@@ -101,6 +101,11 @@ class Deliveries:
             await trips.deliver(db, batch.id, deliveries)
             await requests.deliver(db, batch.id, deliveries, now=now)
             await many(
+                db,
+                "DELETE FROM trips WHERE batch = ? AND row = ?",
+                ((batch.id, d.row) for d in deliveries if d.outcome == PARKED),
+            )
+            await many(
                 db, "UPDATE jobs SET results_length = ? WHERE id = ?", ((size, job) for job, size in lengths.items())
             )
             # What cost less than its worst case may have made room for what waits for money.
@@ -158,14 +163,7 @@ class Deliveries:
         """Note where the documents of some requests are, all of them durable."""
         await self._database.write(lambda db: requests.attach(db, contents))
 
-    async def undelivered_rows(self, batch: BatchId, most: int) -> list[int]:
-        """List the rows whose result was not delivered yet.
-
-        Args:
-            batch: Its id.
-            most: How many at the most.
-        """
-        rows = await self._database.rows(
-            "SELECT row FROM trips WHERE batch = ? AND outcome IS NULL ORDER BY row LIMIT ?", batch, most
-        )
-        return [row["row"] for row in rows]
+    async def undelivered(self, batch: BatchId) -> int:
+        """Count the rows of a batch whose result was not delivered yet."""
+        row = await self._database.row("SELECT count(*) AS n FROM trips WHERE batch = ? AND outcome IS NULL", batch)
+        return 0 if row is None else int(row["n"])

@@ -263,6 +263,8 @@ _TRIPS_OF_JOB = "request IN (SELECT id FROM requests WHERE job = ?)"
 
 
 def _job(row: Row) -> Job:
+    # What a person has cancelled waits for no money, whatever was noted of it before.
+    hold = None if row["cancel_wanted"] or row["delivered"] else row["hold"]
     return Job(
         id=JobId(row["id"]),
         claim=row["claim"],
@@ -274,8 +276,8 @@ def _job(row: Row) -> Job:
         delivered=bool(row["delivered"]),
         cancel_wanted=bool(row["cancel_wanted"]),
         retry_wanted=bool(row["retry_wanted"]),
-        hold=row["hold"],
-        hold_until=row["hold_until"],
+        hold=hold,
+        hold_until=None if hold is None else row["hold_until"],
         released=bool(row["released"]),
         released_up_to=row["released_up_to"],
         cache=row["cache"],

@@ -18,6 +18,17 @@ _THESE = "job IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """A batch that a job shares with others, so that it cannot be stopped for that job alone."""
+
+    batch: BatchId
+    requests: int
+    """Those of the job."""
+    others: tuple[str, ...]
+    """The jobs that want their share of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobStanding:
     """How one job stands."""
 
@@ -25,6 +36,8 @@ class JobStanding:
     tally: Tally
     batches: tuple[BatchId, ...]
     """Every batch that it travelled in, oldest first."""
+    shared: tuple[Shared, ...] = ()
+    """Of a job that is being cancelled: what goes on all the same, and is charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,22 @@ class Overview:
         """Name every job."""
         return [row["name"] for row in await self._database.rows("SELECT name FROM jobs")]
 
+    async def shared(self, job: JobId) -> tuple[Shared, ...]:
+        """List the batches that a job travels in together with jobs that are not cancelled."""
+        rows = await self._database.rows(
+            """SELECT batches.id, count(*) FILTER (WHERE job = ?1) AS mine, (
+                   SELECT json_group_array(name) FROM (
+                       SELECT DISTINCT jobs.name FROM jobs JOIN requests AS r ON r.job = jobs.id
+                       WHERE r.batch = batches.id AND jobs.id <> ?1 AND NOT cancel_wanted ORDER BY jobs.id)) AS others
+               FROM requests JOIN batches ON batches.id = batch
+               WHERE batch IN (SELECT batch FROM requests WHERE job = ?1 AND batch IS NOT NULL)
+                 AND state NOT IN ('planned', 'settled', 'dissolved')
+               GROUP BY batches.id ORDER BY batches.id""",
+            job,
+        )
+        found = [Shared(BatchId(row["id"]), row["mine"], tuple(json.loads(row["others"]))) for row in rows]
+        return tuple(each for each in found if each.others)
+
     async def _standing(self, jobs: Sequence[Job]) -> tuple[JobStanding, ...]:
         ids = json.dumps([job.id for job in jobs])
         counted: defaultdict[int, list[Row]] = defaultdict(list)
@@ -93,8 +122,16 @@ class Overview:
             ids,
         )
         sums = {JobId(row["job"]): row for row in spent}
+        cancelling = [job.id for job in jobs if job.cancel_wanted and not job.delivered]
+        shared = {job: await self.shared(job) for job in cancelling}
         return tuple(
-            JobStanding(job, tally_of(counted[job.id], sums.get(job.id)), tuple(travelled[job.id])) for job in jobs
+            JobStanding(
+                job,
+                tally_of(counted[job.id], sums.get(job.id)),
+                tuple(travelled[job.id]),
+                shared.get(job.id, ()),
+            )
+            for job in jobs
         )
 
 

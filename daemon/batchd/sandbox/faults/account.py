@@ -78,3 +78,9 @@ TROUBLES: Mapping[str, Trouble] = {
     ),
 }
 """Every kind, by the name of its fault."""
+
+
+def details_of(message: str) -> dict[str, object] | None:
+    """`error.details` of the trouble that is worded so; None where it has none, or it is none of these."""
+    code = next((trouble.code for trouble in TROUBLES.values() if trouble.message == message), None)
+    return None if code is None else {"error_code": code}

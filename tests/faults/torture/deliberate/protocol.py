@@ -68,14 +68,6 @@ MUTATIONS = (
         "tests/faults/test_results.py",
     ),
     Mutation(
-        "5",
-        "a request that is not in the results is waited for by nobody",
-        "daemon/batchd/journey/collector.py",
-        "        if missing:\n",
-        "        if False:\n",
-        "tests/faults/test_results.py",
-    ),
-    Mutation(
         "6",
         "a file has its name before it is whole",
         "daemon/batchd/edges/disk.py",

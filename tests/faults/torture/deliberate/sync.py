@@ -69,7 +69,7 @@ MUTATIONS = (
     Mutation(
         "sync",
         "an answer that was broken off is sent again at once",
-        "daemon/batchd/journey/collector.py",
+        "daemon/batchd/journey/shares.py",
         "rest=pause_before(trip.attempts))",
         "rest=0.0)",
         f"{LANE}::test_an_api_that_breaks_every_answer_off_is_asked_max_attempts_times_at_a_growing_pace",

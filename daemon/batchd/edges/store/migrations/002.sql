@@ -31,6 +31,8 @@ CREATE TABLE new_batches (
     cancelled_at  REAL,
     recovered     INTEGER NOT NULL DEFAULT 0,               -- which adoption of it, after the state was restored
     twin          TEXT,                                     -- a second batch of the API that carries its requests
+    lacking       INTEGER CHECK (lacking >= 0),             -- lines that its results lack, as readings agree,
+    lacking_since REAL,                                     -- since when
     trouble       TEXT,
     CHECK ((remote_id IS NULL) = (evidence IS NULL)),
     CHECK (state NOT IN ('processing', 'ended') OR remote_id IS NOT NULL),
@@ -41,7 +43,9 @@ CREATE TABLE new_batches (
     CHECK (state NOT IN ('planned', 'intended', 'dissolved') OR remote_id IS NULL),
     CHECK (state IN ('ended', 'settled', 'held') OR (ended_at IS NULL AND results_url IS NULL)),
     CHECK (state = 'processing' OR next_poll_at IS NULL),
-    CHECK (state IN ('intended', 'held') OR doubted_at IS NULL)
+    CHECK (state IN ('intended', 'held') OR doubted_at IS NULL),
+    CHECK (state IN ('ended', 'held') OR coalesce(lacking, lacking_since) IS NULL),
+    CHECK ((lacking IS NULL) = (lacking_since IS NULL))
 ) STRICT;
 
 INSERT INTO new_batches (
@@ -189,3 +193,15 @@ CREATE TABLE recovered (
     PRIMARY KEY (request, sending)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE looked_through (remote_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+
+-- Refusals ---------------------------------------------------------------------------------------------------------------
+
+-- Batches whose create was refused: alike to two that share no request, it is not about a request.
+CREATE TABLE refusals (
+    batch   INTEGER PRIMARY KEY REFERENCES batches (id),
+    parent  INTEGER REFERENCES batches (id),                -- the batch whose half it is
+    betas   TEXT NOT NULL,
+    digest  TEXT NOT NULL,                                  -- of what the API said
+    refuted INTEGER NOT NULL DEFAULT 0 CHECK (refuted IN (0, 1))  -- whether a batch like it was taken since
+) STRICT;
+CREATE INDEX refusals_like ON refusals (betas);

@@ -1,0 +1,151 @@
+"""Results that stay away, for a time or for good: read again for an hour, then held, and never called lost."""
+
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.faults.test_doubt import another_client_creates
+from tests.support.house import House, at_work, house, until
+
+pytestmark = pytest.mark.anyio
+
+HOUR = 3600.0
+SIX = [f"say {n}" for n in range(6)]
+ALL = dict.fromkeys((f"r{n}" for n in range(6)), "succeeded")
+
+
+@pytest.fixture
+async def swift(tmp_path: Path) -> AsyncIterator[House]:
+    """A world in which an hour lasts six seconds."""
+    async with house(tmp_path, speed=600.0) as opened:
+        yield opened
+
+
+def lasting(home: House, kind: str, **more: Any) -> None:
+    home.fault("results", kind, times=None, **more)
+
+
+def held(home: House, job: str = "a") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((home.outbox / job / "held.json").read_text("utf-8"))
+    return found
+
+
+def readings(home: House) -> int:
+    return [call.route for call in home.server.ledger.calls].count("results")
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "said", "delivered"),
+    [
+        ("missing", {"at": 1}, "its results end before their time: 1 of 6 lines are missing", 5),
+        ("short", {"at": 2}, "its results end before their time: 4 of 6 lines are missing", 2),
+        ("short", {"at": 0}, "its results end before their time: 6 of 6 lines are missing", 0),
+        ("malformed", {"at": 3}, "its results end before their time: 1 of 6 lines are missing", 5),
+        ("status", {"status": 404}, "its results are not found (not_found_error)", 0),
+        ("foreign_all", {}, "its results carry other ids, although the API named it", 0),
+    ],
+)
+async def test_what_stays_away_is_held_after_an_hour_with_the_number_missing(
+    swift: House, kind: str, more: dict[str, int], said: str, delivered: int
+) -> None:
+    lasting(swift, kind, **more)
+    swift.drop("a.jsonl", SIX)
+    began = swift.clock.now()
+    assert not await swift.run(api__doubt=900.0)
+    assert swift.clock.now() - began >= HOUR
+    assert len(swift.lines("a")) == delivered
+    reason = str(held(swift)["reason"])
+    assert reason.startswith(said)
+    assert reason.endswith("may have been charged")
+    assert held(swift)["batches"][0]["answers"]
+    assert not (swift.outbox / "a" / "job.json").exists()
+    assert 3 <= readings(swift) < 60
+    assert len(swift.server.ledger.batches()) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("short", {"at": 2}), ("short", {"at": 0}), ("status", {"status": 404}), ("foreign_all", {})],
+)
+async def test_what_stays_away_for_a_time_is_delivered_once(swift: House, kind: str, more: dict[str, int]) -> None:
+    lasting(swift, kind, **more, ends=HOUR / 2)
+    swift.drop("a.jsonl", SIX)
+    assert await swift.run(api__doubt=900.0)
+    assert swift.results("a") == ALL
+    swift.assert_nothing_twice()
+    assert len(swift.server.ledger.batches()) == 1
+
+
+async def test_an_hour_counts_from_the_last_line_that_came(swift: House) -> None:
+    """What comes drop by drop is waited for: three quarters of an hour, twice."""
+    lasting(swift, "short", at=2, ends=0.75 * HOUR)
+    lasting(swift, "short", at=4, ends=1.5 * HOUR)
+    swift.drop("a.jsonl", SIX)
+    assert await swift.run(api__doubt=900.0)
+    assert swift.results("a") == ALL
+
+
+async def test_a_restart_does_not_begin_the_hour_anew(swift: House) -> None:
+    lasting(swift, "short", at=2)
+    swift.drop("a.jsonl", SIX)
+    began = swift.clock.now()
+    with pytest.raises(TimeoutError):
+        await swift.run(seconds=4.5, api__doubt=900.0)  # three quarters of its hour
+    assert not await swift.run(api__doubt=900.0)
+    assert swift.clock.now() - began < 1.7 * HOUR
+    assert "4 of 6" in str(held(swift)["reason"])
+
+
+async def test_a_strangers_batch_without_lines_settles_nothing_of_ours(tmp_path: Path) -> None:
+    async with house(tmp_path, speed=600.0, duration=900.0) as slow:
+        slow.fault("create", "close_late")
+        lasting(slow, "short", at=0)
+        slow.drop("a.jsonl", ["one", "two"])
+        theirs: list[str] = []
+
+        async def other() -> None:
+            theirs.append(await another_client_creates(slow, 2))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other)
+            assert not await slow.run(api__doubt=900.0, poll__initial=60.0, poll__max=600.0)
+        assert "2 of 2 lines are missing" in str(held(slow)["reason"])
+        assert not (slow.outbox / "a" / "job.json").exists()
+        assert [entry.id for entry in slow.server.ledger.batches()] == theirs
+
+
+# Downloads that are cut
+
+
+async def test_a_download_that_is_always_cut_gets_to_its_end(home: House) -> None:
+    lasting(home, "cut", at=3_000)
+    home.drop("a.jsonl", SIX)
+    assert await home.run()
+    assert home.results("a") == ALL
+    assert readings(home) > 2
+
+
+async def test_what_came_before_a_cut_is_delivered_and_status_says_how_far_it_got(home: House) -> None:
+    lasting(home, "no_ranges")
+    lasting(home, "cut", at=3_000)
+    home.drop("a.jsonl", SIX)
+    async with at_work(home):
+        await until(lambda: len(home.lines("a")) >= 2)
+        await until(lambda: "of 6 results are here" in trouble(home))
+        told = trouble(home)
+        home.server.faults.clear()
+    assert "cut 1 times" in told or "cut 2 times" in told
+    assert home.results("a") == ALL
+    home.assert_nothing_twice()
+
+
+def trouble(home: House) -> str:
+    """What keeps its batches, as `status` reads it."""
+    with closing(sqlite3.connect(home.state / "batchd.sqlite")) as database:
+        return " ".join(str(row[0]) for row in database.execute("SELECT trouble FROM batches"))
