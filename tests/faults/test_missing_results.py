@@ -9,8 +9,10 @@ from typing import Any
 
 import anyio
 import pytest
+from batchd.edges.store import DATABASE, open_store
 
 from tests.faults.test_doubt import another_client_creates
+from tests.faults.test_wishes import wish
 from tests.support.house import House, at_work, house, until
 
 pytestmark = pytest.mark.anyio
@@ -118,6 +120,22 @@ async def test_a_strangers_batch_without_lines_settles_nothing_of_ours(tmp_path:
         assert "2 of 2 lines are missing" in str(held(slow)["reason"])
         assert not (slow.outbox / "a" / "job.json").exists()
         assert [entry.id for entry in slow.server.ledger.batches()] == theirs
+
+
+async def test_what_a_person_gives_up_was_perhaps_charged_and_is_not_sent_by_retry(swift: House) -> None:
+    lasting(swift, "short", at=4)
+    swift.drop("a.jsonl", SIX)
+    assert not await swift.run(api__doubt=900.0)
+    async with open_store(swift.state / DATABASE) as store:
+        (batch,) = await store.batches.held()
+        await store.batches.drop(batch, "given up")
+    swift.server.faults.clear()
+    assert not await swift.run(api__doubt=900.0)
+    assert swift.job("a")["requests"]["canceled"] == 2
+    await wish(swift, "a", "retry")
+    assert not await swift.run(api__doubt=900.0)
+    assert swift.job("a")["requests"]["canceled"] == 2
+    assert len(swift.server.ledger.batches()) == 1
 
 
 # Downloads that are cut

@@ -51,10 +51,10 @@ def cancel(chosen: Chosen, *, job: JobName) -> int:
 def retry(chosen: Chosen, *, job: JobName) -> int:
     """Send the failed requests of a finished job again.
 
-    Those are the errored, the expired and the canceled ones. None of these
-    was charged. Answers that were paid for and are incomplete are not sent
-    again as they are: change what is in `failures.jsonl`, and drop it into
-    the inbox. Until the job has finished again its `job.json` is gone.
+    Those are the errored, the expired and the canceled ones, but for what was
+    given up with `resolve --drop`: that may have been charged. Answers that
+    were paid for and are incomplete are not sent again as they are: change
+    what is in `failures.jsonl`, and drop it into the inbox. Until the job has finished again its `job.json` is gone.
 
     [bold]Example[/bold]
       batchd retry nightly/orders

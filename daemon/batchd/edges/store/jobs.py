@@ -81,7 +81,7 @@ class Jobs:
         """
         row = await self._database.row(
             f"""SELECT 1 FROM jobs WHERE claim = ? AND (NOT delivered OR EXISTS (
-                    SELECT 1 FROM requests WHERE job = jobs.id AND verdict IN ({RETRIED})))""",  # noqa: S608  own text
+                    SELECT 1 FROM requests WHERE job = jobs.id AND {RETRIED}))""",  # noqa: S608  own text
             claim,
         )
         return row is not None
@@ -200,7 +200,7 @@ class Jobs:
             job: Its id.
         """
         rows = await self._database.rows(
-            f"SELECT custom_id FROM requests WHERE job = ? AND verdict IN ({RETRIED})",  # noqa: S608  our own enum
+            f"SELECT custom_id FROM requests WHERE job = ? AND {RETRIED}",  # noqa: S608  our own enum
             job,
         )
         return frozenset(row["custom_id"] for row in rows)

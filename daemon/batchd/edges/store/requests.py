@@ -15,8 +15,9 @@ from batchd.model import BatchId, JobId, Lane, RequestId, Verdict
 
 PRIMER = "primer"
 """The cohort of those that go first, and so wait for no company."""
-RETRIED = ", ".join(f"'{verdict}'" for verdict in AGAIN)
-"""Verdicts that `batchd retry` takes back, as SQL."""
+RETRIED = f"""verdict IN ({", ".join(f"'{verdict}'" for verdict in AGAIN)}) AND NOT EXISTS (
+    SELECT 1 FROM trips WHERE request = requests.id AND outcome IN ('dropped', 'lost'))"""  # noqa: S608  our own enum
+"""Which requests `batchd retry` takes up again, as SQL: never one that may have been charged, as what was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ async def take_up_again(db: aiosqlite.Connection, job: JobId, *, now: float) -> 
                 sections = NULL, filed = NULL, promised = 0, since = ?,
                 cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
                     SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
-            WHERE job = ? AND verdict IN ({RETRIED})""",  # noqa: S608  our own enum
+            WHERE job = ? AND {RETRIED}""",  # noqa: S608  our own enum
         now,
         job,
     )
