@@ -142,7 +142,8 @@ async def test_of_several_batches_that_have_ended_the_one_with_our_nonce_is_ours
 
 async def test_a_wrong_request_that_got_past_our_checks_is_found_and_the_others_go_on(home: House) -> None:
     """The API refuses a whole create for one request: the batch is cut in two until it stands alone."""
-    home.fault("create", "status", status=400, times=2)
+    for said in ("requests.0.params: what is this?", "requests.1.params: and this?"):
+        home.fault("create", "status", status=400, text=said)
     home.drop("a.jsonl", ["one"])
     home.drop("b.jsonl", ["two"])
     assert not await home.run()
