@@ -19,7 +19,7 @@ MUTATIONS = (
     Mutation(
         "14",
         "a defect that one job meets keeps the results of its neighbours",
-        "daemon/batchd/journey/collector.py",
+        "daemon/batchd/journey/shares.py",
         "        except Exception as bug:",
         "        except ZeroDivisionError as bug:",
         f"{PLANTED}[collector]",
