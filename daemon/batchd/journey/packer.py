@@ -123,7 +123,8 @@ class Packer:
 
     async def _pack(self, without: frozenset[JobId], only: JobId | None = None) -> float | None:
         held: set[JobId] = set()
-        while True:  # each turn has planned something, or held a job that was not held before
+        # Each turn has planned something, or held a job that was not held before.
+        while await self._store.queue.any_waits():
             now = self._clock.now()
             await self._store.spending.let_go(now)
             room = self._max_queued - await self._store.queue.queued()
@@ -158,6 +159,7 @@ class Packer:
                 leave_at = min(request.since for request in affordable) + self._limits.linger
                 return max(min(leave_at, due) - now, 0.0)
             await self._store.batches.plan(plans, now=now, nonce=new_nonce)
+        return None
 
     async def _due_in(self, now: float) -> float | None:
         """Say in how many seconds the next request is due that rests before it is sent again."""

@@ -57,6 +57,13 @@ class Queue:
             json.dumps(list(paused)) if paused else None,
         )
 
+    async def any_waits(self) -> bool:
+        """Whether any request has neither a batch nor a verdict, whatever it waits for."""
+        row = await self._database.row(
+            "SELECT EXISTS (SELECT 1 FROM requests WHERE batch IS NULL AND verdict IS NULL) AS any"
+        )
+        return row is not None and bool(row["any"])
+
     async def next_due(self, now: float) -> float | None:
         """Say when the next request is due that rests before it is sent again, in unix seconds; None if none does."""
         row = await self._database.row(
