@@ -320,10 +320,9 @@ async def test_text_that_cannot_be_read_is_never_called_complete_and_is_kept(hom
     assert len(streams(home)) == 1
 
 
-async def test_an_api_that_breaks_every_answer_off_is_asked_max_attempts_times_at_a_growing_pace(home: House) -> None:
+async def test_an_api_that_breaks_every_answer_off_is_asked_max_attempts_times(home: House) -> None:
     home.fault("message", "error_event", at=700, status=529, times=None)
     drop(home, "a.jsonl", ["[sandbox: thinking 300] Think."])
-    began = home.clock.now()
     assert not await home.run()
     (line,) = home.lines("a", "report.jsonl")
     assert (line["verdict"], line["attempts"]) == ("errored", 3)
@@ -331,7 +330,6 @@ async def test_an_api_that_breaks_every_answer_off_is_asked_max_attempts_times_a
     assert line["input_tokens"] >= 3
     assert line["cost_usd"] > 0, "what message_start told may have been charged"
     assert len(home.server.ledger.messages()) == 3
-    assert home.clock.now() - began >= 10
 
 
 async def test_a_message_that_thought_when_it_broke_off_is_told_so_and_is_counted_when_it_is_sent_again(

@@ -1,6 +1,10 @@
 """Pauses: what the API is too busy for waits together, and one at a time tries again."""
 
+import pytest
+from batchd.delivery import Delivery, Trip
 from batchd.edges.clock import Clock
+from batchd.journey.shares import paced
+from batchd.model import JobId, Lane, RequestId, Verdict
 from batchd.running.pauses import Pauses
 
 
@@ -40,3 +44,33 @@ def test_a_pause_grows_with_its_age() -> None:
     assert waits == sorted(waits)
     assert waits[0] < 5
     assert 60 < waits[-1] <= 300
+
+
+@pytest.mark.parametrize(
+    ("lane", "attempts", "verdict", "rest"),
+    [
+        (Lane.SYNC, 1, None, 2.0),
+        (Lane.SYNC, 2, None, 8.0),
+        (Lane.SYNC, 3, Verdict.ERRORED, 0.0),
+        (Lane.BATCH, 2, None, 0.0),
+    ],
+)
+def test_a_message_that_was_broken_off_rests_longer_each_time(
+    lane: Lane, attempts: int, verdict: Verdict | None, rest: float
+) -> None:
+    trip = Trip(
+        row=0,
+        request=RequestId(1),
+        job=JobId(1),
+        job_name="a",
+        custom_id="a",
+        name="a",
+        model="m",
+        documents=True,
+        attempts_left=1,
+        cancelled=False,
+        delivered=False,
+        lane=lane,
+        attempts=attempts,
+    )
+    assert paced(trip, Delivery(0, RequestId(1), "errored", verdict, "")).rest == rest

@@ -70,7 +70,7 @@ def _write_share(folder: JobFolder, documents: Documents, share: list[Due], leng
             deliveries.append(_parked(trip, reason))
             continue
         assembled = documents.assemble(trip, line.result)
-        deliveries.append(_paced(trip, assembled.delivery))
+        deliveries.append(paced(trip, assembled.delivery))
         for name, text in assembled.files:
             folder.write_whole(name, [text.encode()])
             names.append(name)
@@ -83,7 +83,7 @@ def _write_share(folder: JobFolder, documents: Documents, share: list[Due], leng
     return deliveries, length
 
 
-def _paced(trip: Trip, delivery: Delivery) -> Delivery:
+def paced(trip: Trip, delivery: Delivery) -> Delivery:
     """Let a message that was not answered rest, longer each time, before it is sent again; batches take long enough."""
     again = delivery.verdict is None and delivery.following is None
     return replace(delivery, rest=pause_before(trip.attempts)) if again and trip.lane is Lane.SYNC else delivery

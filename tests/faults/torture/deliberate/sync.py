@@ -72,7 +72,7 @@ MUTATIONS = (
         "daemon/batchd/journey/shares.py",
         "rest=pause_before(trip.attempts))",
         "rest=0.0)",
-        f"{LANE}::test_an_api_that_breaks_every_answer_off_is_asked_max_attempts_times_at_a_growing_pace",
+        "tests/unit/test_pauses.py",
     ),
     Mutation(
         "sync",
