@@ -12,13 +12,29 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from msgspec import field
+from msgspec.structs import force_setattr
 
 from batchd.errors import Unusable
 from batchd.model import BETA_NAME, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, LONG_TOKENS, MOST_DOLLARS
 from batchd.settings_errors import Layer, complaints
+from batchd.settings_values import (
+    Mistakes,
+    Table,
+    amount,
+    fields_of,
+    flag,
+    listed,
+    optional,
+    origin,
+    place,
+    read_table,
+    real,
+    text,
+    whole,
+)
 
 PREFIX: Final = "BATCHD_"
 CONFIG_VARIABLE: Final = "BATCHD_CONFIG"
@@ -29,227 +45,180 @@ MAX_BATCH_REQUESTS: Final = 100_000
 _KEY: Final = re.compile(r"[!-~]+")
 DOUBT: Final = 900.0
 DOUBT_PER_TIMEOUT: Final = 1.5
+_BY_TIMEOUT: Final = -1.0
+"""Stands for what follows from `api.timeout`; no value that may be set."""
 
 
-def _number(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("should be a number")  # noqa: TRY004  pydantic collects ValueErrors
-    return value
-
-
-def _listed(value: object) -> object:
-    """An environment variable or a flag lists with commas, or as JSON."""
-    if isinstance(value, str) and value.startswith("["):
-        return json.loads(value)
-    if isinstance(value, str):
-        return tuple(part for part in (part.strip() for part in value.split(",")) if part)
-    return value
-
-
-def _place(value: Path) -> Path:
-    if not value.parts or "\0" in str(value):
-        raise ValueError("should be the path of a folder of its own")
-    return value.expanduser()
-
-
-def _real(place: Path) -> Path:
+def _really(folder: Path) -> Path:
     """Where a folder really is, as far as that can be told: the working folder may be gone."""
     try:
-        return Path(os.path.realpath(place))
+        return Path(os.path.realpath(folder))
     except OSError:
-        return place
+        return folder
 
 
-def _origin(value: str) -> str:
-    if value and not value.startswith(("https://", "http://")):
-        raise ValueError("should begin with https:// (or http://), or be empty")
-    if "@" in value:
-        raise ValueError("should hold no user name or password: settings are shown, in logs too")
-    return value.rstrip("/")
+Seconds = Annotated[float, real(least=0)]
+Count = Annotated[int, whole(least=1)]
+CountOrNone = Annotated[int | None, optional(whole(least=1))]
+Dollars = Annotated[Decimal, amount(least=0, most=MOST_DOLLARS)]
+Place = Annotated[Path, place]
+Folders = Annotated[tuple[Path, ...], listed(place)]
+Betas = Annotated[tuple[str, ...], listed(text(pattern=BETA_NAME))]
 
 
-Number = BeforeValidator(_number)
-Seconds = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Number, Field(ge=1)]
-Dollars = Annotated[Decimal, Number, Field(ge=0, le=MOST_DOLLARS, allow_inf_nan=False)]
-Place = Annotated[Path, AfterValidator(_place)]
-Folders = Annotated[tuple[Place, ...], BeforeValidator(_listed)]
-Beta = Annotated[str, Field(pattern=BETA_NAME)]
-Betas = Annotated[tuple[Beta, ...], BeforeValidator(_listed)]
-
-
-class Table(BaseModel):
-    """A table of the settings file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-def _doubt(others: dict[str, Any]) -> float:
-    return max(DOUBT, DOUBT_PER_TIMEOUT * float(others["timeout"]))
-
-
-class Api(Table):
+class Api(Table, frozen=True):
     """`[api]`: how the Message Batches API is reached."""
 
-    base_url: Annotated[str, AfterValidator(_origin)] = Field(
-        default="", description="Where the API is; empty for `$ANTHROPIC_BASE_URL`, or else the API's own place."
-    )
-    betas: Betas = Field(default=(), description="Beta headers added to every batch.")
-    requests_per_minute: Count = Field(
-        default=50, description="All calls together, reads too; 50 is the limit of the lowest tier."
-    )
-    max_queued_requests: Count = Field(
-        default=100_000, description="Requests in unfinished batches at one time; the organization's limit is per tier."
-    )
-    timeout: Annotated[Seconds, Field(gt=0)] = Field(default=600.0, description="Seconds without a byte from the API.")
-    doubt: Seconds = Field(
-        default_factory=_doubt,
-        description="Seconds that an unanswered create may take to show in the list, before it may be sent again. "
+    base_url: Annotated[
+        str, origin, "Where the API is; empty for `$ANTHROPIC_BASE_URL`, or else the API's own place."
+    ] = ""
+    betas: Annotated[Betas, "Beta headers added to every batch."] = ()
+    requests_per_minute: Annotated[Count, "All calls together, reads too; 50 is the limit of the lowest tier."] = 50
+    max_queued_requests: Annotated[
+        Count, "Requests in unfinished batches at one time; the organization's limit is per tier."
+    ] = 100_000
+    timeout: Annotated[float, real(above=0), "Seconds without a byte from the API."] = 600.0
+    doubt: Annotated[
+        Seconds,
+        "Seconds that an unanswered create may take to show in the list, before it may be sent again. "
         "Unless set, at least 1.5 times `api.timeout`.",
-    )
+    ] = _BY_TIMEOUT
+
+    def __post_init__(self) -> None:
+        if self.doubt == _BY_TIMEOUT:
+            force_setattr(self, "doubt", max(DOUBT, DOUBT_PER_TIMEOUT * self.timeout))
 
 
-class Intake(Table):
+class Intake(Table, frozen=True):
     """`[intake]`: when a file is taken."""
 
-    settle: Seconds = Field(
-        default=1.0, description="A file counts as whole once its size and time have stood still for so many seconds."
+    settle: Annotated[
+        Seconds, "A file counts as whole once its size and time have stood still for so many seconds."
+    ] = 1.0
+    rescan: Annotated[float, real(above=0), "Seconds between full looks at the inbox, whatever the watcher says."] = (
+        60.0
     )
-    rescan: Annotated[Seconds, Field(gt=0)] = Field(
-        default=60.0, description="Seconds between full looks at the inbox, whatever the watcher says."
-    )
-    force_polling: bool = Field(
-        default=False, description="Look for changes instead of being told of them: for NFS and SMB."
-    )
+    force_polling: Annotated[bool, flag, "Look for changes instead of being told of them: for NFS and SMB."] = False
 
 
-class Packing(Table):
+class Packing(Table, frozen=True):
     """`[batch]`: which requests travel together."""
 
-    linger: Seconds = Field(default=2.0, description="Seconds that a request may wait for company.")
-    concurrency: Annotated[Count, Field(le=64)] = Field(default=4, description="Creates in flight at one time.")
-    max_requests: Annotated[Count, Field(le=MAX_BATCH_REQUESTS)] = Field(
-        default=10_000, description="Requests in one batch; smaller batches end sooner."
+    linger: Annotated[Seconds, "Seconds that a request may wait for company."] = 2.0
+    concurrency: Annotated[int, whole(least=1, most=64), "Creates in flight at one time."] = 4
+    max_requests: Annotated[
+        int, whole(least=1, most=MAX_BATCH_REQUESTS), "Requests in one batch; smaller batches end sooner."
+    ] = 10_000
+    max_bytes: Annotated[int, whole(least=1, most=MAX_BATCH_BYTES), "Bytes of one batch; the API takes 256 MB."] = (
+        250_000_000
     )
-    max_bytes: Annotated[Count, Field(le=MAX_BATCH_BYTES)] = Field(
-        default=250_000_000, description="Bytes of one batch; the API takes 256 MB."
-    )
-    long_max_requests: Annotated[Count, Field(le=MAX_BATCH_REQUESTS)] = Field(
-        default=20,
-        description="Long requests in one batch: no result can be read before the whole batch has ended.",
-    )
-    long_tokens: Count = Field(default=LONG_TOKENS, description="A `max_tokens` above this makes a request long.")
+    long_max_requests: Annotated[
+        int,
+        whole(least=1, most=MAX_BATCH_REQUESTS),
+        "Long requests in one batch: no result can be read before the whole batch has ended.",
+    ] = 20
+    long_tokens: Annotated[Count, "A `max_tokens` above this makes a request long."] = LONG_TOKENS
 
 
-class Poll(Table):
+class Poll(Table, frozen=True):
     """`[poll]`: how often a batch is asked for."""
 
-    initial: Seconds = Field(default=60.0, description="Seconds before the first poll of a batch.")
-    factor: Annotated[float, Number, Field(gt=1, allow_inf_nan=False)] = Field(
-        default=1.5, description="By how much the wait grows from poll to poll."
-    )
-    max: Annotated[Seconds, Field(gt=0)] = Field(default=600.0, description="Seconds of the longest wait.")
-    jitter: Annotated[float, Number, Field(ge=0, le=0.5)] = Field(
-        default=0.1, description="By which part a wait is shortened or lengthened at random."
+    initial: Annotated[Seconds, "Seconds before the first poll of a batch."] = 60.0
+    factor: Annotated[float, real(above=1), "By how much the wait grows from poll to poll."] = 1.5
+    max: Annotated[float, real(above=0), "Seconds of the longest wait."] = 600.0
+    jitter: Annotated[float, real(least=0, most=0.5), "By which part a wait is shortened or lengthened at random."] = (
+        0.1
     )
 
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def __post_init__(self) -> None:
         if self.max < self.initial:
             raise ValueError(f"poll.max ({self.max:g}) should not be less than poll.initial ({self.initial:g})")
-        return self
 
 
-class Retry(Table):
+class Retry(Table, frozen=True):
     """`[retry]`: how often a request is sent again."""
 
-    max_attempts: Annotated[Count, Field(le=100)] = Field(
-        default=3, description="Sendings of one request, the first included."
-    )
+    max_attempts: Annotated[int, whole(least=1, most=100), "Sendings of one request, the first included."] = 3
 
 
-class Sync(Table):
+class Sync(Table, frozen=True):
     """`[sync]`: requests that cannot wait for a batch."""
 
-    concurrency: Annotated[Count, Field(le=48)] = Field(default=4, description="Messages under way at one time.")
+    concurrency: Annotated[int, whole(least=1, most=48), "Messages under way at one time."] = 4
 
 
-class Defaults(Table):
+class Defaults(Table, frozen=True):
     """`[defaults]`: for a request that does not say."""
 
-    model: Annotated[str, Field(min_length=1)] = Field(default=DEFAULT_MODEL, description="The model's id.")
-    max_tokens: Count = Field(default=DEFAULT_MAX_TOKENS, description="The longest answer, in tokens.")
+    model: Annotated[str, text(shortest=1), "The model's id."] = DEFAULT_MODEL
+    max_tokens: Annotated[Count, "The longest answer, in tokens."] = DEFAULT_MAX_TOKENS
 
 
-class Budget(Table):
+class Budget(Table, frozen=True):
     """`[budget]`: what may be spent, in USD; the worst case is reserved before anything is sent."""
 
-    per_job: Dollars = Field(
-        default=Decimal(0), description="USD that a job may cost which does not say; 0 for any amount."
-    )
-    per_day: Dollars = Field(
-        default=Decimal(0), description="USD that all jobs of a day (UTC) may cost; 0 for any amount."
-    )
+    per_job: Annotated[Dollars, "USD that a job may cost which does not say; 0 for any amount."] = Decimal(0)
+    per_day: Annotated[Dollars, "USD that all jobs of a day (UTC) may cost; 0 for any amount."] = Decimal(0)
 
 
-class Attach(Table):
+class Attach(Table, frozen=True):
     """`[attach]`: the files that may go along with a prompt."""
 
-    folders: Folders = Field(
-        default=(), description="Folders whose files a request may attach; none may be attached where this is empty."
-    )
+    folders: Annotated[
+        Folders, "Folders whose files a request may attach; none may be attached where this is empty."
+    ] = ()
 
 
-class ModelOverride(Table):
+class ModelOverride(Table, frozen=True):
     """`[models."id"]`: what is to be known of a model instead of what the program knows."""
 
-    max_output: Count | None = Field(default=None, description="The cap of `max_tokens` without a beta, in tokens.")
-    long_output: bool | None = Field(default=None, description="Whether the 300K beta raises that cap.")
-    window: Count | None = Field(default=None, description="The context window, in tokens.")
+    max_output: Annotated[CountOrNone, "The cap of `max_tokens` without a beta, in tokens."] = None
+    long_output: Annotated[bool | None, optional(flag), "Whether the 300K beta raises that cap."] = None
+    window: Annotated[CountOrNone, "The context window, in tokens."] = None
 
 
-class Settings(Table):
+class Settings(Table, frozen=True):
     """All settings. Durations are seconds."""
 
-    inbox: Place = Field(default=Path("inbox"), description="The folder where requests come in.")
-    outbox: Place = Field(default=Path("outbox"), description="The folder where results go out.")
-    state: Place = Field(default=Path(".batchd"), description="The folder of the database, the spool and the lock.")
-    api: Api = Field(default_factory=Api)
-    intake: Intake = Field(default_factory=Intake)
-    batch: Packing = Field(default_factory=Packing)
-    poll: Poll = Field(default_factory=Poll)
-    retry: Retry = Field(default_factory=Retry)
-    sync: Sync = Field(default_factory=Sync)
-    defaults: Defaults = Field(default_factory=Defaults)
-    budget: Budget = Field(default_factory=Budget)
-    attach: Attach = Field(default_factory=Attach)
-    models: dict[str, ModelOverride] = Field(default_factory=dict)
+    inbox: Annotated[Place, "The folder where requests come in."] = Path("inbox")
+    outbox: Annotated[Place, "The folder where results go out."] = Path("outbox")
+    state: Annotated[Place, "The folder of the database, the spool and the lock."] = Path(".batchd")
+    api: Api = Api()
+    intake: Intake = Intake()
+    batch: Packing = Packing()
+    poll: Poll = Poll()
+    retry: Retry = Retry()
+    sync: Sync = Sync()
+    defaults: Defaults = Defaults()
+    budget: Budget = Budget()
+    attach: Attach = Attach()
+    models: dict[str, ModelOverride] = field(default_factory=dict)
 
-    @model_validator(mode="after")
-    def _apart(self) -> Self:
+    def __post_init__(self) -> None:
+        self._keep_apart()
+        self._keep_private()
+
+    def _keep_apart(self) -> None:
         """An outbox within the inbox would be taken as input, and so on: no folder may hold another."""
-        places = {name: _real(getattr(self, name)) for name in ("inbox", "outbox", "state")}
-        for name, place in places.items():
+        places = {name: _really(getattr(self, name)) for name in ("inbox", "outbox", "state")}
+        for name, mine in places.items():
             for other, around in places.items():
-                if name != other and place.is_relative_to(around):
+                if name != other and mine.is_relative_to(around):
                     raise ValueError(
-                        f"{name} ({place}) should not be {other} ({around}), nor lie in it: give it a place of its own"
+                        f"{name} ({mine}) should not be {other} ({around}), nor lie in it: give it a place of its own"
                     )
-        return self
 
-    @model_validator(mode="after")
-    def _private(self) -> Self:
+    def _keep_private(self) -> None:
         """What others asked, and were answered, is nobody's to attach."""
         for folder in self.attach.folders:
-            real = _real(folder)
+            around = _really(folder)
             for name in ("inbox", "outbox", "state"):
-                place = _real(getattr(self, name))
-                if place.is_relative_to(real) or real.is_relative_to(place):
+                mine = _really(getattr(self, name))
+                if mine.is_relative_to(around) or around.is_relative_to(mine):
                     raise ValueError(
-                        f"attach.folders ({folder}) should not be {name} ({place}), nor hold it, nor lie in it: "
+                        f"attach.folders ({folder}) should not be {name} ({mine}), nor hold it, nor lie in it: "
                         "list the folders of what is to be attached alone"
                     )
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,18 +235,15 @@ class Setting:
 
 def describe() -> Iterator[Setting]:
     """List every setting in reading order; those of `[models."id"]` once, under a model id that stands for any."""
-    defaults = Settings()
-    for name, field in Settings.model_fields.items():
-        value = getattr(defaults, name)
-        if isinstance(value, Table):
-            for key, inner in type(value).model_fields.items():
-                env = f"{PREFIX}{name}__{key}".upper()
-                yield Setting(f"{name}.{key}", getattr(value, key), env, inner.description or "")
-        elif name == "models":
-            for key, inner in ModelOverride.model_fields.items():
-                yield Setting(f'models."id".{key}', None, f"{PREFIX}MODELS", inner.description or "")
+    for name, said in fields_of(Settings).items():
+        if said.by_id and said.table is not None:
+            for key, inner in fields_of(said.table).items():
+                yield Setting(f'{name}."id".{key}', None, f"{PREFIX}{name}".upper(), inner.description)
+        elif said.table is not None:
+            for key, inner in fields_of(said.table).items():
+                yield Setting(f"{name}.{key}", inner.default, f"{PREFIX}{name}__{key}".upper(), inner.description)
         else:
-            yield Setting(name, value, f"{PREFIX}{name}".upper(), field.description or "")
+            yield Setting(name, said.default, f"{PREFIX}{name}".upper(), said.description)
 
 
 def load_settings(
@@ -309,8 +275,8 @@ def load_settings(
     for table, replacement in (base or {}).items():
         candidate = _merged({table: replacement}, said)
         try:
-            settings = Settings(**candidate)
-        except ValidationError:
+            settings = read_table(Settings, candidate)
+        except Mistakes:
             continue
         said = candidate
     return settings
@@ -351,9 +317,9 @@ def _config_file(config: Path | None) -> Path | None:
     asked = [("--config", config)] if config is not None else []
     if variable := os.environ.get(CONFIG_VARIABLE):
         asked.append((f"${CONFIG_VARIABLE}", Path(variable)))
-    for origin, path in asked:
+    for named_by, path in asked:
         if not os.path.exists(path):  # noqa: PTH110  Path raises where this user may not look
-            raise Unusable(f"{origin} = {str(path)!r}: there is no such file; name one that exists, or leave it out")
+            raise Unusable(f"{named_by} = {str(path)!r}: there is no such file; name one that exists, or leave it out")
         return path
     return default_config_file()
 
@@ -381,11 +347,11 @@ def _environment() -> dict[str, Any]:
             continue
         rest = name[len(PREFIX) :].lower()
         table, *keys = rest.split("__")
-        field = Settings.model_fields.get(table)
-        if field is None or (keys and field.annotation is Path):
+        known = fields_of(Settings).get(table)
+        if known is None or (keys and known.table is None):
             found[rest.replace("__", ".")] = value
             continue
-        said: object = value if keys or field.annotation is Path else _whole_table(name, table, value)
+        said: object = value if keys or known.table is None else _whole_table(name, table, value)
         for key in reversed(keys):
             said = {key: said}
         found = _merged(found, {table: said})
@@ -420,7 +386,7 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
 
 def _validated(said: dict[str, Any], layers: list[Layer]) -> Settings:
     try:
-        return Settings(**said)
-    except ValidationError as error:
+        return read_table(Settings, said)
+    except Mistakes as mistakes:
         known = [setting.key for setting in describe()]
-        raise Unusable("\n".join(complaints(error, layers, known))) from None
+        raise Unusable("\n".join(complaints(mistakes.found, layers, known))) from None

@@ -5,12 +5,11 @@ Pure. A value under a name that is not known is never shown, nor one that looks 
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from batchd.settings_values import Mistake
 
 _LONGEST_VALUE = 60
 _SECRET = re.compile(r"sk-|@|bearer", re.IGNORECASE)
@@ -29,32 +28,22 @@ class Layer:
     """Of its variables, where the source is the environment."""
 
 
-def complaints(error: ValidationError, layers: Sequence[Layer], known: Sequence[str]) -> Iterator[str]:
+def complaints(mistakes: Iterable[Mistake], layers: Sequence[Layer], known: Sequence[str]) -> Iterator[str]:
     """Say each thing that is wrong in a line of its own.
 
     Args:
-        error: From the validation of all layers together.
+        mistakes: From the reading of all layers together.
         layers: The sources, the one that decides first.
         known: The keys of all settings, as in TOML.
     """
-    for detail in error.errors(include_url=False, include_context=False):
-        if detail["type"] == "default_factory_not_called":
-            continue  # follows from another complaint, about what the default depends on
-        yield _complaint(detail, layers, known)
-
-
-def _complaint(detail: ErrorDetails, layers: Sequence[Layer], known: Sequence[str]) -> str:
-    path = [part for part in detail["loc"] if isinstance(part, str)]
-    key = ".".join(path)
-    where = _origin(path, layers)
-    if detail["type"] == "extra_forbidden":
-        return f"{key}{where}: there is no such setting; {_suggestion(path, known)}"
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix("String ")
-    if detail["type"] in {"model_type", "model_attributes_type", "dict_type"}:
-        message = "should be a table"
-    elif detail["type"] == "value_error" and isinstance(detail["input"], Mapping):
-        return message  # of several settings, which it names itself
-    return f"{key} = {_shown(detail['input'])}{where}: {message}"
+    for mistake in mistakes:
+        key, where = ".".join(mistake.path), _origin(mistake.path, layers)
+        if mistake.unknown:
+            yield f"{key}{where}: there is no such setting; {_suggestion(mistake.path, known)}"
+        elif mistake.of_several:
+            yield mistake.message
+        else:
+            yield f"{key} = {_shown(mistake.value)}{where}: {mistake.message}"
 
 
 def _origin(path: Sequence[str], layers: Sequence[Layer]) -> str:

@@ -3,7 +3,6 @@
 Nothing is falsely acknowledged meanwhile, what is wrong is told in a line, and the work goes on by itself.
 """
 
-import json
 import os
 import signal
 import sqlite3
@@ -16,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 import structlog
 from anyio import to_thread
@@ -209,7 +209,9 @@ run(json.loads(sys.argv[1]), int(sys.argv[2]))
 
 @contextmanager
 def another_process(home: House, script: str, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    flags = json.dumps(home.settings().model_dump(mode="json", include={"inbox", "outbox", "state", "api", "poll"}))
+    settings = home.settings()
+    said = {name: getattr(settings, name) for name in ("inbox", "outbox", "state", "api", "poll")}
+    flags = msgspec.json.encode(said, enc_hook=str).decode()
     with (home.place / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", script, flags, *arguments], cwd=REPOSITORY, stdout=log, stderr=log

@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from batchd.cli import exit_codes
 from batchd.cli.console import out
+from batchd.cli.parameters import PlainCommand, PlainGroup
 
 NAME = "batchd"
 
@@ -81,6 +82,7 @@ def command_line(called: Collection[str]) -> typer.Typer:
     """Lay out all commands, and import those that are called; the others only have their names and summaries."""
     app = typer.Typer(
         name=NAME,
+        cls=PlainGroup,
         help=_ABOUT,
         add_completion=False,
         pretty_exceptions_enable=False,
@@ -90,7 +92,7 @@ def command_line(called: Collection[str]) -> typer.Typer:
     app.callback()(_options)
     for name, (module, summary) in COMMANDS.items():
         if name in called:
-            app.command(name)(getattr(import_module(f"batchd.cli.{module}"), name))
+            app.command(name, cls=PlainCommand)(getattr(import_module(f"batchd.cli.{module}"), name))
         else:
             app.command(name, help=summary)(_not_imported)
     return app

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import structlog
+from msgspec.structs import replace
 from rich.console import Console
 
 from batchd import app, sandbox
@@ -52,5 +53,4 @@ async def _sandboxed(settings: Settings) -> AsyncIterator[Settings]:
     app.prepared(settings)
     async with sandbox.serve(sandbox.SandboxSettings(state=settings.state / "sandbox")) as server:
         log.info("sandbox: nothing is charged, and no model writes", url=server.base_url)
-        api = settings.api.model_copy(update={"base_url": server.base_url})
-        yield settings.model_copy(update={"api": api})
+        yield replace(settings, api=replace(settings.api, base_url=server.base_url))

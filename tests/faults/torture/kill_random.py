@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from batchd.sandbox import Fault
-from batchd.settings import Settings
+from batchd.settings import Settings, describe
 
 from tests.faults.torture.judge import Flaws, Left, compare, look, torn
 from tests.faults.torture.processes import Child, Ended, fork, judge
@@ -111,7 +111,7 @@ def daemon(settings: Settings, place: Path, *flags: str) -> Child:
 def command(settings: Settings, *flags: str) -> list[str]:
     """What starts a daemon with these settings."""
     places = ["--inbox", str(settings.inbox), "--outbox", str(settings.outbox), "--state", str(settings.state)]
-    return [sys.executable, "-m", "batchd", "run", *places, *_set(settings.model_dump(exclude_defaults=True)), *flags]
+    return [sys.executable, "-m", "batchd", "run", *places, *_set(settings), *flags]
 
 
 def environment() -> dict[str, str]:
@@ -119,11 +119,13 @@ def environment() -> dict[str, str]:
     return {**plain, "ANTHROPIC_API_KEY": KEY}
 
 
-def _set(tables: Mapping[str, object]) -> Iterator[str]:
-    for table, values in tables.items():
-        if isinstance(values, Mapping):
-            for key, value in values.items():
-                yield from ("--set", f"{table}.{key}={value}")
+def _set(settings: Settings) -> Iterator[str]:
+    """Every setting of a table that is not as it would be by itself."""
+    for setting in describe():
+        table, _, key = setting.key.partition(".")
+        value = getattr(getattr(settings, table), key, setting.default)
+        if value != setting.default:
+            yield from ("--set", f"{setting.key}={value}")
 
 
 def _let_live(child: Child, luck: random.Random) -> Ended:

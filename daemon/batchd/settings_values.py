@@ -1,0 +1,303 @@
+"""What the value of a setting may be: a rule for each kind, and tables of them, read with every mistake told.
+
+Pure. A rule takes what TOML, a flag or the environment says, in which a number may be written as text, and returns the
+value, or raises ValueError with what would do. Of a setting's rules the last one counts.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
+
+Rule: TypeAlias = Callable[[object], object]
+_Bound: TypeAlias = int | float | Decimal | None
+
+_WHOLE: Final = re.compile(r"\s*([+-]?\d+(?:_\d+)*)(?:\.0+)?\s*", re.ASCII)
+_MOST_DIGITS: Final = 4_000
+"""Python reads no more than 4,300 into one number."""
+_FLAGS: Final = {
+    **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
+    **dict.fromkeys(("0", "false", "f", "no", "n", "off"), False),
+}
+
+
+class Table(Struct, frozen=True):
+    """A table of the settings file: each field annotated with its rule and what people are told of it.
+
+    A table whose values contradict each other raises ValueError when it is made.
+    """
+
+
+T = TypeVar("T", bound=Table)
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something that cannot be a setting."""
+
+    path: tuple[str, ...]
+    """Where it stands, as in TOML."""
+    value: object = field(repr=False)
+    message: str
+    """What would do; names the settings by itself where it is about several."""
+    of_several: bool = False
+    unknown: bool = False
+    """Whether there is no such setting."""
+
+
+class Mistakes(Exception):
+    """All that is wrong with a table and those in it."""
+
+    def __init__(self, found: Iterable[Mistake]) -> None:
+        super().__init__()
+        self.found = tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting of a table, or a table in it."""
+
+    default: Any
+    description: str
+    rule: Rule | None
+    """None for tables."""
+    table: type[Table] | None = None
+    by_id: bool = False
+    """Whether it holds a table for each of any number of names."""
+
+
+@lru_cache
+def fields_of(table: type[Table]) -> Mapping[str, Field]:
+    """Tell the settings of a table by name, in reading order."""
+    hints, defaults = get_type_hints(table, include_extras=True), table()
+    return {name: _field(hints[name], getattr(defaults, name)) for name in table.__struct_fields__}
+
+
+def _field(hint: Any, default: object) -> Field:  # noqa: ANN401  an annotation
+    if get_origin(hint) is Annotated:
+        _, *told = get_args(hint)
+        rule = next((each for each in reversed(told) if callable(each)), None)
+        return Field(default, next(each for each in told if isinstance(each, str)), rule)
+    if get_origin(hint) is dict:
+        return Field(default, "", None, get_args(hint)[1], by_id=True)
+    return Field(default, "", None, hint)
+
+
+def read_table(table: type[T], said: Mapping[str, object]) -> T:
+    """Make a table of what was said; what was not said has its default.
+
+    Raises:
+        Mistakes: Something is unknown, malformed or contradictory.
+    """
+    mistakes: list[Mistake] = []
+    made = _read(table, said, (), mistakes)
+    if made is None:
+        raise Mistakes(mistakes)
+    return made
+
+
+def _read(table: type[T], said: object, path: tuple[str, ...], mistakes: list[Mistake]) -> T | None:
+    if not isinstance(said, Mapping):
+        mistakes.append(Mistake(path, said, "should be a table"))
+        return None
+    before, known = len(mistakes), fields_of(table)
+    values = {name: _value(each, said[name], (*path, name), mistakes) for name, each in known.items() if name in said}
+    mistakes += [Mistake((*path, name), said[name], "", unknown=True) for name in said if name not in known]
+    if len(mistakes) > before:
+        return None
+    try:
+        return table(**values)
+    except ValueError as error:
+        mistakes.append(Mistake(path, said, str(error), of_several=True))
+        return None
+
+
+def _value(of: Field, said: object, path: tuple[str, ...], mistakes: list[Mistake]) -> object:
+    if of.table is not None and not of.by_id:
+        return _read(of.table, said, path, mistakes)
+    if of.table is not None:
+        if isinstance(said, Mapping):
+            return {name: _read(of.table, each, (*path, name), mistakes) for name, each in said.items()}
+        mistakes.append(Mistake(path, said, "should be a table"))
+        return None
+    try:
+        return of.rule(said) if of.rule else said
+    except _OfPart as part:
+        mistakes.append(Mistake(path, part.value, str(part)))
+    except ValueError as error:
+        mistakes.append(Mistake(path, said, str(error)))
+    return None
+
+
+class _OfPart(ValueError):
+    """A part of a list cannot be what it should."""
+
+    def __init__(self, message: str, value: object) -> None:
+        super().__init__(message)
+        self.value = value
+
+
+def real(*, least: _Bound = None, above: _Bound = None, most: _Bound = None) -> Rule:
+    """Expect a finite number."""
+
+    def read(said: object) -> float:
+        _no_flag(said)
+        if isinstance(said, str) and not said.isascii():
+            said = ""
+        try:
+            number = float(said) if isinstance(said, str | int | float | Decimal) else None
+        except OverflowError:
+            raise ValueError("should be a finite number") from None
+        except ValueError:
+            raise ValueError("should be a valid number, unable to parse string as a number") from None
+        if number is None:
+            raise ValueError("should be a valid number")
+        if not isfinite(number):
+            raise ValueError("should be a finite number")
+        _within(number, least, above, most)
+        return number
+
+    return read
+
+
+def whole(*, least: _Bound = None, most: _Bound = None) -> Rule:
+    """Expect a whole number."""
+
+    def read(said: object) -> int:
+        _no_flag(said)
+        if isinstance(said, str):
+            found = _WHOLE.fullmatch(said) if len(said) < _MOST_DIGITS else None
+            if found is None:
+                raise ValueError("should be a valid integer, unable to parse string as an integer")
+            number = int(found[1])
+        elif isinstance(said, float) and said.is_integer():
+            number = int(said)
+        elif isinstance(said, float) and not isfinite(said):
+            raise ValueError("should be a finite number")
+        elif isinstance(said, float):
+            raise ValueError("should be a valid integer, got a number with a fractional part")
+        elif isinstance(said, int):
+            number = said
+        else:
+            raise ValueError("should be a valid integer")
+        _within(number, least, None, most)
+        return number
+
+    return read
+
+
+def amount(*, least: _Bound = None, most: _Bound = None) -> Rule:
+    """Expect a finite amount of money, exactly as it is written."""
+
+    def read(said: object) -> Decimal:
+        _no_flag(said)
+        if not isinstance(said, str | int | float | Decimal):
+            raise ValueError("should be a valid decimal")  # noqa: TRY004  a mistake of a person
+        try:
+            number = said if isinstance(said, Decimal) else Decimal(str(said))
+        except (InvalidOperation, ValueError):
+            raise ValueError("should be a valid decimal") from None
+        if not number.is_finite():
+            raise ValueError("should be a finite number")
+        _within(number, least, None, most)
+        return number
+
+    return read
+
+
+def text(*, pattern: str = "", shortest: int = 0) -> Rule:
+    """Expect text: of some length, or in which a pattern is found."""
+
+    def read(said: object) -> str:
+        if not isinstance(said, str):
+            raise ValueError("should be a valid string")  # noqa: TRY004  a mistake of a person
+        if len(said) < shortest:
+            raise ValueError(f"should have at least {shortest} character{'s' if shortest > 1 else ''}")
+        if not re.search(pattern, said):
+            raise ValueError(f"should match pattern '{pattern}'")
+        return said
+
+    return read
+
+
+def flag(said: object) -> bool:
+    """Expect true or false, or a word for either."""
+    if isinstance(said, bool | int | float | str):
+        found = _FLAGS.get(said.lower() if isinstance(said, str) else str(int(said)) if said in {0, 1} else "")
+        if found is None:
+            raise ValueError("should be a valid boolean, unable to interpret input")
+        return found
+    raise ValueError("should be a valid boolean")
+
+
+def place(said: object) -> Path:
+    """Expect the path of a folder."""
+    if not isinstance(said, str | Path):
+        raise ValueError("should be the path of a folder")  # noqa: TRY004  a mistake of a person
+    path = Path(said)
+    if not path.parts or "\0" in str(path):
+        raise ValueError("should be the path of a folder of its own")
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError("should begin with the home of a user who exists, or with no ~") from None
+
+
+def origin(said: object) -> str:
+    """Expect an address of a server, or nothing."""
+    if not isinstance(said, str):
+        raise ValueError("should be a valid string")  # noqa: TRY004  a mistake of a person
+    if said and not said.startswith(("https://", "http://")):
+        raise ValueError("should begin with https:// (or http://), or be empty")
+    if "@" in said:
+        raise ValueError("should hold no user name or password: settings are shown, in logs too")
+    return said.rstrip("/")
+
+
+def listed(rule: Rule) -> Rule:
+    """Expect a list of one kind; an environment variable or a flag lists with commas, or as JSON."""
+
+    def read(said: object) -> tuple[object, ...]:
+        if isinstance(said, str):
+            said = (
+                json.loads(said)
+                if said.startswith("[")
+                else [part for each in said.split(",") if (part := each.strip())]
+            )
+        if not isinstance(said, list | tuple):
+            raise ValueError("should be a list")  # noqa: TRY004  a mistake of a person
+        return tuple(map(_part, said))
+
+    def _part(said: object) -> object:
+        try:
+            return rule(said)
+        except ValueError as error:
+            raise _OfPart(str(error), said) from None
+
+    return read
+
+
+def optional(rule: Rule) -> Rule:
+    """Expect a value of this kind, or none."""
+    return lambda said: None if said is None else rule(said)
+
+
+def _no_flag(said: object) -> None:
+    if isinstance(said, bool):
+        raise ValueError("should be a number")  # noqa: TRY004  a mistake of a person
+
+
+def _within(number: float | Decimal, least: _Bound, above: _Bound, most: _Bound) -> None:
+    if least is not None and number < least:
+        raise ValueError(f"should be greater than or equal to {least}")
+    if above is not None and number <= above:
+        raise ValueError(f"should be greater than {above}")
+    if most is not None and number > most:
+        raise ValueError(f"should be less than or equal to {most}")
