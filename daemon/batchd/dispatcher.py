@@ -149,6 +149,7 @@ class Dispatcher:
         await self._step("cold caches", self._rooms.cache_warmer.look)
         leaves_in = await self._step("waiting requests", self._rooms.packer.pack)
         for name, start in (
+            ("arriving jobs", self._add),
             ("batches", self._carry),
             ("cancelled batches", self._call_cancelled),
             ("finished jobs", self._finish_or_reopen),
@@ -168,6 +169,10 @@ class Dispatcher:
             return None
         await self._retrying.over(step)
         return done
+
+    async def _add(self, tasks: anyio.abc.TaskGroup) -> None:
+        for job in await self._store.jobs.arriving():
+            self._try(tasks, Thing(Work.ADD, str(job.id), job.name, job.id), partial(self._rooms.intake.add, job))
 
     async def _carry(self, tasks: anyio.abc.TaskGroup) -> None:
         for batch in await self._store.batches.live_ids():
@@ -231,10 +236,13 @@ class Dispatcher:
             return False
         if await store.queue.waiting(1, without=self._rooms.packer.parked):
             return False
-        if {str(job.id) for job in await store.jobs.undelivered()} - parked(Work.FINISH):
-            return False
-        if {str(job.id) for job in await store.jobs.to_retry()} - parked(Work.REOPEN):
-            return False
+        for work, list_jobs in (
+            (Work.ADD, store.jobs.arriving),
+            (Work.FINISH, store.jobs.undelivered),
+            (Work.REOPEN, store.jobs.to_retry),
+        ):
+            if {str(job.id) for job in await list_jobs()} - parked(work):
+                return False
         self._all_well &= await store.jobs.all_delivered() and not self._retrying.troubles
         return True
 

@@ -441,3 +441,5 @@ class Job:
     """What was decided about the prompt cache; None where nobody asked for it."""
     results_length: int = 0
     """Bytes of `results.jsonl` that are acknowledged; what lies behind is a crash's leftover."""
+    missing: int = 0
+    """The last requests of its file, which the spool's index knows and the store does not yet."""

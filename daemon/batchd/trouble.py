@@ -16,6 +16,8 @@ class Work(StrEnum):
     """A file of the inbox becomes a job, or is rejected."""
     ENTER = "enter"
     """The files of one folder of the inbox are taken."""
+    ADD = "add"
+    """The requests of an accepted job are put into the store, as far as its acknowledgement did not."""
     PACK = "pack"
     """Waiting requests of a job are put into batches."""
     CARRY = "carry"
@@ -42,6 +44,7 @@ class Work(StrEnum):
 _UNDONE = {
     Work.TAKE: "not taken",
     Work.ENTER: "its files are not taken",
+    Work.ADD: "its requests are not all in the store",
     Work.PACK: "not put into a batch",
     Work.CARRY: "not carried on",
     Work.COUNT: "its tokens are not counted",

@@ -74,7 +74,7 @@ async def test_a_file_is_accepted_once_with_all_its_requests(store: Store) -> No
 async def test_a_job_of_which_one_request_cannot_be_stored_is_not_stored_at_all(store: Store) -> None:
     twice = [*requests(2), requests(1)[0]]
     with pytest.raises(sqlite3.IntegrityError):
-        await store.jobs.accept(claim="c", name="n", source="s", received_at=0.0, total=3, requests=iter(twice))
+        await store.jobs.accept(claim="c", name="n", source="s", received_at=0.0, total=3, requests=twice)
     assert await store.jobs.of_claim("c") is None
     assert await store.queue.waiting(10) == []
 

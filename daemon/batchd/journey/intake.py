@@ -1,13 +1,16 @@
 """The way in: a file that has settled is claimed, read, checked, and becomes a job; or it is rejected with its reasons.
 
-The acknowledgement is one commit, with the job and all its requests. Whatever dies before it, the claimed file is
-read again at the next start; whatever dies after it, the job is known and nothing is read twice.
+The acknowledgement is one commit with the job's row. Whatever dies before it, the claimed file is read again at the
+next start; whatever dies after it, the job is known and nothing is read twice. What the store is to know of its
+requests is durable in the spool by then. So those of a large file are stored behind that commit, slice by slice, and
+nobody's commit waits long for them; a start goes on where the last one came to.
 """
 
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import anyio
@@ -17,13 +20,14 @@ from anyio import from_thread, to_thread
 
 from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules
-from batchd.edges import claims, inbox, rejected
+from batchd.edges import claims, disk, inbox, rejected
 from batchd.edges.claims import Claim
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.outbox import JobFolder, choose_name
 from batchd.edges.store import Store
+from batchd.edges.store.requests import SLICE
 from batchd.errors import BatchdError, Defect, Rejected, Unavailable
-from batchd.journey.spooling import Copy, Reading, copy
+from batchd.journey.spooling import INDEX, Copy, Reading, copy
 from batchd.model import Job, Problem
 from batchd.running.retrying import Retrying
 from batchd.trouble import Thing, Work
@@ -125,8 +129,15 @@ class Intake:
         """Remove what no job needs: a claim that has not become one yet is read, and spooled, again."""
         for file in self._places.spool.iterdir():
             with suppress(OSError):  # a folder, say, which is none of ours
-                if not from_thread.run(self._store.jobs.needs_params, file.name):
+                if not self._is_needed(file.name):
                     file.unlink()
+
+    def _is_needed(self, name: str) -> bool:
+        claim = name.removesuffix(INDEX)
+        if claim == name:
+            return from_thread.run(self._store.jobs.needs_params, claim)
+        job = from_thread.run(self._store.jobs.of_claim, claim)
+        return job is not None and job.missing > 0
 
     async def sweep(self, tasks: anyio.abc.TaskGroup) -> float | None:
         """Look at the inbox once, and take what has settled.
@@ -264,6 +275,7 @@ class Intake:
         if objection := inbox.objection(claim):
             raise Rejected([objection])
         copied = Copy(self._places.spool, claim.id)
+        lacking = False
         try:
             reading = self._copy_whatever_it_is(claim, copied)
             if reading.count:
@@ -272,9 +284,32 @@ class Intake:
                 log.warning("caution", file=str(claim.relative), line=caution.line, message=caution.message)
             for reason in reading.priming.reasons if reading.priming else ():
                 log.info("cache", file=str(claim.relative), decision=reason)
-            return self._accept(claim, reading, copied)
+            job = self._accept(claim, reading, copied)
+            lacking = job.missing > 0
+            return job
         finally:
-            copied.discard_index()
+            if not lacking:
+                copied.discard_index()
+
+    async def add(self, job: Job) -> None:
+        """Store the requests that an accepted job lacks, slice by slice.
+
+        Args:
+            job: Which.
+        """
+        async with self._readers:
+            await to_thread.run_sync(self._add, await self._store.jobs.get(job.id))
+
+    def _add(self, job: Job) -> None:
+        copied = Copy(self._places.spool, job.claim)
+        rows = islice(copied.rows(), job.total - job.missing, None)
+        while job.missing:
+            disk.stop_if_told()
+            some = list(islice(rows, SLICE))
+            if not some:
+                raise Unavailable(f"{copied.index} ends {job.missing} requests too early")
+            job = from_thread.run(partial(self._store.jobs.add, job, some, now=self._clock.now()))
+        copied.discard_index()
 
     def _copy_whatever_it_is(self, claim: Claim, to: Copy) -> Reading:
         """A defect that a file meets is told beside that file, and stops neither the others nor the next start."""
@@ -303,7 +338,7 @@ class Intake:
                     source=printable(claim.relative),
                     received_at=self._clock.now(),
                     total=reading.total,
-                    requests=copied.rows(),
+                    requests=list(islice(copied.rows(), SLICE)),
                     budget=to_picodollars(reading.terms.budget),
                     cache="; ".join(reading.priming.reasons) if reading.priming else None,
                 )

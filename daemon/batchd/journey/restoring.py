@@ -122,7 +122,12 @@ class Restoring:
         self._bell.ring()
 
     async def _look_through(self) -> None:
-        """Read every younger batch of the API that has ended; those that still run are waited for."""
+        """Read every younger batch of the API that has ended; those that still run are waited for.
+
+        So is the last request of a job that is still arriving: of one that is not in the store, nothing can be adopted.
+        """
+        if arriving := await self._store.jobs.arriving():
+            raise Unavailable(f"not all requests of job {arriving[0].name} are in the store yet")
         running = 0
         for remote in await self._younger():
             if not remote.ended:

@@ -24,6 +24,9 @@ from batchd.model import Caution, Entry, Lane, Problem, Terms
 from batchd.settings import Settings
 from batchd.text.strictjson import encode
 
+INDEX = ".index"
+"""How the name of an index ends."""
+
 
 def rules_of(settings: Settings) -> Rules:
     """Say by which rules files are checked."""
@@ -95,7 +98,7 @@ class Copy:
     @property
     def index(self) -> Path:
         """What the store is to know of each, one a line; gone once it does."""
-        return self.folder / f"{self.claim}.index"
+        return self.folder / f"{self.claim}{INDEX}"
 
     def rows(self) -> Iterator[NewRequest]:
         """Read the index, row by row."""

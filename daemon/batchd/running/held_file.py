@@ -89,7 +89,7 @@ class HeldFiles:
         match thing.work:
             case Work.CARRY:
                 return await self._store.trips.jobs_open_in(BatchId(int(thing.id)))
-            case Work.PACK | Work.FINISH | Work.REOPEN:
+            case Work.ADD | Work.PACK | Work.FINISH | Work.REOPEN:
                 return [thing.name]
             case _:
                 return []

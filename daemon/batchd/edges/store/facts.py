@@ -77,6 +77,7 @@ class Facts:
             return True
         under_way = await self._database.row(
             """SELECT EXISTS (SELECT 1 FROM requests WHERE verdict IS NULL)
+                   OR EXISTS (SELECT 1 FROM jobs WHERE missing > 0)
                    OR EXISTS (SELECT 1 FROM batches WHERE state NOT IN ('settled', 'dissolved')) AS any"""
         )
         if bound is not None and under_way is not None and under_way["any"]:

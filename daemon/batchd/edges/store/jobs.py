@@ -1,13 +1,13 @@
 """Jobs and their requests: accepted, cancelled, retried, reported, delivered."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import cast
 
 import aiosqlite
 
 from batchd.delivery import Tally
 from batchd.edges.store.database import Database, Row, returning, update
-from batchd.edges.store.requests import RETRIED, NewRequest, cancel_waiting, insert_all, take_up_again
+from batchd.edges.store.requests import RETRIED, NewRequest, cancel_waiting, free_id, insert_all, take_up_again
 from batchd.edges.store.sums import SPENT, tally_of
 from batchd.model import Job, JobId
 
@@ -26,11 +26,14 @@ class Jobs:
         source: str,
         received_at: float,
         total: int,
-        requests: Iterable[NewRequest],
+        requests: Sequence[NewRequest],
         budget: int | None = None,
         cache: str | None = None,
     ) -> Job:
-        """Acknowledge a file: the job and all its requests, or nothing, in one durable commit.
+        """Acknowledge a file in one durable commit: from it on the file is this job, and all of its requests are.
+
+        Those that do not fit into one commit follow by `add`, from what the spool keeps of them; the job cannot finish
+        before.
 
         Args:
             claim: The claim's id; accepting one twice gives the job of the first time.
@@ -38,16 +41,17 @@ class Jobs:
             source: Its path in the inbox.
             received_at: Unix seconds.
             total: How many requests there are.
-            requests: All of them, drawn in the database's own thread, so that they need never be in memory at once.
+            requests: The first of them, or all.
             budget: Picodollars that the job may cost; None for what the settings say.
             cache: What was decided about the prompt cache, for a person; None where nobody asked.
         """
 
         async def step(db: aiosqlite.Connection) -> Job:
+            base = await free_id(db)
             made = await returning(
                 db,
-                """INSERT INTO jobs (claim, name, source, received_at, total, budget, cache)
-                   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (claim) DO NOTHING RETURNING *""",
+                """INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (claim) DO NOTHING RETURNING *""",
                 claim,
                 name,
                 source,
@@ -55,14 +59,48 @@ class Jobs:
                 total,
                 budget,
                 cache,
+                base,
+                total - len(requests),
             )
             if made is not None:
-                await insert_all(db, JobId(made["id"]), requests, received_at=received_at)
+                await insert_all(db, JobId(made["id"]), requests, base=base, row=0, now=received_at)
                 return _job(made)
             async with db.execute("SELECT * FROM jobs WHERE claim = ?", (claim,)) as cursor:
                 return _job(cast("Row", await cursor.fetchone()))
 
         return await self._database.write(step)
+
+    async def add(self, job: Job, requests: Sequence[NewRequest], *, now: float) -> Job:
+        """Store the next requests of a job that lacks some.
+
+        Args:
+            job: As it is now.
+            requests: Of its file, from the first that is missing.
+            now: Unix seconds, from which on they wait.
+
+        Raises:
+            LookupError: It lacks other requests than that.
+        """
+
+        async def step(db: aiosqlite.Connection) -> Job:
+            row = await returning(
+                db,
+                "UPDATE jobs SET missing = missing - ? WHERE id = ? AND missing = ? RETURNING *",
+                len(requests),
+                job.id,
+                job.missing,
+            )
+            if row is None:
+                raise LookupError(f"job {job.id} does not lack {job.missing} requests")
+            place = job.total - job.missing
+            await insert_all(db, job.id, requests, base=row["first_request"], row=place, now=now)
+            return _job(row)
+
+        return await self._database.write(step)
+
+    async def arriving(self) -> list[Job]:
+        """List the jobs of which requests are still to be stored."""
+        return [_job(row) for row in await self._database.rows("SELECT * FROM jobs WHERE missing > 0 ORDER BY id")]
 
     async def of_claim(self, claim: str) -> Job | None:
         """Find the job of a claimed file.
@@ -124,7 +162,7 @@ class Jobs:
     async def undelivered(self) -> list[Job]:
         """List the jobs whose every request has its verdict, but whose `job.json` is still to be written."""
         rows = await self._database.rows(
-            """SELECT * FROM jobs WHERE NOT delivered AND NOT retry_wanted
+            """SELECT * FROM jobs WHERE NOT delivered AND NOT retry_wanted AND missing = 0
                AND NOT EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)"""
         )
         return [_job(row) for row in rows]
@@ -229,7 +267,10 @@ class Jobs:
     async def cancel_waiting(self) -> int:
         """Give every waiting request of a cancelled job its verdict, and say how many there were."""
         row = await self._database.row("SELECT 1 FROM jobs WHERE cancel_wanted AND NOT delivered LIMIT 1")
-        return 0 if row is None else await self._database.write(cancel_waiting)
+        count = 0
+        while row is not None and (some := await self._database.write(cancel_waiting)):
+            count += some
+        return count
 
     async def tally(self, job: JobId) -> Tally:
         """Count how the requests of a job stand, and what they have cost.
@@ -238,8 +279,9 @@ class Jobs:
             job: Its id.
         """
         rows = await self._database.rows(
-            """SELECT verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests WHERE job = ?
-               GROUP BY verdict, travelling""",
+            """SELECT verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests WHERE job = ?1
+               GROUP BY verdict, travelling
+               UNION ALL SELECT NULL, 0, missing FROM jobs WHERE id = ?1""",
             job,
         )
         spent = await self._database.row(f"SELECT {SPENT} FROM trips WHERE {_TRIPS_OF_JOB}", job)  # noqa: S608  own text
@@ -282,4 +324,5 @@ def _job(row: Row) -> Job:
         released_up_to=row["released_up_to"],
         cache=row["cache"],
         results_length=row["results_length"],
+        missing=row["missing"],
     )

@@ -105,7 +105,9 @@ class Overview:
         counted: defaultdict[int, list[Row]] = defaultdict(list)
         for row in await self._database.rows(
             f"""SELECT job, verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests WHERE {_THESE}
-                GROUP BY job, verdict, travelling""",  # noqa: S608  own text
+                GROUP BY job, verdict, travelling
+                UNION ALL SELECT id, NULL, 0, missing FROM jobs WHERE id IN (SELECT value FROM json_each(?))""",  # noqa: S608  own text
+            ids,
             ids,
         ):
             counted[row["job"]].append(row)

@@ -1,20 +1,23 @@
 """Requests: every write of one. A step of a job, a batch or a delivery is made of these."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import aiosqlite
 
 from batchd.claude.verdict import AGAIN
 from batchd.decisions.document.contents import Contents
 from batchd.delivery import Delivery
-from batchd.edges.store.database import many, update
+from batchd.edges.store.database import Row, many, update
 from batchd.edges.store.facts import FLOOR
 from batchd.model import BatchId, JobId, Lane, RequestId, Verdict
 
 PRIMER = "primer"
 """The cohort of those that go first, and so wait for no company."""
+SLICE = 2_000
+"""Requests that one commit takes at the most, where there may be a million: other commits wait for it."""
 RETRIED = f"""verdict IN ({", ".join(f"'{verdict}'" for verdict in AGAIN)}) AND NOT EXISTS (
     SELECT 1 FROM trips WHERE request = requests.id AND outcome IN ('dropped', 'lost'))"""  # noqa: S608  our own enum
 """Which requests `batchd retry` takes up again, as SQL: never one that may have been charged, as what was given up."""
@@ -52,44 +55,43 @@ _INSERT = (
 )
 
 
-async def insert_all(
-    db: aiosqlite.Connection, job: JobId, requests: Iterable[NewRequest], *, received_at: float
+async def insert_all(  # noqa: PLR0913  where they stand, and of what
+    db: aiosqlite.Connection, job: JobId, requests: Sequence[NewRequest], *, base: int, row: int, now: float
 ) -> None:
-    """Store the requests of a new job, in the order of its file.
+    """Store some of the requests of a job, in the order of its file.
 
     Args:
         db: The connection that a step was given.
         job: Theirs.
-        requests: Drawn in the database's own thread, so that they need never be in memory at once.
-        received_at: Unix seconds, from which on they wait.
+        requests: So many that one commit takes them at once.
+        base: The id of the job's first request.
+        row: The place in the file of the first of these, from 0.
+        now: Unix seconds, from which on they wait.
     """
-    floor = await _least_id(db)
 
-    def row(number: int, request: NewRequest) -> dict[str, object]:
+    def values(number: int, request: NewRequest) -> dict[str, object]:
         fields: dict[str, object] = {column: getattr(request, column) for column in _COLUMNS}
         cohort = PRIMER if request.first == number else ""
-        fields |= {"job": job, "since": received_at, "cohort": cohort, "betas": ",".join(request.betas)}
-        return fields | {"id": None if number else floor}
+        fields |= {"id": base + number, "job": job, "since": now, "cohort": cohort, "betas": ",".join(request.betas)}
+        return fields | {"first": None if request.first is None else base + request.first}
 
-    await many(db, _INSERT, (row(number, request) for number, request in enumerate(requests)))
-    # Rows of one commit have ids one after the other.
-    await update(
-        db,
-        """UPDATE requests SET first = first + (SELECT min(id) FROM requests WHERE job = ?1)
-           WHERE job = ?1 AND first IS NOT NULL""",
-        job,
-    )
+    await many(db, _INSERT, (values(number, request) for number, request in enumerate(requests, row)))
 
 
-async def _least_id(db: aiosqlite.Connection) -> int | None:
-    """The id of the next request, where it must lie above all that a lost life of this state may have had."""
+async def free_id(db: aiosqlite.Connection) -> int:
+    """The least id that is free with all above it: also of requests that are to follow, or were in a lost life.
+
+    Args:
+        db: The connection that a step was given.
+    """
     async with db.execute(
-        """SELECT CAST(value AS INTEGER) AS floor FROM facts WHERE name = ?
-           AND CAST(value AS INTEGER) > (SELECT coalesce(max(id), 0) FROM requests)""",
+        """SELECT max(
+               (SELECT coalesce(max(id), 0) + 1 FROM requests),
+               (SELECT coalesce(max(first_request + total), 0) FROM jobs WHERE missing > 0),
+               (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM facts WHERE name = ?))""",
         (FLOOR,),
     ) as cursor:
-        found = await cursor.fetchone()
-    return None if found is None else int(found[0])
+        return int(cast("Row", await cursor.fetchone())[0])
 
 
 async def board(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[RequestId]) -> None:
@@ -154,7 +156,7 @@ async def give_verdict(db: aiosqlite.Connection, batch: BatchId, verdict: Verdic
 
 
 async def cancel_waiting(db: aiosqlite.Connection) -> int:
-    """Give every waiting request of a cancelled job its verdict, and say how many there were.
+    """Give waiting requests of cancelled jobs their verdict, and say how many there were: 0 once none is left.
 
     Args:
         db: The connection that a step was given.
@@ -163,8 +165,9 @@ async def cancel_waiting(db: aiosqlite.Connection) -> int:
         db,
         """UPDATE requests SET verdict = 'canceled', reason =
                iif(round > 0, 'cancelled before its next round was sent', 'cancelled before it was sent')
-           WHERE batch IS NULL AND verdict IS NULL
-             AND job IN (SELECT id FROM jobs WHERE cancel_wanted AND NOT delivered)""",
+           WHERE id IN (SELECT requests.id FROM jobs JOIN requests ON requests.job = jobs.id
+                        WHERE cancel_wanted AND NOT delivered AND batch IS NULL AND verdict IS NULL LIMIT ?)""",
+        SLICE,
     )
 
 

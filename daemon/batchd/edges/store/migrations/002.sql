@@ -100,6 +100,16 @@ CREATE TABLE troubles (
     PRIMARY KEY (work, thing)
 ) STRICT, WITHOUT ROWID;
 
+-- Arrival ----------------------------------------------------------------------------------------------------------------
+
+-- The commit that accepts a file is its job's row, with the first of its requests; the others follow in commits of their
+-- own. Their ids are one after the other from `first_request` on, in the order of the file, and are nobody else's.
+ALTER TABLE jobs ADD COLUMN first_request INTEGER;
+ALTER TABLE jobs ADD COLUMN missing INTEGER NOT NULL DEFAULT 0 CHECK (
+    missing BETWEEN 0 AND total AND (missing = 0 OR (first_request IS NOT NULL AND finished_at IS NULL))
+);
+CREATE INDEX jobs_arriving ON jobs (id) WHERE missing > 0;
+
 -- Money ----------------------------------------------------------------------------------------------------------------
 
 -- How far a person has let a job go: in all, in picodollars; NULL where `released` means whatever it costs.
@@ -166,7 +176,7 @@ CREATE INDEX batches_planned ON batches (planned_at);
 -- warm. Before that, no other of them leaves.
 CREATE TABLE warmings (
     first      INTEGER PRIMARY KEY,
-    primer     INTEGER NOT NULL REFERENCES requests (id),
+    primer     INTEGER NOT NULL,                            -- no foreign key: it may be one that is to follow
     tried      INTEGER NOT NULL DEFAULT 1 CHECK (tried > 0),  -- how many have gone first since it was last warm
     warm_until REAL                                           -- NULL: nobody has warmed it yet
 ) STRICT;
@@ -175,7 +185,7 @@ INSERT INTO warmings (first, primer)
 CREATE INDEX requests_of_family ON requests (first) WHERE first IS NOT NULL;
 CREATE INDEX requests_behind ON requests (first, id)
     WHERE first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0;
-CREATE TRIGGER family_begun AFTER UPDATE OF first ON requests WHEN NEW.first = NEW.id BEGIN
+CREATE TRIGGER family_begun AFTER INSERT ON requests WHEN NEW.first IS NOT NULL BEGIN
     INSERT OR IGNORE INTO warmings (first, primer) VALUES (NEW.first, NEW.first);
 END;
 
