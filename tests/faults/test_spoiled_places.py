@@ -15,6 +15,7 @@ import pytest
 from anyio import to_thread
 from batchd.edges import claims
 from batchd.edges.store import DATABASE
+from batchd.trouble import HOUR, Thing, Trouble, Work
 
 from tests.faults.test_resources import look, running
 from tests.support.house import House, at_work, run_until, until
@@ -70,6 +71,31 @@ async def test_a_job_whose_folder_is_spoiled_says_why_it_is_not_finished(home: H
         (home.outbox / "a" / "report.jsonl").rmdir()
     assert home.job("a")["state"] == "done"
     assert "a" not in told(home)
+
+
+async def test_what_the_world_keeps_from_being_done_for_an_hour_is_told_in_the_folder_of_the_job(home: House) -> None:
+    home.drop("a.jsonl", ["one [sandbox: take 8]"])
+    held = home.outbox / "a" / "held.json"
+    async with at_work(home):
+        await until(home.accepted)
+        (home.outbox / "a" / "report.jsonl").mkdir()
+        await until(lambda: "a" in told(home))
+        home.jump(HOUR)
+        await until(held.exists)
+        note = json.loads(held.read_text())
+        (trouble,) = note["troubles"]
+        assert (note["job"], trouble["what"]) == ("a", Work.FINISH.undone)
+        assert trouble["reason"] == note["reason"] == told(home)["a"]
+        (home.outbox / "a" / "report.jsonl").rmdir()
+    assert home.job("a")["state"] == "done"
+    assert not held.exists()
+
+
+def test_a_person_hears_of_a_defect_at_once_and_of_the_world_after_an_hour() -> None:
+    thing = Thing(Work.FINISH, "1", "a")
+    assert Trouble(thing, 0.0, "a defect", defect=True).lasts(0.0)
+    assert not Trouble(thing, 0.0, "the disk is full").lasts(HOUR - 1)
+    assert Trouble(thing, 0.0, "the disk is full").lasts(HOUR)
 
 
 async def test_a_folder_that_keeps_its_files_is_named_with_its_remedy_and_delays_nobody(

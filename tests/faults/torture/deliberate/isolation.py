@@ -28,8 +28,8 @@ MUTATIONS = (
         "14",
         "the packer does not look whose defect it is",
         "daemon/batchd/journey/packer.py",
-        "        if not found:\n",
-        "        if True:\n",
+        "        for job in await self._store.jobs.waiting():\n",
+        "        for job in (await self._store.jobs.waiting())[:0]:\n",
         f"{PLANTED}[packer]",
     ),
     Mutation(
