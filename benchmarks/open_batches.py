@@ -65,9 +65,7 @@ def fill(place: Path, batches: int) -> None:
                 source="bench.jsonl",
                 received_at=now,
                 total=batches,
-                requests=[
-                    NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 300, (), True, n, 1) for n in range(batches)
-                ],
+                requests=[NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 300, (), n, 1) for n in range(batches)],
             )
             requests = await store.queue.waiting(batches)
             await store.batches.plan([Plan((RequestId(r.id),), (), 1) for r in requests], now=now, nonce=new_nonce)

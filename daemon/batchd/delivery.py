@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from batchd.model import Cost, JobId, Lane, RequestId, Usage, Verdict
+from batchd.model import Cost, JobId, RequestId, Usage, Verdict, Wishes
 
 PARKED = "parked"
 """The outcome of a trip that trouble with the account has ended: it is taken back, and counts for nothing."""
@@ -20,7 +20,7 @@ class Trip:
     custom_id: str
     name: str
     model: str
-    documents: bool
+    wishes: Wishes
     attempts_left: int
     """How many more times it may be sent."""
     cancelled: bool
@@ -33,9 +33,6 @@ class Trip:
     max_tokens: int = 0
     """Of this round."""
     betas: tuple[str, ...] = ()
-    expect: str | None = None
-    """What its document must have to be whole, as JSON."""
-    lane: Lane = Lane.BATCH
     round: int = 0
     """How many parts of its document were written before."""
     rounds: int = 0
@@ -50,7 +47,6 @@ class Trip:
     """Rounds before this one that broke off for no reason of the model's."""
     worst: int | None = None
     """Picodollars that this round and all that may follow it can cost; None where the price is not known."""
-    files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +57,7 @@ class Unsent:
     name: str
     round: int
     """The one that was not sent."""
-    documents: bool
-    files: bool
-    expect: str | None
+    wishes: Wishes
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ trip to the API, which may carry requests of several jobs.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, Literal, NewType
+
+import msgspec
 
 from batchd.lifecycle import State
 
@@ -60,31 +62,23 @@ class Verdict(StrEnum):
         return self in {Verdict.TRUNCATED, Verdict.SHORT, Verdict.REFUSED, Verdict.PAUSED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What is asked of a request beside its parameters, by the names of the settings; None where nothing is said."""
+class Wishes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is asked of a request beside its parameters, and never changes: its settings, by their names in a job file.
 
-    documents: bool | None = None
+    They are described here alone. From the door to the report they travel as this value; the store keeps it as JSON,
+    and `failures.jsonl` gives it back as it is kept. A new one is a line here, and one where it acts; one whose type
+    does not say what may be written has a check of its own in `settings_check`.
+    """
+
+    documents: bool = True
     """Whether the text of the answer is wanted as a file of its own."""
-    files: bool | None = None
-    """Whether its answer consists of files, to be written out each under its path."""
-    budget: Decimal | None = None
-    """USD that it may cost."""
-    rounds: int | None = None
-    """How many times it may be continued when it comes back cut short."""
-    expect: bytes | None = None
-    """What its document must have to be whole, as the JSON that the user wrote."""
-    cache: bool | None = None
+    lane: Lane = Lane.BATCH
+    cache: Literal["auto", "off"] = "off"
     """Whether what it shares with others may be cached, where that pays."""
-    lane: Lane | Literal["auto"] | None = None
-    """`auto` goes by `needed_by`, as does None."""
-    needed_by: str | None = None
-    """A moment, as written."""
-
-    def over(self, other: "Wishes") -> "Wishes":
-        """Lay these over others: what is said here counts for more."""
-        said = {each.name: getattr(self, each.name) for each in fields(self)}
-        return replace(other, **{name: value for name, value in said.items() if value is not None})
+    files: bool = False
+    """Whether its answer consists of files, to be written out each under its path."""
+    expect: msgspec.Raw = msgspec.Raw()
+    """What its document must have to be whole, as JSON; empty when nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +97,11 @@ class Entry:
     max_tokens: int
     betas: tuple[str, ...] = ()
     """Sorted: requests travel together only when these are equal, since betas belong to a whole batch."""
-    documents: bool = True
-    """Whether the text of the answer is wanted as a file of its own."""
     budget: Decimal | None = None
     """USD that this request may cost; None for any amount."""
     rounds: int = 0
     """How many times it may be continued when it comes back cut short."""
-    expect: bytes | None = None
-    """What its document must have to be whole, as the JSON that the user wrote; None when nothing is said."""
-    lane: Lane = Lane.BATCH
-    cache: bool = False
-    """Whether what it shares with others may be cached, where that pays."""
-    files: bool = False
-    """Whether its answer consists of files, to be written out each under its path."""
+    wishes: Wishes = Wishes()  # noqa: RUF009  frozen, so that all may share it
     version: str | None = None
     """Of the API, where it is not the one that everything else goes by: requests of one version travel together."""
 

@@ -34,7 +34,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 async def accept(store: Store, name: str = "a", count: int = 3, worst: int | None = DOLLAR) -> Job:
-    made = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), True, n * 10, 9, worst) for n in range(count)]
+    made = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), n * 10, 9, worst) for n in range(count)]
     return await store.jobs.accept(
         claim=name, name=name, source=f"{name}.jsonl", received_at=0.0, total=count, requests=made
     )

@@ -11,7 +11,7 @@ import anyio
 import pytest
 from batchd.claude.batch_body import new_nonce
 from batchd.decisions.batch.plan import halves
-from batchd.delivery import Delivery
+from batchd.delivery import Delivery, Filed
 from batchd.edges.store import CountTaken, NewRequest, Stale, Store, open_store
 from batchd.errors import Unavailable, Unusable
 from batchd.lifecycle import STEPS, State
@@ -30,6 +30,7 @@ from batchd.model import (
     Usage,
     Verdict,
 )
+from batchd.text.strictjson import encode
 
 pytestmark = pytest.mark.anyio
 
@@ -48,7 +49,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 def requests(count: int) -> list[NewRequest]:
-    return [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), True, n * 10, 9) for n in range(count)]
+    return [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), n * 10, 9) for n in range(count)]
 
 
 async def accept(store: Store, count: int = 3, claim: str = "claim-1", name: str = "nightly/a") -> Job:
@@ -263,6 +264,41 @@ async def test_a_state_of_the_first_schema_with_work_under_way_goes_on(tmp_path:
         assert batches[BatchId(1)].baseline_id == "b0"
         assert await store.batches.disproved(BatchId(2)) == {"m9"}
         assert [row.place.size for row in await store.trips.body(BatchId(2))] == [9]
+
+
+ASKED = {
+    "documents": False,
+    "lane": "sync",
+    "cache": "auto",
+    "files": True,
+    "expect": {"ends_with": "\u00fc, 'end'", "json": {"enum": [None, 1.5]}},
+    "budget": 0.5,
+}
+
+
+async def test_what_was_asked_of_a_request_of_the_first_schema_is_still_asked(tmp_path: Path) -> None:
+    path = tmp_path / "batchd.sqlite"
+    db = sqlite3.connect(path)
+    db.executescript((files("batchd.edges.store") / "migrations" / "001.sql").read_text("utf-8"))
+    db.executescript("""
+        INSERT INTO jobs (claim, name, source, received_at, total) VALUES ('c', 'a', 'a.jsonl', 1.0, 2);
+        INSERT INTO requests (job, custom_id, name, model, max_tokens, betas, documents, offset, size, since, verdict)
+        VALUES (1, 'bare', 'bare', 'm', 9, '', 1, 0, 9, 1.0, 'errored'),
+               (1, 'all', 'all', 'm', 9, 'b,c', 0, 0, 9, 1.0, 'errored')
+    """)
+    db.execute(
+        """UPDATE requests SET lane = 'sync', cache = 1, files = 1, expect = ?, budget = 500000000000, rounds = 2,
+               filed = '[["a.md"], []]' WHERE id = 2""",
+        (encode(ASKED["expect"]).decode(),),
+    )
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    async with open_store(path) as store:
+        pages = [page async for page in store.reports.read(JobId(1))]
+        assert [row.settings for row in pages[0]] == [{"continue": 0}, {"continue": 2, "betas": ["b", "c"], **ASKED}]
+        assert list(pages[0][1].settings) == ["continue", "betas", *ASKED]
+        assert [row.filed for row in pages[0]] == [None, Filed(("a.md",))]
 
 
 async def test_several_processes_may_make_the_same_database_at_one_time(tmp_path: Path) -> None:

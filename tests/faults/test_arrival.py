@@ -54,7 +54,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 def new(numbers: range, **more: object) -> list[NewRequest]:
-    return [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), True, n * 10, 9, **more) for n in numbers]  # type: ignore[arg-type]  # by name
+    return [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), n * 10, 9, **more) for n in numbers]  # type: ignore[arg-type]  # by name
 
 
 async def run_dying(home: House, where: str, calls: int) -> int:

@@ -11,7 +11,7 @@ from batchd.delivery import Trip
 from batchd.edges.drafts import Drafts
 from batchd.edges.spool import SpoolWriter, read_from_spool
 from batchd.journey.documents import Assembled, Documents
-from batchd.model import JobId, RequestId, Usage, Verdict
+from batchd.model import JobId, RequestId, Usage, Verdict, Wishes
 
 PARTS = [
     "".join(f"Chapter {number}. It tells of {number * 31} things.\n" for number in range(start, start + 40))
@@ -49,7 +49,7 @@ class Desk:
             custom_id="book",
             name="book",
             model="claude-sonnet-4-6",
-            documents=True,
+            wishes=Wishes(),
             cancelled=changes.pop("cancelled", False),
             attempts_left=changes.pop("attempts_left", 2),
             delivered=False,

@@ -15,7 +15,8 @@ from batchd.edges.store import DATABASE, open_store
 from batchd.edges.store.requests import NewRequest
 from batchd.journey.documents import Documents
 from batchd.journey.finishing import Finishing
-from batchd.model import RequestId
+from batchd.model import RequestId, Wishes
+from msgspec import Raw
 
 pytestmark = pytest.mark.anyio
 
@@ -51,12 +52,12 @@ async def finished(place: Path, request: NewRequest, *, draft: bool = True) -> d
 
 
 def a_request(**changes: object) -> NewRequest:
-    asked = {"custom_id": "a", "name": "a", "model": "m", "max_tokens": 9, "betas": (), "documents": True}
+    asked = {"custom_id": "a", "name": "a", "model": "m", "max_tokens": 9, "betas": ()}
     return NewRequest(**{**asked, "offset": 0, "size": 13, **changes})  # type: ignore[arg-type]  # by name
 
 
 async def test_what_it_had_come_to_is_delivered(tmp_path: Path) -> None:
-    row = await finished(tmp_path, a_request(expect='{"sections":2}'))
+    row = await finished(tmp_path, a_request(wishes=Wishes(expect=Raw(b'{"sections":2}'))))
     assert (row["verdict"], row["document"]) == ("canceled", "documents/a.md")
     assert (tmp_path / "outbox/job/documents/a.md").read_text() == TEXT + "o\n"
     assert row["sections"] == [
@@ -66,7 +67,7 @@ async def test_what_it_had_come_to_is_delivered(tmp_path: Path) -> None:
 
 
 async def test_where_no_document_is_wanted_or_its_draft_is_gone_it_ends_all_the_same(tmp_path: Path) -> None:
-    for name, request, draft in (("a", a_request(documents=False), True), ("b", a_request(), False)):
+    for name, request, draft in (("a", a_request(wishes=Wishes(documents=False)), True), ("b", a_request(), False)):
         (tmp_path / name).mkdir()
         row = await finished(tmp_path / name, request, draft=draft)
         assert (row["verdict"], row["document"]) == ("canceled", None)

@@ -12,9 +12,10 @@ from batchd.decisions.document.next_step import Continue, next_step
 from batchd.decisions.document.round import Round
 from batchd.decisions.money.worst_case import worst_of
 from batchd.delivery import Trip
-from batchd.model import Entry, JobId, Lane, RequestId, Usage
+from batchd.model import Entry, JobId, Lane, RequestId, Usage, Wishes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 
 MODELS = ("claude-sonnet-4-6", "claude-haiku-4-5", "claude-sonnet-5-5")
 EXPECTATIONS = (None, '{"words":5000}', '{"sections":["Scope","Terms"]}', '{"tokens":90000}', '{"ends_with":"END"}')
@@ -43,7 +44,8 @@ def test_what_may_still_be_written_and_cost_only_falls_and_is_never_exceeded(
     model, max_tokens, rounds, expect, lane = start
     asked = {"model": model, "max_tokens": max_tokens, "messages": [{"role": "user", "content": "Write a book. " * 20}]}
     first = params = json.dumps(asked).encode()
-    entry = Entry(1, "b", "b", first, model, max_tokens, rounds=rounds, lane=lane, expect=(expect or "").encode())
+    wishes = Wishes(lane=lane, expect=Raw((expect or "").encode()))
+    entry = Entry(1, "b", "b", first, model, max_tokens, rounds=rounds, wishes=wishes)
     before: dict[str, Any] = {"max_tokens": max_tokens, "rounds": rounds, "allowance": rounds * max_tokens}
     before |= {"worst": worst_of(entry, Catalogue()), "round": 0, "betas": ()}
     draft, written = NOTHING, 0
@@ -63,17 +65,16 @@ def test_what_may_still_be_written_and_cost_only_falls_and_is_never_exceeded(
             custom_id="b",
             name="b",
             model=model,
-            documents=True,
+            wishes=wishes,
             attempts_left=1,
             cancelled=False,
             delivered=False,
-            lane=lane,
             written=written,
             **before,
         )
         written += usage.output_tokens
         result = Result("succeeded", stop, usage=usage, text=text, model=answered_by)
-        step = next_step(Round(trip, Catalogue().find(model), draft, stored(expect), first), result)
+        step = next_step(Round(trip, Catalogue().find(model), draft, stored(wishes.expect), first), result)
         if not isinstance(step, Continue):
             break
         assert step.rounds == before["rounds"] - 1 >= 0

@@ -12,7 +12,8 @@ from batchd.decisions.document.expectation import stored
 from batchd.decisions.document.next_step import Continue, Final, next_step
 from batchd.decisions.document.round import Round
 from batchd.delivery import Trip
-from batchd.model import JobId, RequestId, Usage, Verdict
+from batchd.model import JobId, RequestId, Usage, Verdict, Wishes
+from msgspec import Raw
 
 MODEL = "claude-sonnet-4-6"
 HALF = "# The ferries\n\n" + "".join(f"Ferry {number} leaves at {number * 7} o'clock.\n" for number in range(60))
@@ -32,7 +33,7 @@ def step(
     **changes: Any,
 ) -> Final | Continue:
     travelling: dict[str, Any] = {"rounds": 2, "allowance": 16_000, "round": 1 if draft.paid else 0}
-    travelling |= {name: changes.pop(name) for name in ("rounds", "documents") if name in changes}
+    travelling |= {name: changes.pop(name) for name in ("rounds",) if name in changes}
     trip = Trip(
         row=0,
         request=RequestId(7),
@@ -45,9 +46,10 @@ def step(
         cancelled=False,
         delivered=False,
         max_tokens=8_000,
-        **{"documents": True, **travelling},
+        wishes=Wishes(documents=changes.pop("documents", True)),
+        **travelling,
     )
-    expected = stored(None if expect is None else json.dumps(expect))
+    expected = stored(Raw() if expect is None else Raw(json.dumps(expect).encode()))
     before = Round(trip, Catalogue().find(MODEL), draft, expected, json.dumps(first or {"messages": []}).encode())
     usage = Usage(input_tokens=900, output_tokens=2_000)
     found = next_step(before, Result("succeeded", stop_reason, text=text, usage=usage, **changes))

@@ -198,7 +198,7 @@ def test_the_request_counts_for_more_than_the_job_and_the_job_for_more_than_the_
         {"custom_id": "within", "params": {"messages": HI, "max_tokens": 4}, "max_tokens": 3, "betas": ["m", "a-job"]},
     ]
     found = entries("\n".join(map(json.dumps, lines)), rules=rules)
-    assert [(each.custom_id, each.model, each.max_tokens, each.betas, each.documents) for each in found] == [
+    assert [(each.custom_id, each.model, each.max_tokens, each.betas, each.wishes.documents) for each in found] == [
         ("bare", "claude-opus-4-8", 2, ("a-job", "z-rules"), False),
         ("beside", "claude-opus-4-8", 3, ("a-job", "z-rules"), True),
         ("within", "claude-opus-4-8", 4, ("a-job", "m", "z-rules"), False),
@@ -211,8 +211,8 @@ def test_files_are_wanted_where_somebody_says_so_the_request_before_its_job() ->
         {"custom_id": "a", "params": {"messages": HI}},
         {"custom_id": "b", "params": {"messages": HI}, "files": False},
     ]
-    assert [entry.files for entry in entries("\n".join(map(json.dumps, lines)))] == [True, False]
-    assert [entry.files for entry in entries(request())] == [False]
+    assert [entry.wishes.files for entry in entries("\n".join(map(json.dumps, lines)))] == [True, False]
+    assert [entry.wishes.files for entry in entries(request())] == [False]
 
 
 def test_the_users_keys_keep_their_order_and_the_rest_follows() -> None:

@@ -19,7 +19,7 @@ def said(**settings: object) -> list[object]:
 
 def lane_of(**settings: object) -> Lane:
     (entry,) = (each for each in said(**settings) if isinstance(each, Entry))
-    return entry.lane
+    return entry.wishes.lane
 
 
 @pytest.mark.parametrize(

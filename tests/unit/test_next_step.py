@@ -16,7 +16,8 @@ from batchd.decisions.document.remaining import still_to_cost
 from batchd.decisions.document.round import Round
 from batchd.decisions.money.worst_case import Prompt, worst_case
 from batchd.delivery import Trip
-from batchd.model import BETA_300K, JobId, Lane, RequestId, Usage, Verdict
+from batchd.model import BETA_300K, JobId, Lane, RequestId, Usage, Verdict, Wishes
+from msgspec import Raw
 
 MODEL = "claude-sonnet-4-6"
 FIRST: dict[str, Any] = {
@@ -38,7 +39,7 @@ def trip(**changes: Any) -> Trip:
         "custom_id": "manual",
         "name": "manual",
         "model": MODEL,
-        "documents": True,
+        "wishes": Wishes(**{name: changes.pop(name) for name in ("documents", "files", "lane") if name in changes}),
         "attempts_left": 2,
         "cancelled": False,
         "delivered": False,
@@ -141,7 +142,7 @@ def test_tokens_are_counted_over_all_rounds_and_without_the_thinking() -> None:
 
 def test_an_expectation_that_cannot_be_read_is_never_met_and_buys_no_round() -> None:
     for setting in ("[]", "{", '{"wrods": 3}', '{"words": "3"}', '{"words": 1, "words": 2}'):
-        step = final(next_step(a_round(expected=stored(setting)), a_result(stop_reason="end_turn")))
+        step = final(next_step(a_round(expected=stored(Raw(setting.encode()))), a_result(stop_reason="end_turn")))
         assert step.verdict is Verdict.SHORT
         assert "what was expected of it cannot be read" in step.reason
 

@@ -4,7 +4,7 @@ import pytest
 from batchd.delivery import Delivery, Trip
 from batchd.edges.clock import Clock
 from batchd.journey.shares import paced
-from batchd.model import JobId, Lane, RequestId, Verdict
+from batchd.model import JobId, Lane, RequestId, Verdict, Wishes
 from batchd.running.pauses import Pauses
 
 
@@ -66,11 +66,10 @@ def test_a_message_that_was_broken_off_rests_longer_each_time(
         custom_id="a",
         name="a",
         model="m",
-        documents=True,
+        wishes=Wishes(lane=lane),
         attempts_left=1,
         cancelled=False,
         delivered=False,
-        lane=lane,
         attempts=attempts,
     )
     assert paced(trip, Delivery(0, RequestId(1), "errored", verdict, "")).rest == rest

@@ -1,46 +1,45 @@
 """What may be said of a job or a request: every setting, and what becomes of it."""
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from batchd.decisions.jobfile.settings_check import NOTHING, SETTINGS, read_settings, stray
-from batchd.model import Lane, Wishes
+from batchd.model import Wishes
+from msgspec import Raw
+from msgspec.structs import fields
 
 GOOD: dict[str, tuple[Any, Any]] = {
     "documents": (False, False),
     "files": (True, True),
-    "budget": (2.5, Decimal("2.5")),
+    "budget": (2.5, 2.5),
     "continue": (3, 3),
-    "expect": ({"words": 5}, b'{"words":5}'),
-    "cache": ("auto", True),
-    "lane": ("sync", Lane.SYNC),
+    "expect": ({"words": 5}, Raw(b'{"words":5}')),
+    "cache": ("auto", "auto"),
+    "lane": ("sync", "sync"),
     "needed_by": ("2026-11-24T07:00:00+01:00", "2026-11-24T07:00:00+01:00"),
 }
 
 
-def test_every_setting_has_a_wish_of_its_own_or_goes_into_the_call() -> None:
-    into_the_call = {"model", "max_tokens", "system", "params", "betas"}
-    assert SETTINGS.keys() - into_the_call == GOOD.keys()
-    wishes = [setting.wish for setting in SETTINGS.values() if setting.wish]
-    assert sorted(wishes) == sorted(Wishes.__dataclass_fields__)
+def test_every_wish_is_a_setting_by_its_own_name() -> None:
+    assert {wish.name for wish in fields(Wishes)} < GOOD.keys()
+    assert SETTINGS.keys() - {"model", "max_tokens", "system", "params", "betas"} == GOOD.keys()
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_setting_becomes_its_wish_and_a_wrong_one_does_not(name: str) -> None:
-    value, wish = GOOD[name]
+def test_a_setting_is_taken_as_it_was_said_and_a_wrong_one_is_not(name: str) -> None:
+    value, said = GOOD[name]
     found = read_settings({name: value}, "job")
-    assert (getattr(found.wishes, SETTINGS[name].wish), found.flaws) == (wish, ())
+    assert (found.said, found.flaws) == ({name: said}, ())
     wrong = read_settings({name: ["?"]}, "job")
-    assert wrong.wishes == Wishes()
+    assert wrong.said == {}
     assert [flaw.field for flaw in wrong.flaws] == [f"job.{name}"]
     assert wrong.unsound == {name}
 
 
-def test_what_a_request_says_counts_for_more_than_what_its_job_says() -> None:
-    job = Wishes(documents=True, rounds=3, lane="auto")
-    assert Wishes(documents=False).over(job) == Wishes(documents=False, rounds=3, lane="auto")
-    assert Wishes().over(job) == job
+@pytest.mark.parametrize("unwritable", ["half \ud800", float("inf")])
+def test_an_expectation_that_no_file_could_hold_is_refused(unwritable: object) -> None:
+    found = read_settings({"expect": {"json": {"enum": [unwritable]}}}, "job")
+    assert ([flaw.field for flaw in found.flaws], found.said) == (["job.expect.json.enum[0]"], {})
 
 
 def test_what_needs_a_beta_or_holds_a_breakpoint_is_noted_and_nothing_else() -> None:

@@ -75,7 +75,7 @@ class Finding:
         if isinstance(said, Entry):
             self.betas.update(said.betas)
             self.long_requests += said.max_tokens > rules.long_tokens
-            self.sync_requests += said.lane is Lane.SYNC
+            self.sync_requests += said.wishes.lane is Lane.SYNC
             self.estimate.add(said, rules.catalogue)
 
 

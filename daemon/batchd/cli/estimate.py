@@ -121,7 +121,7 @@ class Estimate:
         self.models[entry.model] += 1
         self.continued += entry.rounds > 0
         self.rounds = max(self.rounds, entry.rounds)
-        terms = _Terms(Kind.of(entry.model, entry.max_tokens), entry.lane, region_of(entry.params))
+        terms = _Terms(Kind.of(entry.model, entry.max_tokens), entry.wishes.lane, region_of(entry.params))
         whole = self._sums.setdefault(terms, _Sum())
         facts = catalogue.find(entry.model)
         about = measure(entry.params, facts).within(window_of(facts, entry.betas)).about

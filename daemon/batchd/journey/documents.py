@@ -53,8 +53,8 @@ class Documents:
             reason=step.reason,
             stop_reason=result.stop_reason if result else None,
             usage=result.usage if result else Usage(),
-            cost=cost_of(result, trip.model, trip.lane) if result else UNKNOWN,
-            saved=saved_of(result, trip.model, trip.lane) if result else None,
+            cost=cost_of(result, trip.model, trip.wishes.lane) if result else UNKNOWN,
+            saved=saved_of(result, trip.model, trip.wishes.lane) if result else None,
             document=contents.document,
             sections=contents.sections,
             round=trip.round,
@@ -70,7 +70,7 @@ class Documents:
             draft = self._drafts.read(unsent.request, unsent.round)
         except FileNotFoundError:
             return NONE
-        return contents_of(unsent, draft.paid, expectation.stored(unsent.expect), cut=True)
+        return contents_of(unsent, draft.paid, expectation.stored(unsent.wishes.expect), cut=True)
 
     def forget(self, deliveries: Iterable[Delivery]) -> None:
         """Remove the drafts of documents that are finished, once their deliveries are acknowledged."""
@@ -85,7 +85,7 @@ class Documents:
             trip,
             self._catalogue.find(trip.model),
             self._drafts.read(trip.request, trip.round),
-            expectation.stored(trip.expect),
+            expectation.stored(trip.wishes.expect),
             read_from_spool(self._spool / trip.claim, trip.offset, trip.size) if wanted else b"{}",
         )
 

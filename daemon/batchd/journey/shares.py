@@ -86,7 +86,7 @@ def _write_share(folder: JobFolder, documents: Documents, share: list[Due], leng
 def paced(trip: Trip, delivery: Delivery) -> Delivery:
     """Let a message that was not answered rest, longer each time, before it is sent again; batches take long enough."""
     again = delivery.verdict is None and delivery.following is None
-    return replace(delivery, rest=pause_before(trip.attempts)) if again and trip.lane is Lane.SYNC else delivery
+    return replace(delivery, rest=pause_before(trip.attempts)) if again and trip.wishes.lane is Lane.SYNC else delivery
 
 
 def _parked(trip: Trip, reason: str) -> Delivery:

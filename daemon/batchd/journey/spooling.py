@@ -20,7 +20,7 @@ from batchd.edges.claims import Claim
 from batchd.edges.rejected import MAX_PROBLEMS
 from batchd.edges.spool import SpoolWriter, read_at
 from batchd.edges.store import NewRequest
-from batchd.model import Caution, Entry, Lane, Problem, Terms
+from batchd.model import Caution, Entry, Lane, Problem, Terms, Wishes
 from batchd.settings import Settings
 from batchd.text.strictjson import encode
 
@@ -68,7 +68,7 @@ class Reading:
         """
         match said:
             case Entry():
-                if said.cache and said.lane is Lane.BATCH:
+                if _may_be_cached(said.wishes):
                     self._beginnings = self._beginnings or Beginnings(rules.long_tokens)
                     self._beginnings.add(self.total, said.params, said.betas)
                 self.total += 1
@@ -147,7 +147,7 @@ def _mark(copied: Copy, priming: Priming) -> None:
         for row in copied.rows():
             text = read_at(spooled, row.offset, row.size)
             request = msgspec.json.decode(text)
-            found = priming.find(request, row.betas) if row.cache and row.lane is Lane.BATCH else None
+            found = priming.find(request, row.betas) if _may_be_cached(row.wishes) else None
             if found is not None:
                 text = encode(marked(request, found.depth))
             offset, size = params.add(text)
@@ -159,6 +159,11 @@ def _mark(copied: Copy, priming: Priming) -> None:
     again.index.replace(copied.index)
 
 
+def _may_be_cached(wishes: Wishes) -> bool:
+    """Whether a request may wait for another to leave in the cache what both begin with."""
+    return wishes.cache == "auto" and wishes.lane is Lane.BATCH
+
+
 def _new_request(entry: Entry, rules: Rules, offset: int, size: int) -> NewRequest:
     return NewRequest(
         custom_id=entry.custom_id,
@@ -167,15 +172,10 @@ def _new_request(entry: Entry, rules: Rules, offset: int, size: int) -> NewReque
         max_tokens=entry.max_tokens,
         betas=entry.betas,
         version=entry.version,
-        documents=entry.documents,
         offset=offset,
         size=size,
         budget=to_picodollars(entry.budget),
         rounds=entry.rounds,
-        allowance=entry.rounds * entry.max_tokens,
-        expect=None if entry.expect is None else entry.expect.decode(),
-        files=entry.files,
-        lane=entry.lane,
-        cache=entry.cache,
+        wishes=entry.wishes,
         worst=worst_of(entry, rules.catalogue),
     )

@@ -105,7 +105,7 @@ def _ended(before: Round, result: Result, joined: Joined) -> tuple[Verdict, str,
         return Verdict.TRUNCATED, _TOLD_ANEW if joined.restarted else _NOTHING_ADDED, None
     # Where nobody knows how many tokens were written, that they are too few is not known either.
     written = trip.written + result.usage.output_tokens - (result.thinking_tokens or 0) if result.metered else None
-    findings = examine(joined.text, before.expected, written, files=trip.files, calls=result.calls)
+    findings = examine(joined.text, before.expected, written, files=trip.wishes.files, calls=result.calls)
     silent = _SILENT if result.silent and not draft.paid else ""
     if findings.met and not silent:
         return Verdict.COMPLETE, "", None

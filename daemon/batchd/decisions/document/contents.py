@@ -45,11 +45,11 @@ def contents_of(trip: Trip | Unsent, text: str, expected: Expectation, *, cut: b
         return NONE
     whole: list[tuple[str, str]] = []
     sections: tuple[tuple[str, str, str], ...] = ()
-    if trip.documents:
+    if trip.wishes.documents:
         sections = _sections(trip, text, expected)
         whole += [(f"{DOCUMENTS}/{trip.name}.md", text)] * bool(text)
         whole += [(f"{DOCUMENTS}/{trip.name}.json", data)] * bool(data)
-    filed, own = _files(trip, text, cut=cut) if trip.files else (None, ())
+    filed, own = _files(trip, text, cut=cut) if trip.wishes.files else (None, ())
     preferred = whole[::-1] if expected.json else whole
     return Contents(
         files=(*((name, piece) for _, name, piece in sections), *whole, *own),

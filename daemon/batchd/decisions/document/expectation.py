@@ -12,7 +12,7 @@ import msgspec
 from batchd.claude.params_check import Check, text, whole_number, yes_or_no
 from batchd.decisions.document import json_form
 from batchd.text.sections import MARKER, TITLE
-from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, decode, member
+from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, decode, encode, member
 from batchd.text.titles import plain
 
 _MOST_SECTIONS: Final = 2_000
@@ -82,22 +82,30 @@ def check(value: Json, path: str) -> Iterator[Flaw]:
             yield Flaw(place, f"nothing that can be expected; known are {', '.join(_CHECKS)}")
     if "marker" in value and "sections" not in value:
         yield Flaw(member(path, "marker"), "says how sections are marked; say in sections which are expected")
+    try:
+        encode(value)
+    except Flawed as unwritable:
+        yield from (Flaw(f"{path}.{flaw.field}", flaw.message) for flaw in unwritable.flaws)
 
 
-@lru_cache(maxsize=256)
-def stored(setting: str | None) -> Expectation:
+def stored(setting: msgspec.Raw) -> Expectation:
     """Read an expectation that was checked before its job was accepted, and has been stored since.
 
     Args:
-        setting: As JSON; None where nothing is expected.
+        setting: As JSON; empty where nothing is expected.
 
     Returns:
         What is expected. Where a setting cannot be read any more, the expectation says so, and is never met.
     """
-    if setting is None:
+    return _stored(bytes(setting))
+
+
+@lru_cache(maxsize=256)
+def _stored(setting: bytes) -> Expectation:
+    if not setting:
         return NOTHING
     try:
-        value, _ = decode(setting)
+        value, _ = decode(setting.decode())
         return _expectation(msgspec.convert(value, _Setting))
     except (Malformed, Flawed, msgspec.ValidationError) as error:
         return Expectation(unreadable=f"what was expected of it cannot be read ({type(error).__name__})")

@@ -81,7 +81,7 @@ def next_step(before: Round, result: Result | None) -> Final | Again | Continue:
     answered = judged(before, result, outcome)
     if answered.verdict in UNFINISHED and not trip.cancelled and not answered.hopeless:
         first, _ = decode(before.first.decode()) if trip.rounds or trip.round else ({}, 0)
-        decision = decide(_facts(answered, first), token_prices(trip.model, trip.lane))
+        decision = decide(_facts(answered, first), token_prices(trip.model, trip.wishes.lane))
         if decision.action is not Action.STOP:
             return _continued(answered, first, decision)
         told = filter(None, (answered.reason, decision.reason if trip.rounds or trip.round else ""))
@@ -106,7 +106,7 @@ def _facts(answered: Answered, first: dict[str, Json]) -> RoundFacts:
     """Gather what decides about another round."""
     trip, draft, facts = answered.before.trip, answered.before.draft, answered.before.facts
     expected, text = answered.before.expected, answered.text
-    longest = LONGEST_OUTPUT if facts.long_output is LongOutput.YES and trip.lane is Lane.BATCH else 0
+    longest = LONGEST_OUTPUT if facts.long_output is LongOutput.YES and trip.wishes.lane is Lane.BATCH else 0
     of_length = ((expected.words or 0) * TOKENS_PER_WORD, (expected.characters or 0) / CHARACTERS_PER_TOKEN)
     wish = max(expected.tokens or 0, *map(int, of_length))
     return RoundFacts(

@@ -49,7 +49,7 @@ def still_to_cost(trip: Trip, facts: ModelFacts, result: Result, params: bytes, 
     following = max(tokens_left(trip, result) - max_tokens, 0)
     rounds = rounds_left(trip, result) - 1
     prompt = Prompt.bounded(params, facts, trip.betas)
-    anew = worst_case(prompt, trip.model, max_tokens, rounds, following, lane=trip.lane)
-    spent = to_picodollars(cost_of(result, trip.model, trip.lane).charged)
+    anew = worst_case(prompt, trip.model, max_tokens, rounds, following, lane=trip.wishes.lane)
+    spent = to_picodollars(cost_of(result, trip.model, trip.wishes.lane).charged)
     bounded = None if trip.worst is None else max(trip.worst - (spent or 0), 0)
     return min((each for each in (anew, bounded) if each is not None), default=None)

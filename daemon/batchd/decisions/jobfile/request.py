@@ -1,9 +1,12 @@
 """From one request as the user wrote it to one that can be sent: settings laid over each other, checked, serialized."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final, TypeAlias
+
+import msgspec
 
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.model_check import CURRENT_VERSION, Asked, fit
@@ -98,8 +101,8 @@ class Requests:
             self._beneath = {**self._defaults, **self._job.given}
             for flaw in self._job.flaws:
                 yield Problem(line, *flaw)
-            if self._job.wishes.budget is not None:
-                yield Terms(self._job.wishes.budget)
+            if budget := _dollars(self._job):
+                yield Terms(budget)
         else:
             yield Problem(line, "job", "must be an object with settings")
 
@@ -163,13 +166,13 @@ class Requests:
             params.pop(key, None)
         looks = {key: look for key in params if (look := (own if key in given else self._job).looks.get(key))}
         betas = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
-        wishes = own.wishes.over(self._job.wishes)
+        said = {**self._job.said, **own.said}
         uses = [use for look in looks.values() for use in look.uses]
         points = {key: look.breakpoints for key, look in looks.items()}
         flaws, cautions, betas, version = fit(Asked(params, betas, uses, points), self._rules.catalogue)
         lane = Lane.BATCH
         if "model" in params and "max_tokens" in params:
-            lane, remark, unfit = self._lane(params, betas, wishes)
+            lane, remark, unfit = self._lane(params, betas, said)
             flaws += unfit
             cautions += remark
         body = b""
@@ -178,8 +181,8 @@ class Requests:
         except Flawed as flawed:
             flaws += flawed.flaws
         if len(body) > self._rules.max_request_bytes:
-            said = f"{len(body):,} bytes with the job's settings; at most {self._rules.max_request_bytes:,} are taken"
-            flaws.append(Flaw("", said))
+            most = self._rules.max_request_bytes
+            flaws.append(Flaw("", f"{len(body):,} bytes with the job's settings; at most {most:,} are taken"))
         for caution in cautions:
             if caution not in self._warned and len(self._warned) < _MOST_CAUTIONS:
                 self._warned.add(caution)
@@ -195,13 +198,9 @@ class Requests:
                 model=params["model"],
                 max_tokens=params["max_tokens"],
                 betas=betas,
-                documents=wishes.documents is not False,
-                files=wishes.files is True,
-                budget=own.wishes.budget,
-                rounds=self._rounds_of(params["max_tokens"], lane) if wishes.rounds is None else wishes.rounds,
-                expect=wishes.expect,
-                lane=lane,
-                cache=wishes.cache is True,
+                budget=_dollars(own),
+                rounds=said.get("continue", self._rounds_of(params["max_tokens"], lane)),
+                wishes=msgspec.convert({**said, "lane": lane}, Wishes),
                 version=None if version == CURRENT_VERSION else version,
             )
 
@@ -215,15 +214,16 @@ class Requests:
             yield Problem(self._job_line if flaw.field.startswith("job.") else line, *flaw)
 
     def _lane(
-        self, params: dict[str, Json], betas: tuple[str, ...], wishes: Wishes
+        self, params: dict[str, Json], betas: tuple[str, ...], said: Mapping[str, Json]
     ) -> tuple[Lane, list[Flaw], list[Flaw]]:
         """Say by which lane a request goes, what its user should know of that, and what is wrong with it."""
         facts, max_tokens, now = self._rules.catalogue.find(params["model"]), params["max_tokens"], self._rules.now
-        lane = wishes.lane if isinstance(wishes.lane, Lane) else lanes.choose(wishes.needed_by, max_tokens, facts, now)
-        said = lanes.caution(lane, wishes.needed_by, max_tokens, facts, now)
-        decisive = None if isinstance(wishes.lane, Lane) else wishes.needed_by
+        wish, needed_by = said.get("lane", "auto"), said.get("needed_by")
+        lane = lanes.choose(needed_by, max_tokens, facts, now) if wish == "auto" else Lane(wish)
+        remark = lanes.caution(lane, needed_by, max_tokens, facts, now)
+        decisive = needed_by if wish == "auto" else None
         unfit = list(lanes.check_fit(lane, max_tokens, betas, facts, decisive, now))
-        return lane, [Flaw("needed_by", said)] if said and not unfit else [], unfit
+        return lane, [Flaw("needed_by", remark)] if remark and not unfit else [], unfit
 
     def _rounds_of(self, max_tokens: int, lane: Lane) -> int:
         """A stream may break off at any length, and what came of it is paid for."""
@@ -233,7 +233,7 @@ class Requests:
         """Tell where in the file a merged parameter came from."""
         key = re.split(r"[.\[]", path, maxsplit=1)[0]
         beside = {
-            "needed_by": (own.wishes.needed_by, self._job.wishes.needed_by),
+            "needed_by": (own.said.get("needed_by"), self._job.said.get("needed_by")),
             "betas": (own.betas, self._job.betas),
         }
         if key in beside:
@@ -248,3 +248,8 @@ class Requests:
         )
         prefix = next((place for place, params in places if key in params), own.path)
         return ".".join(each for each in (prefix, path) if each)
+
+
+def _dollars(said: Settings) -> Decimal | None:
+    """The budget that one place sets, in USD, as exactly as it was written."""
+    return Decimal(str(said.said["budget"])) if "budget" in said.said else None

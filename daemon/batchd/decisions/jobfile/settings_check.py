@@ -1,24 +1,25 @@
 """What may be said of a job or a request beside the parameters of the API, and what was said.
 
-A setting of a request is described here, by one entry of `SETTINGS` and one field of `Wishes` (in `model`), and acts
-in the one room that reads that field.
+What acts later on is described by `model.Wishes`; here is what else may be said, and what is wrong with a value.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from difflib import get_close_matches
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from batchd.claude.params_check import PARAMETERS, Check, checked, look_at, mapping, yes_or_no
+import msgspec
+from msgspec.structs import fields
+
+from batchd.claude.params_check import PARAMETERS, Check, checked, look_at, mapping, text, whole_number, yes_or_no
 from batchd.claude.shapes import Look
 from batchd.decisions.document import expectation
 from batchd.decisions.jobfile import lanes
 from batchd.decisions.jobfile.attachment import ATTACH
-from batchd.model import BETA_NAME, MOST_DOLLARS, Lane, Wishes
+from batchd.model import BETA_NAME, MOST_DOLLARS, Wishes
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, encode, member
 
 _BETA: Final = re.compile(BETA_NAME)
@@ -53,38 +54,30 @@ def _cache(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, f"must be {' or '.join(_CACHE)}: whether what requests share is to be cached where that pays")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting: what is wrong with a value of it, and what it becomes."""
+_CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
+    {"cache": _cache, "expect": expectation.check, "lane": lanes.check_lane}
+)
+_CHECKS_OF_TYPES: Final[Mapping[object, Check]] = MappingProxyType({bool: yes_or_no, int: whole_number, str: text})
 
-    check: Check
-    wish: str = ""
-    """The field of `Wishes` that holds it; empty for what goes into the parameters, or holds for the call."""
-    read: Callable[[Any], object] | None = None
-    """From a value without flaws to the field's, where that is another."""
-
-
-SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
+SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
     {
-        "model": Setting(checked("model")),
-        "max_tokens": Setting(checked("max_tokens")),
-        "system": Setting(checked("system")),
-        "params": Setting(mapping),
-        "betas": Setting(_betas),
-        "documents": Setting(yes_or_no, "documents"),
-        "files": Setting(yes_or_no, "files"),
-        "budget": Setting(_dollars, "budget", lambda value: Decimal(str(value))),
-        "continue": Setting(_rounds, "rounds"),
-        "expect": Setting(expectation.check, "expect", encode),
-        "cache": Setting(_cache, "cache", lambda value: value == "auto"),
-        "lane": Setting(lanes.check_lane, "lane", lambda value: value if value == "auto" else Lane(value)),
-        "needed_by": Setting(lanes.check_needed_by, "needed_by"),
+        "model": checked("model"),
+        "max_tokens": checked("max_tokens"),
+        "system": checked("system"),
+        "params": mapping,
+        "betas": _betas,
+        **{wish.name: _CHECKS.get(wish.name) or _CHECKS_OF_TYPES[wish.type] for wish in fields(Wishes)},
+        "budget": _dollars,
+        "continue": _rounds,
+        "needed_by": lanes.check_needed_by,
     }
 )
-"""The settings of a job or a request, by their names in a file."""
+"""The settings of a job or a request, by their names in a file: what is wrong with a value of it."""
 
 SHORTCUTS: Final = ("model", "max_tokens", "system")
 """Settings that are parameters of the API by the same name."""
+_OF_THE_CALL: Final = frozenset({*SHORTCUTS, "params", "betas"})
+_KEPT_AS_JSON: Final = frozenset(wish.name for wish in fields(Wishes) if wish.type is msgspec.Raw)
 
 _HINTS: Final = {
     ATTACH: "only the front matter of a .md or .txt file may attach files; here the contents go into messages",
@@ -103,7 +96,8 @@ class Settings:
     params: Mapping[str, Json] = field(default_factory=dict)
     shortcuts: Mapping[str, Json] = field(default_factory=dict)
     betas: tuple[str, ...] = ()
-    wishes: Wishes = Wishes()  # noqa: RUF009  frozen, so that all may share it
+    said: Mapping[str, Json] = field(default_factory=dict)
+    """All others that have no flaws; those that are kept as JSON in that form."""
     flaws: tuple[Flaw, ...] = ()
     unsound: frozenset[str] = frozenset()
     """The parameters of the API among the flawed ones."""
@@ -133,7 +127,7 @@ def read_settings(
     """
     if path:
         params_path = f"{path}.{params_path}"
-    flaws, unsound, wishes = _read_beside(found, path, beside)
+    flaws, unsound, said = _read_beside(found, path, beside)
     params = found.get("params")
     params = params if isinstance(params, dict) else {}
     looks = {key: look_at(key, value, (None, member("", key))) for key, value in islice(params.items(), MOST_FLAWS)}
@@ -148,7 +142,7 @@ def read_settings(
         params=params,
         shortcuts={key: found[key] for key in SHORTCUTS if key in found},
         betas=() if "betas" in unsound else tuple(found.get("betas", ())),
-        wishes=Wishes(**wishes),
+        said=said,
         flaws=tuple(flaws),
         unsound=frozenset(unsound | {key for key, look in looks.items() if look.flaws}),
         looks={key: look for key, look in looks.items() if look.uses or look.breakpoints},
@@ -157,21 +151,21 @@ def read_settings(
 
 def _read_beside(
     found: dict[str, Json], path: str, beside: frozenset[str]
-) -> tuple[list[Flaw], set[str], dict[str, Any]]:
+) -> tuple[list[Flaw], set[str], dict[str, Json]]:
     """Read all but the inside of `params`: flaws, the names of what has any, and what else was said."""
     flaws: list[Flaw] = []
     unsound: set[str] = set()
-    wishes: dict[str, Any] = {}
+    said: dict[str, Json] = {}
     for key, value in islice(found.items(), MOST_FLAWS):
-        setting = SETTINGS.get(key)
-        if setting is None:
+        check = SETTINGS.get(key)
+        if check is None:
             flaws += [Flaw(member(path, key), stray(key))] * (key not in beside)
-        elif wrong := list(islice(setting.check(value, member(path, key)), MOST_FLAWS)):
+        elif wrong := list(islice(check(value, member(path, key)), MOST_FLAWS)):
             flaws += wrong
             unsound.add(key)
-        elif setting.wish:
-            wishes[setting.wish] = setting.read(value) if setting.read else value
-    return flaws, unsound, wishes
+        elif key not in _OF_THE_CALL:
+            said[key] = msgspec.Raw(encode(value)) if key in _KEPT_AS_JSON else value
+    return flaws, unsound, said
 
 
 def stray(key: str) -> str:

@@ -51,10 +51,10 @@ def worst_of(entry: Entry, catalogue: Catalogue) -> int | None:
     """
     # What may be given a breakpoint is reckoned as if it had one.
     prompt = Prompt.bounded(entry.params, catalogue.find(entry.model), entry.betas)
-    if entry.cache:
+    if entry.wishes.cache == "auto":
         prompt = prompt._replace(tokens=prompt.tokens + len(_BREAKPOINT), cached=True)
     allowance = entry.rounds * entry.max_tokens
-    return worst_case(prompt, entry.model, entry.max_tokens, entry.rounds, allowance, lane=entry.lane)
+    return worst_case(prompt, entry.model, entry.max_tokens, entry.rounds, allowance, lane=entry.wishes.lane)
 
 
 def worst_case(  # noqa: PLR0913  each makes it dearer

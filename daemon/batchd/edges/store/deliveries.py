@@ -8,8 +8,9 @@ from batchd.claude.price import to_picodollars
 from batchd.decisions.document.contents import Contents
 from batchd.delivery import PARKED, Delivery, Trip, Unsent
 from batchd.edges.store import requests, trips
-from batchd.edges.store.database import Database, betas_of, many, update
-from batchd.model import Batch, BatchId, Cost, JobId, Lane, RequestId, Usage
+from batchd.edges.store.database import Database, Row, betas_of, many, update
+from batchd.edges.store.requests import wishes_of
+from batchd.model import Batch, BatchId, Cost, JobId, RequestId, Usage
 
 LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL, hold_room = NULL"
 """What waits for money is tried again."""
@@ -32,9 +33,8 @@ class Deliveries:
         wanted = ",".join(str(int(row)) for row in rows)
         found = await self._database.rows(
             f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name,
-                    model, documents, cancel_wanted, claim, offset, requests.size, max_tokens, requests.betas, expect,
-                    requests.lane,
-                    round, rounds, allowance, worst, files,
+                    model, wishes, cancel_wanted, claim, offset, requests.size, max_tokens, requests.betas,
+                    round, rounds, allowance, worst,
                     (SELECT total(output_tokens) FROM trips AS t WHERE t.request = requests.id) AS written,
                     (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
                      AND outcome = 'succeeded' AND stop_reason IS NULL) AS breaks,
@@ -53,8 +53,7 @@ class Deliveries:
                 custom_id=r["custom_id"],
                 name=r["name"],
                 model=r["model"],
-                documents=bool(r["documents"]),
-                files=bool(r["files"]),
+                wishes=wishes_of(r),
                 attempts_left=max_attempts - r["attempts"],
                 cancelled=bool(r["cancel_wanted"]),
                 delivered=r["outcome"] is not None,
@@ -63,8 +62,6 @@ class Deliveries:
                 size=r["size"],
                 max_tokens=r["max_tokens"],
                 betas=betas_of(r),
-                expect=r["expect"],
-                lane=Lane(r["lane"]),
                 round=r["round"],
                 rounds=r["rounds"],
                 allowance=r["allowance"],
@@ -144,20 +141,13 @@ class Deliveries:
 
     async def unsent(self, job: JobId) -> list[Unsent]:
         """List the requests of a job that got their verdict between two rounds, and nothing of their documents yet."""
-        return await self._database.values(
-            lambda row: Unsent(
-                RequestId(row["id"]),
-                row["name"],
-                row["round"],
-                documents=bool(row["documents"]),
-                files=bool(row["files"]),
-                expect=row["expect"],
-            ),
-            """SELECT id, name, round, documents, files, expect FROM requests
-               WHERE job = ? AND verdict IS NOT NULL AND round > 0
-                 AND ((documents AND document IS NULL) OR (files AND filed IS NULL)) ORDER BY id""",
+        found = await self._database.values(
+            _unsent,
+            """SELECT id, name, round, wishes, document, filed FROM requests
+               WHERE job = ? AND verdict IS NOT NULL AND round > 0 ORDER BY id""",
             job,
         )
+        return [each for each in found if each is not None]
 
     async def attach(self, contents: Mapping[RequestId, Contents]) -> None:
         """Note where the documents of some requests are, all of them durable."""
@@ -167,3 +157,10 @@ class Deliveries:
         """Count the rows of a batch whose result was not delivered yet."""
         row = await self._database.row("SELECT count(*) AS n FROM trips WHERE batch = ? AND outcome IS NULL", batch)
         return 0 if row is None else int(row["n"])
+
+
+def _unsent(row: Row) -> Unsent | None:
+    """Read a request that has its verdict; None where all that was wanted of it is in its job's folder."""
+    wishes = wishes_of(row)
+    wanting = (wishes.documents and row["document"] is None) or (wishes.files and row["filed"] is None)
+    return Unsent(RequestId(row["id"]), row["name"], row["round"], wishes) if wanting else None

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from batchd.claude.price import from_picodollars
 from batchd.delivery import Filed, ReportRow
 from batchd.edges.store.database import Database, Row
+from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.sums import SPENT, cost_of, usage_of
-from batchd.model import JobId, Lane, Verdict
+from batchd.model import JobId, Verdict
 
 PAGE = 1000
 """Rows of a report that are read at one time."""
@@ -39,7 +40,7 @@ class Reports:
                             SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
                         )) AS chain
                     FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
-                              betas, documents, files, filed, expect, budget, lane, cache, first,
+                              betas, wishes, filed, budget, first,
                               rounds + round AS continued
                           FROM requests
                           WHERE job = ? AND id > ? AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r
@@ -80,7 +81,7 @@ def _report_row(row: Row) -> ReportRow:
 
 def _filed(row: Row) -> Filed | None:
     """What became of its files; of one without an answer, that there are none."""
-    if not row["files"]:
+    if not wishes_of(row).files:
         return None
     written, refused = json.loads(row["filed"] or "[[], []]")
     return Filed(tuple(written), tuple((path, reason) for path, reason in refused))
@@ -91,16 +92,7 @@ def _settings(row: Row) -> dict[str, object]:
     said: dict[str, object] = {"continue": row["continued"]}
     if row["betas"]:
         said["betas"] = row["betas"].split(",")
-    if not row["documents"]:
-        said["documents"] = False
-    if row["lane"] != Lane.BATCH:
-        said["lane"] = row["lane"]
-    if row["cache"]:
-        said["cache"] = "auto"
-    if row["files"]:
-        said["files"] = True
-    if row["expect"] is not None:
-        said["expect"] = json.loads(row["expect"])
+    said |= json.loads(row["wishes"])
     if row["budget"] is not None:
         said["budget"] = float(from_picodollars(row["budget"]))
     return said

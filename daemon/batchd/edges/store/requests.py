@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import cast
 
 import aiosqlite
+import msgspec
 
 from batchd.claude.verdict import AGAIN
 from batchd.decisions.document.contents import Contents
 from batchd.delivery import Delivery
 from batchd.edges.store.database import Row, many, update
 from batchd.edges.store.facts import FLOOR
-from batchd.model import BatchId, JobId, Lane, RequestId, Verdict
+from batchd.model import BatchId, JobId, RequestId, Verdict, Wishes
 
 PRIMER = "primer"
 """The cohort of those that go first, and so wait for no company."""
@@ -32,23 +33,26 @@ class NewRequest:
     model: str
     max_tokens: int
     betas: tuple[str, ...]
-    documents: bool
     offset: int
     size: int
     worst: int | None = 0
     budget: int | None = None
     rounds: int = 0
-    allowance: int = 0
-    expect: str | None = None
-    lane: Lane = Lane.BATCH
-    cache: bool = False
+    wishes: Wishes = Wishes()  # noqa: RUF009  frozen, so that all may share it
     first: int | None = None
     """The row of the file that goes before it, and leaves in the cache what both begin with; or its own."""
-    files: bool = False
     version: str | None = None
 
 
-_COLUMNS = tuple(NewRequest.__dataclass_fields__)
+_COLUMNS = (*NewRequest.__dataclass_fields__, "lane", "allowance")
+_WISHES = msgspec.json.Decoder(Wishes)
+
+
+def wishes_of(row: Row) -> Wishes:
+    """Read the column `wishes`."""
+    return _WISHES.decode(row["wishes"])
+
+
 _INSERT = (
     f"INSERT INTO requests (id, job, since, cohort, {', '.join(_COLUMNS)})"  # noqa: S608  names of our own fields
     f" VALUES (:id, :job, :since, :cohort, {', '.join(f':{column}' for column in _COLUMNS)})"
@@ -70,10 +74,18 @@ async def insert_all(  # noqa: PLR0913  where they stand, and of what
     """
 
     def values(number: int, request: NewRequest) -> dict[str, object]:
-        fields: dict[str, object] = {column: getattr(request, column) for column in _COLUMNS}
-        cohort = PRIMER if request.first == number else ""
-        fields |= {"id": base + number, "job": job, "since": now, "cohort": cohort, "betas": ",".join(request.betas)}
-        return fields | {"first": None if request.first is None else base + request.first}
+        return {
+            **{column: getattr(request, column) for column in NewRequest.__dataclass_fields__},
+            "id": base + number,
+            "job": job,
+            "since": now,
+            "cohort": PRIMER if request.first == number else "",
+            "betas": ",".join(request.betas),
+            "first": None if request.first is None else base + request.first,
+            "wishes": msgspec.json.encode(request.wishes).decode(),
+            "lane": request.wishes.lane,
+            "allowance": request.rounds * request.max_tokens,
+        }
 
     await many(db, _INSERT, (values(number, request) for number, request in enumerate(requests, row)))
 

@@ -76,10 +76,27 @@ CREATE UNIQUE INDEX batches_unresolved ON batches (count)
 -- One batch of the API answers one intent. What a server calls a message is information, no key.
 CREATE UNIQUE INDEX batches_remote ON batches (remote_id, recovered) WHERE lane = 'batch';
 
--- How often a request was put on a trip: with it, the id that goes over the wire names one sending of one request.
+-- What is asked of a request beside its parameters, as JSON of what is not the default (`batchd.model.Wishes`).
+-- `lane` stays a column beside it, since the queue asks for it.
+ALTER TABLE requests ADD COLUMN wishes TEXT NOT NULL DEFAULT '{}';
+UPDATE requests SET wishes = '{' || ltrim(
+    iif(documents, '', ',"documents":false') || iif(lane = 'batch', '', ',"lane":"sync"') || iif(cache, ',"cache":"auto"', '')
+    || iif(files, ',"files":true', '') || coalesce(',"expect":' || expect, ''), ',') || '}'
+    WHERE NOT documents OR lane <> 'batch' OR cache OR files OR expect IS NOT NULL;
+ALTER TABLE requests DROP COLUMN documents;
+ALTER TABLE requests DROP COLUMN expect;
+ALTER TABLE requests DROP COLUMN cache;
+-- `filed` was held against `files`, which goes.
+ALTER TABLE requests RENAME COLUMN filed TO filed_before;
+ALTER TABLE requests ADD COLUMN filed TEXT;                 -- what became of its files
+UPDATE requests SET filed = filed_before WHERE filed_before IS NOT NULL;
+ALTER TABLE requests DROP COLUMN filed_before;
+ALTER TABLE requests DROP COLUMN files;
+
 -- The version of the API by which a request must go; NULL for the current one.
 ALTER TABLE requests ADD COLUMN version TEXT;
 
+-- How often a request was put on a trip: with it, the id that goes over the wire names one sending of one request.
 ALTER TABLE requests ADD COLUMN sendings INTEGER NOT NULL DEFAULT 0;
 UPDATE requests SET sendings = (SELECT count(*) FROM trips WHERE request = requests.id);
 -- Which of its request's sendings a trip is; 0 of those that were planned before.
