@@ -1,12 +1,17 @@
+import os
 import socket
 import subprocess
 import sys
 from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from batchd.claude.price import price
-from batchd.model import Cost, Usage
+from batchd.claude.catalogue import Catalogue
+from batchd.claude.price import price, tariff
+from batchd.claude.price_list import PRICES, RELEASE
+from batchd.model import Cost, Lane, Usage
 
 from tests.support.effort import effort
 
@@ -136,6 +141,48 @@ def test_a_region_that_nobody_here_knows_has_no_price() -> None:
 def test_a_mythos_costs_as_its_fable_with_a_date_too() -> None:
     assert price(Usage(7, 9), "claude-mythos-5-20260909") == price(Usage(7, 9), "claude-fable-5")
     assert price(Usage(7, 9), "claude-mythos-5-1") == price(Usage(7, 9), "claude-fable-5-1")
+
+
+def test_the_list_says_what_the_library_says_for_every_current_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batchd.claude.price._installed", lambda _: False)
+    tariff.cache_clear()
+    should_be = {
+        model: tuple(
+            (above, at.input, at.output, at.cache_read, at.cache_write_5m, at.cache_write_1h)
+            for above, at in found.tiers
+        )
+        for model in Catalogue().models
+        if tariff(model) is not None and (found := tariff(model, Lane.SYNC)) is not None
+    }
+    in_batches = {model: tariff(model) for model in PRICES}
+    monkeypatch.undo()
+    tariff.cache_clear()
+    assert version("genai-prices") == RELEASE
+    assert should_be == PRICES
+    assert {model: tariff(model) for model in PRICES} == in_batches
+
+
+@pytest.mark.parametrize("release", [RELEASE, "0.2.99"])
+def test_the_list_counts_for_the_release_that_it_was_made_from_alone(release: str, tmp_path: Path) -> None:
+    (tmp_path / "genai_prices").mkdir()
+    (tmp_path / "genai_prices" / "__init__.py").touch()
+    (tmp_path / f"genai_prices-{release}.dist-info").mkdir()
+    code = (
+        "import sys; from batchd.claude.price import token_prices\n"
+        "try: print(token_prices('claude-opus-5-5').input)\n"
+        "except ImportError: print('asked the library')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    assert said.stdout.strip() == ("0.000002" if release == RELEASE else "asked the library")
+
+
+def test_a_price_of_the_list_does_not_load_the_library() -> None:
+    code = (
+        "import sys; from batchd.claude.price import token_prices; assert token_prices('claude-opus-5-5');"
+        "sys.exit('genai_prices' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_who_asks_for_no_price_does_not_load_the_library() -> None:

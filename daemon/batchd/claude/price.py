@@ -1,7 +1,7 @@
 """What tokens cost: rates of genai-prices, looked up once a model, lane and region, and multiplied in whole numbers.
 
 Pure: the prices are those bundled with the installed genai-prices; no network, no clock. The library is imported when
-the first price is asked for, since many commands never ask.
+the first price is asked for that is not in `price_list`.
 """
 
 import re
@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property, lru_cache
+from importlib.util import find_spec
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from batchd.claude.price_list import PRICES, RELEASE
 from batchd.model import Cost, Lane, Usage
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ _PICO_PER_TOKEN: Final = 1_000_000
 """Picodollars of a token for each USD that a million of them costs."""
 _NEWEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
 """Announced prices count."""
+_ABOUT: Final = "genai_prices-{}.dist-info"
 _DATED: Final = re.compile(r"-\d{8}\Z")
 
 _SAME_PRICE: Final = {"claude-mythos-5": "claude-fable-5", "claude-mythos-5-1": "claude-fable-5-1"}
@@ -55,11 +59,14 @@ class Rates:
         )
 
 
+_Tiers: TypeAlias = tuple[tuple[int, Rates], ...]
+
+
 @dataclass(frozen=True)
 class Tariff:
     """The rates of a model in one lane and region: the length of a prompt decides which of them its request pays."""
 
-    tiers: tuple[tuple[int, Rates], ...]
+    tiers: _Tiers
     """From the longest prompt to the shortest: tokens that a prompt must exceed; the last is -1."""
     tenths: int = 10
 
@@ -129,18 +136,42 @@ def _prompt(usage: Usage) -> int:
 def tariff(model: str, lane: Lane = Lane.BATCH, geo: str | None = None) -> Tariff | None:
     """Look up what a model costs; None where that is not known."""
     tenths = _TENTHS.get(geo)
-    found = _find(model)
-    if found is None or tenths is None:
+    if tenths is None:
+        return None
+    in_batch = lane is Lane.BATCH
+    tiers = _listed(model, in_batch=in_batch) or _looked_up(model, in_batch=in_batch)
+    return None if tiers is None else Tariff(tiers, tenths)
+
+
+def _listed(model: str, *, in_batch: bool) -> _Tiers | None:
+    if model not in PRICES or not _installed(RELEASE):
+        return None
+    share = 2 if in_batch else 1
+    return tuple((above, Rates(*(price // share for price in prices))) for above, *prices in PRICES[model])
+
+
+@lru_cache(maxsize=1)
+def _installed(release: str) -> bool:
+    """Whether genai-prices is of this release: its name is in the folder beside the package (PEP 427).
+
+    To ask importlib.metadata takes longer than all prices of a job.
+    """
+    spec = find_spec("genai_prices")
+    return bool(spec and spec.origin and Path(spec.origin).parents[1].joinpath(_ABOUT.format(release)).is_dir())
+
+
+def _looked_up(model: str, *, in_batch: bool) -> _Tiers | None:
+    if (found := _find(model)) is None:
         return None
     prices = standard = found.get_prices(_NEWEST)
-    if lane is Lane.BATCH:
+    if in_batch:
         prices = found.get_prices(_NEWEST, {"processing": "batch"})
         if not _all_discounted(prices, standard):
             return None
     if prices.input_mtok is None or prices.output_mtok is None:
         return None
     starts = {tier.start for each in _amounts(prices) if not isinstance(each, Decimal) for tier in each.tiers}
-    return Tariff(tuple((above, _rates(prices, above)) for above in (*sorted(starts, reverse=True), -1)), tenths)
+    return tuple((above, _rates(prices, above)) for above in (*sorted(starts, reverse=True), -1))
 
 
 def _find(model: str) -> "ModelInfo | None":

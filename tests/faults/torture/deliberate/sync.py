@@ -166,8 +166,8 @@ MUTATIONS = (
         "sync",
         "what goes by the sync lane is priced as a batch",
         "daemon/batchd/claude/price.py",
-        "if lane is Lane.BATCH:",
-        "if True:",
+        "in_batch = lane is Lane.BATCH",
+        "in_batch = True",
         f"{LANE}::test_it_answers_soon_with_the_same_files_at_the_full_price",
     ),
     Mutation(
