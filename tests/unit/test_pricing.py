@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
+import batchd
 import pytest
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import price, tariff
@@ -172,7 +173,7 @@ def test_the_list_counts_for_the_release_that_it_was_made_from_alone(release: st
         "try: print(token_prices('claude-opus-5-5').input)\n"
         "except ImportError: print('asked the library')"
     )
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(batchd.__file__).parents[1]}"}
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
     assert said.stdout.strip() == ("0.000002" if release == RELEASE else "asked the library")
 
