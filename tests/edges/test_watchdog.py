@@ -3,7 +3,7 @@
 import socket
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -63,7 +63,7 @@ def heard(manager: socket.socket) -> int:
         count += 1
 
 
-async def until_it_stands_still(logs: list[dict[str, object]], at: str) -> None:
+async def until_it_stands_still(logs: Sequence[Mapping[str, object]], at: str) -> None:
     with anyio.fail_after(NEVER):
         while {"event": "standing still", "log_level": "error", "at": at} not in logs:  # noqa: ASYNC110  a list of logs has no bell
             await anyio.sleep(INTERVAL)

@@ -12,7 +12,7 @@ MUTATIONS = (
         "daemon/batchd/journey/intake.py",
         "            if not lacking:\n",
         "            if True:\n",
-        f"{ARRIVAL}::test_killed_at_any_slice_the_file_is_one_job_with_all_its_requests[after accept-0]",
+        f"{ARRIVAL}::test_killed_at_any_slice_the_file_is_one_job_with_all_its_requests[before add-0]",
     ),
     Mutation(
         "1",
