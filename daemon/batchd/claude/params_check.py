@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from batchd.claude.catalogue import LONGEST_OUTPUT
 from batchd.claude.part_rules import RULES
 from batchd.claude.shapes import Look, Path, Shapes, Walk
+from batchd.model import Wishes
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, shown
 
 Check: TypeAlias = Callable[[Json, str], Iterator[Flaw]]
@@ -191,7 +192,7 @@ _BESIDE: Final = "not a parameter: {0} stands beside params, or in the job's set
 _NOT_OURS: Final = {
     "attach": "not a parameter: only the front matter of a .md or .txt file may attach files",
     "custom_id": "not a parameter: custom_id stands beside params",
-    **{key: _BESIDE.format(key) for key in ("betas", "documents", "files", "expect", "continue", "budget", "lane")},
+    **{key: _BESIDE.format(key) for key in ("betas", "budget", "continue", "needed_by", *Wishes.__struct_fields__)},
     "workspace_id": "a header, not a parameter: a whole batch has one workspace, that of the key",
     "user_profile_id": "a header, not a parameter, and batches have none",
     "anthropic_version": "a header, not a parameter: the program chooses it",

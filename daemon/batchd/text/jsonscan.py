@@ -13,6 +13,8 @@ from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, crowded, decod
 
 _BLANK: Final = re.compile(r"[ \t\n\r]*")
 _BOM: Final = "\ufeff"
+_UNFINISHED: Final = re.compile(r"(?:\.|[eE][+-]?)?\Z")
+"""What stands behind a value at the end of a window, where that may be a number that goes on behind it."""
 _MOST_KEYS: Final = 1_000
 _LOOK_AHEAD: Final = 16
 """Characters: longer than any token but a string, so an error further from the end is no matter of missing text."""
@@ -231,8 +233,7 @@ class _Text:
                 raise Broken(line, f"not JSON: {error.message}") from None
             if end - self._at > self._limit:
                 self._too_long()
-            # A number that ends with the window may go on behind it.
-            if end < len(self._window) or not self._fill():
+            if not _UNFINISHED.match(self._window, end) or not self._fill():
                 self._pass(end)
                 return found
 
