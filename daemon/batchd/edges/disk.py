@@ -160,6 +160,28 @@ def copy_whole(source: int, folder: int, name: str) -> None:
         write_whole(folder, name, iter(lambda: original.read(COPY_BYTES), b""))
 
 
+def hidden(name: str) -> str:
+    """The name of a file while it is written."""
+    return f".{name}.part"
+
+
+def open_new(folder: int, name: str) -> int:
+    """Open a new file to write it; what a crash has left under its name is removed, whatever there is of it.
+
+    Args:
+        folder: A descriptor from `opened`.
+        name: One component.
+
+    Returns:
+        A descriptor, the caller's to close.
+    """
+    try:
+        return os.open(name, WRITE_NEW, PRIVATE_FILE, dir_fd=folder)
+    except FileExistsError:
+        unlink_at(folder, name)
+    return os.open(name, WRITE_NEW, PRIVATE_FILE, dir_fd=folder)
+
+
 def write_whole(folder: int, name: str, chunks: Iterable[bytes]) -> int:
     """Write a file under a hidden name, sync its bytes, and give it its own name, replacing what had it.
 
@@ -173,9 +195,8 @@ def write_whole(folder: int, name: str, chunks: Iterable[bytes]) -> int:
     Raises:
         OSError: The disk refuses; nothing has changed under the name.
     """
-    partial = f".{name}.part"
-    unlink_at(folder, partial)
-    descriptor = os.open(partial, WRITE_NEW, PRIVATE_FILE, dir_fd=folder)
+    partial = hidden(name)
+    descriptor = open_new(folder, partial)
     try:
         with os.fdopen(descriptor, "wb") as whole:
             for chunk in chunks:

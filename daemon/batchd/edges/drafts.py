@@ -28,7 +28,7 @@ class Drafts:
             disk.write_whole(folder, f"{request}.{round_}", [msgspec.json.encode(draft)])
             os.fsync(folder)
 
-    def discard(self, request: RequestId) -> None:
-        """Remove all drafts of a document."""
-        for draft in self._folder.glob(f"{request}.*"):
-            draft.unlink(missing_ok=True)
+    def discard(self, request: RequestId, rounds: int) -> None:
+        """Remove the drafts of a document before each of its first rounds, and the one that a crash may have left."""
+        for round_ in range(1, rounds + 2):
+            (self._folder / f"{request}.{round_}").unlink(missing_ok=True)

@@ -8,7 +8,7 @@ nothing may be taken for written.
 import errno
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -17,6 +17,7 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 from batchd.edges import disk
+from batchd.edges.whole_files import write_together
 from batchd.text import safepath
 
 _RESERVED = "rejected"
@@ -200,6 +201,19 @@ class JobFolder:
         """
         with self._parent(file) as (folder, name):
             return disk.write_whole(folder, name, chunks)
+
+    def write_together(self, files: Sequence[tuple[str, str]]) -> None:
+        """Write whole files, by as few syncs as will do, and make them durable with their names.
+
+        Args:
+            files: Names and texts.
+
+        Raises:
+            OSError: The disk refuses; each name has what it had, or the whole new file.
+        """
+        if files:
+            write_together(self.outbox, PurePosixPath(self.name), files)
+            self.sync(name for name, _ in files)
 
     @contextmanager
     def reading(self, file: str) -> Iterator[BinaryIO | None]:

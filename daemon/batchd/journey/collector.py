@@ -7,34 +7,36 @@ have been charged, so they are never called lost.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
+from weakref import WeakValueDictionary
 
 import anyio
 import structlog
 from anyio import to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from batchd.claude import batch_body, result_line
 from batchd.claude.result_line import Line
+from batchd.decisions.batch.restored import GROUP_BYTES, GROUP_LINES
 from batchd.decisions.batch.shortfall import Shortfall, after_reading
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.errors import Disconnected, Garbled, Gone, NotOurs, Unavailable
 from batchd.journey.documents import Documents
-from batchd.journey.shares import Due, account, all_of, write
+from batchd.journey.shares import Due, Group, account, all_of, decided, write
 from batchd.model import Batch, BatchId, Evidence, JobId, Lane, Sending
 from batchd.running.departure import Departure
 
 log = structlog.get_logger()
 
-GROUP_LINES = 512
-GROUP_BYTES = 1 << 20
-"""A group is delivered when it has this many lines or bytes: what a crash makes us read and write again."""
 STREAMS = 16
 """Result streams that are read at one time, each with a group in memory: hundreds of batches may end at once."""
+DECODED = 2
+"""Groups that are in memory in decoded form, of all streams together: that takes several times their bytes."""
 
 Cut: TypeAlias = Callable[[int, int], Awaitable[None]]
 """Is told after each cut how many there were, and how many bytes had come."""
@@ -52,6 +54,12 @@ class _Reading:
     """What is wrong with the account, as the result of some request has it."""
     answered: bool = False
     """Whether some request has an answer, so that the account must have been well."""
+    proved: bool = False
+    """Whether the batch is known to be ours by the ids that it carries."""
+    ahead: set[int] = field(default_factory=set)
+    """Rows that are decided and not acknowledged yet: a second line of one is passed over."""
+    decoded: int = 0
+    """Its groups in memory in decoded form."""
 
 
 class Collector:
@@ -85,9 +93,10 @@ class Collector:
         self._documents = documents
         self._max_attempts = max_attempts
         self._departure = departure
-        # Groups of several batches may end in one job's file; the disk is one in any case, and so is what is decoded.
-        self._at_the_outbox = anyio.Lock()
+        # Groups of several batches may end in one job's file.
+        self._files: WeakValueDictionary[JobId, anyio.Lock] = WeakValueDictionary()
         self._streams = anyio.Semaphore(STREAMS)
+        self._decoded = anyio.Semaphore(DECODED)
         self._shortfalls: dict[BatchId, Shortfall] = {}
         self._cuts: dict[BatchId, int] = {}
 
@@ -102,14 +111,8 @@ class Collector:
         """
         reading = _Reading()
         try:
-            async with (
-                self._streams,
-                self._results[batch.lane](batch, partial(self._cut, batch)) as pieces,
-                aclosing(_groups(result_line.lines(pieces))) as groups,
-            ):
-                async for group in groups:
-                    async with self._at_the_outbox:
-                        await self._deliver_group(batch, group, reading)
+            async with self._streams, self._results[batch.lane](batch, partial(self._cut, batch)) as pieces:
+                await self._deliver_stream(batch, pieces, reading)
         except NotOurs as error:
             return await self._not_ours(batch, str(error))
         except Gone as gone:
@@ -178,38 +181,94 @@ class Collector:
         self._shortfalls.pop(batch.id, None)
         self._cuts.pop(batch.id, None)
 
-    async def _deliver_group(self, batch: Batch, group: list[bytes], reading: _Reading) -> None:
-        """Deliver what is ours of a group, and note what it says of the account and of the outbox."""
-        read = await to_thread.run_sync(_read, group, self._store.installation, batch.nonce)
+    async def _deliver_stream(self, batch: Batch, pieces: AsyncIterator[bytes], reading: _Reading) -> None:
+        """Deliver group after group: while one is written, the next is read, decoded and decided."""
+        failed: Exception | None = None
+        send, receive = anyio.create_memory_object_stream[Group | Exception]()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._read_ahead, batch, pieces, reading, send)
+            try:
+                await self._deliver_all(batch, receive, reading)
+            except Exception as error:  # noqa: BLE001  raised below by itself, not in a group of errors
+                failed = error
+                tasks.cancel_scope.cancel()
+            finally:
+                for _ in range(reading.decoded):
+                    self._decoded.release()
+        if failed is not None:
+            raise failed
+
+    async def _deliver_all(
+        self, batch: Batch, receive: MemoryObjectReceiveStream[Group | Exception], reading: _Reading
+    ) -> None:
+        async with receive:
+            async for group in receive:
+                if isinstance(group, Exception):
+                    raise group
+                await self._deliver(batch, group, reading)
+
+    async def _read_ahead(
+        self,
+        batch: Batch,
+        pieces: AsyncIterator[bytes],
+        reading: _Reading,
+        send: MemoryObjectSendStream[Group | Exception],
+    ) -> None:
+        """Send every group of a stream, decided, and at last the error that ended it."""
+        with send:
+            try:
+                async with aclosing(_groups(result_line.lines(pieces), self._share_of_bytes)) as groups:
+                    async for lines in groups:
+                        await self._decoded.acquire()
+                        reading.decoded += 1
+                        await send.send(await self._decided(batch, lines, reading))
+            except Exception as error:  # noqa: BLE001  raised where the groups are written
+                await send.send(error)
+
+    def _share_of_bytes(self) -> int:
+        """Bytes of a group now: what is read at one time shares the room of the largest."""
+        return GROUP_BYTES // max(STREAMS - self._streams.value, 1)
+
+    async def _decided(self, batch: Batch, lines: list[bytes], reading: _Reading) -> Group:
+        """Decide what becomes of what is ours of a group, and note what it says of the account."""
+        read = await to_thread.run_sync(_read, lines, self._store.installation, batch.nonce)
         rows = await self._store.trips.rows_of(batch.id, [sending for sending, _, _ in read.sent])
         read.ours += ((rows[sending], line, raw) for sending, line, raw in read.sent if sending in rows)
         read.foreign += sum(sending not in rows for sending, _, _ in read.sent)
-        if not read.ours and read.foreign and batch.evidence is not Evidence.NONCE:
+        proved = reading.proved or batch.evidence is Evidence.NONCE
+        if not read.ours and read.foreign and not proved:
             raise NotOurs("its results carry other ids")
-        if read.ours and batch.evidence is not Evidence.NONCE:
+        if read.ours and not proved:
             await self._store.batches.prove(batch)
+            reading.proved = True
         if read.foreign or read.garbled:
             log.warning("lines passed over", batch=batch.id, foreign=read.foreign, garbled=read.garbled)
         reading.answered |= any(line.result.type == "succeeded" for _, line, _ in read.ours)
         reading.account = next((said for _, line, _ in read.ours if (said := account(line))), reading.account)
-        reading.troubles |= await self._deliver(batch, read.ours)
-
-    async def _deliver(self, batch: Batch, lines: list[tuple[int, Line, bytes]]) -> dict[JobId, Exception]:
-        trips = await self._store.deliveries.trips(batch.id, (row for row, _, _ in lines), self._max_attempts)
+        trips = await self._store.deliveries.trips(batch.id, (row for row, _, _ in read.ours), self._max_attempts)
         due: dict[int, Due] = {}
-        for row, line, raw in lines:
-            if row in trips and not trips[row].delivered:
+        for row, line, raw in read.ours:
+            if row in trips and not trips[row].delivered and row not in reading.ahead:
                 due.setdefault(row, (trips[row], line, raw))
-        if not due:
-            return {}
-        jobs = {trip.job for trip, _, _ in due.values()}
-        lengths = {job: await self._store.deliveries.results_length(job) for job in jobs}
-        # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
-        with anyio.CancelScope(shield=True):
-            written = await to_thread.run_sync(write, self._outbox, self._documents, list(due.values()), lengths)
-            await self._store.deliveries.deliver(batch, written.deliveries, written.lengths, now=self._clock.now())
-            await to_thread.run_sync(self._documents.forget, written.deliveries)
-        return written.troubles
+        reading.ahead |= due.keys()
+        return await to_thread.run_sync(decided, self._outbox, self._documents, due)
+
+    async def _deliver(self, batch: Batch, group: Group, reading: _Reading) -> None:
+        """Write a group and acknowledge it, and note what the outbox says of it."""
+        async with AsyncExitStack() as stack:
+            # In one order everywhere, so that no two groups wait for each other.
+            for job in sorted(group.shares):
+                await stack.enter_async_context(self._files.setdefault(job, anyio.Lock()))
+            lengths = {job: await self._store.deliveries.results_length(job) for job in group.shares}
+            # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
+            with anyio.CancelScope(shield=True):
+                written = await to_thread.run_sync(write, group, lengths)
+                await self._store.deliveries.deliver(batch, written.deliveries, written.lengths, now=self._clock.now())
+                await to_thread.run_sync(self._documents.forget, written.deliveries)
+        reading.troubles |= written.troubles
+        reading.ahead -= group.rows
+        reading.decoded -= 1
+        self._decoded.release()
 
 
 class _Read:
@@ -240,7 +299,9 @@ def _read(group: Iterable[bytes], tag: str, nonce: str) -> _Read:
     return found
 
 
-async def _groups(lines: AsyncGenerator[bytes, None]) -> AsyncGenerator[list[bytes], None]:
+async def _groups(
+    lines: AsyncGenerator[bytes, None], most_bytes: Callable[[], int]
+) -> AsyncGenerator[list[bytes], None]:
     """Gather lines to groups; what came before a cut is a group too."""
     group: list[bytes] = []
     size = 0
@@ -256,7 +317,7 @@ async def _groups(lines: AsyncGenerator[bytes, None]) -> AsyncGenerator[list[byt
                 break
             group.append(line)
             size += len(line)
-            if len(group) >= GROUP_LINES or size >= GROUP_BYTES:
+            if len(group) >= GROUP_LINES or size >= most_bytes():
                 yield group
                 group, size = [], 0
     if group:

@@ -75,8 +75,8 @@ class Documents:
     def forget(self, deliveries: Iterable[Delivery]) -> None:
         """Remove the drafts of documents that are finished, once their deliveries are acknowledged."""
         for delivery in deliveries:
-            if delivery.verdict is not None and delivery.verdict not in AGAIN:
-                self._drafts.discard(delivery.request)
+            if delivery.round and delivery.verdict is not None and delivery.verdict not in AGAIN:
+                self._drafts.discard(delivery.request, delivery.round)
 
     def _gathered(self, trip: Trip, result: Result | None) -> Round:
         goes_on = bool(trip.rounds or trip.round) and not trip.cancelled

@@ -1,9 +1,10 @@
-"""What a group of results brings to the folder of each job: durable there, before it is acknowledged.
+"""What a group of results brings to the folder of each job: decided, then durable there, then acknowledged.
 
-It runs in a worker thread. A job whose share cannot be written keeps nothing from the others.
+Both run in a worker thread. A job whose share cannot be decided or written keeps nothing from the others.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -23,6 +24,28 @@ Due: TypeAlias = tuple[Trip, Line, bytes]
 
 
 @dataclass(slots=True)
+class Share:
+    """What of a group belongs to one job."""
+
+    folder: JobFolder
+    deliveries: list[Delivery] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+    """To be appended to its results, each followed by its end."""
+    files: list[tuple[str, str]] = field(default_factory=list)
+    """Names relative to the folder, and texts."""
+
+
+@dataclass(slots=True)
+class Group:
+    """A group of results, decided; nothing of it is in the outbox yet."""
+
+    rows: frozenset[int] = frozenset()
+    shares: dict[JobId, Share] = field(default_factory=dict)
+    troubles: dict[JobId, Exception] = field(default_factory=dict)
+    """Why the shares of other jobs could not be decided."""
+
+
+@dataclass(slots=True)
 class Written:
     """What of a group is durable, and to be acknowledged."""
 
@@ -32,26 +55,47 @@ class Written:
     """Why the shares of other jobs are not."""
 
 
-def write(outbox: Path, documents: Documents, due: Iterable[Due], lengths: dict[JobId, int]) -> Written:
-    """Bring a group into the outbox, durably; a job whose share cannot be written keeps nothing from the others."""
-    written = Written()
-    shares: dict[JobId, list[Due]] = {}
-    for each in due:
-        shares.setdefault(each[0].job, []).append(each)
-    for job, share in shares.items():
-        folder = JobFolder(outbox, share[0][0].job_name)
-        try:
-            deliveries, length = _write_share(folder, documents, share, lengths[job])
-        except OSError as error:
-            said = f"the outbox folder of {folder.name}: {error.strerror or type(error).__name__}"
-            written.troubles[job] = Unavailable(said)
+def decided(outbox: Path, documents: Documents, due: Mapping[int, Due]) -> Group:
+    """Decide what becomes of results, by their rows: what is kept of them beside the outbox may be written again."""
+    group = Group(rows=frozenset(due))
+    for trip, line, raw in due.values():
+        if trip.job in group.troubles:
             continue
-        except Exception as bug:  # noqa: BLE001  a defect, or a file of ours that somebody has changed: that job's
-            written.troubles[job] = Defect.of(bug, f"job {folder.name}")
-            continue
-        written.deliveries += deliveries
-        written.lengths[job] = length
+        share = group.shares.setdefault(trip.job, Share(JobFolder(outbox, trip.job_name)))
+        with _apart(trip.job, share.folder, group.troubles):
+            _decide(share, documents, trip, line, raw)
+    for job in group.troubles:
+        del group.shares[job]
+    return group
+
+
+def write(group: Group, lengths: Mapping[JobId, int]) -> Written:
+    """Bring a group into the outbox, durably.
+
+    Args:
+        lengths: Acknowledged bytes of the results of each of its jobs.
+    """
+    written = Written(troubles=dict(group.troubles))
+    for job, share in group.shares.items():
+        with _apart(job, share.folder, written.troubles):
+            length = lengths[job]
+            share.folder.write_together(share.files)
+            if share.lines:
+                length = share.folder.append("results.jsonl", length, share.lines).end
+            written.deliveries += share.deliveries
+            written.lengths[job] = length
     return written
+
+
+@contextmanager
+def _apart(job: JobId, folder: JobFolder, troubles: dict[JobId, Exception]) -> Iterator[None]:
+    """Let what one job meets be its own trouble."""
+    try:
+        yield
+    except OSError as error:
+        troubles[job] = Unavailable(f"the outbox folder of {folder.name}: {error.strerror or type(error).__name__}")
+    except Exception as bug:  # noqa: BLE001  a defect, or a file of ours that somebody has changed: that job's
+        troubles[job] = Defect.of(bug, f"job {folder.name}")
 
 
 def all_of(troubles: Mapping[JobId, Exception]) -> Exception:
@@ -61,26 +105,15 @@ def all_of(troubles: Mapping[JobId, Exception]) -> Exception:
     return Unavailable(said) if waits else Defect(said)
 
 
-def _write_share(folder: JobFolder, documents: Documents, share: list[Due], length: int) -> tuple[list[Delivery], int]:
-    deliveries: list[Delivery] = []
-    lines: list[bytes] = []
-    names: list[str] = []
-    for trip, line, raw in share:
-        if reason := account(line):
-            deliveries.append(_parked(trip, reason))
-            continue
-        assembled = documents.assemble(trip, line.result)
-        deliveries.append(paced(trip, assembled.delivery))
-        for name, text in assembled.files:
-            folder.write_whole(name, [text.encode()])
-            names.append(name)
-        if assembled.delivery.verdict is not None or assembled.delivery.following is not None:
-            lines += (result_line.under(raw, line.custom_id, trip.custom_id), b"\n")
-    if lines:
-        length = folder.append("results.jsonl", length, lines).end
-    if lines or names:
-        folder.sync(names)
-    return deliveries, length
+def _decide(share: Share, documents: Documents, trip: Trip, line: Line, raw: bytes) -> None:
+    if reason := account(line):
+        share.deliveries.append(_parked(trip, reason))
+        return
+    assembled = documents.assemble(trip, line.result)
+    share.deliveries.append(paced(trip, assembled.delivery))
+    share.files += assembled.files
+    if assembled.delivery.verdict is not None or assembled.delivery.following is not None:
+        share.lines += (result_line.under(raw, line.custom_id, trip.custom_id), b"\n")
 
 
 def paced(trip: Trip, delivery: Delivery) -> Delivery:

@@ -6,7 +6,9 @@ headings of the highest level that occurs more than once. Nothing is changed: al
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
+from string import punctuation
 from typing import Final, NamedTuple
 
 from batchd.text.markdown import headings
@@ -19,6 +21,8 @@ TITLE: Final = "{title}"
 _LONGEST_TITLE: Final = 300
 _LONGEST_NAME: Final = 80
 _SUFFIX: Final = ".md"
+_SIGNS: Final = frozenset(punctuation)
+"""What is written in one way only, whatever the case of letters."""
 _FEWEST: Final = 2
 """Headings of one level that make it the one that repeats."""
 
@@ -52,7 +56,21 @@ def marks(document: str, marker: str = MARKER) -> list[Mark]:
         document: The text.
         marker: A line with `{title}` in it.
     """
-    return [Mark(found[1].strip(), found.start()) for found in _lines_like(marker).finditer(document)]
+    return [Mark(found[1].strip(), found.start()) for found in _marked(document, marker)]
+
+
+def _marked(document: str, marker: str) -> Iterator[re.Match[str]]:
+    """Match lines only where a sign of the marker stands, which is found far faster than every line is matched."""
+    lines = _lines_like(marker)
+    if (sign := next(filter(_SIGNS.__contains__, marker.replace(TITLE, "")), None)) is None:
+        yield from lines.finditer(document)
+        return
+    at = document.find(sign)
+    while at >= 0:
+        if found := lines.match(document, document.rfind("\n", 0, at) + 1):
+            yield found
+        end = document.find("\n", at)
+        at = document.find(sign, end) if end >= 0 else -1
 
 
 def heads(document: str) -> list[Mark]:

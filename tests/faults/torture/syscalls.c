@@ -92,6 +92,7 @@ ssize_t send(int fd, const void *data, size_t size, int flags) { SENDING(send, f
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) { SENDING(sendmsg, fd, message, flags); }
 int fsync(int fd) { AROUND(fsync, fd); }
 int fdatasync(int fd) { AROUND(fdatasync, fd); }
+int syncfs(int fd) { AROUND(syncfs, fd); }
 int ftruncate(int fd, off_t size) { AROUND(ftruncate, fd, size); }
 int ftruncate64(int fd, off64_t size) { AROUND(ftruncate64, fd, size); }
 int rename(const char *from, const char *to) { AROUND(rename, from, to); }

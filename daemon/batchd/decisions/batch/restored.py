@@ -8,9 +8,10 @@ written and not acknowledged.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-GROUP_LINES = 512
-GROUP_BYTES = 1 << 20
-"""What one acknowledgement covers at the most, but for its last line: so much may lie behind what is acknowledged."""
+GROUP_LINES = 2048
+GROUP_BYTES = 4 << 20
+"""What one acknowledgement covers at the most, but for its last line: so much may lie behind what is acknowledged, and
+is read and written again after a crash."""
 _NAMED = 3
 
 

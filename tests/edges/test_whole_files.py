@@ -1,0 +1,113 @@
+"""Many files at one time: each is whole as soon as it has its name, whatever a crash or the disk did before."""
+
+import os
+from pathlib import Path, PurePosixPath
+
+import pytest
+from batchd.edges import disk, whole_files
+from batchd.edges.outbox import JobFolder
+from batchd.edges.whole_files import FEW, write_together
+
+MANY = [(f"documents/r{number}.md", f"answer {number} é\n" * 100) for number in range(100)]
+SECTIONS = [("documents/a/01.md", "one"), ("documents/a/02.md", "two"), ("documents/a.md", "one two")]
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> JobFolder:
+    folder = JobFolder(tmp_path, "job")
+    folder.create()
+    return folder
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture(params=["as one", "one by one"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the file system is made durable: not each can be made so as one."""
+    if request.param == "one by one":
+        monkeypatch.setattr(whole_files, "syncs_as_one", lambda _: False)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("files", [MANY, MANY[:1], SECTIONS, []])
+def test_files_are_written_whole(job: JobFolder, files: list[tuple[str, str]]) -> None:
+    job.write_together(files)
+    job.write_together(files)
+    assert texts(job.path) == dict(files)
+
+
+@pytest.mark.usefixtures("way")
+def test_what_a_crash_left_half_written_is_made_again(job: JobFolder) -> None:
+    job.write_together(MANY[:50])
+    for number in (3, 70):
+        (job.path / "documents" / disk.hidden(f"r{number}.md")).write_text("answ")
+    job.write_together(MANY)
+    assert texts(job.path) == dict(MANY)
+
+
+@pytest.mark.usefixtures("way")
+def test_the_last_of_several_texts_of_one_name_stays(job: JobFolder) -> None:
+    job.write_together([*MANY, ("documents/r7.md", "anew")])
+    assert texts(job.path) == dict(MANY) | {"documents/r7.md": "anew"}
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("files", [MANY, MANY[:FEW]])
+def test_no_file_has_its_name_before_all_are_durable(
+    job: JobFolder, files: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsynced: set[str] = set()
+    named_too_soon: list[str] = []
+    opened, fsync, rename, sync_file_system = disk.open_new, os.fsync, os.rename, whole_files.sync_file_system
+
+    def open_new(folder: int, name: str) -> int:
+        unsynced.add(name)
+        return opened(folder, name)
+
+    def one_synced(descriptor: int) -> None:
+        unsynced.discard(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    def all_synced(folder: int) -> None:
+        unsynced.clear()
+        sync_file_system(folder)
+
+    def named(old: str, new: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        named_too_soon.extend(unsynced & {old})
+        rename(old, new, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(disk, "open_new", open_new)
+    monkeypatch.setattr(os, "fsync", one_synced)
+    monkeypatch.setattr(os, "rename", named)
+    monkeypatch.setattr(whole_files, "sync_file_system", all_synced)
+    job.write_together(files)
+    assert not named_too_soon
+    assert texts(job.path) == dict(files)
+
+
+def test_where_the_disk_refuses_nothing_has_changed(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    job.write_together(MANY[:1])
+
+    def refused(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(whole_files, "syncs_as_one", lambda _: True)
+    monkeypatch.setattr(whole_files, "sync_file_system", refused)
+    with pytest.raises(OSError, match="Input/output"):
+        write_together(job.outbox, PurePosixPath(job.name), MANY)
+    assert texts(job.path) == dict(MANY[:1])
+
+
+def test_a_file_that_cannot_be_synced_is_told(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(whole_files, "syncs_as_one", lambda _: False)
+    monkeypatch.setattr(os, "fsync", refused)
+    (job.path / "documents").mkdir(mode=0o700)
+    with pytest.raises(OSError, match="No space"):
+        job.write_together(MANY)
+    assert texts(job.path) == {}
