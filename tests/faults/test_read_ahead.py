@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from batchd.journey import collector
+from batchd.journey import collector, shares
 
 from tests.support.house import House
 
@@ -19,7 +19,7 @@ async def test_groups_one_behind_the_other_are_delivered_as_one_would_be(
 ) -> None:
     """The first group is written only once the second is decided."""
     second = threading.Event()
-    decided, write = collector.decided, collector.write
+    decided, write = shares.decided, shares.write
     calls = 0
 
     def count(*words: Any) -> Any:

@@ -20,8 +20,8 @@ MUTATIONS = (
         "14",
         "a defect that one job meets keeps the results of its neighbours",
         "daemon/batchd/journey/shares.py",
-        "        except Exception as bug:",
-        "        except ZeroDivisionError as bug:",
+        "    except Exception as bug:",
+        "    except ZeroDivisionError as bug:",
         f"{PLANTED}[collector]",
     ),
     Mutation(
