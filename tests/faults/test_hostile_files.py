@@ -92,6 +92,7 @@ EXPECTED: dict[str, int | list[tuple[int, str]]] = {
     "key_as_field.json": [
         (1, '"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…"'),
         (1, '"\\u202e\\n\\u001b[2J"'),
+        (1, "messages"),
     ],
     "latin1.jsonl": [(2, "")],
     "line_separators.jsonl": 3,
@@ -131,10 +132,10 @@ EXPECTED: dict[str, int | list[tuple[int, str]]] = {
     "trailing.json": [(2, "")],
     "trailing.jsonl": [(1, ""), (2, ""), (3, "")],
     "unknown.csv": [(0, "")],
-    "utf16.jsonl": [(1, ""), (2, "")],
-    "utf16.md": [(1, "")],
-    "utf16_without_mark.json": [(1, "")],
-    "many_errors.jsonl": [(line, "") for line in range(1, 3_001)],
+    "utf16.jsonl": [(0, "")],
+    "utf16.md": [(0, "")],
+    "utf16_without_mark.json": [(0, "")],
+    "many_errors.jsonl": [(1, "")],
 }
 """Of each file: how many requests it has, or line and field of everything that is wrong with it."""
 

@@ -26,7 +26,7 @@ from batchd.decisions.batch.reconcile import (
 from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
-from batchd.errors import Gone, Parked, Refused, Unavailable
+from batchd.errors import Gone, Parked, Refused
 from batchd.model import Batch, Evidence, Intent, RemoteBatch, RemoteId
 from batchd.running.wakeups import Wakeups
 
@@ -88,7 +88,7 @@ class Finder:
             except (Parked, Gone, Refused) as denied:
                 if self._clock.now() - began > UNREADABLE:
                     return await self._store.batches.hold(
-                        batch, f"its create is in doubt and the API denies the list: {denied}"
+                        batch, f"its create is in doubt, and the API denies what would tell: {denied}"
                     )
                 if batch.trouble != str(denied):
                     batch = await self._store.batches.tell(batch, str(denied))
@@ -205,7 +205,7 @@ class Finder:
         async with self._api.results(remote.id, remote.results_url) as pieces, aclosing(lines(pieces)) as each:
             first = await anext(each, None)
         if first is None:
-            raise Unavailable(f"the results of {remote.id} are empty")
+            raise Gone(f"the results of {remote.id} are empty: whose they are cannot be told")
         if await self._carries(batch, read(first).custom_id):
             return True
         await self._store.batches.disprove(batch.id, remote.id)

@@ -32,7 +32,7 @@ def encoding(head: bytes) -> str:
         return f"this file {_UTF_16}"
     # Without a mark: every second byte of plain letters is nothing, and JSON begins with plain letters.
     pairs = len(head) // 2
-    if pairs > 1 and (head[1::2].count(0) == pairs or head[::2].count(0) >= pairs):
+    if pairs > 1 and (head[1::2].count(0) == pairs) is not (head[::2].count(0) >= pairs):
         return f"this file {_UTF_16}"
     return ""
 
