@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Literal, NewType
+from typing import Final, Literal, NamedTuple, NewType
 
 import msgspec
 
@@ -81,8 +81,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What its document must have to be whole, as JSON; empty when nothing is said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One request of a job file, checked, with the job's settings and the defaults merged in."""
 
     line: int
@@ -101,9 +100,11 @@ class Entry:
     """USD that this request may cost; None for any amount."""
     rounds: int = 0
     """How many times it may be continued when it comes back cut short."""
-    wishes: Wishes = Wishes()  # noqa: RUF009  frozen, so that all may share it
+    wishes: Wishes = Wishes()
     version: str | None = None
     """Of the API, where it is not the one that everything else goes by: requests of one version travel together."""
+    template: int = 0
+    """Requests of one file and template differ in nothing but their ids and texts; 0 where that was not looked at."""
 
 
 @dataclass(frozen=True, slots=True)

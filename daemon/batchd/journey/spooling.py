@@ -4,7 +4,7 @@ What it writes counts only from the commit on that accepts the job; until then i
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.decisions.money.cache_warming import Beginnings, Priming, marked
-from batchd.decisions.money.worst_case import worst_of
+from batchd.decisions.money.worst_case import Bounds
 from batchd.edges import attachments, claims, disk
 from batchd.edges.claims import Claim
 from batchd.edges.rejected import MAX_PROBLEMS
@@ -128,11 +128,13 @@ def copy(claim: Claim, rules: Rules, to: Copy) -> Reading:
                 yield chunk
 
     found = Reading()
+    bounds = Bounds(rules.catalogue)
+    encode_row = msgspec.json.Encoder().encode
     with SpoolWriter(to.params) as params, SpoolWriter(to.index) as rows:
         for said in read(source, claim.relative.suffix, claim.relative.stem, rules):
             found.take(said, rules)
             if isinstance(said, Entry):
-                rows.add(msgspec.json.encode(_new_request(said, rules, *params.add(said.params))))
+                rows.add(encode_row(_new_request(said, bounds.of(said), *params.add(said.params))))
         params.finish()
         rows.finish()
     if (priming := found.priming) and priming.places and not found.count:
@@ -152,7 +154,7 @@ def _mark(copied: Copy, priming: Priming) -> None:
                 text = encode(marked(request, found.depth))
             offset, size = params.add(text)
             first = found.first if found else None
-            rows.add(msgspec.json.encode(replace(row, offset=offset, size=size, first=first)))
+            rows.add(msgspec.json.encode(row._replace(offset=offset, size=size, first=first)))
         params.finish()
         rows.finish()
     again.params.replace(copied.params)
@@ -164,7 +166,7 @@ def _may_be_cached(wishes: Wishes) -> bool:
     return wishes.cache == "auto" and wishes.lane is Lane.BATCH
 
 
-def _new_request(entry: Entry, rules: Rules, offset: int, size: int) -> NewRequest:
+def _new_request(entry: Entry, worst: int | None, offset: int, size: int) -> NewRequest:
     return NewRequest(
         custom_id=entry.custom_id,
         name=entry.name,
@@ -177,5 +179,5 @@ def _new_request(entry: Entry, rules: Rules, offset: int, size: int) -> NewReque
         budget=to_picodollars(entry.budget),
         rounds=entry.rounds,
         wishes=entry.wishes,
-        worst=worst_of(entry, rules.catalogue),
+        worst=worst,
     )

@@ -84,19 +84,17 @@ def _usable(stem: str) -> str:
 def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> Iterator[Said]:
     strays = Strays()
     first = True
-    for number, line in enumerate(split_lines(source(), limit), start=1):
-        if number > most:
-            raise Broken(number, f"more than {most:,} lines in one file; split it up")
-        bare = line.removeprefix(_BOM) if line and number == 1 else line
-        if bare is not None and not bare.strip():
-            continue
+    for number, line in _filled(split_lines(source(), limit), most):
         first, was_first = False, first
+        if known := requests.recognize(number, line):
+            yield known
+            continue
         try:
-            value = _parse_line(bare, limit)
+            value = _parse_line(line, limit)
         except (UnicodeDecodeError, Flawed) as error:
             requests.count(number)
             if isinstance(error, Flawed):
-                yield from _no_line(source, number, bare if was_first else None, error, limit)
+                yield from _no_line(source, number, line if was_first else None, error, limit)
             else:
                 strays.not_utf8(number)
             continue
@@ -107,8 +105,18 @@ def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> It
         elif strays.take(number, value):
             requests.count(number)
         else:
-            yield from requests.offer(number, value)
+            yield from requests.offer(number, value, written=line)
     yield from strays.problems()
+
+
+def _filled(lines: Iterable[bytes | None], most: int) -> Iterator[tuple[int, bytes | None]]:
+    """Number the lines, and leave out blank ones; None is one beyond the limit."""
+    for number, line in enumerate(lines, start=1):
+        if number > most:
+            raise Broken(number, f"more than {most:,} lines in one file; split it up")
+        bare = line.removeprefix(_BOM) if line and number == 1 else line
+        if bare is None or bare.strip():
+            yield number, bare
 
 
 def _no_line(source: Source, number: int, first: bytes | None, error: Flawed, limit: int) -> Iterator[Problem]:

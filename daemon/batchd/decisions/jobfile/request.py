@@ -14,6 +14,7 @@ from batchd.decisions.jobfile import lanes
 from batchd.decisions.jobfile.attachment import Gather
 from batchd.decisions.jobfile.naming import LONGEST_ID, Names
 from batchd.decisions.jobfile.settings_check import BESIDE, NOTHING, Settings, read_settings
+from batchd.decisions.jobfile.templates import Templates
 from batchd.model import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_MODEL,
@@ -81,6 +82,7 @@ class Requests:
         """What a request gets that says nothing."""
         self._asked = tuple(sorted(set(rules.betas)))
         self._names = Names()
+        self._templates = Templates()
         self._count = 0
         self._warned: set[Flaw] = set()
         self._told: set[Flaw] = set()
@@ -116,13 +118,16 @@ class Requests:
         if self._count > self._rules.max_requests:
             raise Broken(line, f"more than {self._rules.max_requests:,} requests in one file; split it up")
 
-    def offer(self, line: int, found: Json, params_path: str = "params") -> Iterator[Said]:
+    def offer(
+        self, line: int, found: Json, params_path: str = "params", written: bytes | None = None
+    ) -> Iterator[Said]:
         """Take one request.
 
         Args:
             line: Where it begins.
             found: The object that the user wrote: `custom_id`, `params`, and settings.
             params_path: What the user calls the place of `params`; empty where they stand alone.
+            written: The line of the file, where it has one of its own: requests like it are recognized by it.
 
         Yields:
             An Entry, or everything that is wrong with it; and cautions, each once a file.
@@ -141,7 +146,30 @@ class Requests:
         if asks and "messages" not in own.params and "messages" not in self._job.params and "params" not in own.unsound:
             flaws.append(Flaw(member(params_path, "messages"), "missing; a request needs at least one message"))
         yield from (Problem(line, *flaw) for flaw in flaws)
-        yield from self._finish(line, found.get("custom_id", ""), name, own, sound=not flaws and not self._job.flaws)
+        sound = not flaws and not self._job.flaws
+        for said in self._finish(line, found.get("custom_id", ""), name, own, sound=sound):
+            yield said
+            if written is not None and isinstance(said, Entry):
+                self._templates.learn(written, said)
+
+    def recognize(self, line: int, written: bytes | None) -> Entry | None:
+        """Take a request that differs only in its texts from one that was found sound; None: it must be offered.
+
+        Args:
+            line: Where it stands.
+            written: The line of the file; None for one that is too long.
+
+        Raises:
+            Broken: It is one more than a file may hold.
+        """
+        found = None if written is None else self._templates.find(written)
+        if found is None:
+            return None
+        custom_id, params, common = found
+        if len(params) > self._rules.max_request_bytes or (name := self._names.claim(custom_id)) is None:
+            return None
+        self.count(line)
+        return Entry(line, custom_id, name, params, *common)
 
     def _claim(self, found: dict[str, Json]) -> tuple[str, list[Flaw]]:
         custom_id = found.get("custom_id")

@@ -157,9 +157,11 @@ def _read_beside(
     unsound: set[str] = set()
     said: dict[str, Json] = {}
     for key, value in islice(found.items(), MOST_FLAWS):
+        if key in beside:
+            continue
         check = SETTINGS.get(key)
         if check is None:
-            flaws += [Flaw(member(path, key), stray(key))] * (key not in beside)
+            flaws.append(Flaw(member(path, key), stray(key)))
         elif wrong := list(islice(check(value, member(path, key)), MOST_FLAWS)):
             flaws += wrong
             unsound.add(key)

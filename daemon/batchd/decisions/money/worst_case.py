@@ -43,18 +43,42 @@ class Prompt(NamedTuple):
         return self._replace(tokens=min(tokens + tokens // _COUNT_MARGIN + _COUNT_MARGIN, self.tokens))
 
 
-def worst_of(entry: Entry, catalogue: Catalogue) -> int | None:
-    """Bound what a request can cost, before anything of it was sent.
+class Bounds:
+    """Bounds what the requests of one file can cost; of one template only the length makes a difference."""
 
-    Returns:
-        Picodollars; None where the price is not known.
-    """
-    # What may be given a breakpoint is reckoned as if it had one.
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._templates: dict[int, Prompt] = {}
+
+    def of(self, entry: Entry) -> int | None:
+        """Bound what a request can cost, before anything of it was sent.
+
+        Returns:
+            Picodollars; None where the price is not known.
+        """
+        size = len(entry.params)
+        frame = self._templates.get(entry.template)
+        if frame is None:
+            prompt = _prompt_of(entry, self._catalogue)
+            frame = Prompt(prompt.tokens - size, *prompt[1:])
+            if entry.template:
+                self._templates[entry.template] = frame
+        prompt = Prompt(frame.tokens + size, *frame[1:])
+        allowance = entry.rounds * entry.max_tokens
+        return worst_case(prompt, entry.model, entry.max_tokens, entry.rounds, allowance, lane=entry.wishes.lane)
+
+
+def _prompt_of(entry: Entry, catalogue: Catalogue) -> Prompt:
+    """Bound a prompt; what may be given a breakpoint is reckoned as if it had one."""
     prompt = Prompt.bounded(entry.params, catalogue.find(entry.model), entry.betas)
-    if entry.wishes.cache == "auto":
-        prompt = prompt._replace(tokens=prompt.tokens + len(_BREAKPOINT), cached=True)
-    allowance = entry.rounds * entry.max_tokens
-    return worst_case(prompt, entry.model, entry.max_tokens, entry.rounds, allowance, lane=entry.wishes.lane)
+    if entry.wishes.cache != "auto":
+        return prompt
+    return prompt._replace(tokens=prompt.tokens + len(_BREAKPOINT), cached=True)
+
+
+def worst_of(entry: Entry, catalogue: Catalogue) -> int | None:
+    """Bound what a single request can cost, as `Bounds` does."""
+    return Bounds(catalogue).of(entry)
 
 
 def worst_case(  # noqa: PLR0913  each makes it dearer

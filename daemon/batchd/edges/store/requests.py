@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import aiosqlite
 import msgspec
@@ -24,8 +23,7 @@ RETRIED = f"""verdict IN ({", ".join(f"'{verdict}'" for verdict in AGAIN)}) AND 
 """Which requests `batchd retry` takes up again, as SQL: never one that may have been charged, as what was given up."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewRequest:
+class NewRequest(NamedTuple):
     """A request of a job that is being accepted."""
 
     custom_id: str
@@ -38,25 +36,20 @@ class NewRequest:
     worst: int | None = 0
     budget: int | None = None
     rounds: int = 0
-    wishes: Wishes = Wishes()  # noqa: RUF009  frozen, so that all may share it
+    wishes: Wishes = Wishes()
     first: int | None = None
     """The row of the file that goes before it, and leaves in the cache what both begin with; or its own."""
     version: str | None = None
 
 
-_COLUMNS = (*NewRequest.__dataclass_fields__, "lane", "allowance")
+_COLUMNS = ("id", "job", "since", "cohort", "lane", "allowance", *NewRequest._fields)
+_INSERT = f"INSERT INTO requests ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  own names
 _WISHES = msgspec.json.Decoder(Wishes)
 
 
 def wishes_of(row: Row) -> Wishes:
     """Read the column `wishes`."""
     return _WISHES.decode(row["wishes"])
-
-
-_INSERT = (
-    f"INSERT INTO requests (id, job, since, cohort, {', '.join(_COLUMNS)})"  # noqa: S608  names of our own fields
-    f" VALUES (:id, :job, :since, :cohort, {', '.join(f':{column}' for column in _COLUMNS)})"
-)
 
 
 async def insert_all(  # noqa: PLR0913  where they stand, and of what
@@ -73,19 +66,15 @@ async def insert_all(  # noqa: PLR0913  where they stand, and of what
         now: Unix seconds, from which on they wait.
     """
 
-    def values(number: int, request: NewRequest) -> dict[str, object]:
-        return {
-            **{column: getattr(request, column) for column in NewRequest.__dataclass_fields__},
-            "id": base + number,
-            "job": job,
-            "since": now,
-            "cohort": PRIMER if request.first == number else "",
+    def values(number: int, request: NewRequest) -> tuple[object, ...]:
+        changed: dict[str, object] = {
             "betas": ",".join(request.betas),
-            "first": None if request.first is None else base + request.first,
             "wishes": msgspec.json.encode(request.wishes).decode(),
-            "lane": request.wishes.lane,
-            "allowance": request.rounds * request.max_tokens,
+            "first": None if request.first is None else base + request.first,
         }
+        own = (changed.get(name, value) for name, value in zip(NewRequest._fields, request, strict=True))
+        cohort = PRIMER if request.first == number else ""
+        return (base + number, job, now, cohort, request.wishes.lane, request.rounds * request.max_tokens, *own)
 
     await many(db, _INSERT, (values(number, request) for number, request in enumerate(requests, row)))
 
