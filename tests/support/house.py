@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,9 @@ class FastClock(Clock):
 
     async def sleep(self, seconds: float) -> None:
         await anyio.sleep(max(seconds, 0) / self._speed)
+
+    async def at_most(self, seconds: float, waiting: Callable[[], Awaitable[None]]) -> None:
+        await super().at_most(seconds / self._speed, waiting)
 
 
 class House:

@@ -3,6 +3,8 @@
 import asyncio
 import heapq
 from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import count
 
 import anyio
@@ -30,6 +32,11 @@ class VirtualClock(Clock):
         heapq.heappush(self._sleepers, (self._now + seconds, next(self._order), woken))
         await woken.wait()
 
+    async def at_most(self, seconds: float, waiting: Callable[[], Awaitable[None]]) -> None:
+        async with anyio.create_task_group() as tasks:
+            for each in (waiting, partial(self.sleep, seconds)):
+                tasks.start_soon(_end_all_after, each, tasks.cancel_scope.cancel)
+
     async def run(self) -> None:
         """Jump from waking to waking, until cancelled."""
         # What is ready is all there is to know, as long as no thread and no socket takes part; anyio's own
@@ -45,3 +52,8 @@ class VirtualClock(Clock):
             when, _, woken = heapq.heappop(self._sleepers)
             self._now = max(self._now, when)
             woken.set()
+
+
+async def _end_all_after(waiting: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
+    await waiting()
+    end()

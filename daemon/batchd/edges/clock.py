@@ -28,6 +28,16 @@ class Clock:
         """
         await anyio.sleep(max(seconds, 0))
 
+    async def at_most(self, seconds: float, waiting: Callable[[], Awaitable[None]]) -> None:
+        """Wait for something or for some time, whichever comes first; no task is made for it.
+
+        Args:
+            seconds: How long at the most.
+            waiting: What to wait for; may be given up.
+        """
+        with anyio.move_on_after(max(seconds, 0)):
+            await waiting()
+
 
 class Bell:
     """A wake-up that carries no data: the task that hears it looks into the store.
@@ -56,11 +66,4 @@ class Bell:
             seconds: How long at the most.
             clock: Whose seconds.
         """
-        async with anyio.create_task_group() as tasks:
-            for waiting in (self.wait, lambda: clock.sleep(seconds)):
-                tasks.start_soon(_end_all_after, waiting, tasks.cancel_scope.cancel)
-
-
-async def _end_all_after(waiting: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
-    await waiting()
-    end()
+        await clock.at_most(seconds, self.wait)
