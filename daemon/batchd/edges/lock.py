@@ -4,10 +4,10 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from batchd.errors import Occupied
+from batchd.errors import Occupied, Unusable
 
 _GLANCE = 0.3
 """Seconds for which taking the lock is tried."""
@@ -40,12 +40,22 @@ def daemon_runs(state: Path) -> bool:
 
     Args:
         state: The folder; it need not exist.
+
+    Raises:
+        Unusable: This user may not ask.
     """
-    with suppress(FileNotFoundError), (state / "lock").open("rb") as lock:
-        try:
+    try:
+        with (state / "lock").open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except PermissionError:
+        raise Unusable(
+            f"{state / 'lock'}: this user lacks the right to read it, and to write in {state}: run the command as the "
+            "daemon's user"
+        ) from None
     return False
 
 
