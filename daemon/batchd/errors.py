@@ -81,7 +81,7 @@ class Refused(BatchdError):
         Args:
             said: What the API said. It may repeat the prompt: only the job's own folder may show it.
             kind: Its `error.type`.
-            sentence: What it said, fit to be shown, with a colon in front.
+            sentence: As much of it as may be shown anywhere, with a colon in front.
             shown: Whether it may be shown anywhere, since no prompt was sent.
         """
         super().__init__(f"the API refuses it ({kind}){sentence if shown else ''}")

@@ -85,9 +85,19 @@ async def test_a_gateways_own_sentence_is_shown_short_printable_and_without_a_ke
         with pytest.raises(Unavailable) as caught:
             await api.page(limit=1)
     told = str(caught.value)
-    assert told.startswith("the API answered HTTP 503: No route to ?[31m upstream for …, …: because")
+    assert told.startswith("the API answered HTTP 503: No route to … upstream for … because")
     assert len(told) < 250
     assert told.isprintable()
+
+
+@pytest.mark.parametrize(
+    "said", ["Tell me of Ophelia", "the letter to your mother: I am so sorry, Ophelia", "key 4111 1111 1111"]
+)
+async def test_what_a_server_says_of_a_call_without_a_prompt_may_hold_another_ones(said: str) -> None:
+    async with bench(Fault(route="list", kind="status", status=503, text=said)) as (api, _):
+        with pytest.raises(Unavailable) as caught:
+            await api.page(limit=1)
+    assert not {"Ophelia", "mother", "sorry", "4111", "1111"} & set(str(caught.value).replace(",", " ").split())
 
 
 @pytest.mark.parametrize("kind", ["status", "detail", "flat", "untyped"])

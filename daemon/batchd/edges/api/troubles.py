@@ -10,7 +10,7 @@ import httpx2
 
 from batchd.claude.account import trouble_with_account
 from batchd.edges.api.connection import lost, trouble_of
-from batchd.edges.api.wording import kind_of, message_of, sentence_of
+from batchd.edges.api.wording import kind_of, message_of, outline_of
 from batchd.errors import Garbled, Gone, InDoubt, Late, Parked, Refused, TooLarge, Unavailable, Unreachable
 
 _OWN_FAULTS = frozenset({"api_error", "overloaded_error", "timeout_error"})
@@ -25,8 +25,11 @@ _LONGEST_RETRY_AFTER = 3600.0
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Sort the errors of a call that changes nothing, or may be repeated without harm, and that carries no prompt."""
-    with _asking(sentence_of):
+    """Sort the errors of a call that changes nothing, or may be repeated without harm, and that carries no prompt.
+
+    What the server says of itself is told, in words of our own list: it may repeat what came to it by another call.
+    """
+    with _asking(outline_of):
         yield
 
 
@@ -126,7 +129,7 @@ def _read_trouble(error: anthropic.APIStatusError, told: str) -> Exception:  # n
             return Unavailable(f"the API is busy ({error.status_code} {kind}){told}", _retry_after(error.response))
         case 400 | 422 if error.error_code != _TOO_SLOW:
             said = message_of(error) or "refused without a reason"
-            return Refused(said, kind, sentence_of(error), shown=bool(told))
+            return Refused(said, kind, told or outline_of(error), shown=bool(told))
         case status:
             return Unavailable(f"the API answered HTTP {status}{told}", _retry_after(error.response))
 

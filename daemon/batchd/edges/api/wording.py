@@ -9,6 +9,36 @@ _KIND = re.compile(r"[a-z_]{1,40}")
 _SECRET = re.compile(r"\b(?:sk-|key-)[\w.-]{6,}|(?<=[Bb]earer )\S+")
 _LONGEST = 200
 """Characters of a sentence that are shown."""
+_LEFT_OUT = "…"
+_DIGITS = 3
+"""Of a number that is shown: a status, or seconds."""
+_PLAIN = frozenset(
+    """
+    a an the this that these those it its you your we our no not none nor and or but if because so as at by for from in
+    into of on onto out over per to under up upon with without within after before until while again also already any
+    all each every more most less least only other same such too very yet now then here there when where which what who
+    is are was were be been being has have had do does did done can cannot could may might must shall should will would
+    access account action active add address admin allowed allowlist alias api application argument attempts auth
+    authenticate authenticated authentication authorization authorized available backend bad balance balancer base
+    batch batches billing blocked body budget busy call cannot change check circuit client closed cluster code
+    configuration configured connect connected connection contact content context credential credentials credit credits
+    current currently daily database day days db deactivated denied deployment deployments deprecated detail details
+    disabled does down due empty enabled endpoint enough error errors exceed exceeded exceeds exception exhausted exist
+    exists expected expired fail failed failure field file find forbidden format found gateway get group header
+    headers healthy help host hour hours id in internal invalid ip issue key keys later length limit limited limits
+    list load log login long lost maintenance make max maximum message messages method minute minutes missing model
+    models month monthly name need needed network new number open operation option org organization overloaded
+    page parameter pass passed path pay payment peer permission permissions permitted plan please policy pool port post
+    problem proxy provide provided provider providers quota rate reach reached received refused region reject rejected
+    remote remove request requests require required reset resource response retry role route router routes routing
+    second seconds secret see send sent server servers service session set size spend spending start started state
+    status stopped support supported team temporarily temporary tenant tenants terminated tier time timed timeout token
+    tokens try trying type unable unauthenticated unauthorized unavailable unexpected unhealthy unknown unreachable
+    unsupported upgrade upstream url usage use used user users using valid value version virtual wait waiting way week
+    workspace wrong
+    """.split()  # noqa: SIM905  words are read more easily than strings
+)
+"""Words that gateways say of themselves."""
 _HEADERS = ("x-api-key", "authorization", "proxy-authorization")
 
 
@@ -26,8 +56,8 @@ def message_of(error: anthropic.APIStatusError) -> str:
     return next((said for key in ("message", "error", "detail") if (said := _text(body.get(key)))), "")
 
 
-def sentence_of(error: anthropic.APIStatusError) -> str:
-    """The same for people, with a colon in front; only of calls that carry no prompt, which a server may repeat."""
+def _sentence_of(error: anthropic.APIStatusError) -> str:
+    """The same for people, with a colon in front."""
     said = " ".join(message_of(error).split())
     for secret in _secrets(error):
         said = said.replace(secret, "…")
@@ -35,6 +65,30 @@ def sentence_of(error: anthropic.APIStatusError) -> str:
     if len(said) > _LONGEST:
         said = said[:_LONGEST].rstrip() + "…"
     return f": {said}" if said else ""
+
+
+def outline_of(error: anthropic.APIStatusError) -> str:
+    """The same in words of our own list alone, for what is shown and logged: a server may repeat a prompt anywhere.
+
+    The names of betas that were sent pass too. Each other word is left out, and all of them where most would be.
+    """
+    words = _sentence_of(error).removeprefix(":").split()
+    betas = frozenset(error.response.request.headers.get("anthropic-beta", "").split(","))
+    known = [word if _bare(word) in betas or _is_plain(word) else _LEFT_OUT for word in words]
+    if 2 * known.count(_LEFT_OUT) >= len(known):
+        return ""
+    return ": " + " ".join(
+        word for word, before in zip(known, ["", *known], strict=False) if word + before != _LEFT_OUT * 2
+    )
+
+
+def _bare(word: str) -> str:
+    return word.strip(".,:;!?()'\"`")
+
+
+def _is_plain(word: str) -> bool:
+    bare = _bare(word).lower()
+    return bare in _PLAIN or (len(bare) <= _DIGITS and bare.isdecimal())
 
 
 def _text(said: object) -> str:
