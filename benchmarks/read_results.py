@@ -1,6 +1,8 @@
 """Reading a result stream: our reader against the SDK's own loop, over HTTP, from a process that sends a file."""
 
 import asyncio
+import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +21,7 @@ from benchmarks._report import MB, middle, number, table, times, wants_full
 from benchmarks._servers import BATCH, KEY, plain
 
 SENTENCE = 'Every later version depends on "the evidence at hand", as the next part shows \u2014 and nothing more.\n\n'
+_CURL = "curl to a file, unread"
 FILES = ((20, 1_200_000), (20_000, 2_000))
 """Lines, and bytes of the answer in each: 300,000 tokens are some 1.2 MB."""
 
@@ -80,6 +83,19 @@ async def nobody(url: str, begin: Callable[[], None]) -> int:
             async for _ in response.iter_bytes():
                 pass
     return 0
+
+
+def curl(url: str) -> Reading:
+    """Let curl write the bytes to a file, unread and unsynced.
+
+    Args:
+        url: Of the server.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        command = ["curl", "--silent", "--fail", "--output", f"{place}/results", f"{url}/{BATCH}/results"]
+        began = time.perf_counter()
+        subprocess.run(command, check=True)  # noqa: S603  our own command
+        return Reading(time.perf_counter() - began, 0, 0.0)
 
 
 def read(reader: Reader, url: str) -> Reading:
@@ -158,6 +174,9 @@ def show(url: str, lines: int, size: int, *, full: bool) -> None:
         if any(reading.lines != lines for reading in found[name]):
             raise AssertionError(f"{name} has not read every line")
     seconds = {name: middle([reading.seconds for reading in readings]) for name, readings in found.items()}
+    if shutil.which("curl"):
+        found[_CURL] = [curl(url) for _ in range(3 * (3 if full else 1))]
+        seconds[_CURL] = middle([reading.seconds for reading in found[_CURL]])
     slowest = max(seconds.values())
     table(
         f"Results of {lines:,} lines, {size / lines / 1000:,.0f} KB each ({size / MB:,.0f} MB)",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from batchd.edges.evidence import NAME as EVIDENCE
+
 from tests.faults.torture.scenario import Home
 
 _BATCH = re.compile(rb"msgbatch_\w+")
@@ -178,7 +180,8 @@ def _litter(home: Home, jobs: dict[str, JobLeft], *, swept: bool) -> Iterator[st
     yield from (f"inbox/{file.relative_to(home.inbox)}" for file in _files(home.inbox))
     for folder in (home.state / "claims", *([home.state / "spool"] if swept else ())):
         yield from (str(file.relative_to(home.place)) for file in _files(folder))
-    yield from (str(file.relative_to(home.place)) for file in _files(home.outbox) if file.name.startswith("."))
+    hidden = (file for file in _files(home.outbox) if file.name.startswith(".") and file != home.outbox / EVIDENCE)
+    yield from (str(file.relative_to(home.place)) for file in hidden)
     finished = {home.outbox / name for name in jobs}
     unfinished = {file.parent for file in home.outbox.rglob("request.*")} - finished
     yield from (f"unfinished {folder.relative_to(home.place)}" for folder in unfinished)
