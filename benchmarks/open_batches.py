@@ -69,7 +69,7 @@ def fill(place: Path, batches: int) -> None:
             )
             requests = await store.queue.waiting(batches)
             await store.batches.plan([Plan((RequestId(r.id),), (), 1) for r in requests], now=now, nonce=new_nonce)
-            for batch in await store.batches.live_ids():
+            for batch in (await store.agenda.due()).live:
                 await _submitted(store, batch, now)
 
     asyncio.run(work())

@@ -11,7 +11,6 @@ import anyio.abc
 import structlog
 from anyio import to_thread
 
-from batchd.decisions.report import state_of
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import Store
 from batchd.edges.systemd import notify
@@ -142,28 +141,37 @@ class Dispatcher:
     async def _look_at_store(self, tasks: anyio.abc.TaskGroup) -> float:
         """Start all that is due, and return the seconds after which to look again; no step keeps another from its turn.
 
-        What is said to people comes last.
+        What is not on the agenda is not asked after. What is said to people comes last.
         """
         self._soonest = self._watching.rescan
-        await self._step("cancelled jobs", self._store.jobs.cancel_waiting)
-        await self._step("cold caches", self._rooms.cache_warmer.look)
-        leaves_in = await self._step("waiting requests", self._rooms.packer.pack)
-        for name, start in (
-            ("arriving jobs", self._add),
-            ("batches", self._carry),
-            ("cancelled batches", self._call_cancelled),
-            ("finished jobs", self._finish_or_reopen),
-            ("held requests", self._count_tokens),
-            ("held jobs", self._note_held),
+        rooms, agenda = self._rooms, self._store.agenda
+        due = await self._step("agenda", agenda.due)
+        if due is None:
+            return self._soonest
+        await self._step("cancelled jobs", self._store.jobs.cancel_waiting, due=due.cancelled and due.waiting)
+        await self._step("cold caches", rooms.cache_warmer.look, due=due.behind)
+        leaves_in = await self._step("waiting requests", rooms.packer.pack, due=due.waiting or rooms.packer.met_defects)
+        if due.waiting:  # what waited may travel now, or have its verdict
+            due = await self._step("agenda", agenda.due) or due
+        for batch in sorted(due.live):
+            self._start(tasks, thing_of(batch), partial(rooms.courier.carry, batch))
+        said = due.held or bool(self._retrying.troubles) or rooms.held_files.any_written
+        for name, start, there_is in (
+            ("arriving jobs", self._add, due.arriving),
+            ("cancelled batches", self._call_cancelled, due.cancelled and bool(due.live)),
+            ("jobs to reopen", self._reopen, due.to_retry),
+            ("finished jobs", self._finish_all, due.undelivered),
+            ("held requests", self._count_tokens, due.held),
+            ("held jobs", self._note_held, said),
         ):
-            await self._step(name, partial(start, tasks))
+            await self._step(name, partial(start, tasks), due=there_is)
         return self._soonest if leaves_in is None else min(leaves_in, self._soonest)
 
-    async def _step(self, name: str, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Take one step of a look; where that fails, the next look comes soon."""
+    async def _step(self, name: str, work: Callable[[], Awaitable[T]], *, due: bool = True) -> T | None:
+        """Take one step of a look where it is due; where it fails, the next look comes soon."""
         step = Thing(Work.LOOK, name, name)
         try:
-            done = await work()
+            done = await work() if due else None
         except Exception as error:  # noqa: BLE001  sorted there
             self._soonest = min(self._soonest, await self._retrying.failed(step, error))
             return None
@@ -174,24 +182,21 @@ class Dispatcher:
         for job in await self._store.jobs.arriving():
             self._try(tasks, Thing(Work.ADD, str(job.id), job.name, job.id), partial(self._rooms.intake.add, job))
 
-    async def _carry(self, tasks: anyio.abc.TaskGroup) -> None:
-        for batch in await self._store.batches.live_ids():
-            self._start(tasks, thing_of(batch), partial(self._rooms.courier.carry, batch))
-
     async def _call_cancelled(self, _: anyio.abc.TaskGroup) -> None:
         for batch in await self._store.batches.to_cancel():
             self._rooms.wakeups.call(batch)
 
-    async def _finish_or_reopen(self, tasks: anyio.abc.TaskGroup) -> None:
+    async def _reopen(self, tasks: anyio.abc.TaskGroup) -> None:
         for job in await self._store.jobs.to_retry():
             thing = Thing(Work.REOPEN, str(job.id), job.name, job.id)
             self._try(tasks, thing, partial(self._rooms.finishing.reopen, job))
+
+    async def _finish_all(self, tasks: anyio.abc.TaskGroup) -> None:
         for job in await self._store.jobs.undelivered():
             self._try(tasks, Thing(Work.FINISH, str(job.id), job.name, job.id), partial(self._finish, job))
 
     async def _finish(self, job: Job) -> None:
-        await self._rooms.finishing.finish(job)
-        self._all_well &= state_of(job, await self._store.jobs.tally(job.id)) == "done"
+        self._all_well &= await self._rooms.finishing.finish(job) == "done"
 
     async def _count_tokens(self, tasks: anyio.abc.TaskGroup) -> None:
         for held in await self._rooms.token_counter.due():
@@ -232,16 +237,17 @@ class Dispatcher:
         ):
             return False
         store = self._store
-        if {str(batch) for batch in await store.batches.live_ids()} - parked(Work.CARRY):
+        due = await store.agenda.due()
+        if {str(batch) for batch in due.live} - parked(Work.CARRY):
             return False
-        if await store.queue.waiting(1, without=self._rooms.packer.parked):
+        if due.waiting and await store.queue.waiting(1, without=self._rooms.packer.parked):
             return False
-        for work, list_jobs in (
-            (Work.ADD, store.jobs.arriving),
-            (Work.FINISH, store.jobs.undelivered),
-            (Work.REOPEN, store.jobs.to_retry),
+        for work, there_are, list_jobs in (
+            (Work.ADD, due.arriving, store.jobs.arriving),
+            (Work.FINISH, due.undelivered, store.jobs.undelivered),
+            (Work.REOPEN, due.to_retry, store.jobs.to_retry),
         ):
-            if {str(job.id) for job in await list_jobs()} - parked(work):
+            if there_are and {str(job.id) for job in await list_jobs()} - parked(work):
                 return False
         self._all_well &= await store.jobs.all_delivered() and not self._retrying.troubles
         return True

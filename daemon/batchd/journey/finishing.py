@@ -35,8 +35,11 @@ class Finishing:
         self._spool = spool
         self._documents = documents
 
-    async def finish(self, job: Job) -> None:
-        """Write the reports of a job whose every request has its verdict; done twice, it writes the same bytes."""
+    async def finish(self, job: Job) -> str:
+        """Write the reports of a job whose every request has its verdict, and say how it ended.
+
+        Done twice, it writes the same bytes.
+        """
         job = await self._store.jobs.close(job.id, self._clock.now())
         tally = await self._store.jobs.tally(job.id)
         batches = await self._store.jobs.batches_of(job.id)
@@ -56,6 +59,7 @@ class Finishing:
             await to_thread.run_sync(self._discard_params, job)
         state, charged = state_of(job, tally), usd(tally.cost.charged)
         log.info("job finished", job=job.name, state=state, requests=job.total, usd=charged)
+        return state
 
     async def _deliver_drafts(self, job: Job, folder: JobFolder) -> None:
         """Deliver what was paid of documents whose next round was cancelled, dropped or refused before it was sent."""

@@ -81,6 +81,11 @@ class Packer:
         """The jobs that are passed over, until their time has come."""
         return frozenset(JobId(int(job)) for job in self._retrying.resting(Work.PACK))
 
+    @property
+    def met_defects(self) -> bool:
+        """Whether a defect has met some job since all were last packed together."""
+        return bool(self._met_by_defects)
+
     async def pack(self) -> float | None:
         """Plan every batch that may leave now.
 

@@ -49,6 +49,11 @@ class HeldFiles:
         self._outbox = outbox
         self._written: dict[str, bytes] = {}
 
+    @property
+    def any_written(self) -> bool:
+        """Whether there is a note that may have to be taken away."""
+        return bool(self._written)
+
     async def due(self, troubles: Collection[Trouble]) -> list[Note]:
         """List the notes that are to be written, or taken away, since they were last written.
 

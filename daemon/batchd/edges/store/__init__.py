@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchd.edges.store.agenda import Agenda, Due
 from batchd.edges.store.batches import Batches, CountTaken, Stale
 from batchd.edges.store.database import Database
 from batchd.edges.store.deliveries import Deliveries
@@ -25,8 +26,10 @@ from batchd.errors import Unusable
 __all__ = [
     "DATABASE",
     "GROUPS",
+    "Agenda",
     "Batches",
     "CountTaken",
+    "Due",
     "JobStanding",
     "NewRequest",
     "Overview",
@@ -49,6 +52,7 @@ DATABASE = "batchd.sqlite"
 class Store:
     """What is durable."""
 
+    agenda: Agenda
     jobs: Jobs
     queue: Queue
     batches: Batches
@@ -114,6 +118,7 @@ async def _store(database: Database) -> Store:
     if tag is None:
         raise Unusable("the database does not say which installation it is: see docs/operations.md")
     return Store(
+        Agenda(database),
         Jobs(database),
         Queue(database),
         Batches(database),

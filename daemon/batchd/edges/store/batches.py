@@ -21,6 +21,11 @@ Also = Callable[[aiosqlite.Connection], Awaitable[None]]
 
 _UNDER_WAY = frozenset({State.INTENDED, State.PROCESSING, State.ENDED})
 
+OPEN = "state NOT IN ('settled', 'dissolved')"
+"""Of batches that have not come to their end; said so, their own index finds them among all that ever were."""
+_UNFINISHED = f"SELECT * FROM batches WHERE {OPEN}"  # noqa: S608  own text
+_HELD = f"{_UNFINISHED} AND state = 'held'"
+
 
 class Stale(Exception):
     """The batch is no longer in the state the caller believed it to be in: read it again."""
@@ -38,19 +43,11 @@ class Batches:
 
     async def unfinished(self) -> list[Batch]:
         """List the batches that are under way, held ones included."""
-        found = await self._database.rows("SELECT * FROM batches WHERE state NOT IN ('settled', 'dissolved')")
-        return [_batch(row) for row in found]
+        return [_batch(row) for row in await self._database.rows(_UNFINISHED)]
 
     async def held(self) -> list[Batch]:
         """List the batches that wait for a person, oldest first."""
-        return [_batch(row) for row in await self._database.rows("SELECT * FROM batches WHERE state = 'held'")]
-
-    async def live_ids(self) -> list[BatchId]:
-        """List the batches that need a courier."""
-        rows = await self._database.rows(
-            "SELECT id FROM batches WHERE state IN ('planned', 'intended', 'processing', 'ended')"
-        )
-        return [BatchId(row["id"]) for row in rows]
+        return [_batch(row) for row in await self._database.rows(_HELD)]
 
     async def get(self, batch: BatchId) -> Batch:
         """Read a batch.

@@ -11,6 +11,10 @@ from batchd.edges.store.requests import RETRIED, NewRequest, cancel_waiting, fre
 from batchd.edges.store.sums import SPENT, tally_of
 from batchd.model import Job, JobId
 
+UNDELIVERED = """NOT delivered AND NOT retry_wanted AND missing = 0
+    AND NOT EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)"""
+"""Of jobs whose every request has its verdict, but whose `job.json` is still to be written."""
+
 
 class Jobs:
     """The jobs of the store."""
@@ -162,8 +166,7 @@ class Jobs:
     async def undelivered(self) -> list[Job]:
         """List the jobs whose every request has its verdict, but whose `job.json` is still to be written."""
         rows = await self._database.rows(
-            """SELECT * FROM jobs WHERE NOT delivered AND NOT retry_wanted AND missing = 0
-               AND NOT EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)"""
+            f"SELECT * FROM jobs WHERE {UNDELIVERED}"  # noqa: S608  own text
         )
         return [_job(row) for row in rows]
 
@@ -266,9 +269,8 @@ class Jobs:
 
     async def cancel_waiting(self) -> int:
         """Give every waiting request of a cancelled job its verdict, and say how many there were."""
-        row = await self._database.row("SELECT 1 FROM jobs WHERE cancel_wanted AND NOT delivered LIMIT 1")
         count = 0
-        while row is not None and (some := await self._database.write(cancel_waiting)):
+        while some := await self._database.write(cancel_waiting):
             count += some
         return count
 

@@ -9,7 +9,7 @@ from batchd.edges.store.database import Database, many, update
 from batchd.edges.store.requests import PRIMER
 from batchd.model import Place, RequestId
 
-_BEHIND = "first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0"
+BEHIND = "first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0"
 """Of requests that have not gone yet, and share their beginning with others."""
 
 
@@ -34,9 +34,9 @@ class Warmings:
             ),
             # From one family to the next by the index, however many wait in each.
             f"""WITH RECURSIVE families (first) AS (
-                    SELECT min(first) FROM requests WHERE {_BEHIND}
+                    SELECT min(first) FROM requests WHERE {BEHIND}
                     UNION ALL
-                    SELECT (SELECT min(first) FROM requests WHERE {_BEHIND} AND first > families.first)
+                    SELECT (SELECT min(first) FROM requests WHERE {BEHIND} AND first > families.first)
                     FROM families WHERE families.first IS NOT NULL)
                 SELECT warmings.first, tried, jobs.name AS job, (
                     SELECT max(coalesce(ended_at, submitted_at)) FROM requests AS member
@@ -69,8 +69,8 @@ class Warmings:
             await update(
                 db,
                 f"""UPDATE warmings SET tried = tried + 1, warm_until = NULL,
-                        primer = (SELECT min(id) FROM requests WHERE {_BEHIND} AND first = ?1)
-                    WHERE first = ?1 AND EXISTS (SELECT 1 FROM requests WHERE {_BEHIND} AND first = ?1)""",  # noqa: S608  own text
+                        primer = (SELECT min(id) FROM requests WHERE {BEHIND} AND first = ?1)
+                    WHERE first = ?1 AND EXISTS (SELECT 1 FROM requests WHERE {BEHIND} AND first = ?1)""",  # noqa: S608  own text
                 family,
             )
             await update(
@@ -93,7 +93,7 @@ class Warmings:
         return await self._database.values(
             lambda row: (RequestId(row["id"]), Place(row["claim"], row["offset"], row["size"])),
             f"""SELECT requests.id, claim, offset, requests.size FROM requests JOIN jobs ON jobs.id = job
-                WHERE {_BEHIND} AND first = ? ORDER BY requests.id LIMIT ?""",  # noqa: S608  own text
+                WHERE {BEHIND} AND first = ? ORDER BY requests.id LIMIT ?""",  # noqa: S608  own text
             family,
             most,
         )
@@ -109,7 +109,7 @@ class Warmings:
             await many(
                 db,
                 f"""UPDATE requests SET first = NULL, offset = ?, size = ?,
-                        cohort = iif(cohort = '{PRIMER}', '', cohort) WHERE id = ? AND {_BEHIND}""",  # noqa: S608  own text
+                        cohort = iif(cohort = '{PRIMER}', '', cohort) WHERE id = ? AND {BEHIND}""",  # noqa: S608  own text
                 ((offset, size, request) for request, offset, size in places),
             )
 
