@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from batchd.edges.store import Due, NewRequest, Store, open_store
-from batchd.edges.store.database import Database, Row
+from batchd.edges.store import Batches, Due, NewRequest, Store, open_store
+from batchd.edges.store.jobs import Jobs
+from batchd.edges.store.spending import Spending
+from batchd.edges.store.warmings import Warmings
 from batchd.model import Intent, Job, Lane, Plan, RequestId
 
 from tests.support.house import house
@@ -98,19 +100,26 @@ async def test_a_batch_that_waits_for_a_person_is_told_and_needs_no_courier(stor
     assert (await store.batches.get(batch)).lane is Lane.BATCH
 
 
-async def test_a_file_of_three_requests_costs_half_the_selects_that_it_once_did(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("room", "question"),
+    [
+        (Jobs, "arriving"),
+        (Jobs, "cancel_waiting"),
+        (Jobs, "held"),
+        (Jobs, "to_retry"),
+        (Batches, "held"),
+        (Batches, "to_cancel"),
+        (Spending, "uncounted"),
+        (Warmings, "cold"),
+    ],
+)
+async def test_what_is_not_on_the_agenda_is_not_asked_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: type, question: str
 ) -> None:
-    """They were 162 when every look asked after every kind of thing."""
-    selects: list[str] = []
-    read = Database.rows
+    async def asked(*_: object) -> None:
+        raise AssertionError(f"{question}: nothing said that there is any")
 
-    async def counted(self: Database, sql: str, *parameters: object) -> list[Row]:
-        selects.append(sql)
-        return await read(self, sql, *parameters)
-
-    monkeypatch.setattr(Database, "rows", counted)
+    monkeypatch.setattr(room, question, asked)
     async with house(tmp_path) as home:
         home.drop("a.jsonl", ["one", "two", "three"])
         assert await home.run()
-    assert len(selects) <= 81, "\n".join(selects)
