@@ -101,6 +101,8 @@ class Intake:
         self._accepted = accepted
         self._retrying = retrying
         self._naming = threading.Lock()
+        self._promised: set[str] = set()
+        """Names of jobs that are being stored, letter case ignored."""
         self._readers = anyio.Semaphore(READERS)
         self._hands = anyio.Semaphore(HANDS)
         self._at_work = 0
@@ -324,13 +326,9 @@ class Intake:
             raise Rejected([Problem(0, "", f"{defect}; nothing was sent")]) from bug
 
     def _accept(self, claim: Claim, reading: Reading, copied: Copy) -> Job:
-        def taken(name: str) -> bool:
-            return from_thread.run(self._store.jobs.named, name) is not None
-
-        with self._naming:
-            wanted = claim.relative.with_suffix("")
-            name = choose_name(self._places.outbox, wanted, taken)
-            JobFolder(self._places.outbox, name).create()
+        requests = list(islice(copied.rows(), SLICE))
+        name = self._name(claim)
+        try:
             return from_thread.run(
                 lambda: self._store.jobs.accept(
                     claim=claim.id,
@@ -338,11 +336,25 @@ class Intake:
                     source=printable(claim.relative),
                     received_at=self._clock.now(),
                     total=reading.total,
-                    requests=list(islice(copied.rows(), SLICE)),
+                    requests=requests,
                     budget=to_picodollars(reading.terms.budget),
                     cache="; ".join(reading.priming.reasons) if reading.priming else None,
                 )
             )
+        finally:
+            self._promised.discard(name.casefold())
+
+    def _name(self, claim: Claim) -> str:
+        """Choose a job's name and make its folder; nobody else gets the name, so that many are stored in one commit."""
+
+        def taken(name: str) -> bool:
+            return name.casefold() in self._promised or from_thread.run(self._store.jobs.named, name) is not None
+
+        with self._naming:
+            name = choose_name(self._places.outbox, claim.relative.with_suffix(""), taken)
+            JobFolder(self._places.outbox, name).create()
+            self._promised.add(name.casefold())
+            return name
 
 
 def printable(path: PurePosixPath | str) -> str:

@@ -38,4 +38,12 @@ MUTATIONS = (
         "prompt = Prompt(frame.tokens + (0 if entry.template else size), *frame[1:])",
         f"{_TESTS}::test_what_is_recognized_is_bounded_as_any_other",
     ),
+    Mutation(
+        "speed in",
+        "two files get one name while neither is stored yet",
+        "daemon/batchd/journey/intake.py",
+        "name.casefold() in self._promised or from_thread",
+        "from_thread",
+        "tests/journey/test_names_together.py",
+    ),
 )
