@@ -1,4 +1,4 @@
-"""Faults in what the dispatcher looks for."""
+"""Faults in what the dispatcher looks for, and in what keeps batches."""
 
 from tests.faults.torture.deliberate.mutation import Mutation
 
@@ -18,5 +18,21 @@ MUTATIONS = (
         "done = await work() if due else None",
         "done = await work()",
         "tests/edges/test_agenda.py",
+    ),
+    Mutation(
+        "Q",
+        "while one batch tries, the others try with it",
+        "daemon/batchd/running/circuit_breaker.py",
+        "self._next_try_at = now + PARKED.delay(now - self._tripped_at)",
+        "self._next_try_at = now",
+        "tests/unit/test_circuit_breaker.py",
+    ),
+    Mutation(
+        "Q",
+        "answers to what was sent before the trouble open the circuit breaker",
+        "daemon/batchd/running/circuit_breaker.py",
+        "or sent_at < self._tripped_at:",
+        "or False:",
+        "tests/unit/test_circuit_breaker.py",
     ),
 )
