@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from batchd.model import Cost, JobId, RequestId, Usage, Verdict, Wishes
+from batchd.model import Cost, JobId, Place, RequestId, Usage, Verdict, Wishes
 
 PARKED = "parked"
 """The outcome of a trip that trouble with the account has ended: it is taken back, and counts for nothing."""
@@ -25,11 +25,8 @@ class Trip:
     """How many more times it may be sent."""
     cancelled: bool
     delivered: bool
-    claim: str = ""
-    """Of its job: the name of its spool file."""
-    offset: int = 0
-    """Of the params of its first round in the spool, in bytes, as is `size`."""
-    size: int = 0
+    first: Place = Place("", 0, 0)  # noqa: RUF009  frozen, so that all may share it
+    """Where the params of its first round lie."""
     max_tokens: int = 0
     """Of this round."""
     betas: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from batchd.delivery import Trip
 from batchd.edges.drafts import Drafts
 from batchd.edges.spool import SpoolWriter, read_from_spool
 from batchd.journey.documents import Assembled, Documents
-from batchd.model import JobId, RequestId, Usage, Verdict, Wishes
+from batchd.model import JobId, Place, RequestId, Usage, Verdict, Wishes
 
 PARTS = [
     "".join(f"Chapter {number}. It tells of {number * 31} things.\n" for number in range(start, start + 40))
@@ -37,7 +37,7 @@ class Desk:
             offset, size = spool.add(json.dumps(first).encode())
             spool.finish()
         self.documents = Documents(Drafts(self.drafts), self.spool, Catalogue())
-        self.trip: dict[str, Any] = {"offset": offset, "size": size, "max_tokens": 8_000, "rounds": 3}
+        self.trip: dict[str, Any] = {"first": Place("claim", offset, size), "max_tokens": 8_000, "rounds": 3}
         self.trip |= {"allowance": 24_000, "worst": 10**12}
 
     def travelling(self, **changes: Any) -> Trip:
@@ -53,7 +53,6 @@ class Desk:
             cancelled=changes.pop("cancelled", False),
             attempts_left=changes.pop("attempts_left", 2),
             delivered=False,
-            claim="claim",
             **{**self.trip, **changes},
         )
 

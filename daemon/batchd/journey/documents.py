@@ -86,13 +86,13 @@ class Documents:
             self._catalogue.find(trip.model),
             self._drafts.read(trip.request, trip.round),
             expectation.stored(trip.wishes.expect),
-            read_from_spool(self._spool / trip.claim, trip.offset, trip.size) if wanted else b"{}",
+            read_from_spool(self._spool / trip.first.claim, trip.first.offset, trip.first.size) if wanted else b"{}",
         )
 
     def _kept(self, trip: Trip, step: Continue) -> NextRound:
         self._drafts.write(trip.request, trip.round + 1, step.draft)
         return NextRound(
-            offset=append_to_spool(self._spool / trip.claim, step.params),
+            offset=append_to_spool(self._spool / trip.first.claim, step.params),
             size=len(step.params),
             max_tokens=step.max_tokens,
             betas=step.betas,

@@ -10,7 +10,7 @@ from batchd.delivery import PARKED, Delivery, Trip, Unsent
 from batchd.edges.store import requests, trips
 from batchd.edges.store.database import Database, Row, betas_of, many, update
 from batchd.edges.store.requests import wishes_of
-from batchd.model import Batch, BatchId, Cost, JobId, RequestId, Usage
+from batchd.model import Batch, BatchId, Cost, JobId, Place, RequestId, Usage
 
 LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL, hold_room = NULL"
 """What waits for money is tried again."""
@@ -57,9 +57,7 @@ class Deliveries:
                 attempts_left=max_attempts - r["attempts"],
                 cancelled=bool(r["cancel_wanted"]),
                 delivered=r["outcome"] is not None,
-                claim=r["claim"],
-                offset=r["offset"],
-                size=r["size"],
+                first=Place(r["claim"], r["offset"], r["size"]),
                 max_tokens=r["max_tokens"],
                 betas=betas_of(r),
                 round=r["round"],
