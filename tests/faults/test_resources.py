@@ -266,8 +266,10 @@ async def test_a_database_that_another_process_has_locked_is_waited_for(home: Ho
     home.drop("a.jsonl", ["one", "two"])
     async with at_work(home):
         await until(home.accepted)
-        with closing(sqlite3.connect(home.state / DATABASE, timeout=60, isolation_level=None)) as thief:
-            thief.execute("BEGIN EXCLUSIVE")
+        open_database = partial(sqlite3.connect, timeout=60, isolation_level=None, check_same_thread=False)
+        with closing(open_database(home.state / DATABASE)) as thief:
+            # In a thread: the daemon, whose loop this is, may be within a transaction that it could not end otherwise.
+            await to_thread.run_sync(thief.execute, "BEGIN EXCLUSIVE")
             home.drop("b.jsonl", ["dropped meanwhile"])
             assert "the daemon runs" in await to_thread.run_sync(look, home, "status")
             await anyio.sleep(seconds)
