@@ -53,8 +53,6 @@ class Run(NamedTuple):
 
     seconds: float
     cpu: float
-    memory: float
-    """MB at the most."""
 
 
 def the_sdk(url: str, file: Path, place: Path) -> Run:
@@ -94,7 +92,7 @@ def _run(command: list[str], url: str) -> Run:
     if process.returncode:
         raise AssertionError(said.decode())
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(seconds, cpu, 0.0)
+    return Run(seconds, cpu)
 
 
 def main() -> None:
