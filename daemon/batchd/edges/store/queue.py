@@ -6,6 +6,9 @@ from collections.abc import Collection
 from batchd.edges.store.database import Database, Row, betas_of
 from batchd.model import BatchId, JobId, Lane, RequestId, Waiting
 
+LONGEST_REST = 300.0
+"""Seconds of `decisions.batch.backoff.pause_before`, at the most: what is due later was noted by another clock."""
+
 
 class Queue:
     """The requests that wait."""
@@ -42,7 +45,7 @@ class Queue:
                    job, worst, requests.budget, lane, promised
                FROM requests JOIN jobs ON jobs.id = job
                WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from OR promised)
-                 AND (?1 IS NULL OR lane = ?1) AND (?5 IS NULL OR since <= ?5)
+                 AND (?1 IS NULL OR lane = ?1) AND (?5 IS NULL OR since <= ?5 OR since > ?5 + ?7)
                  AND job NOT IN (SELECT value FROM json_each(?3)) AND (?4 IS NULL OR job = ?4)
                  AND (?6 IS NULL OR model NOT IN (SELECT value FROM json_each(?6)))
                  AND (first IS NULL OR round > 0 OR NOT EXISTS (
@@ -55,6 +58,7 @@ class Queue:
             only,
             now,
             json.dumps(list(paused)) if paused else None,
+            LONGEST_REST,
         )
 
     async def any_waits(self) -> bool:
@@ -67,7 +71,10 @@ class Queue:
     async def next_due(self, now: float) -> float | None:
         """Say when the next request is due that rests before it is sent again, in unix seconds; None if none does."""
         row = await self._database.row(
-            "SELECT min(since) AS due FROM requests WHERE batch IS NULL AND verdict IS NULL AND since > ?", now
+            """SELECT min(since) AS due FROM requests
+               WHERE batch IS NULL AND verdict IS NULL AND since > ?1 AND since <= ?1 + ?2""",
+            now,
+            LONGEST_REST,
         )
         return None if row is None else row["due"]
 
