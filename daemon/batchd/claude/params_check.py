@@ -13,6 +13,7 @@ from batchd.claude.catalogue import LONGEST_OUTPUT
 from batchd.claude.part_rules import RULES
 from batchd.claude.shapes import Look, Path, Shapes, Walk
 from batchd.model import Wishes
+from batchd.text.spelling import closest
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, shown
 
 Check: TypeAlias = Callable[[Json, str], Iterator[Flaw]]
@@ -153,14 +154,8 @@ def _not_in_a_batch(value: object, path: Path, look: Look) -> None:
 
 
 def _unknown(key: str) -> str:
-    close = _closest(key)
+    close = closest(key, PARAMETERS, 0.8)
     return f"the Messages API has no such parameter; {f'did you mean {close}?' if close else 'leave it out'}"
-
-
-def _closest(key: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  only where something is wrong
-
-    return next(iter(get_close_matches(key, PARAMETERS, n=1, cutoff=0.8)), "")
 
 
 PARAMETERS: Final[Mapping[str, Walk]] = MappingProxyType(

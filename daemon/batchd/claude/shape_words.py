@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterable
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
 
+from batchd.text.spelling import closest
 from batchd.text.strictjson import member, shown
 
 Hint: TypeAlias = Any
@@ -57,8 +57,8 @@ def unknown(kind: object, names: list[str]) -> str:
     hint = _FOREIGN_KINDS.get(kind) if isinstance(kind, str) else None
     if hint:
         return f"another vendor's {shown(str(kind))}; {hint}"
-    close = get_close_matches(kind, names, n=1, cutoff=0.75) if isinstance(kind, str) else ()
-    return f"{shown(str(kind))} is not known; did you mean {close[0]}?" if close else f"{said}, not {shown(str(kind))}"
+    close = closest(kind, names, 0.75) if isinstance(kind, str) else ""
+    return f"{shown(str(kind))} is not known; did you mean {close}?" if close else f"{said}, not {shown(str(kind))}"
 
 
 _FOREIGN_KINDS: Final = {
@@ -94,9 +94,9 @@ def stray(key: str, whose: str, keys: Iterable[str]) -> str:
     known = [each for each in keys if each != "type"]
     if key in _FOREIGN_KEYS:
         return _FOREIGN_KEYS[key]
-    close = get_close_matches(key, known, n=1, cutoff=0.75)
+    close = closest(key, known, 0.75)
     if close:
-        return f"{whose} has no such key; did you mean {close[0]}?"
+        return f"{whose} has no such key; did you mean {close}?"
     return f"{whose} has no such key; leave it out (it takes {', '.join(known) or 'none but type'})"
 
 

@@ -6,7 +6,6 @@ What acts later on is described by `model.Wishes`; here is what else may be said
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import islice
 from types import MappingProxyType
 from typing import Final
@@ -20,6 +19,7 @@ from batchd.decisions.document import expectation
 from batchd.decisions.jobfile import lanes
 from batchd.decisions.jobfile.attachment import ATTACH
 from batchd.model import BETA_NAME, MOST_DOLLARS, Wishes
+from batchd.text.spelling import closest
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, encode, member
 
 _BETA: Final = re.compile(BETA_NAME)
@@ -183,4 +183,4 @@ def stray(key: str) -> str:
 
 def likely(key: str) -> str:
     """The setting that a misspelling means; nothing where it means none."""
-    return next(iter(get_close_matches(key, (*SETTINGS, ATTACH), n=1, cutoff=0.75)), "")
+    return closest(key, (*SETTINGS, ATTACH), 0.75)

@@ -133,4 +133,12 @@ MUTATIONS = (
         "WHERE 0;",
         "tests/edges/test_store.py::test_what_was_asked_of_a_request_of_the_first_schema_is_still_asked",
     ),
+    Mutation(
+        "rules",
+        "a word without end is compared with all that are known",
+        "daemon/batchd/text/spelling.py",
+        "    if len(word) > _LONGEST:\n",
+        "    if False:\n",
+        "tests/unit/test_spelling.py",
+    ),
 )
