@@ -4,7 +4,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import anyio
@@ -23,9 +23,15 @@ FAILS_ONCE = "it fails once [sandbox: fail overloaded_error]"
 LONG = {"model": "claude-haiku-4-5", "max_tokens": 300}
 
 
+def copy_if_there(source: str, target: str) -> None:
+    """What the daemon removed between its listing and its copy is not in the backup."""
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
+
+
 def snapshot(state: Path, to: Path) -> None:
-    """Copy a state while it is in use, as a good backup does: its database at one moment, then its files."""
-    shutil.copytree(state, to, ignore=shutil.ignore_patterns(f"{DATABASE}*", "lock"))
+    """Copy a state while it is in use, as a good backup does: its files, and its database at one moment."""
+    shutil.copytree(state, to, ignore=shutil.ignore_patterns(f"{DATABASE}*", "lock"), copy_function=copy_if_there)
     with sqlite3.connect(state / DATABASE) as source, sqlite3.connect(to / DATABASE) as copy:
         source.backup(copy)
 
@@ -58,8 +64,12 @@ async def ages(home: House, to: Path) -> list[Path]:
             if (home.state / DATABASE).exists():
                 seen = version(home.state)
                 if seen and seen not in kept:
-                    kept[seen] = to / f"{len(kept):03}"
-                    await anyio.to_thread.run_sync(snapshot, home.state, kept[seen])
+                    copy = to / f"{len(kept):03}"
+                    await anyio.to_thread.run_sync(snapshot, home.state, copy)
+                    if version(copy) == seen:
+                        kept[seen] = copy
+                    else:  # it went on meanwhile: files of one moment, a database of another
+                        shutil.rmtree(copy)
             await anyio.sleep(0.01)
 
     async with anyio.create_task_group() as tasks:
