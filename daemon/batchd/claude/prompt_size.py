@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from batchd.claude.catalogue import ModelFacts
+from batchd.claude.media_limits import most_pages
 from batchd.claude.pdf_pages import pages
 from batchd.claude.pictures import patches, picture_tokens
 from batchd.text.strictjson import Json
@@ -26,9 +27,6 @@ _USUAL_PAGE_PIXELS: Final = (1_414, 1_828)
 """Of the picture of a page, between one that is small and one that reaches the larger cap."""
 _UNSEEN_PAGES: Final = 10
 """Of a PDF that only the API sees, about: nobody can know."""
-_MOST_PAGES: Final = 600
-_MOST_PAGES_OF_SMALL: Final = 100
-"""Pages a request, for models of a window below a million (docs: PDF support)."""
 _MILLION: Final = 1_000_000
 _LONG_CONTEXT: Final = "context-1m"
 """How the betas begin that widen the window of older models to a million."""
@@ -116,7 +114,7 @@ def _picture(data: object, model: ModelFacts) -> PromptSize:
 
 
 def _document(data: object, model: ModelFacts) -> PromptSize:
-    most = _MOST_PAGES if model.window >= _MILLION else _MOST_PAGES_OF_SMALL
+    most = most_pages(model.window)
     count, usual = most, _UNSEEN_PAGES
     if isinstance(data, str):
         with suppress(ValueError):  # what is no base64 is refused at the door, and counts as much as can be
