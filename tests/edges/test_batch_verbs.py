@@ -52,14 +52,14 @@ VERBS: dict[str, tuple[frozenset[State], State, Verb]] = {
         lambda s, b: s.batches.part(b, halves(b.count)),
     ),
     "refuse": (frozenset({State.INTENDED}), State.DISSOLVED, lambda s, b: s.batches.refuse(b, "no")),
-    "ask_again": (frozenset({State.HELD}), State.PROCESSING, lambda s, b: s.batches.ask_again(b, now=9.0)),
-    "send_again": (frozenset({State.HELD}), State.PLANNED, lambda s, b: s.batches.send_again(b)),
+    "ask_again": (frozenset({State.HELD}), State.PROCESSING, lambda s, b: s.resolutions.ask_again(b, now=9.0)),
+    "send_again": (frozenset({State.HELD}), State.PLANNED, lambda s, b: s.resolutions.send_again(b)),
     "send_rest_again": (
         frozenset({State.HELD}),
         State.SETTLED,
-        lambda s, b: s.batches.send_rest_again(b, now=9.0),
+        lambda s, b: s.resolutions.send_rest_again(b, now=9.0),
     ),
-    "drop": (frozenset({State.HELD}), State.SETTLED, lambda s, b: s.batches.drop(b, "dropped")),
+    "drop": (frozenset({State.HELD}), State.SETTLED, lambda s, b: s.resolutions.drop(b, "dropped")),
 }
 """From which states each verb goes, and where to."""
 
@@ -143,7 +143,7 @@ async def test_what_a_state_does_not_carry_the_database_refuses(store: Store, tm
 async def test_a_give_back_leaves_nothing_of_the_stranger_and_knows_it(store: Store) -> None:
     given = await store.batches.give_back(await brought_to(store, State.ENDED))
     assert carried(given) == {"baseline_id", "baseline_time", "origin", "organization", "twin"}
-    assert await store.batches.disproved(given.id) == {"m1"}
+    assert await store.remotes.disproved(given.id) == {"m1"}
 
 
 async def test_what_was_refused_goes_on_in_halves(store: Store) -> None:
@@ -154,7 +154,7 @@ async def test_what_was_refused_goes_on_in_halves(store: Store) -> None:
 async def test_a_sending_is_counted_with_each_trip_and_named_by_it(store: Store) -> None:
     first = await brought_to(store, State.HELD)
     (row, _) = await store.trips.body(first.id)
-    await store.batches.send_rest_again(first, now=9.0)
+    await store.resolutions.send_rest_again(first, now=9.0)
     waiting = await store.queue.waiting(9)
     await store.batches.plan([Plan(tuple(each.id for each in waiting), (), 18)], now=10.0, nonce=new_nonce)
     (second,) = await store.batches.unfinished()

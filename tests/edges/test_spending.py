@@ -102,9 +102,9 @@ async def test_what_a_person_gives_up_or_sends_again_may_have_been_charged(store
     held = await store.batches.intend(held, Intent(2, None, 1.0))
     held = await store.batches.hold(held, "nobody knows")
     if answer == "resend":
-        await store.batches.send_rest_again(held, now=30.0)
+        await store.resolutions.send_rest_again(held, now=30.0)
     else:
-        await store.batches.drop(held, "dropped")
+        await store.resolutions.drop(held, "dropped")
     assert (await purse(store, job.id)).jobs[job.id].committed == 3 * DOLLAR // 2
     assert (await store.jobs.tally(job.id)).cost.charged is None
 

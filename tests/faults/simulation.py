@@ -345,7 +345,7 @@ async def history(seed: int, tally: Tally) -> None:
 async def _one_life(world: World) -> None:
     """Run a daemon's couriers until all is done, or until it is killed."""
     shelf = Shelf(world)
-    store, api, backoff = cast("Store", _Store(shelf, shelf)), cast("Api", world), Backoff(60.0, 1.5, 600.0)
+    store, api, backoff = cast("Store", _Store(shelf, shelf, shelf)), cast("Api", world), Backoff(60.0, 1.5, 600.0)
     wakeups = Wakeups(world.clock)
     counts = CountsInFlight(wakeups)
     departure = Departure(store, world.clock, wakeups, lambda: False)
@@ -408,6 +408,7 @@ class _Store:
     """`Store`, with nothing but batches."""
 
     batches: Shelf
+    remotes: Shelf
     trips: Shelf
     installation: str = TAG
     troubles: _NoTroubles = field(default_factory=_NoTroubles)

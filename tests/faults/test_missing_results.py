@@ -128,7 +128,7 @@ async def test_what_a_person_gives_up_was_perhaps_charged_and_is_not_sent_by_ret
     assert not await swift.run(api__doubt=900.0)
     async with open_store(swift.state / DATABASE) as store:
         (batch,) = await store.batches.held()
-        await store.batches.drop(batch, "given up")
+        await store.resolutions.drop(batch, "given up")
     swift.server.faults.clear()
     assert not await swift.run(api__doubt=900.0)
     assert swift.job("a")["requests"]["canceled"] == 2

@@ -149,7 +149,7 @@ async def test_what_nobody_can_know_is_left_to_a_person_and_keeps_no_other(home:
     assert not await home.run()
     assert len(home.server.ledger.messages()) == before
     async with open_store(home.state / DATABASE) as store:
-        await store.batches.send_rest_again((await store.batches.held())[0], now=home.clock.now())
+        await store.resolutions.send_rest_again((await store.batches.held())[0], now=home.clock.now())
     assert await home.run()
     assert home.job("a")["state"] == "done"
     assert not (home.outbox / "a" / "held.json").exists()
@@ -250,7 +250,7 @@ async def test_the_real_process_is_killed_mid_stream_and_sends_nothing_twice(tmp
             await home.run()
             async with open_store(home.state / DATABASE) as store:
                 for batch in await store.batches.held():
-                    await store.batches.drop(batch, "nobody knows")
+                    await store.resolutions.drop(batch, "nobody knows")
         home.assert_nothing_of_messages_twice()
         requests = home.job("a")["requests"]
         assert requests["complete"] + requests["canceled"] == requests["total"] == 6
@@ -344,7 +344,7 @@ async def test_a_message_that_thought_when_it_broke_off_is_told_so_and_is_counte
     assert "tokens" in told["reason"]
     (batch,) = await held(home)
     async with open_store(home.state / DATABASE) as store:
-        await store.batches.send_rest_again(await store.batches.get(batch), now=home.clock.now())
+        await store.resolutions.send_rest_again(await store.batches.get(batch), now=home.clock.now())
     assert await home.run()
     (line,) = home.lines("a", "report.jsonl")
     assert line["verdict"] == "complete"

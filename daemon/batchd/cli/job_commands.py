@@ -181,7 +181,7 @@ async def _release(store: Store, job: Job, *, up_to: int | None) -> str:
         raise Failure(f"job {printable(job.name)} is not held: see `batchd status`")
     released = [batch for batch in held if batch.remote_id is not None]
     for batch in released:
-        await store.batches.ask_again(batch, now=Clock().now())
+        await store.resolutions.ask_again(batch, now=Clock().now())
     undecided = [line for batch in held if batch.remote_id is None for line in answers(batch)]
     if not released:
         raise Failure("\n".join(["only you can find out whether the API has it; then choose:", *undecided]))

@@ -105,17 +105,17 @@ async def _resolve(store: Store, *, batch: BatchId, remote: RemoteId | None, res
             return await _adopt(store, found, remote)
         if resend:
             return await _resend(store, found)
-        await store.batches.drop(found, _DROPPED)
+        await store.resolutions.drop(found, _DROPPED)
     except Stale:
         raise Failure(f"batch {batch} was decided about just now: see `batchd status`") from None
     return f"Batch {batch} is given up: its requests without an answer end as canceled."
 
 
 async def _adopt(store: Store, batch: Batch, remote: RemoteId) -> str:
-    owner = await store.batches.owner(remote)
+    owner = await store.remotes.owner(remote)
     if owner not in {None, batch.id}:
         raise Failure(f"{remote} is batch {owner} already")
-    if remote in await store.batches.disproved(batch.id):
+    if remote in await store.remotes.disproved(batch.id):
         raise Failure(f"{remote} is another's: its results have been looked at, and carry other ids")
     now = Clock().now()
     await store.batches.adopt(batch, remote, Evidence.PERSON, now=now, next_poll_at=now)
@@ -124,7 +124,7 @@ async def _adopt(store: Store, batch: Batch, remote: RemoteId) -> str:
 
 async def _resend(store: Store, batch: Batch) -> str:
     if resent_as_a_whole(batch.lane, any_delivered=await store.trips.any_delivered(batch.id)):
-        await store.batches.send_again(batch)
+        await store.resolutions.send_again(batch)
     else:
-        await store.batches.send_rest_again(batch, now=Clock().now())
+        await store.resolutions.send_rest_again(batch, now=Clock().now())
     return f"Batch {batch.id} is sent again; whatever the API may have of it is paid for as well."

@@ -159,8 +159,8 @@ class Finder:
         return False
 
     async def _sight(self, batch: Batch, intent: Intent, listing: _Listing) -> Sight:
-        owners = await self._store.batches.owners_of([remote.id for remote in listing.newer.batches])
-        disproved = await self._store.batches.disproved(batch.id)
+        owners = await self._store.remotes.owners_of([remote.id for remote in listing.newer.batches])
+        disproved = await self._store.remotes.disproved(batch.id)
         return sight(listing.newer.batches, intent, owners=owners, disproved=disproved)
 
     async def _act(self, batch: Batch, decision: Decision) -> Batch | None:
@@ -208,7 +208,7 @@ class Finder:
             raise Gone(f"the results of {remote.id} are empty: whose they are cannot be told")
         if await self._carries(batch, read(first).custom_id):
             return True
-        await self._store.batches.disprove(batch.id, remote.id)
+        await self._store.remotes.disprove(batch.id, remote.id)
         return False
 
     async def _carries(self, batch: Batch, custom_id: str) -> bool:

@@ -133,7 +133,7 @@ class Sender:
         except Unavailable:
             await self._store.batches.not_created(batch)
             raise
-        owner = await self._store.batches.owner(remote.id)
+        owner = await self._store.remotes.owner(remote.id)
         if odd := contradiction(remote, intent, owner):
             log.error("create in doubt", batch=batch.id, remote=remote.id, reason=odd)
             return await self._store.batches.tell(batch, odd)

@@ -55,7 +55,7 @@ async def give_up(home: Home) -> None:
     """Answer for whoever is asked about messages of which nobody can know."""
     async with open_store(home.state / DATABASE) as store:
         for batch in await store.batches.held():
-            await store.batches.drop(batch, "nobody can know")
+            await store.resolutions.drop(batch, "nobody can know")
 
 
 def _judged(play: Play, undisturbed: Undisturbed) -> Flaws:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchd.edges.store.agenda import Agenda, Due
-from batchd.edges.store.batches import Batches, CountTaken, Stale
+from batchd.edges.store.batches import Batches, CountTaken
 from batchd.edges.store.database import Database
 from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
@@ -15,9 +15,12 @@ from batchd.edges.store.overview import JobStanding, Overview, Shared, Standing
 from batchd.edges.store.queue import Queue
 from batchd.edges.store.recovered import Recovered
 from batchd.edges.store.refusals import Refusals
+from batchd.edges.store.remotes import Remotes
 from batchd.edges.store.reports import Reports
 from batchd.edges.store.requests import NewRequest
+from batchd.edges.store.resolutions import Resolutions
 from batchd.edges.store.spending import GROUPS, Spending, Spent
+from batchd.edges.store.transitions import Stale
 from batchd.edges.store.trips import Spooled, Trips
 from batchd.edges.store.troubles import Troubles
 from batchd.edges.store.warmings import Warmings
@@ -56,6 +59,8 @@ class Store:
     jobs: Jobs
     queue: Queue
     batches: Batches
+    remotes: Remotes
+    resolutions: Resolutions
     trips: Trips
     deliveries: Deliveries
     reports: Reports
@@ -122,6 +127,8 @@ async def _store(database: Database) -> Store:
         Jobs(database),
         Queue(database),
         Batches(database),
+        Remotes(database),
+        Resolutions(database),
         Trips(database),
         Deliveries(database),
         Reports(database),

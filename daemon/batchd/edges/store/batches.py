@@ -1,23 +1,20 @@
 """Batches: planned from waiting requests, and taken along the table of states by verbs, one statement each.
 
-What a state carries stands in `lifecycle.CARRIES`: a step clears the rest. Nothing else writes the table `batches`.
+What a state carries stands in `lifecycle.CARRIES`: a step clears the rest. The steps of a held batch, which a person
+decides, are `resolutions`; nothing else writes the table `batches`.
 """
 
-import json
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import aiosqlite
 
-from batchd.edges.store import requests, trips
-from batchd.edges.store.database import Database, Row, Step, betas_of, insert, returning, update
+from batchd.edges.store import remotes, requests, trips
+from batchd.edges.store.database import Database, insert
 from batchd.edges.store.facts import count_intent
-from batchd.lifecycle import CARRIES, OPTIONAL, State, may_follow
+from batchd.edges.store.transitions import Also, batch_of, changed, step_along
+from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Evidence, Intent, Lane, Plan, RemoteBatch, RemoteId, Verdict
-
-Also = Callable[[aiosqlite.Connection], Awaitable[None]]
-"""What a step changes beside the batch, in the same commit."""
-
 
 _UNDER_WAY = frozenset({State.INTENDED, State.PROCESSING, State.ENDED})
 
@@ -25,10 +22,6 @@ OPEN = "state NOT IN ('settled', 'dissolved')"
 """Of batches that have not come to their end; said so, their own index finds them among all that ever were."""
 _UNFINISHED = f"SELECT * FROM batches WHERE {OPEN}"  # noqa: S608  own text
 _HELD = f"{_UNFINISHED} AND state = 'held'"
-
-
-class Stale(Exception):
-    """The batch is no longer in the state the caller believed it to be in: read it again."""
 
 
 class CountTaken(Exception):
@@ -43,11 +36,11 @@ class Batches:
 
     async def unfinished(self) -> list[Batch]:
         """List the batches that are under way, held ones included."""
-        return [_batch(row) for row in await self._database.rows(_UNFINISHED)]
+        return [batch_of(row) for row in await self._database.rows(_UNFINISHED)]
 
     async def held(self) -> list[Batch]:
         """List the batches that wait for a person, oldest first."""
-        return [_batch(row) for row in await self._database.rows(_HELD)]
+        return [batch_of(row) for row in await self._database.rows(_HELD)]
 
     async def get(self, batch: BatchId) -> Batch:
         """Read a batch.
@@ -58,7 +51,7 @@ class Batches:
         row = await self._database.row("SELECT * FROM batches WHERE id = ?", batch)
         if row is None:
             raise LookupError(f"no batch {batch}")
-        return _batch(row)
+        return batch_of(row)
 
     async def count_taken(self, batch: Batch) -> bool:
         """Whether another batch of the same count is unresolved, so that this one has to wait for it."""
@@ -79,30 +72,6 @@ class Batches:
                  AND batches.cancelled_at IS NULL"""
         )
         return [BatchId(row["id"]) for row in rows]
-
-    async def owners_of(self, remotes: Iterable[RemoteId]) -> dict[RemoteId, Evidence]:
-        """Say which of these batches of the API some batch of ours owns, and what makes it believe so.
-
-        Args:
-            remotes: Their ids; any number.
-        """
-        rows = await self._database.rows(
-            # What is settled is given back by nobody, whatever it was believed for.
-            """SELECT remote_id, iif(state = 'settled', 'nonce', evidence) AS evidence FROM batches
-               WHERE lane = 'batch' AND remote_id IN (SELECT value FROM json_each(?))""",
-            json.dumps(list(remotes)),
-        )
-        return {RemoteId(row["remote_id"]): Evidence(row["evidence"]) for row in rows}
-
-    async def owner(self, remote: RemoteId) -> BatchId | None:
-        """Say which batch of ours a batch of the API already is."""
-        row = await self._database.row("SELECT id FROM batches WHERE lane = 'batch' AND remote_id = ?", remote)
-        return None if row is None else BatchId(row["id"])
-
-    async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
-        """List the batches of the API that are known not to be this one."""
-        rows = await self._database.rows("SELECT remote_id FROM disproved WHERE batch = ?", batch)
-        return frozenset(RemoteId(row["remote_id"]) for row in rows)
 
     async def plan(self, plans: Sequence[Plan], *, now: float, nonce: Callable[[], str]) -> None:
         """Put waiting requests on their trips, all in one commit.
@@ -254,7 +223,7 @@ class Batches:
         """Look again for a batch whose results were another's; that one is known not to be ours from now on."""
 
         async def disprove(db: aiosqlite.Connection) -> None:
-            await _disprove(db, batch.id, batch.known_id)
+            await remotes.disprove(db, batch.id, batch.known_id)
 
         return await self._step(batch, {State.ENDED}, State.INTENDED, disprove, gave_back=True)
 
@@ -305,49 +274,6 @@ class Batches:
 
         return await self._step(batch, {State.INTENDED}, State.DISSOLVED, refuse, trouble="the API refused it")
 
-    async def ask_again(self, batch: Batch, *, now: float) -> Batch:
-        """Poll a held batch again, whose id of the API is known.
-
-        Args:
-            batch: A held one.
-            now: Unix seconds, at which it is polled.
-        """
-        return await self._step(batch, {State.HELD}, State.PROCESSING, next_poll_at=now)
-
-    async def send_again(self, batch: Batch) -> Batch:
-        """Send a held batch again as it is; what was created before may be paid twice."""
-        return await self._step(batch, {State.HELD}, State.PLANNED, doubts=batch.doubts + 1)
-
-    async def send_rest_again(self, batch: Batch, *, now: float) -> Batch:
-        """Settle a held batch of which some results were delivered; its other requests wait for another trip.
-
-        Args:
-            batch: A held one.
-            now: Unix seconds, from which on they wait.
-        """
-
-        async def free(db: aiosqlite.Connection) -> None:
-            await trips.end(db, batch.id, "resent")
-            await requests.free(db, batch.id, now=now)
-
-        return await self._step(
-            batch, {State.HELD}, State.SETTLED, free, trouble="its requests without a result were sent again"
-        )
-
-    async def drop(self, batch: Batch, reason: str) -> Batch:
-        """Give up the requests of a held batch that have no result.
-
-        Args:
-            batch: A held one.
-            reason: What their reports say.
-        """
-
-        async def give_up(db: aiosqlite.Connection) -> None:
-            await trips.end(db, batch.id, "dropped")
-            await requests.give_verdict(db, batch.id, Verdict.CANCELED, reason)
-
-        return await self._step(batch, {State.HELD}, State.SETTLED, give_up, trouble=reason)
-
     # Notes: they leave a batch in its state, and raise `Stale` like the steps.
 
     async def doubt(self, batch: Batch, *, since: float, trouble: str | None = None) -> Batch:
@@ -390,80 +316,10 @@ class Batches:
         """Note a second batch of the API that carries the same requests."""
         return await self._note(batch, twin=twin)
 
-    async def disprove(self, batch: BatchId, remote: RemoteId) -> None:
-        """Note that a batch of the API is another's.
-
-        Args:
-            batch: The batch it was taken for.
-            remote: The API's id.
-        """
-
-        async def step(db: aiosqlite.Connection) -> None:
-            await _disprove(db, batch, remote)
-
-        await self._database.write(step)
-
     async def _step(
         self, batch: Batch, before: Collection[State], to: State, also: Also | None = None, **changes: object
     ) -> Batch:
-        """Take a batch one step along the table; what the new state does not carry, and the trouble, is cleared."""
-        if batch.state not in before or not may_follow(batch.state, to):
-            raise ValueError(f"a batch that is {batch.state} never becomes {to}")
-        cleared: dict[str, object] = dict.fromkeys((OPTIONAL - CARRIES[to]) | {"trouble"})
-        return await self._database.write(_changed(batch, {"state": to} | cleared | changes, also))
+        return await self._database.write(step_along(batch, before, to, changes, also))
 
     async def _note(self, batch: Batch, **changes: object) -> Batch:
-        return await self._database.write(_changed(batch, changes, None))
-
-
-def _changed(batch: Batch, changes: dict[str, object], also: Also | None) -> Step[Batch]:
-    columns = ", ".join(f"{column} = ?" for column in changes)
-    sql = f"UPDATE batches SET {columns} WHERE id = ? AND state = ? AND attempt = ? RETURNING *"  # noqa: S608  own names
-
-    async def step(db: aiosqlite.Connection) -> Batch:
-        row = await returning(db, sql, *changes.values(), batch.id, batch.state, batch.attempt)
-        if row is None:
-            raise Stale(f"batch {batch.id} is not {batch.state} any more")
-        if also is not None:
-            await also(db)
-        return _batch(row)
-
-    return step
-
-
-async def _disprove(db: aiosqlite.Connection, batch: BatchId, remote: RemoteId) -> None:
-    await update(db, "INSERT OR IGNORE INTO disproved (batch, remote_id) VALUES (?, ?)", batch, remote)
-
-
-def _batch(row: Row) -> Batch:
-    remote, baseline, twin = row["remote_id"], row["baseline_id"], row["twin"]
-    return Batch(
-        id=BatchId(row["id"]),
-        state=State(row["state"]),
-        lane=Lane(row["lane"]),
-        betas=betas_of(row),
-        version=row["version"],
-        count=row["count"],
-        size=row["size"],
-        nonce=row["nonce"],
-        attempt=row["attempt"],
-        planned_at=row["planned_at"],
-        doubts=row["doubts"],
-        baseline_id=None if baseline is None else RemoteId(baseline),
-        baseline_time=row["baseline_time"],
-        origin=row["origin"],
-        organization=row["organization"],
-        doubted_at=row["doubted_at"],
-        remote_id=None if remote is None else RemoteId(remote),
-        evidence=None if row["evidence"] is None else Evidence(row["evidence"]),
-        submitted_at=row["submitted_at"],
-        expires_at=row["expires_at"],
-        ended_at=row["ended_at"],
-        results_url=row["results_url"],
-        next_poll_at=row["next_poll_at"],
-        cancelled_at=row["cancelled_at"],
-        twin=None if twin is None else RemoteId(twin),
-        lacking=row["lacking"],
-        lacking_since=row["lacking_since"],
-        trouble=row["trouble"],
-    )
+        return await self._database.write(changed(batch, changes, None))

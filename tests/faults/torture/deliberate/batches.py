@@ -3,6 +3,7 @@
 from tests.faults.torture.deliberate.mutation import Mutation
 
 STORE = "daemon/batchd/edges/store/batches.py"
+TRANSITIONS = "daemon/batchd/edges/store/transitions.py"
 RECONCILE = "daemon/batchd/decisions/batch/reconcile.py"
 VERBS = "tests/edges/test_batch_verbs.py"
 LOOKING = "tests/unit/test_reconcile.py"
@@ -12,7 +13,7 @@ MUTATIONS = (
     Mutation(
         "batches",
         "a step leaves what its new state does not carry",
-        STORE,
+        TRANSITIONS,
         "dict.fromkeys((OPTIONAL - CARRIES[to]) |",
         "dict.fromkeys(frozenset() |",
         VERBS,
@@ -20,7 +21,7 @@ MUTATIONS = (
     Mutation(
         "batches",
         "a verb takes a batch from any state",
-        STORE,
+        TRANSITIONS,
         "if batch.state not in before or not may_follow(batch.state, to):",
         "if not may_follow(batch.state, to):",
         VERBS,
@@ -29,7 +30,7 @@ MUTATIONS = (
         "batches",
         "a batch that was given back is not known to be another's",
         STORE,
-        "            await _disprove(db, batch.id, batch.known_id)",
+        "            await remotes.disprove(db, batch.id, batch.known_id)",
         "            pass",
         f"{VERBS}::test_a_give_back_leaves_nothing_of_the_stranger_and_knows_it",
     ),

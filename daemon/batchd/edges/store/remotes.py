@@ -1,0 +1,58 @@
+"""What is known of the batches of the API: which of them is a batch of ours, and which is not."""
+
+import json
+from collections.abc import Iterable
+
+import aiosqlite
+
+from batchd.edges.store.database import Database, update
+from batchd.model import BatchId, Evidence, RemoteId
+
+
+class Remotes:
+    """The batches of the API, as far as the store knows them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def owners_of(self, remotes: Iterable[RemoteId]) -> dict[RemoteId, Evidence]:
+        """Say which of these batches of the API some batch of ours owns, and what makes it believe so.
+
+        Args:
+            remotes: Their ids; any number.
+        """
+        rows = await self._database.rows(
+            # What is settled is given back by nobody, whatever it was believed for.
+            """SELECT remote_id, iif(state = 'settled', 'nonce', evidence) AS evidence FROM batches
+               WHERE lane = 'batch' AND remote_id IN (SELECT value FROM json_each(?))""",
+            json.dumps(list(remotes)),
+        )
+        return {RemoteId(row["remote_id"]): Evidence(row["evidence"]) for row in rows}
+
+    async def owner(self, remote: RemoteId) -> BatchId | None:
+        """Say which batch of ours a batch of the API already is."""
+        row = await self._database.row("SELECT id FROM batches WHERE lane = 'batch' AND remote_id = ?", remote)
+        return None if row is None else BatchId(row["id"])
+
+    async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
+        """List the batches of the API that are known not to be this one."""
+        rows = await self._database.rows("SELECT remote_id FROM disproved WHERE batch = ?", batch)
+        return frozenset(RemoteId(row["remote_id"]) for row in rows)
+
+    async def disprove(self, batch: BatchId, remote: RemoteId) -> None:
+        """Note that a batch of the API is another's.
+
+        Args:
+            batch: The batch it was taken for.
+            remote: The API's id.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await disprove(db, batch, remote)
+
+        await self._database.write(step)
+
+
+async def disprove(db: aiosqlite.Connection, batch: BatchId, remote: RemoteId) -> None:
+    """Note within a step that a batch of the API is another's than the one it was taken for."""
+    await update(db, "INSERT OR IGNORE INTO disproved (batch, remote_id) VALUES (?, ?)", batch, remote)

@@ -1,0 +1,60 @@
+"""What a person decides about a batch that the daemon holds, since it could not settle it by itself."""
+
+import aiosqlite
+
+from batchd.edges.store import requests, trips
+from batchd.edges.store.database import Database
+from batchd.edges.store.transitions import Also, step_along
+from batchd.lifecycle import State
+from batchd.model import Batch, Verdict
+
+
+class Resolutions:
+    """The steps out of `held` but for an adoption; each raises `Stale` where the batch is not held any more."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ask_again(self, batch: Batch, *, now: float) -> Batch:
+        """Poll a held batch again, whose id of the API is known.
+
+        Args:
+            batch: A held one.
+            now: Unix seconds, at which it is polled.
+        """
+        return await self._step(batch, State.PROCESSING, next_poll_at=now)
+
+    async def send_again(self, batch: Batch) -> Batch:
+        """Send a held batch again as it is; what was created before may be paid twice."""
+        return await self._step(batch, State.PLANNED, doubts=batch.doubts + 1)
+
+    async def send_rest_again(self, batch: Batch, *, now: float) -> Batch:
+        """Settle a held batch of which some results were delivered; its other requests wait for another trip.
+
+        Args:
+            batch: A held one.
+            now: Unix seconds, from which on they wait.
+        """
+
+        async def free(db: aiosqlite.Connection) -> None:
+            await trips.end(db, batch.id, "resent")
+            await requests.free(db, batch.id, now=now)
+
+        return await self._step(batch, State.SETTLED, free, trouble="its requests without a result were sent again")
+
+    async def drop(self, batch: Batch, reason: str) -> Batch:
+        """Give up the requests of a held batch that have no result.
+
+        Args:
+            batch: A held one.
+            reason: What their reports say.
+        """
+
+        async def give_up(db: aiosqlite.Connection) -> None:
+            await trips.end(db, batch.id, "dropped")
+            await requests.give_verdict(db, batch.id, Verdict.CANCELED, reason)
+
+        return await self._step(batch, State.SETTLED, give_up, trouble=reason)
+
+    async def _step(self, batch: Batch, to: State, also: Also | None = None, **changes: object) -> Batch:
+        return await self._database.write(step_along(batch, {State.HELD}, to, changes, also))
