@@ -2,7 +2,8 @@
 
 import aiosqlite
 
-from batchd.edges.store.database import Database, update
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import update
 
 INTENTS = "intents"
 """How many creates, and messages of the sync lane, were begun."""

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import aiosqlite
 
-from batchd.edges.store.database import Database, update
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import update
 from batchd.model import BatchId, Evidence, RemoteId
 
 

@@ -5,7 +5,8 @@ from collections.abc import Collection
 
 import aiosqlite
 
-from batchd.edges.store.database import Database, Row, update
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import Row, update
 from batchd.model import JobId
 from batchd.trouble import Thing, Trouble, Work
 
