@@ -1,6 +1,7 @@
 """Pictures and PDFs made from nothing: as small as they can be, and as their formats want them."""
 
 import base64
+import hashlib
 import random
 import struct
 import zlib
@@ -92,6 +93,71 @@ def pdf(pages: int, *, packed: bool, draw: random.Random) -> bytes:
     for name, content in streams.items():
         out += b"%d 0 obj\n<</Length %d>>\nstream\n%b\nendstream\nendobj\n" % (name, len(content), content)
     return out + b"trailer\n<</Root 1 0 R>>\n%%EOF\n"
+
+
+_PAD = bytes.fromhex("28bf4e5e4e758a4164004e56fffa01082e2e00b6d0683e802f0ca9fe6453697a")
+
+
+def plain_pdf(objects: dict[int, bytes], trailer: bytes = b"/Root 1 0 R") -> bytes:
+    """Of objects as they are, with a table of where they are."""
+    out, places = b"%PDF-1.7\n", {}
+    for number, content in objects.items():
+        places[number] = len(out)
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, content)
+    table, size = len(out), max(objects) + 1
+    rows = b"".join(b"%010d 00000 n \n" % places.get(number, 0) for number in range(1, size))
+    out += b"xref\n0 %d\n0000000000 65535 f \n%b" % (size, rows)
+    return out + b"trailer\n<<%b/Size %d>>\nstartxref\n%d\n%%%%EOF\n" % (trailer, size, table)
+
+
+_ONE_PAGE = {
+    1: b"<</Type/Catalog/Pages 2 0 R>>",
+    2: b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+    3: b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>",
+}
+
+
+def locked_pdf(user: bytes = b"", owner: bytes = b"owner") -> bytes:
+    """Encrypted by the oldest of the standard's ways (ISO 32000-1, 7.6.3); without a user's password it opens."""
+    name = bytes(16)
+    told = _rc4(hashlib.md5((owner + _PAD)[:32], usedforsecurity=False).digest()[:5], (user + _PAD)[:32])
+    seed = (user + _PAD)[:32] + told + struct.pack("<i", -4) + name
+    key = hashlib.md5(seed, usedforsecurity=False).digest()[:5]
+    lock = b"<</Filter/Standard/V 1/R 2/O<%b>/U<%b>/P -4>>" % (told.hex().encode(), _rc4(key, _PAD).hex().encode())
+    trailer = b"/Root 1 0 R/Encrypt 4 0 R/ID[<%b><%b>]" % (name.hex().encode(), name.hex().encode())
+    return plain_pdf({**_ONE_PAGE, 4: lock}, trailer)
+
+
+def _rc4(key: bytes, data: bytes) -> bytes:
+    box, j = list(range(256)), 0
+    for i in range(256):
+        j = (j + box[i] + key[i % len(key)]) % 256
+        box[i], box[j] = box[j], box[i]
+    out, i, j = bytearray(), 0, 0
+    for each in data:
+        i = (i + 1) % 256
+        j = (j + box[i]) % 256
+        box[i], box[j] = box[j], box[i]
+        out.append(each ^ box[(box[i] + box[j]) % 256])
+    return bytes(out)
+
+
+CYCLIC_PDFS = {
+    "a tree that is its own child": plain_pdf({**_ONE_PAGE, 2: b"<</Type/Pages/Kids[2 0 R 2 0 R]/Count 3>>"}),
+    "two nodes that are each other's": plain_pdf(
+        {**_ONE_PAGE, 2: b"<</Type/Pages/Kids[3 0 R]/Count 5>>", 3: b"<</Type/Pages/Parent 2 0 R/Kids[2 0 R]/Count 5>>"}
+    ),
+    "a page, and the tree again": plain_pdf({**_ONE_PAGE, 2: b"<</Type/Pages/Kids[3 0 R 2 0 R]/Count 50>>"}),
+}
+
+
+def bomb_pdf(operators: int = 50_000_000) -> bytes:
+    """Of a page whose content is small, and unpacks to so many drawings."""
+    packer = zlib.compressobj(9)
+    packed = b"".join(packer.compress(b"0 0 m " * 100_000) for _ in range(operators // 100_000)) + packer.flush()
+    stream = b"<</Length %d/Filter/FlateDecode>>\nstream\n%b\nendstream" % (len(packed), packed)
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R>>"
+    return plain_pdf({**_ONE_PAGE, 3: page, 4: stream})
 
 
 def base64_source(kind: str, data: bytes) -> dict[str, str]:
