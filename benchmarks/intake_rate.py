@@ -14,7 +14,7 @@ import anyio
 from batchd.app import prepared
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import DATABASE, open_store
-from batchd.edges.store.statements import update
+from batchd.edges.store.sqlite.statements import update
 from batchd.journey.intake import Intake
 from batchd.journey.spooling import rules_of
 from batchd.running.retrying import Retrying

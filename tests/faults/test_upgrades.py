@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from anyio import to_thread
-from batchd.edges.store import DATABASE, open_store, schema, write_to_store
-from batchd.edges.store.database import Database
+from batchd.edges.store import DATABASE, open_store, write_to_store
+from batchd.edges.store.sqlite import schema
+from batchd.edges.store.sqlite.database import Database
 from batchd.errors import Unavailable, Unusable
 
 from tests.faults.test_resources import look

@@ -5,24 +5,24 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchd.edges.store.agenda import Agenda, Due
 from batchd.edges.store.batches import Batches, CountTaken
-from batchd.edges.store.database import Database
 from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
 from batchd.edges.store.jobs import Jobs
-from batchd.edges.store.overview import JobStanding, Overview, Shared, Standing
 from batchd.edges.store.queue import Queue
 from batchd.edges.store.recovered import Recovered
 from batchd.edges.store.refusals import Refusals
 from batchd.edges.store.remotes import Remotes
-from batchd.edges.store.reports import Reports
 from batchd.edges.store.requests import NewRequest
 from batchd.edges.store.resolutions import Resolutions
 from batchd.edges.store.spending import GROUPS, Spending, Spent
+from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.transitions import Stale
 from batchd.edges.store.trips import Spooled, Trips
 from batchd.edges.store.troubles import Troubles
+from batchd.edges.store.views.agenda import Agenda, Due
+from batchd.edges.store.views.overview import JobStanding, Overview, Shared, Standing
+from batchd.edges.store.views.reports import Reports
 from batchd.edges.store.warmings import Warmings
 from batchd.errors import Unusable
 

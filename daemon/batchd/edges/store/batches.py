@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Sequence
 import aiosqlite
 
 from batchd.edges.store import remotes, requests, trips
-from batchd.edges.store.database import Database
 from batchd.edges.store.facts import count_intent
-from batchd.edges.store.statements import insert
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import insert
 from batchd.edges.store.transitions import Also, batch_of, changed, step_along
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Evidence, Intent, Lane, Plan, RemoteBatch, RemoteId, Verdict

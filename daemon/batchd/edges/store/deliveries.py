@@ -8,9 +8,9 @@ from batchd.claude.price import to_picodollars
 from batchd.decisions.document.contents import Contents
 from batchd.delivery import PARKED, Delivery, Trip, Unsent
 from batchd.edges.store import requests, trips
-from batchd.edges.store.database import Database
 from batchd.edges.store.requests import wishes_of
-from batchd.edges.store.statements import Row, betas_of, many, update
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import Row, betas_of, many, update
 from batchd.model import Batch, BatchId, Cost, JobId, Place, RequestId, Usage
 
 LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL, hold_room = NULL"

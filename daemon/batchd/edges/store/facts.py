@@ -2,8 +2,8 @@
 
 import aiosqlite
 
-from batchd.edges.store.database import Database
-from batchd.edges.store.statements import update
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import update
 
 INTENTS = "intents"
 """How many creates, and messages of the sync lane, were begun."""

@@ -6,9 +6,9 @@ from typing import cast
 import aiosqlite
 
 from batchd.delivery import Tally
-from batchd.edges.store.database import Database
 from batchd.edges.store.requests import RETRIED, NewRequest, cancel_waiting, free_id, insert_all, take_up_again
-from batchd.edges.store.statements import Row, returning, update
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import Row, returning, update
 from batchd.edges.store.sums import SPENT, tally_of
 from batchd.model import Job, JobId
 

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Collection
 
-from batchd.edges.store.database import Database
-from batchd.edges.store.statements import Row, betas_of
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import Row, betas_of
 from batchd.model import BatchId, JobId, Lane, RequestId, Waiting
 
 LONGEST_REST = 300.0

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 import aiosqlite
 
 from batchd.edges.store import trips
-from batchd.edges.store.database import Database
-from batchd.edges.store.statements import Row, insert, many, update
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import Row, insert, many, update
 from batchd.lifecycle import State
 from batchd.model import BatchId, Evidence, JobId, Lane, RemoteBatch, RemoteId, RequestId, Sending
 

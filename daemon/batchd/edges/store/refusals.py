@@ -3,8 +3,8 @@
 import aiosqlite
 
 from batchd.decisions.batch.refusal import Refusal
-from batchd.edges.store.database import Database
-from batchd.edges.store.statements import Row, update
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import Row, update
 from batchd.model import Batch, BatchId
 
 

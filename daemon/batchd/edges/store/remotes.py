@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import aiosqlite
 
-from batchd.edges.store.database import Database
-from batchd.edges.store.statements import update
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import update
 from batchd.model import BatchId, Evidence, RemoteId
 
 

@@ -11,7 +11,7 @@ from batchd.claude.verdict import AGAIN
 from batchd.decisions.document.contents import Contents
 from batchd.delivery import Delivery
 from batchd.edges.store.facts import FLOOR
-from batchd.edges.store.statements import Row, many, update
+from batchd.edges.store.sqlite.statements import Row, many, update
 from batchd.model import BatchId, JobId, RequestId, Verdict, Wishes
 
 PRIMER = "primer"

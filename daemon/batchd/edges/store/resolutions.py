@@ -3,7 +3,7 @@
 import aiosqlite
 
 from batchd.edges.store import requests, trips
-from batchd.edges.store.database import Database
+from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.transitions import Also, step_along
 from batchd.lifecycle import State
 from batchd.model import Batch, Verdict

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import aiosqlite
 
 from batchd.decisions.money.budget import Hold, Limit, Purse
-from batchd.edges.store.database import Database
 from batchd.edges.store.deliveries import LET_GO
-from batchd.edges.store.statements import Row, betas_of, update
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import Row, betas_of, update
 from batchd.edges.store.sums import UNKNOWN, amount, exact
 from batchd.model import Held, JobId, Lane, Place, RequestId
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from batchd.claude.price import from_picodollars
 from batchd.delivery import Tally
-from batchd.edges.store.statements import Row
+from batchd.edges.store.sqlite.statements import Row
 from batchd.model import Cost, Usage, Verdict
 
 MICRO = 1_000_000

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import aiosqlite
 
-from batchd.edges.store.statements import Row, Step, betas_of, returning
+from batchd.edges.store.sqlite.statements import Row, Step, betas_of, returning
 from batchd.lifecycle import CARRIES, OPTIONAL, State, may_follow
 from batchd.model import Batch, BatchId, Evidence, Lane, RemoteId
 

@@ -8,8 +8,8 @@ import aiosqlite
 
 from batchd.claude.price import to_picodollars
 from batchd.delivery import Delivery
-from batchd.edges.store.database import Database
-from batchd.edges.store.statements import many, update
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import many, update
 from batchd.model import BatchId, JobId, Place, RequestId, Sending, WireRow
 
 

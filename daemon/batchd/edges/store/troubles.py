@@ -5,8 +5,8 @@ from collections.abc import Collection
 
 import aiosqlite
 
-from batchd.edges.store.database import Database
-from batchd.edges.store.statements import Row, update
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import Row, update
 from batchd.model import JobId
 from batchd.trouble import Thing, Trouble, Work
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import aiosqlite
 
 from batchd.decisions.money.cache_warming import Family
-from batchd.edges.store.database import Database
 from batchd.edges.store.requests import PRIMER
-from batchd.edges.store.statements import many, update
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import many, update
 from batchd.model import Place, RequestId
 
 BEHIND = "first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0"

@@ -91,7 +91,7 @@ MUTATIONS = (
     Mutation(
         "14",
         "a database is known by its number alone",
-        "daemon/batchd/edges/store/schema.py",
+        "daemon/batchd/edges/store/sqlite/schema.py",
         "    if digest != expected(version):",
         "    if False:",
         UPGRADES,

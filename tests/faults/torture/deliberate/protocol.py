@@ -6,7 +6,7 @@ MUTATIONS = (
     Mutation(
         "1",
         "a step that failed is committed with the others",
-        "daemon/batchd/edges/store/database.py",
+        "daemon/batchd/edges/store/sqlite/database.py",
         'await db.execute("ROLLBACK TO step")',
         "pass",
         "tests/edges/test_store.py::test_a_job_of_which_one_request_cannot_be_stored_is_not_stored_at_all",

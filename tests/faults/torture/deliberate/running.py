@@ -6,7 +6,7 @@ MUTATIONS = (
     Mutation(
         "Q",
         "a batch that waits for a person is on nobody's agenda",
-        "daemon/batchd/edges/store/agenda.py",
+        "daemon/batchd/edges/store/views/agenda.py",
         '{OPEN} AND state = \'held\'"""',
         '{OPEN} AND state = \'none\'"""',
         "tests/edges/test_agenda.py",

@@ -17,9 +17,9 @@ import anyio
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from batchd.edges.store.connection import connected, known, prepare
-from batchd.edges.store.sqlite_errors import at_opening, is_of_the_file, sorted_by_cause
-from batchd.edges.store.statements import Row, Step
+from batchd.edges.store.sqlite.connection import connected, known, prepare
+from batchd.edges.store.sqlite.errors import at_opening, is_of_the_file, sorted_by_cause
+from batchd.edges.store.sqlite.statements import Row, Step
 
 T = TypeVar("T")
 GROUP = 256

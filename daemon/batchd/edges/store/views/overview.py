@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from batchd.delivery import Tally
 from batchd.edges.store.batches import Batches
-from batchd.edges.store.database import Database
 from batchd.edges.store.jobs import Jobs
-from batchd.edges.store.statements import Row
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import Row
 from batchd.edges.store.sums import SPENT, tally_of
 from batchd.edges.store.troubles import Troubles
 from batchd.model import Batch, BatchId, Job, JobId

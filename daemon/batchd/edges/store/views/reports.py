@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 from batchd.claude.price import from_picodollars
 from batchd.delivery import Filed, ReportRow
-from batchd.edges.store.database import Database
 from batchd.edges.store.requests import wishes_of
-from batchd.edges.store.statements import Row
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import Row
 from batchd.edges.store.sums import SPENT, cost_of, usage_of
 from batchd.model import JobId, Verdict
 

@@ -9,7 +9,7 @@ import aiosqlite
 import anyio
 from anyio import to_thread
 
-from batchd.edges.store import schema
+from batchd.edges.store.sqlite import schema
 from batchd.errors import Unusable
 
 _LOG_BYTES = 64 << 20
