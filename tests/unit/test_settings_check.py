@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from batchd.decisions.jobfile.answer_form import answer_form
 from batchd.decisions.jobfile.settings_check import NOTHING, SETTINGS, read_settings, stray
 from batchd.model import Wishes
 from msgspec import Raw
 from msgspec.structs import fields
 
+FORM = {"type": "object", "properties": {"label": {"type": "string"}}}
 GOOD: dict[str, tuple[Any, Any]] = {
     "documents": (False, False),
     "files": (True, True),
@@ -15,6 +17,7 @@ GOOD: dict[str, tuple[Any, Any]] = {
     "continue": (3, 3),
     "expect": ({"words": 5}, Raw(b'{"words":5}')),
     "cache": ("auto", "auto"),
+    "schema": (FORM, answer_form(FORM)),
     "lane": ("sync", "sync"),
     "needed_by": ("2026-11-24T07:00:00+01:00", "2026-11-24T07:00:00+01:00"),
 }

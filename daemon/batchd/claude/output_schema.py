@@ -14,7 +14,7 @@ from batchd.text.strictjson import shown
 TYPES: Final = ("object", "array", "string", "integer", "number", "boolean", "null")
 
 _WITHOUT: Final = "is not taken in the schema of an answer; leave it out, and say it in the description"
-_REFUSED: Final = (
+REFUSED: Final = (
     "minimum",
     "maximum",
     "exclusiveMinimum",
@@ -73,7 +73,7 @@ def _part(part: Mapping[str, Any], path: Path, look: Look) -> None:
         said = "missing" if "additionalProperties" not in part else "must be false"
         said = f'{said}; every object of the schema needs "additionalProperties": false'
         look.say((path, "additionalProperties"), said)
-    for word in _REFUSED:
+    for word in REFUSED:
         if word in part:
             look.say((path, word), _WITHOUT)
     least = part.get("minItems")

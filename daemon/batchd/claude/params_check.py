@@ -187,7 +187,10 @@ _BESIDE: Final = "not a parameter: {0} stands beside params, or in the job's set
 _NOT_OURS: Final = {
     "attach": "not a parameter: only the front matter of a .md or .txt file may attach files",
     "custom_id": "not a parameter: custom_id stands beside params",
-    **{key: _BESIDE.format(key) for key in ("betas", "budget", "continue", "needed_by", *Wishes.__struct_fields__)},
+    **{
+        key: _BESIDE.format(key)
+        for key in ("betas", "budget", "continue", "needed_by", "schema", *Wishes.__struct_fields__)
+    },
     "workspace_id": "a header, not a parameter: a whole batch has one workspace, that of the key",
     "user_profile_id": "a header, not a parameter, and batches have none",
     "anthropic_version": "a header, not a parameter: the program chooses it",

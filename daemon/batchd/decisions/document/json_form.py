@@ -35,6 +35,23 @@ def flaws_of(form: Json, path: str) -> Iterator[Flaw]:
             yield Flaw(place, f"not checked here; what can be asked for is {', '.join(_WORDS)}")
 
 
+def form_of(schema: Mapping[str, Json]) -> dict[str, Json]:
+    """Leave of a JSON Schema what is known here: all that it says of itself is checked, as far as it can be.
+
+    Args:
+        schema: A sound one; what a `$ref` in it refers to is not looked up.
+    """
+    form: dict[str, Json] = {}
+    for word, value in schema.items():
+        if word == "properties" and isinstance(value, dict):
+            form[word] = {key: form_of(inner) if isinstance(inner, dict) else {} for key, inner in value.items()}
+        elif word in {"items", "additionalProperties"} and isinstance(value, dict):
+            form[word] = form_of(value)
+        elif word in _WORDS and next(_WORDS[word](value, ""), None) is None:
+            form[word] = value
+    return form
+
+
 def unmet(value: Json, form: Mapping[str, Json], path: str = "") -> Iterator[Flaw]:
     """Tell what a value lacks of its form.
 

@@ -11,6 +11,7 @@ import msgspec
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.model_check import CURRENT_VERSION, Asked, fit
 from batchd.decisions.jobfile import lanes
+from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm
 from batchd.decisions.jobfile.attachment import Gather
 from batchd.decisions.jobfile.naming import LONGEST_ID, Names
 from batchd.decisions.jobfile.settings_check import BESIDE, NOTHING, Settings, read_settings
@@ -195,9 +196,12 @@ class Requests:
         looks = {key: look for key in params if (look := (own if key in given else self._job).looks.get(key))}
         betas = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
         said = {**self._job.said, **own.said}
+        flaws, cautions = self._answer_by_schema(params, said) if SCHEMA in said else ([], [])
         uses = [use for look in looks.values() for use in look.uses]
         points = {key: look.breakpoints for key, look in looks.items()}
-        flaws, cautions, betas, version = fit(Asked(params, betas, uses, points), self._rules.catalogue)
+        unfit, remarks, betas, version = fit(Asked(params, betas, uses, points), self._rules.catalogue)
+        flaws += unfit
+        cautions += remarks
         lane = Lane.BATCH
         if "model" in params and "max_tokens" in params:
             lane, remark, unfit = self._lane(params, betas, said)
@@ -232,6 +236,19 @@ class Requests:
                 version=None if version == CURRENT_VERSION else version,
             )
 
+    def _answer_by_schema(self, params: dict[str, Json], said: dict[str, Json]) -> tuple[list[Flaw], list[Flaw]]:
+        """Put a schema where the API has it, and expect an answer that keeps it; return flaws and cautions."""
+        form: AnswerForm = said.pop(SCHEMA)
+        expect = msgspec.json.decode(said["expect"]) if "expect" in said else {}
+        config = params.get("output_config") or {}
+        if "json" in expect:
+            return [Flaw("expect.json", f"stands beside {SCHEMA}, which is the expectation; leave one out")], []
+        if "format" in config:
+            return [Flaw("output_config.format", f"stands beside {SCHEMA}, which is sent there; leave one out")], []
+        params["output_config"] = {**config, "format": form.format}
+        said["expect"] = msgspec.Raw(encode({**expect, "json": form.expected}))
+        return [], list(form.cautions())
+
     def _tell(self, line: int, flaw: Flaw) -> Iterator[Problem]:
         """What lies in the job's settings, or beneath them, is one mistake, however many requests it hits."""
         if not flaw.field.startswith(_SHARED):
@@ -261,6 +278,7 @@ class Requests:
         """Tell where in the file a merged parameter came from."""
         key = re.split(r"[.\[]", path, maxsplit=1)[0]
         beside = {
+            **{key: (own.said.get(key), self._job.said.get(key)) for key in ("expect", SCHEMA)},
             "needed_by": (own.said.get("needed_by"), self._job.said.get("needed_by")),
             "betas": (own.betas, self._job.betas),
         }

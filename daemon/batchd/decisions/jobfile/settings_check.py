@@ -17,6 +17,7 @@ from batchd.claude.params_check import PARAMETERS, Check, checked, look_at, mapp
 from batchd.claude.shapes import Look
 from batchd.decisions.document import expectation
 from batchd.decisions.jobfile import lanes
+from batchd.decisions.jobfile.answer_form import SCHEMA, answer_form, check_schema
 from batchd.decisions.jobfile.attachment import ATTACH
 from batchd.model import BETA_NAME, MOST_DOLLARS, Wishes
 from batchd.text.spelling import closest
@@ -69,6 +70,7 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         **{wish.name: _CHECKS.get(wish.name) or _CHECKS_OF_TYPES[wish.type] for wish in fields(Wishes)},
         "budget": _dollars,
         "continue": _rounds,
+        SCHEMA: check_schema,
         "needed_by": lanes.check_needed_by,
     }
 )
@@ -97,7 +99,7 @@ class Settings:
     shortcuts: Mapping[str, Json] = field(default_factory=dict)
     betas: tuple[str, ...] = ()
     said: Mapping[str, Json] = field(default_factory=dict)
-    """All others that have no flaws; those that are kept as JSON in that form."""
+    """All others that have no flaws: a schema as an `AnswerForm`, those that are kept as JSON in that form."""
     flaws: tuple[Flaw, ...] = ()
     unsound: frozenset[str] = frozenset()
     """The parameters of the API among the flawed ones."""
@@ -166,8 +168,14 @@ def _read_beside(
             flaws += wrong
             unsound.add(key)
         elif key not in _OF_THE_CALL:
-            said[key] = msgspec.Raw(encode(value)) if key in _KEPT_AS_JSON else value
+            said[key] = _kept(key, value)
     return flaws, unsound, said
+
+
+def _kept(key: str, value: Json) -> Json:
+    if key == SCHEMA:
+        return answer_form(value)
+    return msgspec.Raw(encode(value)) if key in _KEPT_AS_JSON else value
 
 
 def stray(key: str) -> str:

@@ -1,0 +1,167 @@
+"""A prompt file: settings in front, what is asked below, as `.batchd.md` of a folder, or in a bundle."""
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm, answer_form
+from batchd.decisions.jobfile.front_matter import read_prose
+from batchd.decisions.jobfile.request import Requests, Rules
+from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
+from batchd.decisions.rows.template import PromptTemplate, parse_template
+from batchd.model import MOST_DOLLARS, Caution, Problem
+from batchd.text.jsonscan import Broken
+from batchd.text.strictjson import Flaw, Json
+
+OnError: TypeAlias = Literal["refuse", "skip"]
+
+LONGEST: Final = 1_000_000
+"""Bytes of a prompt file."""
+_KEY: Final = re.compile(r"[.\[]")
+
+
+class Own(msgspec.Struct, frozen=True):
+    """The settings that only a prompt file has; the job's own stand beside them."""
+
+    id: str | None = None
+    on_error: OnError = "refuse"
+    delimiter: str | None = None
+    encoding: str | None = None
+    takes: list[str] = []
+    budget_day: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFile:
+    """What to do with rows and files, free of errors."""
+
+    settings: dict[str, Json] = field(default_factory=dict)
+    """Of the job, as its first line would say them."""
+    template: PromptTemplate | None = None
+    """None where the file only gives settings."""
+    own: Own = field(default_factory=Own)
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def form(self) -> AnswerForm | None:
+        """Of each answer; None where it may be any text."""
+        return answer_form(self.settings[SCHEMA]) if SCHEMA in self.settings else None
+
+    @property
+    def budget_day(self) -> Decimal | None:
+        """USD for all jobs of these instructions together, in a day of UTC."""
+        return None if self.own.budget_day is None else Decimal(str(self.own.budget_day))
+
+    def wants(self, name: str) -> bool:
+        """Tell whether a file of that name is meant; without `takes` all are."""
+        return not self.own.takes or self.names(name)
+
+    def names(self, name: str) -> bool:
+        """Tell whether `takes` names a file of that name."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.own.takes)
+
+
+def parse_prompt_file(text: str, rules: Rules, load: Callable[[str], Json] | None = None) -> PromptFile | list[Problem]:
+    """Read a prompt file, and hold it against all that can be known before there is a row.
+
+    Args:
+        text: All of it.
+        rules: By which requests are checked.
+        load: Returns the schema in a file that `schema` names, or raises a ValueError that says why not; None where a
+            schema stands in the prompt file itself.
+
+    Returns:
+        What it says; or everything that is wrong with it, each with its line.
+    """
+    try:
+        prose = read_prose(text)
+    except Broken as broken:
+        return [Problem(broken.line, "", broken.message)]
+    settings = dict(prose.settings)
+    problems = [*_put_schema(settings, load), *prose.flaws]
+    said = {name: settings.pop(name) for name in Own.__struct_fields__ if name in settings}
+    problems += _flaws(said)
+    found = [Problem(_line_of(text, flaw.field), *flaw) for flaw in problems]
+    template: PromptTemplate | None = None
+    if prose.prompt.strip():
+        try:
+            template = parse_template(prose.prompt, prose.line)
+        except Broken as broken:
+            found.append(Problem(broken.line, "", broken.message))
+    cautions: list[Caution] = []
+    for remark in [] if prose.flaws else _tried(settings, rules):
+        place = remark.field.removeprefix("job.").removeprefix("job")
+        if isinstance(remark, Caution):
+            cautions.append(Caution(_line_of(text, place), place, remark.message))
+        else:
+            found.append(Problem(_line_of(text, place), place, remark.message))
+    return found or PromptFile(settings, template, msgspec.convert(said, Own), tuple(cautions))
+
+
+def _put_schema(settings: dict[str, Json], load: Callable[[str], Json] | None) -> Iterator[Flaw]:
+    if load is not None and isinstance(settings.get(SCHEMA), str):
+        try:
+            settings[SCHEMA] = load(settings[SCHEMA])
+        except ValueError as error:
+            del settings[SCHEMA]
+            yield Flaw(SCHEMA, str(error))
+
+
+def _tried(settings: dict[str, Json], rules: Rules) -> Iterator[Problem | Caution]:
+    """What a request with these settings would be told: it shows a mistake before there is anything to ask."""
+    requests = Requests(rules)
+    yield from (said for said in requests.settle(1, settings) if isinstance(said, Problem))
+    probe = {"custom_id": "probe", "params": {"messages": [{"role": "user", "content": "?"}]}}
+    yield from (said for said in requests.offer(1, probe) if isinstance(said, Problem | Caution))
+
+
+def _line_of(text: str, place: str) -> int:
+    """The line on which a setting stands; the first where it is not found."""
+    key = _KEY.split(place, maxsplit=1)[0]
+    found = re.search(rf"^{re.escape(key)}[ \t]*:", text, re.MULTILINE) if key else None
+    return text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def _flaws(said: Mapping[str, Json]) -> Iterator[Flaw]:
+    """Everything that is wrong with the settings that only a prompt file has."""
+    for name, check in _CHECKS.items():
+        if name in said and (wrong := check(said[name])):
+            yield Flaw(name, wrong)
+
+
+_Check: TypeAlias = Callable[[Json], str]
+"""Says what is wrong with a value; nothing where all is well."""
+
+
+def _text(value: Json) -> str:
+    return "" if isinstance(value, str) and value.strip() else "must be a text that is not empty"
+
+
+def _one_of(*known: str) -> _Check:
+    shown = ", ".join(repr(each) for each in known)
+    return lambda value: "" if isinstance(value, str) and value in known else f"must be one of {shown}"
+
+
+def _patterns(value: Json) -> str:
+    right = isinstance(value, list) and value and all(isinstance(each, str) and each for each in value)
+    return "" if right else 'must be a list of patterns for names, such as ["*.csv", "*.pdf"]'
+
+
+def _dollars(value: Json) -> str:
+    right = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MOST_DOLLARS
+    return "" if right else f"must be an amount of USD above 0, up to {MOST_DOLLARS:,}"
+
+
+_CHECKS: Final[Mapping[str, _Check]] = {
+    "id": _text,
+    "on_error": _one_of("refuse", "skip"),
+    "delimiter": _one_of(*DELIMITERS),
+    "encoding": _one_of(*ENCODINGS),
+    "takes": _patterns,
+    "budget_day": _dollars,
+}

@@ -1,0 +1,261 @@
+"""The prompt of a row: text with places for its values, in the syntax of Jinja.
+
+Droppers are strangers, and Jinja's own sandbox bounds no work: `{{ 'x' * 10**8 }}` takes 400 MB. Only the nodes
+below are taken, so that rendering is linear in the text and the values. A value is inserted as text, never parsed.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from batchd.text.jsonscan import Broken
+from batchd.text.strictjson import Flaw, Json
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template, nodes
+
+LONGEST_PROMPT: Final = 32_000_000
+"""Bytes of one rendered prompt; the API takes no longer request."""
+MOST_PLACES: Final = 1_000
+"""Of `{{` and `{%` together: compiling is far dearer than rendering (100,000 places: 11 s and 1 GB)."""
+
+FILE_NAMES: Final = ("file", "stem", "text")
+"""What a template may name of a file: its path, its name without ending, and its text."""
+
+_NODES: Final = frozenset(
+    {"Template", "Output", "TemplateData", "Name", "Const", "Getitem", "If", "Compare", "Operand", "Not", "And", "Or"}
+    | {"CondExpr", "Filter", "Keyword", "Test"}
+)
+_TESTS: Final = ("defined", "none")
+_RESERVED: Final = {"none": "None", "true": "True", "false": "False", "self": "self"}
+"""Names that Jinja keeps for itself: a column that is called so is written as `row["…"]`."""
+_PLACE: Final = re.compile(r"\{[{%]")
+_WORDS_IN_A_PLACE: Final = re.compile(r"\{\{-?\s*([^\W\d][^{}|\"'\[\]().,:]*\s[^{}|\"'\[\]().,:]*?)\s*-?\}\}")
+_TOO_DEEP: Final = "nested too deeply; say it with fewer {% if %} within each other"
+
+
+class PromptTemplate:
+    """A template without errors: which names it uses, and its text for a row."""
+
+    def __init__(self, compiled: "Template", names: frozenset[str], keys: frozenset[str]) -> None:
+        self._compiled = compiled
+        self.names = names
+        """Written plainly, as `{{ name }}`; `row` is none of them."""
+        self.keys = keys
+        """Written as `row["any name"]`."""
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """All that a row must have for this template."""
+        return self.names | self.keys
+
+    def unknown(self, columns: Mapping[str, object] | list[str] | tuple[str, ...]) -> Iterator[Flaw]:
+        """Tell which names are no column, each with the nearest one there is.
+
+        Args:
+            columns: Of the table, and whatever else may be named.
+        """
+        for name in sorted(self.columns.difference(columns)):
+            near = get_close_matches(name, list(columns), n=1)
+            known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(map(repr, list(columns)[:20]))}"
+            yield Flaw(name, f"the prompt names a column {name!r}, and the table has none; {known}")
+
+    def render(self, row: Mapping[str, Json]) -> str:
+        """Return the prompt of a row.
+
+        Args:
+            row: Its values by name; what is no text is inserted as compact JSON, null as nothing.
+
+        Raises:
+            ValueError: The row lacks a value that is named, or the prompt becomes too long; says so.
+        """
+        from jinja2 import TemplateError  # noqa: PLC0415  most files have no template
+
+        pieces: list[str] = []
+        size = 0
+        try:
+            for piece in self._compiled.generate({**row, "row": row}):
+                size += len(piece)
+                if size > LONGEST_PROMPT:
+                    raise ValueError(f"the prompt becomes longer than {LONGEST_PROMPT:,} characters")
+                pieces.append(piece)
+        except TemplateError as error:
+            raise ValueError(_undefined(error.message or "", row)) from None
+        except TypeError:
+            raise ValueError("the prompt compares or filters values of this row that are of other kinds") from None
+        return "".join(pieces)
+
+
+def parse_template(text: str, first_line: int = 1) -> PromptTemplate:
+    """Read a template, and compile it.
+
+    Args:
+        text: The prompt as it stands in its file.
+        first_line: The line of the file on which it begins, for messages.
+
+    Raises:
+        Broken: It is no template, or uses what is not allowed in a prompt; says at which line.
+    """
+    from jinja2 import TemplateSyntaxError  # noqa: PLC0415  most files have no template
+
+    if len(_PLACE.findall(text)) > MOST_PLACES:
+        raise Broken(first_line, f"more than {MOST_PLACES:,} places ({{{{ or {{%) in one prompt")
+    environment = _environment()
+    try:
+        parsed = environment.parse(text)
+        names, keys = _checked(parsed, first_line - 1)
+        return PromptTemplate(environment.from_string(parsed), names, keys)
+    except TemplateSyntaxError as error:
+        raise Broken(first_line - 1 + error.lineno, _explained(error.message or "", text)) from None
+    except (RecursionError, MemoryError, SyntaxError):
+        raise Broken(first_line, _TOO_DEEP) from None
+
+
+def _checked(parsed: "nodes.Template", before: int) -> tuple[frozenset[str], frozenset[str]]:
+    """Refuse every node that is not on the list, and gather the names."""
+    from jinja2 import nodes  # noqa: PLC0415  most files have no template
+
+    names: set[str] = set()
+    keys: set[str] = set()
+    for node in _walk(parsed):
+        line = before + (node.lineno or 1)
+        kind = type(node).__name__
+        if kind not in _NODES:
+            raise Broken(line, f"{_called(node)} is not allowed in a prompt")
+        if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
+            raise Broken(line, f"the filter {node.name} is not allowed in a prompt; {', '.join(_FILTERS)} are")
+        if isinstance(node, nodes.Test) and node.name not in _TESTS:
+            raise Broken(line, f"the test {node.name} is not allowed in a prompt; {', '.join(_TESTS)} are")
+        if isinstance(node, nodes.Output):
+            _refuse_constants(node, before)
+        if isinstance(node, nodes.Name):
+            if node.name in _RESERVED:
+                raise Broken(line, _write_as_key(node.name))
+            names.add(node.name)
+        if isinstance(node, nodes.Getitem) and isinstance(node.node, nodes.Name) and node.node.name == "row":
+            if not isinstance(node.arg, nodes.Const) or not isinstance(node.arg.value, str):
+                raise Broken(line, 'a column is named by its text: row["Ticket ID"]')
+            keys.add(node.arg.value)
+    return frozenset(names - {"row"}), frozenset(keys)
+
+
+def _walk(node: "nodes.Node") -> Iterator["nodes.Node"]:
+    """All nodes without recursion: how deep they are nested is a stranger's choice."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(node.iter_child_nodes())
+
+
+def _refuse_constants(output: "nodes.Output", before: int) -> None:
+    """Refuse `{{ none }}`, which would print nothing where a column of that name was meant."""
+    from jinja2 import nodes  # noqa: PLC0415  most files have no template
+
+    for inner in output.nodes:
+        base: nodes.Node | None = inner
+        while isinstance(base, nodes.Filter):
+            base = base.node
+        if isinstance(base, nodes.Const):
+            words = {"None": "none", "True": "true", "False": "false"}
+            raise Broken(before + base.lineno, _write_as_key(words.get(repr(base.value))))
+
+
+def _write_as_key(name: str | None) -> str:
+    if name is None:
+        return "a constant stands where a column is expected; write it as text, without {{ }}"
+    return f'{name} is a word of the template language; a column of that name is written {{{{ row["{name}"] }}}}'
+
+
+def _called(node: "nodes.Node") -> str:
+    names = {
+        "Getattr": "a dot behind a name",
+        "Call": "a call",
+        "For": "{% for %}",
+        "Assign": "{% set %}",
+        "AssignBlock": "{% set %}",
+        "Include": "{% include %}",
+        "Import": "{% import %}",
+        "FromImport": "{% import %}",
+        "Macro": "{% macro %}",
+        "Slice": "a slice",
+        "Concat": "~",
+        "Mul": "*",
+        "Pow": "**",
+        "Add": "+",
+        "Sub": "-",
+        "Div": "/",
+    }
+    kind = type(node).__name__
+    return names.get(kind, kind)
+
+
+def _explained(message: str, text: str) -> str:
+    found = _WORDS_IN_A_PLACE.search(text)
+    if "end of print statement" in message and found:
+        return f'a column with a blank is written {{{{ row["{found[1].strip()}"] }}}}'
+    if "nexpected end of template" in message or "was expecting" in message:
+        return "a {% … %} or {{ … }} is not closed"
+    return f"not a template: {message.splitlines()[0] if message else 'it cannot be read'}"
+
+
+def _undefined(message: str, row: Mapping[str, Json]) -> str:
+    found = re.search(r"'([^']*)' is undefined|has no (?:attribute|element) '?([^']*)'?", message)
+    name = next((each for each in found.groups() if each), "") if found else ""
+    near = get_close_matches(name, list(row), n=1)
+    said = f"; did you mean {near[0]!r}?" if near else ""
+    return (
+        f"this row has no {name!r}, which the prompt names{said}" if name else "the prompt cannot be made of this row"
+    )
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import StrictUndefined, Undefined  # noqa: PLC0415  most files have no template
+    from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415  same
+
+    def shown(value: Json) -> str:
+        return str(value) if isinstance(value, Undefined) else _as_text(value)  # str() of it raises, with its name
+
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=shown
+    )
+    environment.globals.clear()
+    environment.tests = {name: environment.tests[name] for name in _TESTS}
+    environment.filters = {"default": environment.filters["default"], **_FILTERS_OF_TEXT}
+    return environment
+
+
+def _as_text(value: Json) -> str:
+    """A text as it is, null as nothing, everything else as compact JSON."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _on_text(change: Callable[[str], str]) -> Callable[[Json], str]:
+    return lambda value: change(_as_text(value))
+
+
+def _truncate(value: Json, length: int = 255, end: str = "…") -> str:
+    text = _as_text(value)
+    return text if len(text) <= length else text[: max(0, length - len(end))] + end
+
+
+def _length(value: Json) -> int:
+    return len(value) if isinstance(value, (str, list, dict)) else len(_as_text(value))
+
+
+_FILTERS_OF_TEXT: Final[Mapping[str, Callable[..., object]]] = {
+    "trim": _on_text(str.strip),
+    "lower": _on_text(str.lower),
+    "upper": _on_text(str.upper),
+    "truncate": _truncate,
+    "tojson": lambda value: msgspec.json.encode(value).decode(),
+    "length": _length,
+}
+_FILTERS: Final = ("trim", "default", "lower", "upper", "truncate", "tojson", "length")
