@@ -1,5 +1,5 @@
 from batchd.decisions.batch.plan import ROW_OVERHEAD, Limits, plan
-from batchd.model import RequestId, Waiting
+from batchd.model import JobId, RequestId, Waiting
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ def queues(draw: st.DrawFn) -> list[Waiting]:
             max_size=60,
         )
     )
-    return [Waiting(RequestId(n), *row) for n, row in enumerate(rows)]
+    return [Waiting(RequestId(n), *row, JobId(1)) for n, row in enumerate(rows)]
 
 
 @given(

@@ -1,13 +1,13 @@
 from dataclasses import replace
 
 from batchd.decisions.batch.plan import ROW_OVERHEAD, Limits, plan
-from batchd.model import RequestId, Waiting
+from batchd.model import JobId, RequestId, Waiting
 
 LIMITS = Limits(max_requests=3, max_bytes=10_000, long_max_requests=2, long_tokens=64_000, linger=2.0)
 
 
 def waiting(number: int, *, size: int = 10, tokens: int = 100, cohort: str = "", since: float = 0.0) -> Waiting:
-    return Waiting(RequestId(number), size, tokens, (), cohort, since)
+    return Waiting(RequestId(number), size, tokens, (), cohort, since, JobId(1))
 
 
 def test_a_lone_request_lingers_and_then_leaves() -> None:

@@ -1,0 +1,61 @@
+"""The values that travel through the house: nothing here acts, everything is frozen.
+
+Three nouns. A *job* is a file that was taken, a *request* is one message of it, and a *batch* is one
+trip to the API, which may carry requests of several jobs.
+"""
+
+from batchd.model.batch import Batch, Counts, Evidence, Intent, Place, Plan, RemoteBatch, Sending, WireRow
+from batchd.model.ids import BatchId, JobId, RemoteId, RequestId
+from batchd.model.job import Job
+from batchd.model.money import Cost, Usage, total
+from batchd.model.request import (
+    BETA_300K,
+    BETA_NAME,
+    DEFAULT_MAX_TOKENS,
+    DEFAULT_MODEL,
+    LONG_TOKENS,
+    MOST_DOLLARS,
+    Caution,
+    Entry,
+    Lane,
+    Problem,
+    Terms,
+    Verdict,
+    Wishes,
+)
+from batchd.model.waiting import Held, Waiting
+
+__all__ = [
+    "BETA_300K",
+    "BETA_NAME",
+    "DEFAULT_MAX_TOKENS",
+    "DEFAULT_MODEL",
+    "LONG_TOKENS",
+    "MOST_DOLLARS",
+    "Batch",
+    "BatchId",
+    "Caution",
+    "Cost",
+    "Counts",
+    "Entry",
+    "Evidence",
+    "Held",
+    "Intent",
+    "Job",
+    "JobId",
+    "Lane",
+    "Place",
+    "Plan",
+    "Problem",
+    "RemoteBatch",
+    "RemoteId",
+    "RequestId",
+    "Sending",
+    "Terms",
+    "Usage",
+    "Verdict",
+    "Waiting",
+    "WireRow",
+    "Wishes",
+    "total",
+]

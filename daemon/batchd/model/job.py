@@ -1,0 +1,39 @@
+"""A file that was taken."""
+
+from dataclasses import dataclass
+
+from batchd.model.ids import JobId
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file that was taken, as the store knows it."""
+
+    id: JobId
+    claim: str
+    """The name of its claim, and of its spool file."""
+    name: str
+    """Its folder in the outbox, relative."""
+    source: str
+    """Its path in the inbox, as it was dropped."""
+    received_at: float
+    total: int
+    finished_at: float | None = None
+    delivered: bool = False
+    """Whether `job.json` is in the outbox."""
+    cancel_wanted: bool = False
+    retry_wanted: bool = False
+    hold: str | None = None
+    """Why nothing more of it is sent, until it is released; None when nothing holds it."""
+    hold_until: float | None = None
+    """Unix seconds at which it is tried again by itself; None for when a person releases it."""
+    released: bool = False
+    """Whether a person has let it go."""
+    released_up_to: int | None = None
+    """Up to which sum, in picodollars; None for whatever it costs."""
+    cache: str | None = None
+    """What was decided about the prompt cache; None where nobody asked for it."""
+    results_length: int = 0
+    """Bytes of `results.jsonl` that are acknowledged; what lies behind is a crash's leftover."""
+    missing: int = 0
+    """The last requests of its file, which the spool's index knows and the store does not yet."""

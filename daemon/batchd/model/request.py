@@ -1,0 +1,121 @@
+"""What is asked: a request as a job file says it, and what may be wrong with one."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+DEFAULT_MODEL: Final = "claude-sonnet-5-5"
+"""For a request that names none."""
+DEFAULT_MAX_TOKENS: Final = 64_000
+"""For a request that does not say."""
+LONG_TOKENS: Final = 64_000
+"""A request of a larger `max_tokens` is long, unless the settings draw the line elsewhere."""
+BETA_NAME: Final = r"^[A-Za-z0-9._-]+$"
+"""What the name of a beta consists of."""
+MOST_DOLLARS: Final = 1_000_000
+"""USD of the largest budget."""
+BETA_300K = "output-300k-2026-03-24"
+"""The beta that raises the cap of `max_tokens` to 300,000, in batches only (docs: batch processing)."""
+
+
+class Lane(StrEnum):
+    """By which of its APIs a request is sent."""
+
+    BATCH = "batch"
+    """Message Batches: at half the price, within 24 hours."""
+    SYNC = "sync"
+    """Messages, as a stream: at once, at the full price."""
+
+
+class Verdict(StrEnum):
+    """How a request ended; every request gets exactly one."""
+
+    COMPLETE = "complete"
+    TRUNCATED = "truncated"
+    SHORT = "short"
+    REFUSED = "refused"
+    PAUSED = "paused"
+    ERRORED = "errored"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the API wrote (and charged for) something that is not the whole answer."""
+        return self in {Verdict.TRUNCATED, Verdict.SHORT, Verdict.REFUSED, Verdict.PAUSED}
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is asked of a request beside its parameters, and never changes: its settings, by their names in a job file.
+
+    They are described here alone. From the door to the report they travel as this value; the store keeps it as JSON,
+    and `failures.jsonl` gives it back as it is kept. A new one is a line here, and one where it acts; one whose type
+    does not say what may be written has a check of its own in `settings_check`.
+    """
+
+    documents: bool = True
+    """Whether the text of the answer is wanted as a file of its own."""
+    lane: Lane = Lane.BATCH
+    cache: Literal["auto", "off"] = "off"
+    """Whether what it shares with others may be cached, where that pays."""
+    files: bool = False
+    """Whether its answer consists of files, to be written out each under its path."""
+    expect: msgspec.Raw = msgspec.Raw()
+    """What its document must have to be whole, as JSON; empty when nothing is said."""
+
+
+class Entry(NamedTuple):
+    """One request of a job file, checked, with the job's settings and the defaults merged in."""
+
+    line: int
+    """The line of the file on which it begins, from 1."""
+    custom_id: str
+    """The user's own name for it, unique in its job."""
+    name: str
+    """What its document is called in the outbox, without suffix; unique in its job, letter case ignored."""
+    params: bytes
+    """The Messages API's parameters as one line of UTF-8 JSON, `model` and `max_tokens` among them."""
+    model: str
+    max_tokens: int
+    betas: tuple[str, ...] = ()
+    """Sorted: requests travel together only when these are equal, since betas belong to a whole batch."""
+    budget: Decimal | None = None
+    """USD that this request may cost; None for any amount."""
+    rounds: int = 0
+    """How many times it may be continued when it comes back cut short."""
+    wishes: Wishes = Wishes()
+    version: str | None = None
+    """Of the API, where it is not the one that everything else goes by: requests of one version travel together."""
+    template: int = 0
+    """Requests of one file and template differ in nothing but their ids and texts; 0 where that was not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a job file says of the job as a whole."""
+
+    budget: Decimal | None = None
+    """USD that all its requests may cost together; None for what the settings say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a job file: it is refused whole, and says so at this line and field."""
+
+    line: int
+    """From 1; 0 when it concerns the file as a whole."""
+    field: str
+    """A path such as `params.messages[0].content`; empty when no single field is meant."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something a user should know of before the bill, which stops nothing."""
+
+    line: int
+    field: str
+    message: str
