@@ -24,7 +24,7 @@ def said(media: list[Medium], facts: object = LARGE) -> list[str]:
         ((8_000, 1), MOST_PICTURE_BASE64, ""),
         ((8_001, 1), 10, "8,001 x 1 pixels"),
         ((1, 8_001), 10, "1 x 8,001 pixels"),
-        ((1, 1), MOST_PICTURE_BASE64 + 1, "10,000,001 bytes in base64"),
+        ((1, 1), MOST_PICTURE_BASE64 + 1, "10,485,761 bytes in base64"),
         (None, 10, "cannot be read as a picture"),
     ],
 )

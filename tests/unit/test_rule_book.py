@@ -6,24 +6,17 @@ that a generator can think of. Neither knows the other's code.
 
 import copy
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from batchd.claude.catalogue import Catalogue
-from batchd.decisions.jobfile.reader import Rules, read
-from batchd.model import Caution, Entry, Problem
-from batchd.sandbox.checks import Terms
-from batchd.sandbox.examiner import Examiner
 
 from tests.support import shapes
+from tests.support.rule_book import by_check, by_sandbox, disagreement
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
-CURRENT, BEFORE = "2026-10-21", "2023-06-01"
-SAMPLING = {"temperature", "top_p", "top_k"}
 WRONG: tuple[Any, ...] = (None, 7, "x", [], {"type": ["x"]})
 """What stands in place of something else, to see whether it is taken there."""
 
@@ -33,35 +26,6 @@ def rows(name: str) -> list[dict[str, Any]]:
 
 
 VALID = rows("valid.jsonl")
-
-
-def by_check(row: dict[str, Any]) -> tuple[str, Entry | None, bool]:
-    """Its first error, the request it makes, and whether it calls the model unknown."""
-    said = list(read(lambda: [json.dumps(row).encode()], ".jsonl", "x", Rules()))
-    problems = [each for each in said if isinstance(each, Problem)]
-    entry = next((each for each in said if isinstance(each, Entry)), None)
-    strange = any(isinstance(each, Caution) and each.field == "params.model" for each in said)
-    return (f"{problems[0].field}: {problems[0].message}" if problems else ""), entry, strange
-
-
-def by_sandbox(row: dict[str, Any], entry: Entry | None) -> str:
-    """Its refusal of the same request, sent as the daemon would send it."""
-    betas = frozenset(entry.betas if entry else row.get("betas", ()))
-    version = BEFORE if SAMPLING & row["params"].keys() else CURRENT
-    defaults = {"model": Rules().model, "max_tokens": Rules().max_tokens}
-    raw = entry.params if entry else msgspec.json.encode({**defaults, **row["params"]})
-    refusal = Examiner(Counter()).examine(raw, Terms(version, betas), 0.0).refusal
-    return refusal.message if refusal else ""
-
-
-def disagreement(row: dict[str, Any]) -> str:
-    error, entry, strange = by_check(row)
-    refusal = by_sandbox(row, entry)
-    if strange and refusal.startswith("model: "):
-        return ""  # a name that only a gateway may know, and the sandbox is none
-    if bool(error) == bool(refusal):
-        return ""
-    return f"check: {error or 'takes it'} | sandbox: {refusal or 'takes it'}"
 
 
 @pytest.mark.parametrize("row", VALID, ids=lambda row: str(row["custom_id"]))

@@ -1,10 +1,11 @@
-import base64
 from collections import Counter
 
 import msgspec
 import pytest
 from batchd.sandbox.checks import Refusal, Terms
 from batchd.sandbox.examiner import Cached, Examiner, Finding
+
+from tests.support import media
 
 BETA = "output-300k-2026-03-24"
 NEW = Terms("2026-10-21")
@@ -133,11 +134,10 @@ def test_an_unknown_model_is_not_found() -> None:
 
 
 def test_a_prompt_above_the_window_is_too_long_but_a_big_image_is_not() -> None:
-    refusal = why({**said("x" * 900_000), "model": "claude-haiku-4-5"})
+    refusal = why({**said("x" * 1_800_000), "model": "claude-haiku-4-5"})
     assert refusal
-    assert refusal.message.startswith("prompt is too long: 2250")
-    data = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"x" * 900_000).decode()
-    source = {"type": "base64", "media_type": "image/png", "data": data}
+    assert refusal.message.startswith("prompt is too long: 225000")
+    source = media.base64_source("image/png", media.png(9, 9) + b"x" * 1_800_000)
     assert why({**said([{"type": "image", "source": source}]), "model": "claude-haiku-4-5"}) is None
 
 

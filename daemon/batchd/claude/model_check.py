@@ -10,8 +10,12 @@ from typing import Any, Final, NamedTuple
 
 from batchd.claude import breakpoints, conversation_check
 from batchd.claude.catalogue import LONGEST_OUTPUT, Catalogue, LongOutput, ModelFacts
+from batchd.claude.media import files_of
+from batchd.claude.media_limits import Medium, too_many
 from batchd.claude.model_names import meant, on_other_platforms
+from batchd.claude.prompt_size import window_of
 from batchd.claude.shapes import Breakpoint, Use
+from batchd.claude.window_check import about_too_long, tokens_at_least
 from batchd.model import BETA_300K
 from batchd.text.strictjson import Flaw, shown
 
@@ -68,11 +72,14 @@ def fit(asked: Asked, catalogue: Catalogue) -> Fit:
         return Fit([wrong, *flaws], [], asked.betas, version)
     flaws += [*_output(params, facts, catalogue), *_thinking(params, facts, asked.betas)]
     flaws += [*_tool_choice(params, facts), *_sampling(params, facts, catalogue), *_region(params, facts)]
-    flaws += _speakers(params, facts)
+    window = window_of(facts, asked.betas)
+    media = [file.known for file in files_of(params.get("messages"))]
+    flaws += [*_speakers(params, facts), *too_many(media, facts, window), *_length(params, media, facts, window)]
+    cautions = [*_cautions(params, facts, catalogue), *_probable_length(params, facts, window)]
     betas = asked.betas
     if _needs_300k(params.get("max_tokens", 0), facts) and BETA_300K not in betas:
         betas = tuple(sorted((*betas, BETA_300K)))
-    return Fit(flaws, list(_cautions(params, facts, catalogue)), betas, version)
+    return Fit(flaws, cautions, betas, version)
 
 
 def _name(model: str, facts: ModelFacts, catalogue: Catalogue) -> Flaw | None:
@@ -163,6 +170,18 @@ def _output(params: Mapping[str, Any], facts: ModelFacts, catalogue: Catalogue) 
         would_do = ", ".join(catalogue.long_output_models())
         said = f"{facts.name} writes at most {facts.max_output:,} tokens; up to {LONGEST_OUTPUT:,} do: {would_do}"
         yield Flaw("max_tokens", said)
+
+
+def _length(params: Mapping[str, Any], media: Sequence[Medium], facts: ModelFacts, window: int) -> Iterator[Flaw]:
+    if facts.known and tokens_at_least(params, media, window) > window:
+        said = f"the prompt is surely longer than the {window:,} tokens that {facts.name} reads; shorten or part it"
+        yield Flaw("messages", said)
+
+
+def _probable_length(params: Mapping[str, Any], facts: ModelFacts, window: int) -> Iterator[Flaw]:
+    if facts.known and about_too_long(params, window):
+        said = f"the prompt is probably longer than the {window:,} tokens that {facts.name} reads"
+        yield Flaw("messages", f"{said}; if it is, the request comes back as an error, unbilled")
 
 
 def _needs_300k(max_tokens: int, facts: ModelFacts) -> bool:

@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from batchd.claude.media import is_locked
 from batchd.claude.media_check import wrong_data, wrong_url
+from batchd.claude.media_limits import wrong_picture
 from batchd.claude.output_schema import check_answer, check_words
+from batchd.claude.pictures import pixels
 from batchd.claude.shapes import Look, Path, Rule
 from batchd.text.strictjson import shown
 
@@ -30,8 +33,16 @@ def _text(block: dict[str, Any], path: Path, look: Look) -> None:
 
 
 def _base64(source: dict[str, Any], path: Path, look: Look) -> None:
-    if said := wrong_data(source["data"], source["media_type"]):
+    data, kind = source["data"], source["media_type"]
+    if said := wrong_data(data, kind) or _unfit(data, kind):
         look.say((path, "data"), said)
+
+
+def _unfit(data: str, kind: str) -> str:
+    """Say why no request takes a file that is what it says."""
+    if kind != "application/pdf":
+        return wrong_picture(pixels(data), len(data))
+    return "is an encrypted PDF, which the API does not open; save it without a password" if is_locked(data) else ""
 
 
 def _url(source: dict[str, Any], path: Path, look: Look) -> None:

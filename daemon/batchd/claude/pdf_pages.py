@@ -9,6 +9,7 @@ import re
 import zlib
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Final
 
@@ -22,6 +23,7 @@ _PACKED: Final = re.compile(rb"/Type\s{0,9}/ObjStm(?![A-Za-z])")
 _STREAM: Final = re.compile(rb"stream\r?\n")
 _FIRST: Final = re.compile(rb"/First\s{1,9}(\d{1,9})")
 _NUMBER: Final = re.compile(rb"\d{1,10}")
+_ENCRYPT: Final = re.compile(rb"/Encrypt\s{0,9}(?:\d{1,10}\s{1,9}\d{1,5}\s{1,9}R|<<)")
 _BRACKET: Final = re.compile(rb"<<|>>")
 
 _MOST_UNPACKED: Final = 32_000_000
@@ -46,13 +48,51 @@ def pages(file: bytes, most: int) -> int:
     told = _told(file)
     try:
         for first, objects in _unpacked(file):
-            numbers = [int(each[0]) for each in _NUMBER.finditer(objects, 0, first)]
-            places = sorted((first + at, number) for number, at in zip(numbers[::2], numbers[1::2], strict=False))
-            found.update(_pages(objects, places))
+            found.update(_pages(objects, _places(objects, first)))
             told = max(told, _told(objects))
     except zlib.error:
         return min(most, max(len(found), told, len(file) // _LEAST_PAGE + 1))
     return min(most, max(len(found), told) or len(file) // _LEAST_PAGE + 1)
+
+
+def pages_at_least(file: bytes) -> int:
+    """Count the pages that a PDF surely has, of which its current page tree knows.
+
+    What was deleted stays in the file, with the counts of former trees, so the last root's count bounds those that are
+    found; and a count bounds nothing that is not there.
+
+    Args:
+        file: All of it.
+    """
+    found = set(_pages(file, list(_objects(file))))
+    root = _count_of_root(file)
+    with suppress(zlib.error):
+        for first, objects in _unpacked(file):
+            found.update(_pages(objects, _places(objects, first)))
+            root = _count_of_root(objects) or root
+    return max(1, min(len(found), root or len(found)))
+
+
+def encrypted(file: bytes) -> bool:
+    """Tell whether a PDF is encrypted: its trailer says so, which is never packed (ISO 32000-1, 7.5.5 and 7.6.1)."""
+    return b"/Encrypt" in file and _ENCRYPT.search(file) is not None
+
+
+def _count_of_root(objects: bytes) -> int:
+    """What the root of the page tree counts that was written last; 0 where none says."""
+    count = 0
+    for node in islice(_typed(objects, _TREE), _MOST_NODES):
+        found = _dictionary(objects, node.start())
+        told = _COUNT.search(found)
+        if told and b"/Parent" not in found:
+            count = int(told[1])
+    return count
+
+
+def _places(objects: bytes, first: int) -> list[tuple[int, int]]:
+    """Where each packed object begins, and its number."""
+    numbers = [int(each[0]) for each in _NUMBER.finditer(objects, 0, first)]
+    return sorted((first + at, number) for number, at in zip(numbers[::2], numbers[1::2], strict=False))
 
 
 def _typed(objects: bytes, kind: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:

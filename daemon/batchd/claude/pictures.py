@@ -55,6 +55,8 @@ def patches(width: int, height: int, most: int) -> int:
 
 def pixels(data: str) -> tuple[int, int] | None:
     """Read width and height from a picture in base64; None where they cannot be read, or nothing can be seen."""
+    if any(blank in data for blank in "\n\r\t "):  # as encoders break lines; the places of bytes are reckoned without
+        data = "".join(data.split())
     try:
         width, height = _pixels(Base64(data))
     except (ValueError, struct.error):

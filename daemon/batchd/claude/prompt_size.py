@@ -5,17 +5,17 @@ pages of a PDF by their text (1,500 to 3,000 tokens a page are usual) and their 
 """
 
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
 
 from batchd.claude.catalogue import ModelFacts
+from batchd.claude.media import files_of
 from batchd.claude.media_limits import most_pages
 from batchd.claude.pdf_pages import pages
 from batchd.claude.pictures import patches, picture_tokens
-from batchd.text.strictjson import Json
 
 BYTES_PER_TOKEN: Final = 4
 """Of usual prose; about."""
@@ -28,7 +28,7 @@ _USUAL_PAGE_PIXELS: Final = (1_414, 1_828)
 _UNSEEN_PAGES: Final = 10
 """Of a PDF that only the API sees, about: nobody can know."""
 _MILLION: Final = 1_000_000
-_LONG_CONTEXT: Final = "context-1m"
+_LONG_CONTEXT: Final = "context-1m-"
 """How the betas begin that widen the window of older models to a million."""
 
 _INSTRUCTED: Final = (b'"tools":[{', b'"format":{')
@@ -46,6 +46,10 @@ _REGION: Final = b'"inference_geo":'
 
 class _Params(msgspec.Struct):
     inference_geo: str | None = None
+
+
+class _Turns(msgspec.Struct):
+    messages: object = None
 
 
 class PromptSize(NamedTuple):
@@ -71,11 +75,10 @@ def measure(params: bytes, model: ModelFacts) -> PromptSize:
     if (region := region_of(params)) is not None:
         size -= len(_REGION) + len(msgspec.json.encode(region)) + len(b",")  # which nobody reads
     if b'"source":' in params:
-        for block in _media(msgspec.json.decode(params)):
-            source = block["source"]
-            data = source.get("data") if source.get("type") == "base64" else None
-            size -= len(data) if isinstance(data, str) else 0
-            found = _document(data, model) if block["type"] == "document" else _picture(data, model)
+        for file in files_of(msgspec.json.decode(params, type=_Turns).messages):
+            data = file.data
+            size -= len(data or "")
+            found = _picture(data, model) if file.picture else _document(data, model)
             at_most, about = at_most + found.at_most, about + found.about
     return PromptSize(at_most + size, about + -(-size // BYTES_PER_TOKEN))
 
@@ -96,37 +99,16 @@ def countable(params: bytes) -> bytes:
     return msgspec.json.encode({name: value for name, value in found.items() if name in _COUNTABLE})
 
 
-def _media(params: Json) -> Iterator[dict[str, Json]]:
-    """The pictures and PDFs of a request, where the API takes them for such: what a tool was called with is text."""
-    yield from (
-        block
-        for message in _list(params, "messages")
-        for outer in _list(message, "content")
-        for block in (outer, *_list(outer, "content"), *_list(_dict(outer).get("source"), "content"))
-        if _dict(block).get("type") in {"image", "document"}
-        and _dict(block.get("source")).get("type") in {"base64", "url", "file"}
-    )
-
-
-def _picture(data: object, model: ModelFacts) -> PromptSize:
-    tokens = picture_tokens(data, model.image_tokens) if isinstance(data, str) else model.image_tokens
+def _picture(data: str | None, model: ModelFacts) -> PromptSize:
+    tokens = picture_tokens(data, model.image_tokens) if data else model.image_tokens
     return PromptSize(tokens, tokens)
 
 
-def _document(data: object, model: ModelFacts) -> PromptSize:
+def _document(data: str | None, model: ModelFacts) -> PromptSize:
     most = most_pages(model.window)
     count, usual = most, _UNSEEN_PAGES
-    if isinstance(data, str):
+    if data:
         with suppress(ValueError):  # what is no base64 is refused at the door, and counts as much as can be
             count = usual = pages(binascii.a2b_base64(data), most)
     picture = patches(*_USUAL_PAGE_PIXELS, model.image_tokens)
     return PromptSize(count * (_PAGE_TEXT + model.image_tokens), usual * (_USUAL_PAGE_TEXT + picture))
-
-
-def _dict(value: Json) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Json, name: str) -> list[Json]:
-    found = _dict(value).get(name)
-    return found if isinstance(found, list) else []

@@ -120,7 +120,7 @@ def compose(prompt: Prompt, seed: int) -> dict[str, object]:
     if model is None:
         raise ValueError("only requests that passed the checks can be answered")
     max_tokens = min(int(str(params["max_tokens"])), model.cap(prompt.terms.betas))
-    bounds = Bounds(max_tokens, model.window - prompt.tokens)
+    bounds = Bounds(max_tokens, model.reads(prompt.terms.betas) - prompt.tokens)
     text = _stopped(_write(said, orders, bounds, _thinking(orders, params), seed), params)
     read, wrote_5m, wrote_1h = prompt.cached
     return {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from batchd.sandbox import contents, models, turns
+from batchd.sandbox import contents, limits, models, turns
 from batchd.sandbox.contents import STRICTER
 from batchd.sandbox.shapes import EXTRA, REQUIRED, Reading, known
 
@@ -74,17 +74,10 @@ def refusal(params: Mapping[str, object], terms: Terms) -> Refusal | None:
     return None
 
 
-def too_long(params: Mapping[str, object], prompt_tokens: int) -> Refusal | None:
-    """Why a well-formed request has too much in it; None if it has not.
-
-    Args:
-        params: Without another refusal.
-        prompt_tokens: Size of system prompt, tools and messages.
-    """
+def window(params: Mapping[str, object], terms: Terms) -> int:
+    """Tokens that the model of a request without a refusal reads and writes together."""
     model = models.find(str(params["model"]))
-    if model is None or prompt_tokens <= model.window:
-        return None
-    return Refusal("invalid_request_error", f"prompt is too long: {prompt_tokens} tokens > {model.window} maximum")
+    return model.reads(terms.betas) if model else 0
 
 
 def _malformed(params: Mapping[str, Any], terms: Terms, seen: _Seen) -> Iterator[str]:
@@ -224,6 +217,9 @@ def _beyond(params: Mapping[str, Any], model: models.Model, terms: Terms) -> Ite
         yield f"tool_choice: forced tool use is not supported by {model.id}"
     if params.get("inference_geo") is not None and not model.regions:
         yield "inference_geo: not supported by this model"
+    yield from limits.of_all_files(params["messages"], model.reads(terms.betas))
+    if (least := limits.least_tokens(params)) > model.reads(terms.betas):
+        yield f"prompt is too long: {least} tokens > {model.reads(terms.betas)} maximum"
     yield from turns.system(params["messages"], supported=model.system_turns)
     if not params.get("fallback_credit_token"):
         thinks = params.get("thinking", {}).get("type") == "enabled"

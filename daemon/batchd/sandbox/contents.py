@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from batchd.sandbox import schemas
+from batchd.sandbox import limits, schemas
 
 STRICTER = "2026-10-21"
 """The version of the API since which sampling parameters and some odd contents are refused."""
@@ -66,6 +66,7 @@ def _file(value: Object, path: str) -> Said:
             yield f"{path}.data: The PDF specified was not valid."
     elif not (data.startswith(_SIGNATURES.get(kind, ())) or (kind == "image/webp" and _is_webp(data))):
         yield f"{path}.data: Image does not match the provided media type {kind}"
+    yield from limits.of_a_file(value, data, path)
 
 
 def _is_webp(data: bytes) -> bool:

@@ -51,6 +51,11 @@ class Weight(NamedTuple):
     tokens: int
     breakpoints: tuple[Breakpoint, ...]
 
+    def within(self, window: int) -> "Weight":
+        """As much of it as a model reads: a prompt that is not refused fits in, however the sandbox counts it."""
+        points = tuple(point._replace(tokens=min(point.tokens, window)) for point in self.breakpoints)
+        return Weight(min(self.tokens, window), points)
+
 
 NOTHING = Weight(0, ())
 
@@ -88,7 +93,7 @@ def weigh(params: Mapping[str, object]) -> Weight:
         encoded = _ENCODER.encode(bare)
         running.update(encoded)
         characters += len(encoded)
-        for picture in _within(block):
+        for picture in media.files([block]):
             if (weight := media.tokens(picture, params.get("model"))) is not None:
                 seen += weight
                 characters -= len(_ENCODER.encode(picture))
@@ -122,15 +127,6 @@ def _content(role: str, content: object) -> Iterator[Mapping[str, object]]:
         yield {"role": role, "text": content, "type": "text"}
     for block in _dicts(content):
         yield {"role": role, **block}
-
-
-def _within(block: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
-    """A block, and those that the result of a tool or a document of several parts has in it."""
-    yield block
-    if block.get("type") == "tool_result":
-        yield from _dicts(block.get("content"))
-    elif block.get("type") == "document" and isinstance(source := block.get("source"), Mapping):
-        yield from _dicts(source.get("content"))
 
 
 def _dicts(value: object) -> Iterator[Mapping[str, object]]:

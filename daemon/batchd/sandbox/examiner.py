@@ -76,8 +76,9 @@ class Examiner:
         params = _DECODER.decode(raw)
         digest = conversation.digest(params)
         refusal = checks.refusal(params, terms)
-        weight = conversation.NOTHING if refusal else conversation.weigh(params)  # only what is well formed is weighed
-        refusal = refusal or checks.too_long(params, weight.tokens)
+        weight = conversation.NOTHING
+        if refusal is None:  # only what is well formed is weighed, and what is read fits into the window
+            weight = conversation.weigh(params).within(checks.window(params, terms))
         told = None
         orders = directives.NO_ORDERS
         if refusal is None and directives.MARK.encode() in raw:

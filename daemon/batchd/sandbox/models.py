@@ -51,6 +51,13 @@ class Model:
         """
         return LONG_OUTPUT if self.long_output and BETA_300K in betas else self.max_output
 
+    def reads(self, betas: frozenset[str]) -> int:
+        """Its context window, in tokens, with the betas of the call."""
+        return LONG_WINDOW if any(beta.startswith(LONG_CONTEXT) for beta in betas) else self.window
+
+
+LONG_CONTEXT, LONG_WINDOW = "context-1m-", 1_000_000
+"""With a beta of this name every model reads so many tokens."""
 
 _ALL_BUT_A_BUDGET = ("adaptive", "disabled", "between_tools")
 _UNTIL_4_6 = ("adaptive", "enabled", "disabled")

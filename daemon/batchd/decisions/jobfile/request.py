@@ -151,7 +151,7 @@ class Requests:
         for said in self._finish(line, found.get("custom_id", ""), name, own, sound=sound):
             yield said
             if written is not None and isinstance(said, Entry):
-                self._templates.learn(written, said)
+                self._templates.learn(written, said, self._rules.catalogue.find(said.model).window)
 
     def recognize(self, line: int, written: bytes | None) -> Entry | None:
         """Take a request that differs only in its texts from one that was found sound; None: it must be offered.

@@ -79,6 +79,8 @@ class _Template(NamedTuple):
     after: bytes
     common: tuple[Any, ...]
     """The fields of an `Entry` from `model` on, its number among them."""
+    longest: int
+    """Bytes of params within which no text can be longer than its model reads."""
 
 
 class Templates:
@@ -101,17 +103,23 @@ class Templates:
         if template is None or template.quotes != found.quotes:
             return None
         params = b"".join((template.before, _ENCODE(found.messages), template.after))
+        if len(params) > template.longest:
+            return None
         return found.custom_id, params, template.common
 
-    def learn(self, line: bytes, entry: Entry) -> None:
-        """Take the template of a request that the whole check has found sound."""
+    def learn(self, line: bytes, entry: Entry, window: int) -> None:
+        """Take the template of a request that the whole check has found sound.
+
+        Args:
+            window: Of its model, in tokens, none of which is shorter than a byte.
+        """
         if self._bytes > _MOST_BYTES or (found := _taken_apart(line)) is None or found.rest in self._known:
             return
         parts = _around_messages(entry.params)
         if parts is None or len(entry.params) != sum(map(len, parts)) + len(_ENCODE(found.messages)):
             return
         common = entry._replace(template=len(self._known) + 1)[Entry._fields.index("model") :]
-        self._known[found.rest] = _Template(found.quotes, *parts, common)
+        self._known[found.rest] = _Template(found.quotes, *parts, common, window)
         self._bytes += len(found.rest) + sum(map(len, parts))
 
 
