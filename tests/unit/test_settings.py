@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which the places of a settings file are looked at, and hold none."""
     monkeypatch.delenv("BATCHD_CONFIG")
-    monkeypatch.setattr("batchd.settings.CONFIG_FILES", (Path("batchd.toml"), tmp_path / "etc" / "batchd.toml"))
+    monkeypatch.setattr("batchd.settings.loading.CONFIG_FILES", (Path("batchd.toml"), tmp_path / "etc" / "batchd.toml"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

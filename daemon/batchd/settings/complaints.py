@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from batchd.settings_values import Mistake
+from batchd.settings.values import Mistake
 
 _LONGEST_VALUE = 60
 _SECRET = re.compile(r"sk-|@|bearer", re.IGNORECASE)

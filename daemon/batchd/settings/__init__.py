@@ -1,0 +1,20 @@
+"""Every setting, as one frozen value, and where its parts come from."""
+
+from batchd.settings.api_key import find_api_key
+from batchd.settings.loading import CONFIG_VARIABLE, default_config_file, load_settings
+from batchd.settings.tables import Api, Intake, ModelOverride, Packing, Poll, Setting, Settings, describe
+
+__all__ = [
+    "CONFIG_VARIABLE",
+    "Api",
+    "Intake",
+    "ModelOverride",
+    "Packing",
+    "Poll",
+    "Setting",
+    "Settings",
+    "default_config_file",
+    "describe",
+    "find_api_key",
+    "load_settings",
+]
