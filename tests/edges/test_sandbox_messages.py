@@ -21,6 +21,17 @@ pytestmark = pytest.mark.anyio
 
 HEADERS = {"authorization": "Bearer sk-test", "anthropic-version": "2026-10-21"}
 PATH = "/v1/messages"
+NUMBERS = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}, "words": {"type": "array", "items": {"type": "string"}, "minItems": 1}},
+    "required": ["n", "words"],
+    "additionalProperties": False,
+}
+FORCED: dict[str, Any] = {
+    "tools": [{"name": "f", "input_schema": NUMBERS}],
+    "tool_choice": {"type": "tool", "name": "f"},
+}
+FORM: dict[str, Any] = {"output_config": {"format": {"type": "json_schema", "schema": NUMBERS}}}
 BETA = "output-300k-2026-03-24"
 
 
@@ -105,6 +116,11 @@ async def bench() -> AsyncIterator[Bench]:
         ("[sandbox: stop tool_use]", {}),
         ("Sections: A, B, C [sandbox: omit B]", {}),
         ("[sandbox: unicode]", {}),
+        ("Hello", FORCED),
+        ("Hello", {**FORCED, "thinking": {"type": "adaptive"}, "tool_choice": {"type": "auto"}}),
+        ("Hello", {**FORCED, "max_tokens": 2}),
+        ("Hello", FORM),
+        ('[sandbox: json {"n": [1, {"m": "…"}]}]', FORCED),
     ],
 )
 async def test_the_answer_is_that_of_a_batch_whole_or_streamed(
@@ -123,6 +139,9 @@ async def test_the_answer_is_that_of_a_batch_whole_or_streamed(
     for message in (batched, whole, streamed):
         message.pop("id")
         message["usage"].pop("service_tier", None)
+        for block in message["content"]:
+            block.pop("id", None)
+            block.pop("caller", None)  # the SDK's own
     assert whole == batched
     assert streamed == batched
     assert "".join(pieces) == "".join(block.get("text", "") for block in batched["content"])

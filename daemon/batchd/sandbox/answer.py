@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from batchd.sandbox import conversation, directives, errors, filing, models, outline, writer
+from batchd.sandbox import conversation, directives, errors, models, outline, writer
 from batchd.sandbox.batch import Batch
 from batchd.sandbox.checks import Refusal, Terms
 from batchd.sandbox.conversation import Conversation
 from batchd.sandbox.directives import Orders
 from batchd.sandbox.examiner import Cached
 from batchd.sandbox.faults import account
-from batchd.sandbox.outline import Outline
+from batchd.sandbox.reply import Reply, reply, wish_of
 
 _DECODER = msgspec.json.Decoder(dict[str, object])
 _ENCODER = msgspec.json.Encoder()
@@ -68,6 +68,10 @@ class Text:
     stop_sequence: str | None = None
     thinking: str = ""
     thinking_tokens: int = 0
+    tool: str | None = None
+    """The name of the tool whose input this is, as JSON."""
+    whole: bool = True
+    """Whether nothing cut it."""
 
 
 def name(prefix: str, *sources: object) -> str:
@@ -121,14 +125,14 @@ def compose(prompt: Prompt, seed: int) -> dict[str, object]:
         raise ValueError("only requests that passed the checks can be answered")
     max_tokens = min(int(str(params["max_tokens"])), model.cap(prompt.terms.betas))
     bounds = Bounds(max_tokens, model.reads(prompt.terms.betas) - prompt.tokens)
-    text = _stopped(_write(said, orders, bounds, _thinking(orders, params), seed), params)
+    text = _stopped(_write(said, orders, bounds, params, seed), params)
     read, wrote_5m, wrote_1h = prompt.cached
     return {
         "id": prompt.id,
         "type": "message",
         "role": "assistant",
         "model": params["model"],
-        "content": _blocks(text, orders.blocks),
+        "content": _blocks(text, orders.blocks, name("toolu_", prompt.id)),
         "stop_reason": text.stop_reason,
         "stop_sequence": text.stop_sequence,
         "stop_details": _details(text),
@@ -153,7 +157,7 @@ def _write(
     said: Conversation,
     orders: Orders,
     bounds: Bounds,
-    thinking: int,
+    params: Mapping[str, object],
     seed: int,
 ) -> Text:
     """The text, cut where orders or bounds cut it."""
@@ -161,29 +165,40 @@ def _write(
         return Text("", "max_tokens")
     if orders.refuse:
         return Text("", "refusal")
-    thinking = min(thinking, bounds.max_tokens - 1)
+    thinking = min(_thinking(orders, params, bounds.max_tokens), bounds.max_tokens - 1)
     limit = max(0, min(bounds) - thinking) * writer.CHARACTERS_PER_TOKEN
-    prompt = directives.without(said.prompt)
-    wish = outline.read(prompt)
-    if orders.words is not None:
-        wish = replace(wish, words=orders.words)
-    whole = filing.write(prompt, said.files) or writer.write(
-        wish,
-        int.from_bytes(hashlib.sha256(f"{seed}:{prompt}".encode()).digest()[:8]),
-        most=len(said.written) + limit,
-        omit=frozenset(orders.omit),
-        unicode=orders.unicode,
-    )
-    text = _rest(whole, said.written) or _missing(said, orders, wish) or NOTHING_LEFT
-    stop = orders.stop or "end_turn"
-    if max(said.rounds, _cuts_so_far(len(said.written), len(whole), orders.truncate_at)) < orders.truncate_rounds:
+    whole, written, rounds = _whole(said, params, orders, limit, seed)
+    text = _rest(whole.text, written) or _missing(said, orders) or (NOTHING_LEFT if whole.text else "")
+    left = len(text)
+    stop = orders.stop or ("end_turn" if whole.tool is None else "tool_use")
+    if max(rounds, _cuts_so_far(len(written), len(whole.text), orders.truncate_at)) < orders.truncate_rounds:
         text, stop = text[: len(text) // 2 if orders.truncate_at is None else orders.truncate_at], "max_tokens"
-    elif orders.pause and said.rounds == 0:
+    elif orders.pause and rounds == 0:
         text, stop = text[: len(text) // 2], "pause_turn"
     if len(text) > limit:
         text, stop = text[:limit], "max_tokens" if bounds.max_tokens <= bounds.room else "model_context_window_exceeded"
     thought = (_A_THOUGHT * (1 + thinking * writer.CHARACTERS_PER_TOKEN // len(_A_THOUGHT))) if thinking else ""
-    return Text(text, stop, None, thought[: thinking * writer.CHARACTERS_PER_TOKEN], thinking)
+    thought = thought[: thinking * writer.CHARACTERS_PER_TOKEN]
+    return Text(text, stop, None, thought, thinking, whole.tool, whole=len(text) == left)
+
+
+class _Whole(NamedTuple):
+    """An answer as it would be without a cut, and what is there of it."""
+
+    reply: Reply
+    written: str
+    rounds: int
+    """How many turns that took."""
+
+
+def _whole(said: Conversation, params: Mapping[str, object], orders: Orders, limit: int, seed: int) -> _Whole:
+    """The whole answer; what is no prose is continued as well, where what was said last is its beginning."""
+    if said.begun:
+        first = replace(said, prompt=said.first)
+        whole = reply(first, params, orders, limit, seed)
+        if whole.tool is None and whole.text.startswith(said.begun.rstrip()):
+            return _Whole(whole, said.begun, said.turns)
+    return _Whole(reply(said, params, orders, limit, seed), said.written, said.rounds)
 
 
 def _rest(whole: str, written: str) -> str:
@@ -212,8 +227,9 @@ def _cuts_so_far(written: int, whole: int, each: int | None) -> int:
     return cuts
 
 
-def _missing(said: Conversation, orders: Orders, wish: Outline) -> str:
+def _missing(said: Conversation, orders: Orders) -> str:
     """The sections that were left out, if the user has come back for them."""
+    wish = wish_of(directives.without(said.prompt), orders)
     asked = set(outline.read(said.latest).titles)
     titles = tuple(title for title in wish.titles if title in asked.intersection(orders.omit))
     if not said.written or not titles:
@@ -225,7 +241,7 @@ def _missing(said: Conversation, orders: Orders, wish: Outline) -> str:
 def _stopped(text: Text, params: Mapping[str, object]) -> Text:
     """The text, ended before the first of the request's own stop sequences."""
     sequences = params.get("stop_sequences") or []
-    if not isinstance(sequences, list):
+    if text.tool is not None or not isinstance(sequences, list):
         return text
     found = [(at, sequence) for sequence in sequences if (at := text.text.find(sequence)) >= 0]
     if not found:
@@ -234,11 +250,13 @@ def _stopped(text: Text, params: Mapping[str, object]) -> Text:
     return replace(text, text=text.text[:at], stop_reason="stop_sequence", stop_sequence=sequence)
 
 
-def _thinking(orders: Orders, params: Mapping[str, object]) -> int:
+def _thinking(orders: Orders, params: Mapping[str, object], max_tokens: int) -> int:
+    """Tokens of it: what it is told, else few enough to leave room for what is asked for."""
     if orders.thinking is not None:
         return orders.thinking
     config = params.get("thinking")
-    return _THOUGHT_TOKENS if isinstance(config, Mapping) and config.get("type") in {"enabled", "adaptive"} else 0
+    thinks = isinstance(config, Mapping) and config.get("type") in {"enabled", "adaptive"}
+    return min(_THOUGHT_TOKENS, max_tokens // 4) if thinks else 0
 
 
 def _details(text: Text) -> dict[str, object] | None:
@@ -247,10 +265,14 @@ def _details(text: Text) -> dict[str, object] | None:
     return {"type": "refusal", "category": "general_harms", "explanation": "The sandbox was told to refuse."}
 
 
-def _blocks(text: Text, count: int) -> list[dict[str, object]]:
+def _blocks(text: Text, count: int, call: str) -> list[dict[str, object]]:
+    """What was thought, and what is said: text, or a call under its id, whose input is empty where it was cut."""
     blocks: list[dict[str, object]] = []
     if text.thinking:
         blocks.append({"type": "thinking", "thinking": text.thinking, "signature": "c2FuZGJveA=="})
+    if text.tool is not None:
+        given = msgspec.json.decode(text.text) if text.whole else {}
+        return [*blocks, {"type": "tool_use", "id": call, "name": text.tool, "input": given}]
     size = -(-len(text.text) // max(1, count))
     if size:
         pieces = (text.text[at : at + size] for at in range(0, len(text.text), size))

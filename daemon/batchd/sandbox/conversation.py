@@ -32,6 +32,12 @@ class Conversation:
     """The sandbox text so far that is to be continued; empty for a fresh answer."""
     rounds: int
     """How many turns that took."""
+    first: str = ""
+    """The user's first turn."""
+    begun: str = ""
+    """What the assistant has said that is no sandbox prose, be it an example, or data that is to be continued."""
+    turns: int = 0
+    """How many turns that took."""
     files: tuple[File, ...] = ()
     """What the user has sent along, which is in none of these texts: it is material, not a wish."""
 
@@ -73,9 +79,10 @@ def read(params: Mapping[str, object]) -> Conversation:
     written = "".join(text for role, text in turns if role == "assistant")
     asked = "\n".join([_text(params.get("system")), *said])
     first, latest = (said[0], said[-1]) if said else ("", "")
+    rounds = sum(role == "assistant" for role, _ in turns)
     if written and written.startswith(writer.OPENING[: len(written)]):
-        return Conversation(first, asked, latest, written, sum(role == "assistant" for role, _ in turns), files)
-    return Conversation(latest, asked, latest, "", 0, files)
+        return Conversation(first, asked, latest, written, rounds, first, files=files)
+    return Conversation(latest, asked, latest, "", 0, first, written, rounds, files)
 
 
 def weigh(params: Mapping[str, object]) -> Weight:

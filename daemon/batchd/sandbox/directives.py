@@ -8,6 +8,8 @@
 | `pause` | is cut at half of the text with `pause_turn`, in the first round |
 | `refuse` | `refusal`, without text |
 | `stop REASON` | the whole text with this `stop_reason` |
+| `answer TEXT` | this text, whatever tools and schemas say; brackets in it come in pairs |
+| `json {…}` | this JSON, where a tool is forced as its input, whatever its schema says |
 | `words N` | N words, whatever the prompt says |
 | `thinking N` | N tokens of thinking before the text |
 | `omit TITLE` | leaves this section out |
@@ -20,13 +22,18 @@
 They hold for a message by itself as for one in a batch: there, `fail` is the status of the call.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MARK = "[sandbox:"
 
-_DIRECTIVE = re.compile(r"\[sandbox:\s*(\w+)\s*([^\]\n]*)\]")
+_BEGINS = re.compile(r"\[sandbox:\s*(\w+)[ \t]*")
+_BRACKET = re.compile(r"[\[\]\n]")
+_CLOSES = re.compile(r"\s*\]")
+_JSON = "json"
 _CUT = re.compile(r"(?:at\s+(\d+))?\s*(?:rounds\s+(\d+))?\s*$")
 
 
@@ -44,6 +51,10 @@ class Orders:
     pause: bool = False
     refuse: bool = False
     stop: str | None = None
+    answer: str | None = None
+    """The whole text."""
+    json: str | None = None
+    """The whole text, or the input of the tool that is called."""
     words: int | None = None
     thinking: int | None = None
     """Tokens."""
@@ -68,19 +79,64 @@ def read(prompt: str) -> Orders:
     if MARK not in prompt:
         return NO_ORDERS
     orders = Orders()
-    for name, rest in _found(prompt):
-        _obey(orders, name, rest)
+    for found in _found(prompt):
+        if found.name == "answer" or (found.name == _JSON and _is_json(found.rest)):
+            setattr(orders, found.name, found.rest)
+        else:
+            _obey(orders, found.name, found.rest)
     return orders
 
 
 def without(prompt: str) -> str:
     """The prompt as a model would see it, so that directives change nothing but what they say."""
-    return _DIRECTIVE.sub("", prompt).strip() if MARK in prompt else prompt.strip()
+    kept, at = [], 0
+    for found in _found(prompt):
+        kept.append(prompt[at : found.begin])
+        at = found.end
+    return "".join((*kept, prompt[at:])).strip()
 
 
-def _found(prompt: str) -> Iterator[tuple[str, str]]:
-    for match in _DIRECTIVE.finditer(prompt):
-        yield match[1], match[2].strip()
+class _Directive(NamedTuple):
+    """One directive of a prompt, and where it stands."""
+
+    name: str
+    rest: str
+    begin: int
+    end: int
+
+
+def _found(prompt: str) -> Iterator[_Directive]:
+    at = 0
+    while begins := _BEGINS.search(prompt, at):
+        at = begins.end()
+        end = _end_of_json(prompt, at) if begins[1] == _JSON else _end_of_line(prompt, at)
+        if end is not None:
+            yield _Directive(begins[1], prompt[at : end - 1].strip(), begins.start(), end)
+            at = end
+
+
+def _end_of_line(prompt: str, at: int) -> int | None:
+    """Behind the bracket that closes a directive within its line: the one that pairs, else the first."""
+    depth, first = 0, None
+    for bracket in _BRACKET.finditer(prompt, at):
+        if bracket[0] == "\n":
+            break
+        depth += 1 if bracket[0] == "[" else -1
+        if bracket[0] == "]":
+            first = first or bracket.end()
+        if depth < 0:
+            return bracket.end()
+    return first
+
+
+def _end_of_json(prompt: str, at: int) -> int | None:
+    """Behind the bracket that closes a directive with JSON, of one line or more."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(prompt, at)
+    except (json.JSONDecodeError, RecursionError):
+        return _end_of_line(prompt, at)
+    closing = _CLOSES.match(prompt, end)
+    return closing.end() if closing else None
 
 
 def _obey(orders: Orders, name: str, rest: str) -> None:
@@ -106,3 +162,11 @@ def _obey(orders: Orders, name: str, rest: str) -> None:
             setattr(orders, name, True)
         case _:
             raise ValueError(f"[sandbox: {name} {rest}]: no such directive; docs/sandbox.md has them")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (json.JSONDecodeError, RecursionError):
+        return False
+    return True

@@ -76,9 +76,18 @@ def _distinct(titles: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(title for title in clean if title))[:_MOST_SECTIONS]
 
 
+def length(wish: str) -> int | None:
+    """How many words somebody asks for; None where nothing is said."""
+    found = _LENGTH.search(wish)
+    return _counted(found) if found else None
+
+
 def _words(prompt: str, sections: int) -> int:
-    if not (length := _LENGTH.search(prompt)):
+    if not (found := _LENGTH.search(prompt)):
         return max(_SHORT, _A_SECTION * sections)
-    number = int(re.sub(r"\D", "", length[1])) * (1000 if length[2] else 1)
-    words = round(number * _WORDS_OF[length[3].lower().rstrip("s")])
-    return words * max(1, sections) if length[4] else words
+    return _counted(found) * (max(1, sections) if found[4] else 1)
+
+
+def _counted(found: re.Match[str]) -> int:
+    number = int(re.sub(r"\D", "", found[1])) * (1000 if found[2] else 1)
+    return round(number * _WORDS_OF[found[3].lower().rstrip("s")])

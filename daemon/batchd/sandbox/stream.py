@@ -10,8 +10,13 @@ from batchd.sandbox import writer
 _DELTA = 48
 """Characters that come at a time, in an answer that is not long."""
 _MOST_DELTAS = 500
-_DELTAS = {"text": "text_delta", "thinking": "thinking_delta"}
-"""The type of the delta, by the type of the block, which is also the name of the field that grows."""
+_DELTAS = {
+    "text": ("text_delta", "text"),
+    "thinking": ("thinking_delta", "thinking"),
+    "tool_use": ("input_json_delta", "partial_json"),
+}
+"""The type of the delta and the name of what it adds, by the type of the block, in which that field grows."""
+_CALL = "tool_use"
 
 
 class Event(NamedTuple):
@@ -46,7 +51,7 @@ def events(message: Mapping[str, object]) -> list[Event]:
     """
     usage = msgspec.convert(message["usage"], dict[str, object])
     blocks = msgspec.convert(message["content"], list[dict[str, object]])
-    characters = sum(len(str(block[str(block["type"])])) for block in blocks)
+    characters = sum(len(_growing(block)) for block in blocks)
     size = max(_DELTA, -(-characters // _MOST_DELTAS))
     opening = {**message, "content": [], "stop_reason": None, "stop_sequence": None, "stop_details": None}
     told = [Event(encode({"type": "message_start", "message": {**opening, "usage": _at_first(usage)}}), 0.0, 0)]
@@ -70,17 +75,25 @@ class _Part(NamedTuple):
 def _parts(index: int, block: Mapping[str, object], size: int) -> Iterator[_Part]:
     """One block: opened empty, filled piece by piece, signed if it is one of thinking, closed."""
     kind = str(block["type"])
+    empty: dict[str, object] = {"input": {}} if kind == _CALL else {kind: ""}
     signed = {"signature": ""} if "signature" in block else {}
-    yield _Part({"type": "content_block_start", "index": index, "content_block": {**block, kind: "", **signed}})
+    yield _Part({"type": "content_block_start", "index": index, "content_block": {**block, **empty, **signed}})
     if index == 0:
         yield _Part({"type": "ping"})
-    text = str(block[kind])
+    text = _growing(block)
+    delta, added = _DELTAS[kind]
     for at in range(0, len(text), size):
         piece = text[at : at + size]
-        yield _Part(_delta(index, {"type": _DELTAS[kind], kind: piece}), len(piece))
+        yield _Part(_delta(index, {"type": delta, added: piece}), len(piece))
     if signed:
         yield _Part(_delta(index, {"type": "signature_delta", "signature": block["signature"]}))
     yield _Part({"type": "content_block_stop", "index": index})
+
+
+def _growing(block: Mapping[str, object]) -> str:
+    """What comes of a block piece by piece."""
+    kind = str(block["type"])
+    return msgspec.json.encode(block["input"]).decode() if kind == _CALL else str(block[kind])
 
 
 def _delta(index: int, delta: dict[str, object]) -> dict[str, object]:

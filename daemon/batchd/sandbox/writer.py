@@ -18,6 +18,9 @@ UNICODE = 'Separators: \u2028|\u2029|\u0085|\u000b|\u000c; an emoji \U0001f4e6, 
 CHARACTERS_PER_TOKEN = 4
 """The sandbox's whole tokenizer; the real one cannot be had offline."""
 
+LONGEST = 2_000_000
+"""Characters of one text within an answer, which no model would write."""
+
 _POOL = 256
 _SENTENCES = 5
 
@@ -56,6 +59,14 @@ def write(outline: Outline, seed: int, *, most: int, omit: frozenset[str] = froz
         if length > most:
             break
     return "".join(parts)
+
+
+def phrase(chance: random.Random, words: int) -> str:
+    """Some words of prose, without an end."""
+    taken: list[str] = []
+    while len(taken) < min(words, LONGEST):
+        taken += chance.choice(_pool())[0].split()
+    return " ".join(taken[:words]).rstrip(",.")
 
 
 def _parts(outline: Outline, chance: random.Random, omit: frozenset[str], unicode: bool) -> Iterator[str]:  # noqa: FBT001  passed on as is
