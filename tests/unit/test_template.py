@@ -105,7 +105,7 @@ def test_a_value_of_another_kind_is_no_traceback() -> None:
 
 
 def test_columns_that_do_not_exist_are_told_before_any_row_is_read() -> None:
-    template = parse_template("{{ subjet }} {{ row['Ticket'] }} {{ text }}")
+    template = parse_template("{{ subjet }} {{ row['Ticket'] }} {{ text }} {{ file }}")
     flaws = list(template.unknown(["subject", "text", "Ticket ID"]))
     assert [flaw.field for flaw in flaws] == ["Ticket", "subjet"]
     assert "did you mean 'Ticket ID'" in flaws[0].message

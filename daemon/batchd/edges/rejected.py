@@ -67,7 +67,12 @@ def reject(outbox: Path, source: Path, name: PurePosixPath, problems: Iterable[P
 
 def _reasons(file: str, problems: Iterable[Problem], count: int) -> bytes:
     first = [
-        {"line": problem.line, "field": problem.field, "message": problem.message}
+        {
+            "line": problem.line,
+            **({"row": problem.row} if problem.row else {}),
+            "field": problem.field,
+            "message": problem.message,
+        }
         for problem in islice(problems, MAX_PROBLEMS)
     ]
     text = json.dumps({"file": file, "errors": first, "count": count}, ensure_ascii=False, indent=2)

@@ -11,6 +11,8 @@ DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 """For a request that names none."""
 DEFAULT_MAX_TOKENS: Final = 64_000
 """For a request that does not say."""
+ROWS_MAX_TOKENS: Final = 4_096
+"""For a row that does not say."""
 LONG_TOKENS: Final = 64_000
 """A request of a larger `max_tokens` is long, unless the settings draw the line elsewhere."""
 BETA_NAME: Final = r"^[A-Za-z0-9._-]+$"
@@ -56,8 +58,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     does not say what may be written has a check of its own in `settings_check`.
     """
 
-    documents: bool = True
-    """Whether the text of the answer is wanted as a file of its own."""
+    documents: bool | Literal["continued"] = True
+    """Whether the text of the answer is wanted as a file of its own, or only that of one of several rounds."""
     lane: Lane = Lane.BATCH
     cache: Literal["auto", "off"] = "off"
     """Whether what it shares with others may be cached, where that pays."""
@@ -110,6 +112,8 @@ class Problem:
     field: str
     """A path such as `params.messages[0].content`; empty when no single field is meant."""
     message: str
+    row: int = 0
+    """Of a table, as a spreadsheet counts; 0 where it concerns none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def contents_of(trip: Trip | Unsent, text: str, expected: Expectation, *, cut: b
         return NONE
     whole: list[tuple[str, str]] = []
     sections: tuple[tuple[str, str, str], ...] = ()
-    if trip.wishes.documents:
+    if trip.wishes.documents is True or (trip.wishes.documents == "continued" and trip.round):
         sections = _sections(trip, text, expected)
         whole += [(f"{DOCUMENTS}/{trip.name}.md", text)] * bool(text)
         whole += [(f"{DOCUMENTS}/{trip.name}.json", data)] * bool(data)

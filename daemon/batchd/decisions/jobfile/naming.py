@@ -35,11 +35,12 @@ def safe_name(custom_id: str, *, taken: bool) -> str:
 
 
 class Names:
-    """The ids and names that a job has used so far; some 150 bytes an id, however long it is."""
+    """The ids and names that a job has used so far: some 30 bytes an id, however long it is."""
 
     def __init__(self) -> None:
-        self._ids: set[bytes] = set()
-        self._folded: set[bytes] = set()
+        self._ids = _Digests()
+        self._folded = _Digests()
+        """Of plain ids that have capitals, in small letters."""
 
     def claim(self, custom_id: str) -> str | None:
         """Give an id its file name.
@@ -51,16 +52,43 @@ class Names:
             A name that no other id of the job has, letter case ignored, or None when the id itself was used before.
         """
         digest = _digest(custom_id)
-        if digest in self._ids:
+        if not self._ids.add(digest):
             return None
-        self._ids.add(digest)
         if not _PLAIN.match(custom_id):
             return safe_name(custom_id, taken=False)
         folded = custom_id.casefold()
-        shadow = digest if folded == custom_id else _digest(folded)
-        name = safe_name(custom_id, taken=shadow in self._folded)
+        if folded == custom_id:
+            return safe_name(custom_id, taken=digest in self._folded)
+        shadow = _digest(folded)
+        name = safe_name(custom_id, taken=shadow in self._ids or shadow in self._folded)
         self._folded.add(shadow)
         return name
+
+
+class _Digests:
+    """A set of digests that has no object for each: they lie in rows of bytes, by how they begin."""
+
+    _BEGIN: Final = 2
+    _REST: Final = _DIGEST_BYTES - _BEGIN
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, bytearray] = {}
+
+    def __contains__(self, digest: bytes) -> bool:
+        row, rest = self._rows.get(digest[: self._BEGIN]), digest[self._BEGIN :]
+        if row is None:
+            return False
+        found = row.find(rest)
+        while found > 0 and found % self._REST:  # across the border of two others
+            found = row.find(rest, found + 1)
+        return found >= 0
+
+    def add(self, digest: bytes) -> bool:
+        """Take a digest in; return whether it is new."""
+        if digest in self:
+            return False
+        self._rows.setdefault(digest[: self._BEGIN], bytearray()).extend(digest[self._BEGIN :])
+        return True
 
 
 def _digest(text: str) -> bytes:

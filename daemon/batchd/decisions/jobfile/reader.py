@@ -4,8 +4,9 @@ Pure and streaming: of a file of any size no more is kept than a chunk, one requ
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from batchd.claude.params_check import PARAMETERS
@@ -18,7 +19,7 @@ from batchd.model import Caution, Entry, Problem
 from batchd.text.jsonscan import Broken, Part, mentions, split_document, split_lines
 from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, member
 
-__all__ = ["SUFFIXES", "Rules", "Said", "Source", "read"]
+__all__ = ["SUFFIXES", "Rules", "Said", "Source", "filled", "parse_line", "read", "usable"]
 
 Source: TypeAlias = Callable[[], Iterable[bytes]]
 """Opens the file at its first byte each time it is called; pieces of 64 KB to 1 MB serve best."""
@@ -28,13 +29,15 @@ SUFFIXES: Final = (".jsonl", ".ndjson", ".json", ".md", ".txt")
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = " \t\r"
-_LINES_A_REQUEST: Final = 10
+LINES_A_REQUEST: Final = 10
 """Blank ones included: of nothing but line ends, a file of 4 GB would keep its reader for an hour."""
 _ONLY_JOB: Final = 'only a plain "job" may stand beside requests'
 _IN_JOB: Final = 'an argument of the SDK\'s call; here it goes into job: {{"job": {{"{0}": …}}, "requests": […]}}'
 
 
-def read(source: Source, suffix: str, stem: str, rules: Rules) -> Iterator[Said]:
+def read(
+    source: Source, suffix: str, stem: str, rules: Rules, beneath: Mapping[str, Json] = MappingProxyType({})
+) -> Iterator[Said]:
     """Read a job file; this never raises anything of its own, whatever the bytes.
 
     It goes on after an error as long as anything can be understood, so that all are told, however many they are.
@@ -45,25 +48,27 @@ def read(source: Source, suffix: str, stem: str, rules: Rules) -> Iterator[Said]
         suffix: Of the file's name, with its dot; letter case does not matter.
         stem: The name without it: the custom_id of a request that has none of its own to have.
         rules: Defaults, limits and the catalogue of models.
+        beneath: Settings without flaws that hold for a job as far as it says nothing itself.
 
     Yields:
         Entries, Problems and Cautions, in the order of the file.
     """
     kind = suffix.lower()
-    requests = Requests(rules)
+    requests = Requests(rules, beneath)
     limit = rules.max_request_bytes
     if kind in SUFFIXES and (wrong := encoding(_head(source))):
         yield Problem(0, "", wrong)
         return
     if kind in {".jsonl", ".ndjson"}:
-        said = _read_lines(source, requests, limit, rules.max_requests * _LINES_A_REQUEST)
+        said = _read_lines(source, requests, limit, rules.max_requests * LINES_A_REQUEST)
     elif kind == ".json":
-        said = _read_document(source, requests, _usable(stem), limit)
+        said = _read_document(source, requests, usable(stem), limit)
     elif kind in SUFFIXES:
-        said = _read_prose(source, requests, _usable(stem), rules)
+        said = _read_prose(source, requests, usable(stem), rules)
     else:
         yield Problem(0, "", f"files of this kind are not taken; {', '.join(SUFFIXES)} are")
         return
+    yield from requests.terms()
     empty = True
     try:
         for each in said:
@@ -76,7 +81,7 @@ def read(source: Source, suffix: str, stem: str, rules: Rules) -> Iterator[Said]
             yield Problem(0, "", "there is no request in this file")
 
 
-def _usable(stem: str) -> str:
+def usable(stem: str) -> str:
     """Make a custom_id of a file's name, which may hold bytes that are no characters."""
     return stem.encode("utf-8", "replace").decode()[:LONGEST_ID] or "request"
 
@@ -84,13 +89,13 @@ def _usable(stem: str) -> str:
 def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> Iterator[Said]:
     strays = Strays()
     first = True
-    for number, line in _filled(split_lines(source(), limit), most):
+    for number, line in filled(split_lines(source(), limit), most):
         first, was_first = False, first
         if known := requests.recognize(number, line):
             yield known
             continue
         try:
-            value = _parse_line(line, limit)
+            value = parse_line(line, limit)
         except (UnicodeDecodeError, Flawed) as error:
             requests.count(number)
             if isinstance(error, Flawed):
@@ -109,8 +114,12 @@ def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> It
     yield from strays.problems()
 
 
-def _filled(lines: Iterable[bytes | None], most: int) -> Iterator[tuple[int, bytes | None]]:
-    """Number the lines, and leave out blank ones; None is one beyond the limit."""
+def filled(lines: Iterable[bytes | None], most: int) -> Iterator[tuple[int, bytes | None]]:
+    """Number the lines, and leave out blank ones; None is one beyond the limit.
+
+    Raises:
+        Broken: There are more than so many.
+    """
     for number, line in enumerate(lines, start=1):
         if number > most:
             raise Broken(number, f"more than {most:,} lines in one file; split it up")
@@ -149,8 +158,13 @@ def _second(source: Source, limit: int) -> str:
     return (next(lines, b"") or b"").decode(errors="replace")
 
 
-def _parse_line(line: bytes | None, limit: int) -> Json:
-    """Decode a line; whatever is wrong with it, it is a flaw of this line and no other."""
+def parse_line(line: bytes | None, limit: int) -> Json:
+    """Decode a line; whatever is wrong with it, it is a flaw of this line and no other.
+
+    Raises:
+        Flawed: It is no JSON, or not quite.
+        UnicodeDecodeError: It is not UTF-8.
+    """
     if line is None:
         raise Flawed([Flaw("", f"a line of more than {limit:,} bytes; one request must be shorter")])
     try:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 import msgspec
@@ -20,6 +21,7 @@ from batchd.model import (
     DEFAULT_MAX_TOKENS,
     DEFAULT_MODEL,
     LONG_TOKENS,
+    ROWS_MAX_TOKENS,
     Caution,
     Entry,
     Lane,
@@ -53,6 +55,10 @@ class Rules:
     """Bytes of one request, as it stands in the file and as it goes out; the API's own limit for a message."""
     max_requests: int = 1_000_000
     """Requests of one file."""
+    max_job_bytes: int = 20_000_000_000
+    """Bytes of all of them together, as they go out."""
+    rows_max_tokens: int = ROWS_MAX_TOKENS
+    """For a row of a table, or an object, that does not say."""
     now: float = 0.0
     """Unix seconds, against which deadlines are held."""
     gather: Gather | None = None
@@ -70,21 +76,25 @@ class Requests:
     `params` counts for more than the settings beside it.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, beneath: Mapping[str, Json] = MappingProxyType({})) -> None:
         """Begin a job file.
 
         Args:
             rules: What holds for every request.
+            beneath: Settings of the job, as far as the file has none of its own.
         """
+        self._of_folder = beneath
         self._rules = rules
         self._defaults = {"model": rules.model, "max_tokens": rules.max_tokens}
-        self._job = NOTHING
-        self._beneath: dict[str, Json] = self._defaults
+        self._job = read_settings(dict(beneath), "job") if beneath else NOTHING
+        self._beneath: dict[str, Json] = {**self._defaults, **self._job.given}
         """What a request gets that says nothing."""
-        self._asked = tuple(sorted(set(rules.betas)))
+        self._asked = tuple(sorted({*rules.betas, *self._job.betas}))
         self._names = Names()
         self._templates = Templates()
         self._count = 0
+        self._bytes = 0
+        """Of all requests, as they will be sent."""
         self._warned: set[Flaw] = set()
         self._told: set[Flaw] = set()
         """Flaws of what requests share, which are told once."""
@@ -99,15 +109,19 @@ class Requests:
         """
         if isinstance(found, dict):
             self._job_line = line
-            self._job = read_settings(found, "job")
+            self._job = read_settings(laid_over(self._of_folder, found), "job")
             self._asked = tuple(sorted({*self._rules.betas, *self._job.betas}))
             self._beneath = {**self._defaults, **self._job.given}
             for flaw in self._job.flaws:
                 yield Problem(line, *flaw)
-            if budget := _dollars(self._job):
-                yield Terms(budget)
+            yield from self.terms()
         else:
             yield Problem(line, "job", "must be an object with settings")
+
+    def terms(self) -> Iterator[Terms]:
+        """Tell what holds for the job as a whole, if anything does."""
+        if budget := _dollars(self._job):
+            yield Terms(budget)
 
     def count(self, line: int) -> None:
         """Count a request, also one that cannot be read: a file of errors alone must come to its end too.
@@ -170,7 +184,16 @@ class Requests:
         if len(params) > self._rules.max_request_bytes or (name := self._names.claim(custom_id)) is None:
             return None
         self.count(line)
+        self._weigh(line, len(params))
         return Entry(line, custom_id, name, params, *common)
+
+    def _weigh(self, line: int, size: int) -> None:
+        self._bytes += size
+        if self._bytes > self._rules.max_job_bytes:
+            most = self._rules.max_job_bytes
+            raise Broken(
+                line, f"its requests have together more than {most:,} bytes (intake.max_job_bytes); split it up"
+            )
 
     def _claim(self, found: dict[str, Json]) -> tuple[str, list[Flaw]]:
         custom_id = found.get("custom_id")
@@ -222,6 +245,7 @@ class Requests:
         for flaw in flaws:
             yield from self._tell(line, Flaw(self._place(flaw.field, own), flaw.message))
         if sound and not flaws:
+            self._weigh(line, len(body))
             yield Entry(
                 line=line,
                 custom_id=custom_id,
@@ -294,6 +318,26 @@ class Requests:
         )
         prefix = next((place for place, params in places if key in params), own.path)
         return ".".join(each for each in (prefix, path) if each)
+
+
+def laid_over(beneath: Mapping[str, Json], found: Mapping[str, Json]) -> dict[str, Json]:
+    """Lay a job's own settings over those of its folder: what the job says counts, but no budget widens the folder's.
+
+    Args:
+        beneath: Without flaws.
+        found: As the user wrote them.
+    """
+    params, under = found.get("params"), beneath.get("params", {})
+    if isinstance(params, dict):
+        params = {**{key: value for key, value in under.items() if key not in found}, **params}
+    elif params is None:
+        params = {key: value for key, value in under.items() if key not in found}
+    own = params if isinstance(params, dict) else {}
+    settings = {**{key: value for key, value in beneath.items() if key not in own}, **found, "params": params}
+    most, wanted = beneath.get("budget"), found.get("budget")
+    if isinstance(most, int | float) and isinstance(wanted, int | float) and not isinstance(wanted, bool):
+        settings["budget"] = min(most, wanted)
+    return settings
 
 
 def _dollars(said: Settings) -> Decimal | None:

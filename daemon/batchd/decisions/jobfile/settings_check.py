@@ -55,8 +55,13 @@ def _cache(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, f"must be {' or '.join(_CACHE)}: whether what requests share is to be cached where that pays")
 
 
+def _documents(value: Json, path: str) -> Iterator[Flaw]:
+    if not isinstance(value, bool) and value != "continued":
+        yield Flaw(path, "must be true, false or continued: whether an answer's text becomes a file of its own")
+
+
 _CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
-    {"cache": _cache, "expect": expectation.check, "lane": lanes.check_lane}
+    {"cache": _cache, "documents": _documents, "expect": expectation.check, "lane": lanes.check_lane}
 )
 _CHECKS_OF_TYPES: Final[Mapping[object, Check]] = MappingProxyType({bool: yes_or_no, int: whole_number, str: text})
 

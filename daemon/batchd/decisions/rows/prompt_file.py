@@ -86,6 +86,9 @@ def parse_prompt_file(text: str, rules: Rules, load: Callable[[str], Json] | Non
     problems = [*_put_schema(settings, load), *prose.flaws]
     said = {name: settings.pop(name) for name in Own.__struct_fields__ if name in settings}
     problems += _flaws(said)
+    if isinstance(params := settings.get("params"), dict) and "messages" in params:
+        problems.append(Flaw("params.messages", "the text below the settings is the message; leave this out"))
+        settings["params"] = {key: value for key, value in params.items() if key != "messages"}
     found = [Problem(_line_of(text, flaw.field), *flaw) for flaw in problems]
     template: PromptTemplate | None = None
     if prose.prompt.strip():

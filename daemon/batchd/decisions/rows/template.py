@@ -5,9 +5,10 @@ below are taken, so that rendering is linear in the text and the values. A value
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,8 +24,10 @@ LONGEST_PROMPT: Final = 32_000_000
 MOST_PLACES: Final = 1_000
 """Of `{{` and `{%` together: compiling is far dearer than rendering (100,000 places: 11 s and 1 GB)."""
 
-FILE_NAMES: Final = ("file", "stem", "text")
+OF_FILE: Final = ("file", "stem", "text")
 """What a template may name of a file: its path, its name without ending, and its text."""
+OF_ROWS: Final = ("file", "stem")
+"""What it may name of the file in which rows stand."""
 
 _NODES: Final = frozenset(
     {"Template", "Output", "TemplateData", "Name", "Const", "Getitem", "If", "Compare", "Operand", "Not", "And", "Or"}
@@ -50,25 +53,22 @@ class PromptTemplate:
 
     @property
     def columns(self) -> frozenset[str]:
-        """All that a row must have for this template."""
-        return self.names | self.keys
+        """All that it asks of a row."""
+        return self.names.difference(OF_ROWS) | self.keys
 
-    def unknown(self, columns: Mapping[str, object] | list[str] | tuple[str, ...]) -> Iterator[Flaw]:
-        """Tell which names are no column, each with the nearest one there is.
+    def unknown(self, columns: Sequence[str]) -> Iterator[Flaw]:
+        """Tell which names are no column, and not the file's, each with the nearest one there is."""
+        for name in sorted(self.names.difference(columns, OF_ROWS) | self.keys.difference(columns)):
+            near = get_close_matches(name, columns, n=1)
+            known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(map(repr, columns[:20]))}"
+            yield Flaw(name, f"the prompt names a column {name!r}, and there is none; {known}")
 
-        Args:
-            columns: Of the table, and whatever else may be named.
-        """
-        for name in sorted(self.columns.difference(columns)):
-            near = get_close_matches(name, list(columns), n=1)
-            known = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(map(repr, list(columns)[:20]))}"
-            yield Flaw(name, f"the prompt names a column {name!r}, and the table has none; {known}")
-
-    def render(self, row: Mapping[str, Json]) -> str:
-        """Return the prompt of a row.
+    def render(self, row: Mapping[str, Json], of_file: Mapping[str, str] = MappingProxyType({})) -> str:
+        """Return the prompt of a row, or of a file.
 
         Args:
             row: Its values by name; what is no text is inserted as compact JSON, null as nothing.
+            of_file: What of `OF_FILE` there is; these names count for more than those of the row.
 
         Raises:
             ValueError: The row lacks a value that is named, or the prompt becomes too long; says so.
@@ -78,7 +78,7 @@ class PromptTemplate:
         pieces: list[str] = []
         size = 0
         try:
-            for piece in self._compiled.generate({**row, "row": row}):
+            for piece in self._compiled.generate({**row, **of_file, "row": row}):
                 size += len(piece)
                 if size > LONGEST_PROMPT:
                     raise ValueError(f"the prompt becomes longer than {LONGEST_PROMPT:,} characters")

@@ -1,0 +1,175 @@
+"""What a file holds: rows or texts, of which instructions say what to ask; or requests as ever (`jobfile.reader`)."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Final
+
+from batchd.decisions.jobfile import reader as jobfile
+from batchd.decisions.jobfile.other_forms import NOT_UTF8
+from batchd.decisions.jobfile.reader import Rules, Said, Source, parse_line, usable
+from batchd.decisions.jobfile.request import Requests
+from batchd.decisions.rows.prompt_file import PromptFile
+from batchd.decisions.rows.records import OTHER_KINDS, id_column, names_of, objects_of, rows_of, text_record
+from batchd.decisions.rows.requests_of import requests_of
+from batchd.decisions.rows.table import SUFFIXES as TABLES
+from batchd.decisions.rows.table import read_table
+from batchd.decisions.rows.template import OF_ROWS, PromptTemplate
+from batchd.model import Caution, Problem
+from batchd.text.jsonscan import Broken, split_lines
+from batchd.text.strictjson import Flaw, Flawed, Json
+
+LINES: Final = (".jsonl", ".ndjson")
+TEXTS: Final = (".md", ".txt")
+SUFFIXES: Final = (*jobfile.SUFFIXES, *TABLES)
+"""The kinds of file that are taken by themselves."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+_REQUESTS: Final = frozenset({"custom_id", "params", "job", "requests", "messages", "model", "body", "method", "url"})
+"""Keys of which a line has one that was meant as a request, however wrong."""
+_SAY: Final = "say what to ask of it: write a .batchd.md into its folder of the inbox, or put it into a bundle"
+_UNUSED: Final = "the prompt of this folder's .batchd.md is not used: this file says itself what it asks"
+
+
+def read(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile | None) -> Iterator[Said]:
+    """Read a file; this never raises anything of its own, whatever the bytes.
+
+    Args:
+        source: Opens it at its first byte, each time it is called.
+        path: Below the inbox.
+        rules: Defaults, limits and the catalogue of models.
+        prompt: What is to be done with it; None where nobody has said.
+
+    Yields:
+        What `jobfile.reader.read` yields, in the order of the file.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if prompt is None:
+            yield from _by_itself(source, path, suffix, rules)
+        elif not prompt.wants(path.name):
+            takes = ", ".join(prompt.own.takes)
+            yield Problem(0, "", f"this folder takes files named {takes} alone (takes of its .batchd.md)")
+        else:
+            yield from _instructed(source, path, suffix, rules, prompt)
+    except Broken as broken:
+        yield Problem(broken.line, "", broken.message)
+
+
+def _by_itself(source: Source, path: PurePosixPath, suffix: str, rules: Rules) -> Iterator[Said]:
+    if suffix in TABLES:
+        yield Problem(0, "", f"a table is no prompt; {_SAY}")
+    elif suffix in LINES and (row := _first_request(source, rules)) and not _REQUESTS & row.keys():
+        yield Problem(1, "", f"these lines are data, no requests; {_SAY}")
+    else:
+        yield from jobfile.read(source, path.suffix, path.stem, rules)
+
+
+def _instructed(source: Source, path: PurePosixPath, suffix: str, rules: Rules, prompt: PromptFile) -> Iterator[Said]:
+    yield from prompt.cautions
+    template = prompt.template
+    if suffix in TABLES:
+        yield from _table(source, path, rules, prompt)
+    elif suffix in LINES and (first := _first_request(source, rules)) and not _is_request(first):
+        yield from _objects(source, path, rules, prompt, first)
+    elif template and (suffix in TEXTS or (prompt.names(path.name) and suffix not in jobfile.SUFFIXES)):
+        yield from _text(source, path, rules, prompt, template)
+    else:
+        if template:
+            yield Caution(0, "", _UNUSED)
+        yield from jobfile.read(source, path.suffix, path.stem, rules, prompt.settings)
+
+
+def _table(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile) -> Iterator[Said]:
+    table = read_table(source(), path.suffix, prompt.own.delimiter, prompt.own.encoding)
+    columns = table.form.columns
+    flaws = column_flaws(prompt, columns)
+    yield from (Problem(1, *flaw) for flaw in flaws)
+    yield from _hidden(columns, prompt)
+    if prompt.template and not flaws:
+        requests = _requests(rules, prompt, rows=True)
+        yield from requests.terms()
+        yield from requests_of(prompt, prompt.template, rows_of(table, prompt, names_of(path)), requests)
+
+
+def _objects(
+    source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile, first: Mapping[str, Json]
+) -> Iterator[Said]:
+    if prompt.template is None or not prompt.template.columns:
+        yield from (Problem(1, *flaw) for flaw in column_flaws(prompt, tuple(first)))
+        return
+    requests = _requests(rules, prompt, rows=True)
+    yield from requests.terms()
+    records = objects_of(source, prompt, names_of(path), rules.max_request_bytes, rules.max_requests)
+    yield from requests_of(prompt, prompt.template, records, requests)
+
+
+def _text(
+    source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile, template: PromptTemplate
+) -> Iterator[Said]:
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in source():
+        size += len(chunk)
+        if size > rules.max_request_bytes:
+            raise Broken(0, f"a text of more than {rules.max_request_bytes:,} bytes; one request must be shorter")
+        pieces.append(chunk)
+    try:
+        text = b"".join(pieces).removeprefix(_BOM).decode()
+    except UnicodeDecodeError as error:
+        raise Broken(1 + error.object.count(b"\n", 0, error.start), NOT_UTF8) from None
+    if not text.strip():
+        raise Broken(1, "there is no text in this file, so nothing to ask about")
+    requests = _requests(rules, prompt, rows=False)
+    yield from requests.terms()
+    yield from requests_of(prompt, template, [text_record(path, usable(path.stem), text, prompt)], requests)
+
+
+def column_flaws(prompt: PromptFile, columns: tuple[str, ...]) -> list[Flaw]:
+    """Tell what a table lacks that its prompt names, and whether the prompt would be the same for every row."""
+    if prompt.template is None:
+        return [Flaw("", "there is nothing to ask of these rows: write a prompt below the settings of .batchd.md")]
+    flaws = list(prompt.template.unknown(columns))
+    if not flaws and not prompt.template.columns:
+        flaws.append(Flaw("", "the prompt names no column, so every row would get the same; write {{ a column }}"))
+    named = id_column(prompt, columns)
+    if named is not None and named not in columns:
+        flaws.append(Flaw("id", f"there is no column {named!r}"))
+    return flaws
+
+
+def _hidden(columns: tuple[str, ...], prompt: PromptFile) -> Iterator[Caution]:
+    """Say which columns a prompt cannot name plainly, since the file has things of that name."""
+    for name in OF_ROWS:
+        if prompt.template and name in prompt.template.names and name in columns:
+            yield Caution(1, name, f'{{{{ {name} }}}} is the file\'s; the column is written {{{{ row["{name}"] }}}}')
+
+
+def _requests(rules: Rules, prompt: PromptFile, *, rows: bool) -> Requests:
+    if not rows:
+        return Requests(rules, prompt.settings)
+    beneath = {"documents": "continued", **prompt.settings}
+    beneath["params"] = {"max_tokens": rules.rows_max_tokens, **_params(prompt)}
+    return Requests(rules, beneath)
+
+
+def _params(prompt: PromptFile) -> dict[str, Json]:
+    shortcut = {"max_tokens": prompt.settings["max_tokens"]} if "max_tokens" in prompt.settings else {}
+    return {**shortcut, **prompt.settings.get("params", {})}
+
+
+def _is_request(line: Mapping[str, Json]) -> bool:
+    return "job" in line or any(keys <= line.keys() for keys in OTHER_KINDS)
+
+
+def _first_request(source: Source, rules: Rules) -> dict[str, Json] | None:
+    """The first line that is no job's, if it is an object."""
+    for number, line in enumerate(split_lines(source(), rules.max_request_bytes)):
+        bare = line.removeprefix(_BOM) if line and not number else line
+        if bare is not None and not bare.strip():
+            continue
+        try:
+            value = parse_line(bare, rules.max_request_bytes)
+        except (UnicodeDecodeError, Flawed):
+            return None
+        return value if isinstance(value, dict) else None
+    return None
