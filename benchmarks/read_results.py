@@ -13,6 +13,7 @@ import msgspec
 from anthropic import AsyncAnthropic
 from batchd.claude import result_line
 from batchd.edges.api import Api
+from batchd.edges.api.lines import cut_lines
 from batchd.edges.clock import Clock
 from batchd.model import RemoteId
 
@@ -50,7 +51,7 @@ async def ours(url: str, begin: Callable[[], None]) -> int:
     async with Api.connect(key=KEY, base_url=url, per_minute=1000, patience=60, clock=Clock()) as api:
         begin()
         async with api.results(RemoteId(BATCH), None) as pieces:
-            async for raw in result_line.lines(pieces):
+            async for raw in cut_lines(pieces):
                 count += result_line.read(raw).result.type == "succeeded"
     return count
 

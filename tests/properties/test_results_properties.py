@@ -8,6 +8,7 @@ from typing import Any
 from batchd.claude import result_line
 from batchd.claude.batch_body import new_nonce, row_id, row_of
 from batchd.claude.verdict import judge
+from batchd.edges.api.lines import LONGEST, cut_lines
 from batchd.errors import Garbled
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -80,7 +81,7 @@ def streamed(pieces: Sequence[bytes]) -> list[bytes]:
             yield piece
 
     async def read() -> list[bytes]:
-        return [line async for line in result_line.lines(source())]
+        return [line async for line in cut_lines(source())]
 
     return asyncio.run(read())
 
@@ -170,10 +171,10 @@ def test_a_line_without_end_is_given_up_before_it_fills_the_memory() -> None:
             yield piece
 
     async def read() -> None:
-        async for _ in result_line.lines(endless()):
+        async for _ in cut_lines(endless()):
             pass
 
     try:
         asyncio.run(read())
     except Garbled:
-        assert pieces <= result_line.LONGEST // (1 << 24) + 1
+        assert pieces <= LONGEST // (1 << 24) + 1

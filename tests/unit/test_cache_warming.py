@@ -4,18 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from batchd.claude.cache_marks import Depth, beginnings, marked, unmarked
 from batchd.claude.price import cache_prices, saved_by_cache
-from batchd.decisions.money.cache_warming import (
-    Beginnings,
-    Depth,
-    Family,
-    Priming,
-    Warming,
-    beginnings,
-    decide_warming,
-    marked,
-    unmarked,
-)
+from batchd.decisions.money.cache_warming import Family, Warming, decide_warming
+from batchd.decisions.money.shared_beginnings import Beginnings, Priming
 from batchd.model import RequestId, Usage
 from batchd.text.strictjson import encode
 from hypothesis import given

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 from batchd.claude.events import Liveness
-from batchd.claude.stream import Streamed, assemble
+from batchd.claude.stream import assemble
+from batchd.claude.streamed import Streamed
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -14,6 +14,8 @@ from typing import Final
 import msgspec
 
 from batchd.claude.events import Event, Unreadable, read_events
+from batchd.claude.stream_counts import bound, is_count, larger
+from batchd.claude.streamed import Streamed, mapping_of, text_of
 from batchd.text.characters import mended
 
 _GROWS: Final = {
@@ -27,8 +29,6 @@ _FITS: Final = {"tool_use": frozenset({"tool_use", "server_tool_use", "mcp_tool_
 """Types of blocks that grow like another."""
 _OF_THE_MESSAGE: Final = ("stop_reason", "stop_sequence", "stop_details", "container", "context_management")
 """What `message_delta` tells of the message."""
-_WORD: Final = re.compile(r" ?[A-Za-z]{1,24}(?![A-Za-z])")
-_MOST_TOKENS: Final = 1 << 40
 
 
 @dataclass(slots=True)
@@ -62,53 +62,6 @@ class _Block:
         return block, readable
 
 
-@dataclass(slots=True)
-class Streamed:
-    """What a stream has brought."""
-
-    message: dict[str, object] | None = None
-    """As the API would have sent it in one piece; None where it has not even begun."""
-    ended: bool = False
-    """Whether it came to its end, be it without a `stop_reason`; else it was cut, and its `stop_reason` is null."""
-    trouble: str | None = None
-    """The type of the error with which the API broke it off; None where it did not."""
-    unreadable: int = 0
-    """How much of it could not be read: events, and characters within them."""
-    bounded: bool = False
-    """Whether its `output_tokens` are a bound, since the API did not come to telling them."""
-    broken: str = ""
-    """Why it was cut off, as far as is known; empty where it ended."""
-
-    @property
-    def text(self) -> str:
-        """What was written, without thinking."""
-        return "".join(_texts(self._content, "text"))
-
-    @property
-    def begun(self) -> bool:
-        """Whether the API has begun to answer: from then on it may charge for it."""
-        return self.message is not None
-
-    @property
-    def seen(self) -> str:
-        """What came of it, in words, for a person."""
-        thought = sum(len(text.split()) for text in _texts(self._content, "thinking"))
-        tools = sum(str(block.get("type")).endswith("tool_use") for block in self._content)
-        usage = (self.message or {}).get("usage")
-        tokens = usage.get("input_tokens") if isinstance(usage, dict) else None
-        parts = [
-            f"a prompt of {tokens:,} tokens" if isinstance(tokens, int) and tokens else "",
-            f"{thought:,} words of thinking" if thought else "",
-            "a part of a tool call" if tools else "",
-        ]
-        return ", ".join(filter(None, parts)) or "its beginning"
-
-    @property
-    def _content(self) -> list[dict[str, object]]:
-        content = (self.message or {}).get("content")
-        return content if isinstance(content, list) else []
-
-
 def assemble(lines: Iterable[bytes], most_tokens: int | None = None) -> Streamed:
     r"""Put the events of a stream together.
 
@@ -139,18 +92,18 @@ class _Growing:
             return
         match event.get("type"):
             case "message_start":
-                self._start(_mapping(event.get("message")))
+                self._start(mapping_of(event.get("message")))
             case "message" | "" if isinstance(event.get("content"), list):
                 self._start(event)
                 self._end(event)
             case "content_block_start":
-                self._begin(_mapping(event.get("content_block")), event.get("index"))
+                self._begin(mapping_of(event.get("content_block")), event.get("index"))
             case "content_block_delta":
                 self._grow(event.get("delta"), event.get("index"))
             case "message_delta":
-                self._message.update(_known(_mapping(event.get("delta"))))
+                self._message.update(_known(mapping_of(event.get("delta"))))
                 self._count(event.get("usage"))
-                self._end(_mapping(event.get("delta")))
+                self._end(mapping_of(event.get("delta")))
             case "message_stop":
                 self._found.ended = True
             case "error":
@@ -177,7 +130,7 @@ class _Growing:
         if self._blocks and not again:
             return  # the same beginning, repeated
         for index, block in enumerate(content if isinstance(content, list) else [content] if content else []):
-            self._begin(block if isinstance(block, dict) else {"type": "text", "text": _text(block)}, index)
+            self._begin(block if isinstance(block, dict) else {"type": "text", "text": text_of(block)}, index)
 
     def _end(self, told: Mapping[str, object]) -> None:
         """A `stop_reason` ends a message, with or without `message_stop`."""
@@ -186,7 +139,7 @@ class _Growing:
             self._found.ended = True
             usage = told.get("usage")
             if isinstance(usage, dict):
-                self._told = self._told or _is_count(usage.get("output_tokens"))
+                self._told = self._told or is_count(usage.get("output_tokens"))
 
     def _begin(self, block: Mapping[str, object], index: object) -> None:
         _ = self._message
@@ -196,7 +149,7 @@ class _Growing:
     def _grow(self, delta: object, index: object) -> None:
         if isinstance(delta, str):
             delta = {"type": "text_delta", "text": delta}
-        delta = _mapping(delta)
+        delta = mapping_of(delta)
         kind = delta.get("type")
         if kind == "citations_delta":
             self._for("text", index).citations.append(delta.get("citation"))
@@ -221,9 +174,9 @@ class _Growing:
 
     def _count(self, usage: object, *, at_first: bool = False) -> None:
         """Counts only grow: a server that says 0 at the end takes nothing back."""
-        told = _mapping(usage)
-        self._message["usage"] = _larger(_mapping(self._message.get("usage")), told)
-        self._told = self._told or (not at_first and _is_count(told.get("output_tokens")))
+        told = mapping_of(usage)
+        self._message["usage"] = larger(mapping_of(self._message.get("usage")), told)
+        self._told = self._told or (not at_first and is_count(told.get("output_tokens")))
 
     def result(self, most_tokens: int | None) -> Streamed:
         found = self._found
@@ -235,10 +188,10 @@ class _Growing:
         if not found.ended:
             found.message["stop_reason"] = None
         if not (found.ended and self._told):
-            usage = _mapping(found.message.get("usage"))
+            usage = mapping_of(found.message.get("usage"))
             told = usage.get("output_tokens")
-            bound = max(told if isinstance(told, int) else 0, _bound(content, most_tokens))
-            found.message["usage"] = {**usage, "output_tokens": bound}
+            most = max(told if isinstance(told, int) else 0, bound(content, most_tokens))
+            found.message["usage"] = {**usage, "output_tokens": most}
             found.bounded = True
         return found
 
@@ -265,46 +218,6 @@ class _Growing:
         return written
 
 
-def _bound(blocks: list[dict[str, object]], most_tokens: int | None) -> int:
-    """Bound the tokens of an answer that was cut; thinking need not be shown as it was, so it may be all there was."""
-    if most_tokens is not None and any("thinking" in str(block.get("type")) for block in blocks):
-        return most_tokens
-    written = [text for kind in ("text", "thinking") for text in _texts(blocks, kind)]
-    written += [json.dumps(block["input"]) for block in blocks if block.get("input")]
-    bound = sum(map(tokens_at_most, written))
-    return bound if most_tokens is None else min(bound, most_tokens)
-
-
-def tokens_at_most(text: str) -> int:
-    """Bound the tokens of a text: of words three for each eight letters, begun ones included, of all else its bytes."""
-    tokens = letters = 0
-    for word in _WORD.finditer(text):
-        tokens += -(-len(word[0]) * 3 // 8)
-        letters += len(word[0])
-    return tokens + len(text.encode("utf-8", "replace")) - letters
-
-
-def _larger(one: Mapping[str, object], other: Mapping[str, object]) -> dict[str, object]:
-    merged = dict(one)
-    for name, value in other.items():
-        before = merged.get(name)
-        if isinstance(value, dict):
-            merged[name] = _larger(_mapping(before), value)
-        elif _is_count(value) and _is_count(before):
-            merged[name] = max(int(str(before)), int(str(value)))
-        elif value is not None and (_is_count(value) or not _looks_like_a_count(name)):
-            merged[name] = value
-    return {name: value for name, value in merged.items() if _is_count(value) or not _looks_like_a_count(name)}
-
-
-def _looks_like_a_count(name: str) -> bool:
-    return name.endswith("_tokens")
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < _MOST_TOKENS
-
-
 def _known(delta: Mapping[str, object]) -> dict[str, object]:
     return {name: delta[name] for name in _OF_THE_MESSAGE if delta.get(name) is not None}
 
@@ -324,20 +237,8 @@ def _mended(value: object, found: Streamed) -> object:
 
 
 def _error_type(error: object) -> str:
-    kind = _mapping(error).get("type")
+    kind = mapping_of(error).get("type")
     return kind if isinstance(kind, str) and re.fullmatch(r"[a-z_]{1,40}", kind) else "api_error"
-
-
-def _texts(blocks: Iterable[Mapping[str, object]], kind: str) -> Iterable[str]:
-    return (_text(block.get(kind)) for block in blocks if block.get("type") == kind)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _mapping(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
 
 
 def _key(index: object) -> object:

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import msgspec
 
+from batchd.claude.cache_marks import unmarked
 from batchd.claude.price import from_picodollars
 from batchd.claude.verdict import AGAIN
-from batchd.decisions.money.cache_warming import unmarked
 from batchd.delivery import Filed, ReportRow, Tally
 from batchd.model import Job, Verdict
 

@@ -15,8 +15,9 @@ import msgspec
 from anyio import to_thread
 
 from batchd.claude.batch_body import row_id
-from batchd.claude.result_line import Stream
-from batchd.claude.stream import Streamed, assemble
+from batchd.claude.result_shape import Stream
+from batchd.claude.stream import assemble
+from batchd.claude.streamed import Streamed
 from batchd.edges import disk
 from batchd.model import Batch
 

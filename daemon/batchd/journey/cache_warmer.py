@@ -7,7 +7,8 @@ import msgspec
 import structlog
 from anyio import to_thread
 
-from batchd.decisions.money.cache_warming import WARM, Family, Warming, decide_warming, unmarked
+from batchd.claude.cache_marks import unmarked
+from batchd.decisions.money.cache_warming import WARM, Family, Warming, decide_warming
 from batchd.edges.clock import Clock
 from batchd.edges.spool import append_to_spool, read_from_spool
 from batchd.edges.store import Store

@@ -23,6 +23,7 @@ from batchd.claude import batch_body, result_line
 from batchd.claude.result_line import Line
 from batchd.decisions.batch.restored import GROUP_BYTES, GROUP_LINES
 from batchd.decisions.batch.shortfall import Shortfall, after_reading
+from batchd.edges.api.lines import cut_lines
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.errors import Disconnected, Garbled, Gone, NotOurs, Unavailable
@@ -217,7 +218,7 @@ class Collector:
         """Send every group of a stream, decided, and at last the error that ended it."""
         with send:
             try:
-                async with aclosing(_groups(result_line.lines(pieces), self._share_of_bytes)) as groups:
+                async with aclosing(_groups(cut_lines(pieces), self._share_of_bytes)) as groups:
                     async for lines in groups:
                         await self._decoded.acquire()
                         reading.decoded += 1

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from batchd.claude.batch_body import row_of, sending_of
-from batchd.claude.result_line import lines, read
+from batchd.claude.result_line import read
 from batchd.decisions.batch.backoff import DOUBT, PARKED, Backoff
 from batchd.decisions.batch.reconcile import (
     Adopt,
@@ -24,6 +24,7 @@ from batchd.decisions.batch.reconcile import (
     sight,
 )
 from batchd.edges.api import Api
+from batchd.edges.api.lines import cut_lines
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.errors import Gone, Parked, Refused
@@ -202,7 +203,7 @@ class Finder:
 
     async def _is_ours(self, remote: RemoteBatch, batch: Batch) -> bool:
         """Ask an ended batch whose it is; what is another's is noted, so that it is asked only once."""
-        async with self._api.results(remote.id, remote.results_url) as pieces, aclosing(lines(pieces)) as each:
+        async with self._api.results(remote.id, remote.results_url) as pieces, aclosing(cut_lines(pieces)) as each:
             first = await anext(each, None)
         if first is None:
             raise Gone(f"the results of {remote.id} are empty: whose they are cannot be told")

@@ -17,10 +17,10 @@ import structlog
 from anyio import to_thread
 
 from batchd.claude.batch_body import new_nonce, sending_of
-from batchd.claude.result_line import lines
 from batchd.decisions.batch.restored import Found, next_life, objection
 from batchd.edges import claims, disk
 from batchd.edges.api import Api
+from batchd.edges.api.lines import cut_lines
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.store import Store
@@ -161,7 +161,7 @@ class Restoring:
     async def _sendings(self, remote: RemoteBatch) -> list[Sending]:
         sendings: list[Sending] = []
         decoder = msgspec.json.Decoder(_Named)
-        async with self._api.results(remote.id, remote.results_url) as pieces, aclosing(lines(pieces)) as each:
+        async with self._api.results(remote.id, remote.results_url) as pieces, aclosing(cut_lines(pieces)) as each:
             async for line in each:
                 with suppress(msgspec.DecodeError):  # a line that names nobody is nobody's
                     if sending := sending_of(decoder.decode(line).custom_id, self._store.installation):

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from batchd.claude.cache_marks import marked
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules, Said, read
-from batchd.decisions.money.cache_warming import Beginnings, Priming, marked
+from batchd.decisions.money.shared_beginnings import Beginnings, Priming
 from batchd.decisions.money.worst_case import Bounds
 from batchd.edges import attachments, claims, disk
 from batchd.edges.claims import Claim

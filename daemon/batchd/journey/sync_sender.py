@@ -18,7 +18,7 @@ from anyio import to_thread
 
 from batchd.claude import result_line
 from batchd.claude.events import Liveness
-from batchd.claude.stream import Streamed
+from batchd.claude.streamed import Streamed
 from batchd.decisions.money.charge import cost_of
 from batchd.edges.api import Api
 from batchd.edges.clock import Clock

@@ -133,7 +133,7 @@ MUTATIONS = (
     Mutation(
         "sync",
         "a later count takes back an earlier one",
-        STREAM,
+        "daemon/batchd/claude/stream_counts.py",
         "max(int(str(before)), int(str(value)))",
         "int(str(value))",
         STREAMED,
