@@ -21,6 +21,7 @@ from typing import BinaryIO
 from batchd.edges import disk
 from batchd.errors import Rejected
 from batchd.model import Problem
+from batchd.text.tickets import parted
 
 _ORIGIN = ".origin"
 """Of a claim by copy: which file was copied, and is to be removed."""
@@ -43,6 +44,16 @@ class Claim:
     def path(self) -> Path:
         """Where it lies now."""
         return self.folder / self.relative
+
+    @property
+    def called(self) -> PurePosixPath:
+        """Its path below the inbox, without the ticket that it may have."""
+        return parted(self.relative)[0]
+
+    @property
+    def ticket(self) -> str | None:
+        """The ticket in its name; None where it has none."""
+        return parted(self.relative)[1]
 
 
 def claim(inbox: Path, relative: PurePosixPath, claims: Path) -> Claim:

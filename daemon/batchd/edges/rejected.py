@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -24,7 +24,15 @@ _naming = threading.Lock()
 """Held from choosing a name until it is used: two files of one name would overwrite each other's reasons."""
 
 
-def reject(outbox: Path, source: Path, name: PurePosixPath, problems: Iterable[Problem], count: int) -> str:
+def reject(  # noqa: PLR0913  what is told of it
+    outbox: Path,
+    source: Path,
+    name: PurePosixPath,
+    problems: Iterable[Problem],
+    count: int,
+    *,
+    tell: Callable[[str], None] | None = None,
+) -> str:
     """Move a refused file to `rejected/`, unchanged, beside its reasons; idempotent, also after a crash.
 
     The reasons are written first, so that a refused file never lies there without them. A crash may leave reasons
@@ -34,6 +42,7 @@ def reject(outbox: Path, source: Path, name: PurePosixPath, problems: Iterable[P
         source: What was claimed; it may be a link or a pipe. It is gone afterwards.
         name: Its path below the inbox.
         problems: What is wrong, in the order of the file; the first 1,000 are written.
+        tell: Told its path below `rejected/`, once its reasons are there and before it is; a crash may repeat that.
 
     Returns:
         Its path below `rejected/`.
@@ -56,6 +65,8 @@ def reject(outbox: Path, source: Path, name: PurePosixPath, problems: Iterable[P
         shown = str(inside / final)
         if disk.stat_at(folder, final) is None:
             disk.write_whole(folder, f"{final}.errors.json", [_reasons(shown, problems, count)])
+            if tell is not None:
+                tell(shown)
             _move(source, stat, folder, final, copy)
         os.fsync(folder)
         with suppress(FileNotFoundError):

@@ -20,7 +20,7 @@ from anyio import from_thread, to_thread
 
 from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules
-from batchd.edges import claims, disk, inbox, rejected
+from batchd.edges import claims, disk, inbox, receipts, rejected
 from batchd.edges.claims import Claim
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.outbox import JobFolder, choose_name
@@ -243,7 +243,10 @@ class Intake:
             await self._take(claim)
 
     async def _take(self, claim: Claim) -> None:
+        ticket = claim.ticket
         job = await self._store.jobs.of_claim(claim.id)
+        if job is None and ticket is not None and await self._came_before(ticket, claim):
+            return
         if job is None and not await to_thread.run_sync(claims.holds, claim):
             # It lies in `rejected/`, and the disk refused what came after.
             await self._forget(claim)
@@ -254,14 +257,48 @@ class Intake:
             except Rejected as rejection:
                 await self._reject(claim, rejection)
                 return
+            if job.claim != claim.id:
+                await self._forget_known(claim, job)
+                return
             log.info("job accepted", job=job.name, requests=job.total)
+        if ticket is not None:
+            await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)
         folder = JobFolder(self._places.outbox, job.name)
-        await to_thread.run_sync(folder.place_request, claim.path, claim.relative.suffix)
+        await to_thread.run_sync(folder.place_request, claim.path, claim.called.suffix)
         await to_thread.run_sync(claims.discard, claim)
 
+    async def _came_before(self, ticket: str, claim: Claim) -> bool:
+        """Let a file go whose ticket is known: what came with it first is a job, or was rejected, and stays so."""
+        if (job := await self._store.jobs.of_ticket(ticket)) is not None:
+            await self._forget_known(claim, job)
+            return True
+        refused = await to_thread.run_sync(receipts.refused_of, self._places.outbox, ticket)
+        # Where it was this very claim, a crash has interrupted its rejection.
+        if refused not in {None, claim.id}:
+            log.info("ticket known", ticket=ticket)
+            await to_thread.run_sync(claims.discard, claim)
+            return True
+        return False
+
+    async def _forget_known(self, claim: Claim, job: Job) -> None:
+        """Remove what came again with a ticket, unsent; its receipt stands, and is written anew."""
+        ticket = claim.ticket
+        log.info("ticket known", ticket=ticket, job=job.name)
+        if ticket is not None:
+            await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)
+        await to_thread.run_sync(claims.discard, claim)
+        await to_thread.run_sync(lambda: (self._places.spool / claim.id).unlink(missing_ok=True))
+
     async def _reject(self, claim: Claim, rejection: Rejected) -> None:
+        ticket = claim.ticket
+        why = rejection.problems, rejection.count
+
+        def tell(name: str) -> None:
+            if ticket is not None:
+                receipts.rejected(self._places.outbox, ticket, claim.id, name, *why)
+
         name = await to_thread.run_sync(
-            rejected.reject, self._places.outbox, claim.path, claim.relative, rejection.problems, rejection.count
+            partial(rejected.reject, self._places.outbox, claim.path, claim.called, *why, tell=tell)
         )
         log.warning("file rejected", file=name, errors=rejection.count)
         await self._forget(claim)
@@ -329,7 +366,7 @@ class Intake:
         requests = list(islice(copied.rows(), SLICE))
         name = self._name(claim)
         try:
-            return from_thread.run(
+            job = from_thread.run(
                 lambda: self._store.jobs.accept(
                     claim=claim.id,
                     name=name,
@@ -339,8 +376,13 @@ class Intake:
                     requests=requests,
                     budget=to_picodollars(reading.terms.budget),
                     cache="; ".join(reading.priming.reasons) if reading.priming else None,
+                    ticket=claim.ticket,
                 )
             )
+            if job.name != name:  # another's, with the same ticket
+                with suppress(OSError):
+                    JobFolder(self._places.outbox, name).path.rmdir()
+            return job
         finally:
             self._promised.discard(name.casefold())
 
@@ -351,7 +393,7 @@ class Intake:
             return name.casefold() in self._promised or from_thread.run(self._store.jobs.named, name) is not None
 
         with self._naming:
-            name = choose_name(self._places.outbox, claim.relative.with_suffix(""), taken)
+            name = choose_name(self._places.outbox, claim.called.with_suffix(""), taken)
             JobFolder(self._places.outbox, name).create()
             self._promised.add(name.casefold())
             return name

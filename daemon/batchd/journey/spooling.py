@@ -132,7 +132,7 @@ def copy(claim: Claim, rules: Rules, to: Copy) -> Reading:
     bounds = Bounds(rules.catalogue)
     encode_row = msgspec.json.Encoder().encode
     with SpoolWriter(to.params) as params, SpoolWriter(to.index) as rows:
-        for said in read(source, claim.relative.suffix, claim.relative.stem, rules):
+        for said in read(source, claim.called.suffix, claim.called.stem, rules):
             found.take(said, rules)
             if isinstance(said, Entry):
                 rows.add(encode_row(_new_request(said, bounds.of(said), *params.add(said.params))))

@@ -34,6 +34,7 @@ class Jobs:
         requests: Sequence[NewRequest],
         budget: int | None = None,
         cache: str | None = None,
+        ticket: str | None = None,
     ) -> Job:
         """Acknowledge a file in one durable commit: from it on the file is this job, and all of its requests are.
 
@@ -49,14 +50,21 @@ class Jobs:
             requests: The first of them, or all.
             budget: Picodollars that the job may cost; None for what the settings say.
             cache: What was decided about the prompt cache, for a person; None where nobody asked.
+            ticket: Whoever dropped it gave it this one; None where they gave none.
+
+        Returns:
+            The job; that of another claim where its ticket was accepted before, which is nothing new.
         """
 
         async def step(db: aiosqlite.Connection) -> Job:
+            if ticket is not None and (known := await _of_ticket(db, ticket)) is not None:
+                return known
             base = await free_id(db)
             made = await returning(
                 db,
-                """INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (claim) DO NOTHING RETURNING *""",
+                """INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing,
+                                     ticket)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (claim) DO NOTHING RETURNING *""",
                 claim,
                 name,
                 source,
@@ -66,6 +74,7 @@ class Jobs:
                 cache,
                 base,
                 total - len(requests),
+                ticket,
             )
             if made is not None:
                 await insert_all(db, JobId(made["id"]), requests, base=base, row=0, now=received_at)
@@ -114,6 +123,11 @@ class Jobs:
             claim: The claim's id.
         """
         row = await self._database.row("SELECT * FROM jobs WHERE claim = ?", claim)
+        return None if row is None else _job(row)
+
+    async def of_ticket(self, ticket: str) -> Job | None:
+        """Find the job of what came with a ticket."""
+        row = await self._database.row("SELECT * FROM jobs WHERE ticket = ?", ticket)
         return None if row is None else _job(row)
 
     async def needs_params(self, claim: str) -> bool:
@@ -305,6 +319,12 @@ class Jobs:
 
 
 _TRIPS_OF_JOB = "request IN (SELECT id FROM requests WHERE job = ?)"
+
+
+async def _of_ticket(db: aiosqlite.Connection, ticket: str) -> Job | None:
+    async with db.execute("SELECT * FROM jobs WHERE ticket = ?", (ticket,)) as cursor:
+        row = await cursor.fetchone()
+    return None if row is None else _job(row)
 
 
 def _job(row: Row) -> Job:

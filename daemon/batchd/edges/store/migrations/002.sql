@@ -127,6 +127,10 @@ ALTER TABLE jobs ADD COLUMN missing INTEGER NOT NULL DEFAULT 0 CHECK (
 );
 CREATE INDEX jobs_arriving ON jobs (id) WHERE missing > 0;
 
+-- What whoever dropped the file called it, so that the same drop twice is one job.
+ALTER TABLE jobs ADD COLUMN ticket TEXT;
+CREATE UNIQUE INDEX jobs_ticket ON jobs (ticket) WHERE ticket IS NOT NULL;
+
 -- Money ----------------------------------------------------------------------------------------------------------------
 
 -- How far a person has let a job go: in all, in picodollars; NULL where `released` means whatever it costs.

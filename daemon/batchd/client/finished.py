@@ -1,0 +1,79 @@
+"""What a program is told of a job: its `job.json`, or why there is none."""
+
+from pathlib import Path
+
+import msgspec
+
+
+class Requests(msgspec.Struct, frozen=True):
+    """How many requests a job has, and how they ended."""
+
+    total: int
+    complete: int
+    incomplete: int
+    errored: int
+    expired: int
+    canceled: int
+    rejected: int = 0
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens of all answers of a job."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int
+    cache_creation_input_tokens: int
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that has ended, as its `job.json` says."""
+
+    job: str
+    """Its name: its folder in the outbox."""
+    state: str
+    """`done`, `partial`, `failed` or `cancelled`."""
+    source: str
+    received_at: str
+    finished_at: str
+    requests: Requests
+    usage: Usage
+    cost_usd: float | None
+    standard_cost_usd: float | None
+    batches: list[str]
+    sandbox: bool = False
+    """Whether it was a rehearsal, which cost nothing."""
+
+
+class Refused(Exception):
+    """What was dropped was rejected: nothing of it was sent."""
+
+    def __init__(self, rejected: str, errors: list[dict[str, object]], count: int) -> None:
+        first = errors[0] if errors else {}
+        line = f"line {first['line']}: " if first.get("line") else ""
+        more = f" (and {count - 1:,} more)" if count > 1 else ""
+        super().__init__(f"{rejected}: {line}{first.get('message', 'rejected')}{more}")
+        self.rejected = rejected
+        """Its path below `rejected/` in the outbox."""
+        self.errors = errors
+        """The first of them, each with `line`, `field` and `message`."""
+        self.count = count
+        """How many there are."""
+
+
+class Held(Exception):
+    """A job waits for a person."""
+
+    def __init__(self, job: str, note: dict[str, object]) -> None:
+        super().__init__(f"job {job} waits for a person: {note.get('reason')}")
+        self.job = job
+        self.note = note
+        """All of its `held.json`: the reason, and the commands that answer it."""
+
+
+def read_job(folder: Path) -> Job | None:
+    """Read the `job.json` of a job's folder; None where it has none yet."""
+    try:
+        return msgspec.json.decode((folder / "job.json").read_bytes(), type=Job)
+    except FileNotFoundError:
+        return None

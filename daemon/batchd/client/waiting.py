@@ -1,0 +1,168 @@
+"""Waiting for a job, by what the folders say: no right on the state folder is needed."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Final, TypeVar
+
+import msgspec
+
+from batchd.client.dropping import Ticket
+from batchd.client.finished import Held, Job, Refused, read_job
+from batchd.client.places import Folder, inbox_at, outbox_at
+from batchd.text.tickets import SIGN, is_ticket, parted
+
+T = TypeVar("T")
+
+_SHORTEST: Final = 0.05
+_LONGEST: Final = 2.0
+"""Seconds between two looks: short at first, for those who rehearse."""
+_REJECTED: Final = "rejected"
+_REASONS: Final = ".errors.json"
+
+
+def wait(
+    job: str | Ticket,
+    timeout: float | None = None,
+    *,
+    outbox: Folder | None = None,
+    inbox: Folder | None = None,
+    through_holds: bool = False,
+) -> Job:
+    """Wait until a job has ended, and return what its `job.json` says.
+
+    Args:
+        job: Its name, or the ticket of what was dropped (also as `@TICKET`).
+        timeout: Seconds; None for as long as it takes.
+        outbox: Where it is; by default what the command would find.
+        inbox: Where it may still lie.
+        through_holds: Wait on where a person is needed.
+
+    Raises:
+        Refused: It was rejected.
+        Held: It waits for a person.
+        TimeoutError: It takes longer.
+        LookupError: There is no such job, nor a file that would become it.
+        PermissionError: This user may not read the outbox.
+    """
+    return Watch(str(job), outbox_at(outbox), inbox_at(inbox)).until_ended(timeout, through_holds=through_holds)
+
+
+def accepted(ticket: Ticket, timeout: float | None) -> str:
+    """Wait until what came with a ticket is a job, and return its name; `Ticket.job` says what is raised."""
+    watch = Watch(str(ticket), ticket.outbox, ticket.inbox)
+    return _until(
+        watch.accepted_as, timeout, f"{ticket} was not taken within {timeout or 0:g} s: is the daemon running?"
+    )
+
+
+class Watch:
+    """One job that somebody waits for."""
+
+    def __init__(self, name: str, outbox: Path, inbox: Path) -> None:
+        self.name = name
+        self._outbox = outbox
+        self._inbox = inbox
+        if name.startswith(SIGN) and not is_ticket(name.removeprefix(SIGN)):
+            raise LookupError(f"{name} is no ticket: one has {SIGN} and 26 of 0-9 and a-z")
+
+    def until_ended(self, timeout: float | None, *, through_holds: bool = False) -> Job:
+        """Look until it has ended; raises as `wait` does."""
+        look = partial(self.look, through_holds=through_holds)
+        return _until(look, timeout, f"job {self.name} has not ended within {timeout or 0:g} s")
+
+    def look(self, *, through_holds: bool = False) -> Job | None:
+        """Look once; None while it goes on. Raises as `wait` does, but for the time-out."""
+        # In the order in which a file moves, so that it is not missed between two places.
+        lies_in_inbox = self._lies_in_inbox()
+        self._raise_if_closed()
+        name = self.accepted_as()
+        if name is None:
+            return None
+        folder = self._outbox / name
+        if (job := read_job(folder)) is not None:
+            return job
+        if not folder.is_dir():
+            if lies_in_inbox or self.name.startswith(SIGN):
+                return None
+            self._raise_if_rejected(name)
+            raise LookupError(f"there is no job {name!r}, and nothing in the inbox that would become it")
+        note = _held(folder)
+        if note is not None and note.get("until") is None and not through_holds:
+            raise Held(name, note)
+        return None
+
+    def accepted_as(self) -> str | None:
+        """The job's name; None where a ticket has no receipt yet.
+
+        Raises:
+            Refused: What came with the ticket was rejected.
+        """
+        if not self.name.startswith(SIGN):
+            return self.name.strip("/")
+        try:
+            receipt = msgspec.json.decode((self._outbox / ".tickets" / f"{self.name[1:]}.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        if receipt.get("rejected"):
+            raise Refused(receipt["rejected"], receipt.get("errors", []), receipt.get("count", 1))
+        return str(receipt["job"])
+
+    def _raise_if_closed(self) -> None:
+        """Nothing is missing where this user may not look; an outbox that is not there yet is empty."""
+        with suppress(FileNotFoundError), os.scandir(self._outbox):
+            return
+        self._inbox.stat()
+
+    def _lies_in_inbox(self) -> bool:
+        wanted = PurePosixPath(self.name.strip("/"))
+        folder = self._inbox / wanted.parent
+        with suppress(OSError), os.scandir(folder) as entries:
+            return any(_would_become(entry.name, wanted.name) for entry in entries)
+        return False
+
+    def _raise_if_rejected(self, name: str) -> None:
+        for reasons in _reasons(self._outbox / _REJECTED, PurePosixPath(name)):
+            said = msgspec.json.decode(reasons.read_bytes())
+            raise Refused(said["file"], said["errors"], said.get("count", len(said["errors"])))
+
+
+def _until(look: Callable[[], T | None], timeout: float | None, late: str) -> T:
+    until = None if timeout is None else time.monotonic() + timeout
+    pause = _SHORTEST
+    while (seen := look()) is None:
+        left = _LONGEST if until is None else until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(late)
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST)
+    return seen
+
+
+def _would_become(file: str, job: str) -> bool:
+    if file.startswith("."):
+        return False
+    path, _ = parted(PurePosixPath(file))
+    return path.stem == job
+
+
+def _held(folder: Path) -> dict[str, object] | None:
+    try:
+        note: dict[str, object] = msgspec.json.decode((folder / "held.json").read_bytes())
+    except FileNotFoundError:
+        return None
+    return note
+
+
+def _reasons(rejected: Path, name: PurePosixPath) -> Iterator[Path]:
+    """The reasons of what was rejected under a name, the latest first."""
+    with suppress(FileNotFoundError):
+        found = [
+            path
+            for path in (rejected / name.parent).iterdir()
+            if path.name.endswith(_REASONS) and PurePosixPath(path.name.removesuffix(_REASONS)).stem == name.name
+        ]
+        yield from sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

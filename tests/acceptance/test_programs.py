@@ -1,0 +1,191 @@
+"""A program drops, waits and reads: through files alone, and never twice for one ticket."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from batchd import Held, Refused, results, submit, wait
+from batchd.client.dropping import new_ticket
+
+from tests.acceptance.installation import Installation
+
+AS_ANOTHER = """
+import os, sys
+from batchd.cli import commands
+sys.argv = ["batchd", "wait", "done"]
+assert commands.main() == 0
+os.setuid(12345)
+sys.exit(commands.main())
+"""
+ASK = {"model": "claude-haiku-5-5", "max_tokens": 200}
+
+
+def lines(count: int) -> str:
+    return "".join(
+        json.dumps(
+            {"custom_id": f"q{n}", "params": {**ASK, "messages": [{"role": "user", "content": f"Question {n}?"}]}}
+        )
+        + "\n"
+        for n in range(count)
+    )
+
+
+def run(batchd: Installation, *more: str) -> None:
+    batchd.start("run", "--sandbox", *more)
+    batchd.wait_until(batchd.inbox.exists)
+
+
+def test_a_script_submits_waits_and_reads(batchd: Installation) -> None:
+    run(batchd)
+    (batchd.home / "questions.jsonl").write_text(lines(3))
+    submitted = batchd.call("submit", "questions.jsonl")
+    assert (submitted.returncode, submitted.stdout, submitted.stderr) == (0, "questions\n", "")
+    waited = batchd.call("wait", "questions")
+    assert (waited.returncode, waited.stdout, waited.stderr) == (0, "questions done\n", "")
+    printed = batchd.call("results", "questions")
+    assert [json.loads(line)["custom_id"] for line in printed.stdout.splitlines()] == ["q0", "q1", "q2"]
+    table = batchd.call("results", "questions", "--csv", "-o", "table.csv")
+    assert table.returncode == 0
+    assert (batchd.home / "table.csv").read_text().splitlines()[0] == "custom_id,answer,verdict,reason,cost_usd"
+
+
+def test_a_text_comes_back_as_a_text(batchd: Installation) -> None:
+    run(batchd)
+    (batchd.home / "bees.md").write_text("Say something of bees.")
+    said = batchd.call("submit", "bees.md", "--wait", "--json")
+    assert said.returncode == 0
+    assert json.loads(said.stdout)["state"] == "done"
+    text = (batchd.outbox / "bees" / "documents" / "bees.md").read_text()
+    assert batchd.call("results", "bees").stdout.strip() == text.strip()
+
+
+def test_the_same_ticket_again_and_again_is_one_job_paid_once(batchd: Installation) -> None:
+    ticket = new_ticket()
+    (batchd.home / "questions.jsonl").write_text(lines(2))
+    process = batchd.start("run", "--sandbox")
+    batchd.wait_until(batchd.inbox.exists)
+    for again in range(6):
+        batchd.call("submit", "questions.jsonl", "--ticket", ticket, "--accept", "0")
+        if again % 2:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            process = batchd.start("run", "--sandbox")
+    assert batchd.call("wait", f"@{ticket}").returncode == 0
+    batchd.wait_until(lambda: not list(batchd.inbox.iterdir()) and not list((batchd.state / "claims").iterdir()))
+    assert batchd.stop(process) == 0
+    assert batchd.sql("SELECT count(*) FROM jobs") == [(1,)]
+    assert batchd.sql("SELECT max(sendings) FROM requests") == [(1,)]
+    receipt = json.loads((batchd.outbox / ".tickets" / f"{ticket}.json").read_text())
+    assert receipt == {"schema": "batchd/ticket/1", "ticket": ticket, "state": "accepted", "job": "questions"}
+
+
+def test_what_comes_again_with_the_ticket_of_a_rejection_stays_rejected(batchd: Installation) -> None:
+    run(batchd)
+    ticket = new_ticket()
+    (batchd.home / "bad.jsonl").write_text("{}\n")
+    refused = batchd.call("submit", "bad.jsonl", "--ticket", ticket)
+    assert refused.returncode == 1
+    assert "line 1" in refused.stderr
+    assert (batchd.outbox / "rejected" / "bad.jsonl").read_text() == "{}\n"
+    (batchd.home / "bad.jsonl").write_text(lines(1))
+    assert batchd.call("submit", "bad.jsonl", "--ticket", ticket).returncode == 1
+    assert batchd.call("wait", f"@{ticket}").returncode == 1
+    assert batchd.call("wait", "bad").returncode == 1
+    batchd.wait_until(lambda: not list((batchd.state / "claims").iterdir()))
+    assert [path.name for path in (batchd.outbox / "rejected").glob("bad*.jsonl")] == ["bad.jsonl"]
+
+
+def test_what_nobody_takes_has_a_ticket_that_may_be_waited_for(batchd: Installation) -> None:
+    batchd.inbox.mkdir()
+    (batchd.home / "q.jsonl").write_text(lines(1))
+    left = batchd.call("submit", "q.jsonl", "--accept", "0.2")
+    assert left.returncode == 0
+    assert left.stdout.startswith("@")
+    assert "no daemon has taken it" in left.stderr
+    assert batchd.call("wait", left.stdout.strip(), "--timeout", "0.2").returncode == 3
+    assert batchd.call("wait", "q", "--timeout", "0.2").returncode == 3
+    run(batchd)
+    assert batchd.call("wait", left.stdout.strip()).returncode == 0
+
+
+def test_each_end_has_an_exit_code_of_its_own(batchd: Installation) -> None:
+    run(batchd, "--set", "retry.max_attempts=1")
+    batchd.drop("done.jsonl", lines(1))
+    batchd.drop("bad.jsonl", "{}\n")
+    batchd.drop("held.jsonl", '{"job": {"budget": 0.0000001}}\n' + lines(1))
+    batchd.drop("partial.jsonl", lines(1) + lines(1).replace("q0", "q1").replace("Question 0?", "[sandbox: refuse]"))
+    codes = {name: batchd.call("wait", name).returncode for name in ("done", "partial", "held", "bad", "none")}
+    assert codes == {"done": 0, "partial": 1, "held": 4, "bad": 1, "none": 2}
+    assert batchd.call("wait", "held", "--through-holds", "--timeout", "0.1").returncode == 3
+    assert batchd.call("wait", "done", "held").returncode == 4
+    assert batchd.call("wait", "--any", "done", "held", "--through-holds").returncode == 0
+    assert batchd.call("wait", "@nonsense").returncode == 2
+
+
+def test_who_may_not_read_the_outbox_is_told_so(batchd: Installation) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be another user")
+    run(batchd)
+    batchd.drop("done.jsonl", lines(1))
+    batchd.job("done")
+    for folder in (batchd.home, *batchd.home.parents):
+        if folder != folder.parent.parent and folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode | 0o005)
+    # The libraries may lie where only root may look: all is imported, and used once, before.
+    told = batchd.python("-c", AS_ANOTHER)
+    assert (told.returncode, told.stdout) == (2, "done done\n")
+    assert "may not read" in told.stderr
+
+
+def test_python_programs_do_the_same(batchd: Installation) -> None:
+    run(batchd)
+    source = batchd.home / "questions.jsonl"
+    source.write_text(lines(2))
+    ticket = submit(source, inbox=batchd.inbox, outbox=batchd.outbox)
+    assert ticket.job(60) == "questions"
+    job = wait(ticket, 60, outbox=batchd.outbox, inbox=batchd.inbox)
+    assert (job.state, job.requests.complete) == ("done", 2)
+    rows = list(results(ticket, batchd.outbox))
+    assert [row.custom_id for row in rows] == ["q0", "q1"]
+    assert all(row.verdict == "complete" and row.text for row in rows)
+
+    source.write_text("{}\n")
+    with pytest.raises(Refused, match="line 1"):
+        submit(source, inbox=batchd.inbox, outbox=batchd.outbox).job(60)
+    source.write_text('{"job": {"budget": 0.0000001}}\n' + lines(1))
+    held = submit(source, inbox=batchd.inbox, outbox=batchd.outbox, name="held")
+    with pytest.raises(Held):
+        wait(held, 60, outbox=batchd.outbox, inbox=batchd.inbox)
+    with pytest.raises(TimeoutError):
+        wait(held, 0.1, outbox=batchd.outbox, inbox=batchd.inbox, through_holds=True)
+    with pytest.raises(LookupError):
+        wait("nowhere", outbox=batchd.outbox, inbox=batchd.inbox)
+
+
+def test_several_files_and_settings_become_one_folder_that_nobody_sees_half(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (tmp_path / "tickets.csv").write_text("subject\nHello\n")
+    (tmp_path / "classify.md").write_text("---\nmodel: claude-haiku-5-5\n---\nClassify {{ subject }}\n")
+    ticket = submit(
+        tmp_path / "tickets.csv", inbox=inbox, outbox=tmp_path, prompt=tmp_path / "classify.md", to="desk", budget=5.0
+    )
+    [bundle] = (inbox / "desk").iterdir()
+    assert bundle.name == f"tickets.@{ticket.id}.job"
+    assert (bundle / "tickets.csv").read_text() == "subject\nHello\n"
+    assert (bundle / "prompt.md").read_text() == (
+        "---\nmodel: claude-haiku-5-5\nbudget: 5.0\nrows: tickets.csv\n---\nClassify {{ subject }}\n"
+    )
+    again = submit(
+        tmp_path / "tickets.csv",
+        inbox=inbox,
+        outbox=tmp_path,
+        prompt=tmp_path / "classify.md",
+        to="desk",
+        budget=5.0,
+        ticket=ticket.id,
+    )
+    assert again == ticket
+    assert list((inbox / "desk").iterdir()) == [bundle]
