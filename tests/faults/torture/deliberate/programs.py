@@ -1,0 +1,32 @@
+"""Faults in tickets and receipts."""
+
+from tests.faults.torture.deliberate.mutation import Mutation
+
+PROGRAMS = "tests/acceptance/test_programs.py"
+
+MUTATIONS = (
+    Mutation(
+        "programs",
+        "what comes again with a known ticket is a job of its own",
+        "daemon/batchd/journey/intake.py",
+        "if job is None and ticket is not None and await self._came_before(ticket, claim):",
+        "if False:",
+        f"{PROGRAMS}::test_what_comes_again_with_the_ticket_of_a_rejection_stays_rejected",
+    ),
+    Mutation(
+        "programs",
+        "an accepted file leaves no receipt",
+        "daemon/batchd/journey/intake.py",
+        "            await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)\n        folder",
+        "            pass\n        folder",
+        f"{PROGRAMS}::test_the_same_ticket_again_and_again_is_one_job_paid_once",
+    ),
+    Mutation(
+        "programs",
+        "a name that a rejected file had is a job's that is still to come",
+        "daemon/batchd/client/waiting.py",
+        "            self._raise_if_rejected(name)\n",
+        "",
+        f"{PROGRAMS}::test_each_end_has_an_exit_code_of_its_own",
+    ),
+)
