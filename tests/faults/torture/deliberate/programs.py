@@ -17,8 +17,8 @@ MUTATIONS = (
         "programs",
         "an accepted file leaves no receipt",
         "daemon/batchd/journey/intake.py",
-        "            await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)\n        folder",
-        "            pass\n        folder",
+        "run_sync(receipts.accepted, self._places.outbox, ticket, job.name)\n        folder",
+        "run_sync(str)\n        folder",
         f"{PROGRAMS}::test_the_same_ticket_again_and_again_is_one_job_paid_once",
     ),
     Mutation(
