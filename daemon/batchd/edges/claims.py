@@ -26,6 +26,8 @@ from batchd.text.tickets import parted
 _ORIGIN = ".origin"
 """Of a claim by copy: which file was copied, and is to be removed."""
 _COPY = ".copy"
+_INSTRUCTIONS = ".instructions"
+"""What its folder said to do with the file, when it was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,13 @@ class Claim:
         return parted(self.relative)[1]
 
 
-def claim(inbox: Path, relative: PurePosixPath, claims: Path) -> Claim:
+def claim(inbox: Path, relative: PurePosixPath, claims: Path, instructions: bytes | None = None) -> Claim:
     """Take a file out of the inbox, whatever it is; nothing may be done with it before it is `secure`.
 
     Args:
         relative: Its path below it, as `scan` found it.
         claims: The folder of claims, in the state folder.
+        instructions: What is to be done with it; durable before it is taken. None where nobody has said.
 
     Returns:
         The claim. The file may have been replaced since the scan: ask `inbox.objection` again.
@@ -77,6 +80,10 @@ def claim(inbox: Path, relative: PurePosixPath, claims: Path) -> Claim:
     inside = PurePosixPath(name) / relative.parent
     try:
         with disk.opened(inbox, relative.parent) as source, disk.opened(claims, inside, create=True) as target:
+            if instructions is not None:
+                with disk.opened(claims / name) as top:
+                    disk.write_whole(top, _INSTRUCTIONS, [instructions])
+                    os.fsync(top)
             try:
                 os.rename(relative.name, relative.name, src_dir_fd=source, dst_dir_fd=target)
             except OSError as error:
@@ -258,6 +265,18 @@ def open_claim(claim: Claim) -> BinaryIO:
         if error.errno == errno.EACCES:
             raise Rejected([Problem(0, "", "the daemon may not read this file: its rights forbid it")]) from None
         raise
+
+
+def instructions(claim: Claim) -> bytes | None:
+    """Read what is to be done with what was taken; None where nobody has said.
+
+    Raises:
+        OSError: The disk's fault.
+    """
+    try:
+        return (claim.folder / _INSTRUCTIONS).read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def chunks(file: BinaryIO, size: int = 1 << 20) -> Iterator[bytes]:

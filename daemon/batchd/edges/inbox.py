@@ -22,6 +22,8 @@ from batchd.model import Problem
 
 MAX_FILE_BYTES = 4_000_000_000
 """A larger file is refused unread: it would fill some fifteen batches of the largest size."""
+INSTRUCTIONS = ".batchd.md"
+"""What says in a folder what is to be done with what falls into it, and below."""
 MAX_DEPTH = 32
 """Folders nested deeper are not looked into."""
 MAX_PATH_BYTES = 2_000
@@ -123,6 +125,8 @@ class Seen:
     """Whatever is not a folder and has a name not to be ignored, in no order."""
     closed: dict[PurePosixPath, OSError]
     """The folders that could not be looked into, and why."""
+    instructions: dict[PurePosixPath, Candidate]
+    """What is called `.batchd.md`, whatever it is, by its folder."""
 
 
 def look(inbox: Path) -> Seen:
@@ -133,13 +137,18 @@ def look(inbox: Path) -> Seen:
     Raises:
         OSError: The inbox itself cannot be read.
     """
-    seen = Seen([], {})
+    seen = Seen([], {}, {})
     folders = [PurePosixPath()]
     while folders:
         inside = folders.pop()
         try:
             with disk.opened(inbox, inside) as at, os.scandir(at) as entries:
                 for entry in entries:
+                    if entry.name == INSTRUCTIONS:
+                        with suppress(FileNotFoundError):
+                            stat = entry.stat(follow_symlinks=False)
+                            seen.instructions[inside] = _candidate(inside / entry.name, stat)
+                        continue
                     if ignored(entry.name) or len(os.fsencode(inside / entry.name)) > MAX_PATH_BYTES:
                         continue
                     if entry.is_dir(follow_symlinks=False):
@@ -189,6 +198,11 @@ def _candidate(relative: PurePosixPath, stat: os.stat_result) -> Candidate:
     return Candidate(relative, stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode)
 
 
+def kind_of(mode: int) -> str:
+    """Say what a name is that is no regular file."""
+    return next((name for test, name in _KINDS if test(mode)), "something else")
+
+
 def objection(found: Found, max_bytes: int = MAX_FILE_BYTES) -> Problem | None:
     """Say why something cannot be a job, without opening it.
 
@@ -200,8 +214,7 @@ def objection(found: Found, max_bytes: int = MAX_FILE_BYTES) -> Problem | None:
         None for a regular file of a fair size.
     """
     if not S_ISREG(found.mode):
-        kind = next((name for test, name in _KINDS if test(found.mode)), "something else")
-        return Problem(0, "", f"only regular files are taken; this is {kind}")
+        return Problem(0, "", f"only regular files are taken; this is {kind_of(found.mode)}")
     if found.size > max_bytes:
         return Problem(0, "", f"the file has {found.size:,} bytes; at most {max_bytes:,} are taken")
     return None

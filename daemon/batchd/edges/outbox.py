@@ -21,7 +21,11 @@ from batchd.edges.whole_files import write_together
 from batchd.text import safepath
 
 _RESERVED = "rejected"
-_JOB_FILES = re.compile(r"documents|(results|failures|report)\.jsonl|job\.json|request\..*", re.IGNORECASE | re.DOTALL)
+_JOB_FILES = re.compile(
+    r"documents|request(\..*)?|(results|failures|report|rows|rejects|superseded)\.jsonl|(results|rejects)\.[ct]sv"
+    r"|(job|held)\.json|instructions\.md",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)

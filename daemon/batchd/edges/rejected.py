@@ -7,7 +7,7 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -18,6 +18,8 @@ from batchd.model import Problem
 from batchd.text import safepath
 
 FOLDER = "rejected"
+_OF_INSTRUCTIONS = "instructions"
+"""What no rejected file is called: the reasons beside it would have the name of those for a folder's instructions."""
 MAX_PROBLEMS = 1_000
 
 _naming = threading.Lock()
@@ -58,6 +60,8 @@ def reject(  # noqa: PLR0913  what is told of it
         copy = f".{stat.st_dev:x}-{stat.st_ino:x}-{stat.st_mtime_ns:x}.copy"
 
         def taken(name: str) -> bool:
+            if name.casefold() == _OF_INSTRUCTIONS:
+                return True
             there = disk.stat_at(folder, name)
             return there is not None and not _is_it(there, stat, disk.stat_at(folder, copy))
 
@@ -74,6 +78,32 @@ def reject(  # noqa: PLR0913  what is told of it
         disk.unlink_at(folder, copy)
         disk.sync_folder(source.parent)
         return shown
+
+
+def tell_of_instructions(outbox: Path, folder: PurePosixPath, file: str, problems: Sequence[Problem]) -> None:
+    """Write, or remove, what is wrong with the instructions of a folder of the inbox.
+
+    Args:
+        folder: Below the inbox.
+        file: What they are called.
+        problems: None, and what was told before is taken back.
+
+    Raises:
+        OSError: The disk refuses; repeat.
+    """
+    inside = PurePosixPath(*safepath.components(folder)) if folder.parts else PurePosixPath()
+    name = f"{_OF_INSTRUCTIONS}.errors.json"
+    try:
+        with disk.opened(outbox, FOLDER / inside, create=bool(problems)) as at:
+            if problems:
+                disk.write_whole(at, name, [_reasons(str(folder / file), problems, len(problems))])
+            elif disk.stat_at(at, name) is not None:
+                disk.unlink_at(at, name)
+            else:
+                return
+            os.fsync(at)
+    except FileNotFoundError:
+        return  # nothing was ever refused there
 
 
 def _reasons(file: str, problems: Iterable[Problem], count: int) -> bytes:

@@ -20,6 +20,7 @@ from anyio import from_thread, to_thread
 
 from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules
+from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.edges import claims, disk, inbox, receipts, rejected
 from batchd.edges.claims import Claim
 from batchd.edges.clock import Bell, Clock
@@ -27,6 +28,7 @@ from batchd.edges.outbox import JobFolder, choose_name
 from batchd.edges.store import Store
 from batchd.edges.store.requests import SLICE
 from batchd.errors import BatchdError, Defect, Rejected, Unavailable
+from batchd.journey.instructions import Instructions, Ready, Wrong, prompt_of
 from batchd.journey.spooling import INDEX, Copy, Reading, copy
 from batchd.model import Job, Problem
 from batchd.running.retrying import Retrying
@@ -36,6 +38,8 @@ log = structlog.get_logger()
 
 READERS = 3
 """Files that are read at one time, so that a large one does not keep the small ones waiting."""
+INSTRUCTIONS = "instructions.md"
+"""What a job's folder says was asked."""
 HANDS = 1_000
 """Files that are in hand at one time: one that has to wait for the disk keeps no reader from the others."""
 
@@ -98,6 +102,7 @@ class Intake:
         self._places = places
         self._rules = rules
         self._settling = inbox.Settling(settle)
+        self._instructions = Instructions(places.inbox, places.outbox, rules, settle)
         self._accepted = accepted
         self._retrying = retrying
         self._naming = threading.Lock()
@@ -154,10 +159,13 @@ class Intake:
         try:
             seen = await to_thread.run_sync(inbox.look, self._places.inbox)
             now = self._clock.now()
+            await to_thread.run_sync(self._instructions.look, seen.instructions, now)
             closed: dict[PurePosixPath, Exception] = dict(seen.closed)
+            closed |= {folder: Unavailable(_said_of(wrong)) for folder, wrong in self._instructions.wrong.items()}
             await self._claim(self._settling.settled(seen.candidates, now), tasks, closed)
             await self._tell(closed)
-            return self._settling.due(now)
+            dues = (self._settling.due(now), self._instructions.due(now))
+            return min((due for due in dues if due is not None), default=None)
         finally:
             self._at_work -= 1
 
@@ -176,11 +184,20 @@ class Intake:
             if isinstance(closed.get(folder), PermissionError):
                 self._left.add(candidate.relative)
                 continue
+            standing = self._instructions.of(folder)
+            if not isinstance(standing, Ready):
+                if isinstance(standing, Wrong):
+                    self._left.add(candidate.relative)
+                continue
             try:
                 if await to_thread.run_sync(inbox.has_writer, self._places.inbox / candidate.relative):
                     continue
                 claim = await to_thread.run_sync(
-                    claims.claim, self._places.inbox, candidate.relative, self._places.claims
+                    claims.claim,
+                    self._places.inbox,
+                    candidate.relative,
+                    self._places.claims,
+                    standing.text.encode() if standing.text else None,
                 )
             except (FileNotFoundError, BlockingIOError):
                 continue
@@ -264,8 +281,13 @@ class Intake:
         if ticket is not None:
             await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)
         folder = JobFolder(self._places.outbox, job.name)
+        await to_thread.run_sync(self._place_instructions, claim, folder)
         await to_thread.run_sync(folder.place_request, claim.path, claim.called.suffix)
         await to_thread.run_sync(claims.discard, claim)
+
+    def _place_instructions(self, claim: Claim, folder: JobFolder) -> None:
+        if (text := claims.instructions(claim)) is not None:
+            folder.write_whole(INSTRUCTIONS, [text])
 
     async def _came_before(self, ticket: str, claim: Claim) -> bool:
         """Let a file go whose ticket is known: what came with it first is a job, or was rejected, and stays so."""
@@ -353,7 +375,8 @@ class Intake:
     def _copy_whatever_it_is(self, claim: Claim, to: Copy) -> Reading:
         """A defect that a file meets is told beside that file, and stops neither the others nor the next start."""
         try:
-            return copy(claim, replace(self._rules, now=self._clock.now()), to)
+            rules = replace(self._rules, now=self._clock.now())
+            return copy(claim, rules, to, self._prompt(claim, rules))
         except (OSError, BatchdError):
             raise
         except Exception as bug:
@@ -361,6 +384,19 @@ class Intake:
             # No traceback: an error's text may carry what users wrote.
             log.error("defect", work=Work.TAKE.value, of=claim.id, reason=str(defect))  # noqa: TRY400  as above
             raise Rejected([Problem(0, "", f"{defect}; nothing was sent")]) from bug
+
+    def _prompt(self, claim: Claim, rules: Rules) -> PromptFile | None:
+        """What is to be done with a claimed file, if anybody has said.
+
+        Raises:
+            Rejected: An earlier version took the instructions, or they have run out.
+        """
+        text = claims.instructions(claim)
+        parsed = None if text is None else prompt_of(text.decode(), rules)
+        if isinstance(parsed, list):
+            where = f"{inbox.INSTRUCTIONS} of its folder, line"
+            raise Rejected([Problem(0, each.field, f"{where} {each.line}: {each.message}") for each in parsed])
+        return parsed
 
     def _accept(self, claim: Claim, reading: Reading, copied: Copy) -> Job:
         requests = list(islice(copied.rows(), SLICE))
@@ -377,6 +413,7 @@ class Intake:
                     budget=to_picodollars(reading.terms.budget),
                     cache="; ".join(reading.priming.reasons) if reading.priming else None,
                     ticket=claim.ticket,
+                    rows=reading.terms.rows,
                 )
             )
             if job.name != name:  # another's, with the same ticket
@@ -397,6 +434,14 @@ class Intake:
             JobFolder(self._places.outbox, name).create()
             self._promised.add(name.casefold())
             return name
+
+
+def _said_of(wrong: Wrong) -> str:
+    """Say that a folder's instructions are wrong, in words of our own: what stands in them is for its reader alone."""
+    count, line = len(wrong.problems), wrong.problems[0].line
+    errors = "1 error" if count == 1 else f"{count:,} errors"
+    where = f", the first in line {line}" if line else ""
+    return f"its {inbox.INSTRUCTIONS} has {errors}{where}: see instructions.errors.json of the folder in rejected"
 
 
 def printable(path: PurePosixPath | str) -> str:

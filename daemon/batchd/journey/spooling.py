@@ -13,9 +13,11 @@ import msgspec
 from batchd.claude.cache_marks import marked
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import to_picodollars
-from batchd.decisions.jobfile.reader import Rules, Said, read
+from batchd.decisions.jobfile.reader import Rules, Said
 from batchd.decisions.money.shared_beginnings import Beginnings, Priming
 from batchd.decisions.money.worst_case import Bounds
+from batchd.decisions.rows.prompt_file import PromptFile
+from batchd.decisions.rows.reader import read
 from batchd.edges import attachments, claims, disk
 from batchd.edges.claims import Claim
 from batchd.edges.rejected import MAX_PROBLEMS
@@ -37,6 +39,8 @@ def rules_of(settings: Settings) -> Rules:
         betas=settings.api.betas,
         catalogue=Catalogue().with_overrides(settings.models),
         long_tokens=settings.batch.long_tokens,
+        max_job_bytes=settings.intake.max_job_bytes,
+        rows_max_tokens=settings.defaults.rows_max_tokens,
         gather=partial(attachments.gather, settings.attach.folders) if settings.attach.folders else None,
     )
 
@@ -113,13 +117,14 @@ class Copy:
         self.index.unlink(missing_ok=True)
 
 
-def copy(claim: Claim, rules: Rules, to: Copy) -> Reading:
+def copy(claim: Claim, rules: Rules, to: Copy, prompt: PromptFile | None = None) -> Reading:
     """Check a file, and write its requests down.
 
     Args:
         claim: A regular one.
         rules: By which it is checked.
         to: Where.
+        prompt: What is to be done with it; None where nobody has said.
     """
 
     def source() -> Iterator[bytes]:
@@ -132,7 +137,7 @@ def copy(claim: Claim, rules: Rules, to: Copy) -> Reading:
     bounds = Bounds(rules.catalogue)
     encode_row = msgspec.json.Encoder().encode
     with SpoolWriter(to.params) as params, SpoolWriter(to.index) as rows:
-        for said in read(source, claim.called.suffix, claim.called.stem, rules):
+        for said in read(source, claim.called, rules, prompt):
             found.take(said, rules)
             if isinstance(said, Entry):
                 rows.add(encode_row(_new_request(said, bounds.of(said), *params.add(said.params))))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from batchd.model.ids import JobId
+from batchd.model.request import RowsForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,5 @@ class Job:
     """Bytes of `results.jsonl` that are acknowledged; what lies behind is a crash's leftover."""
     missing: int = 0
     """The last requests of its file, which the spool's index knows and the store does not yet."""
+    rows: RowsForm | None = None
+    """How its rows stand in its file; None where its requests are no rows."""

@@ -95,12 +95,29 @@ class Entry(NamedTuple):
     """Requests of one file and template differ in nothing but their ids and texts; 0 where that was not looked at."""
 
 
+class RowsForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the rows of a job stand in its file: all that is needed to lay their answers beside them."""
+
+    file: str
+    """In the job's folder."""
+    objects: bool = False
+    """Whether each line is an object; else it is a table."""
+    id: str | None = None
+    """The column that is the custom_id, where the prompt file names one."""
+    delimiter: str | None = None
+    encoding: str | None = None
+    properties: tuple[str, ...] = ()
+    """Of the schema, each of which gets a column; none where an answer is one text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a job file says of the job as a whole."""
 
     budget: Decimal | None = None
     """USD that all its requests may cost together; None for what the settings say."""
+    rows: RowsForm | None = None
+    """None where its requests are no rows."""
 
 
 @dataclass(frozen=True, slots=True)

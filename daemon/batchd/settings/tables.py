@@ -13,7 +13,14 @@ from typing import Annotated, Final
 from msgspec import field
 from msgspec.structs import force_setattr
 
-from batchd.model import BETA_NAME, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, LONG_TOKENS, MOST_DOLLARS
+from batchd.model import (
+    BETA_NAME,
+    DEFAULT_MAX_TOKENS,
+    DEFAULT_MODEL,
+    LONG_TOKENS,
+    MOST_DOLLARS,
+    ROWS_MAX_TOKENS,
+)
 from batchd.settings.values import (
     Table,
     amount,
@@ -88,6 +95,7 @@ class Intake(Table, frozen=True):
         60.0
     )
     force_polling: Annotated[bool, flag, "Look for changes instead of being told of them: for NFS and SMB."] = False
+    max_job_bytes: Annotated[Count, "Bytes of all requests of one job together, as they are sent."] = 20_000_000_000
 
 
 class Packing(Table, frozen=True):
@@ -141,6 +149,7 @@ class Defaults(Table, frozen=True):
 
     model: Annotated[str, text(shortest=1), "The model's id."] = DEFAULT_MODEL
     max_tokens: Annotated[Count, "The longest answer, in tokens."] = DEFAULT_MAX_TOKENS
+    rows_max_tokens: Annotated[Count, "The same for a row of a table, or an object of a JSONL file."] = ROWS_MAX_TOKENS
 
 
 class Budget(Table, frozen=True):
@@ -148,6 +157,14 @@ class Budget(Table, frozen=True):
 
     per_job: Annotated[Dollars, "USD that a job may cost which does not say; 0 for any amount."] = Decimal(0)
     per_day: Annotated[Dollars, "USD that all jobs of a day (UTC) may cost; 0 for any amount."] = Decimal(0)
+
+
+class Results(Table, frozen=True):
+    """`[results]`: how results are written."""
+
+    guard_formulas: Annotated[
+        bool, flag, "Put a ' before an answer in `results.csv` that a spreadsheet would take for a formula."
+    ] = True
 
 
 class Attach(Table, frozen=True):
@@ -180,6 +197,7 @@ class Settings(Table, frozen=True):
     sync: Sync = Sync()
     defaults: Defaults = Defaults()
     budget: Budget = Budget()
+    results: Results = Results()
     attach: Attach = Attach()
     models: dict[str, ModelOverride] = field(default_factory=dict)
 

@@ -53,6 +53,11 @@ class PromptFile:
         return answer_form(self.settings[SCHEMA]) if SCHEMA in self.settings else None
 
     @property
+    def budget(self) -> Decimal | None:
+        """USD that a job may cost."""
+        return Decimal(str(self.settings["budget"])) if "budget" in self.settings else None
+
+    @property
     def budget_day(self) -> Decimal | None:
         """USD for all jobs of these instructions together, in a day of UTC."""
         return None if self.own.budget_day is None else Decimal(str(self.own.budget_day))

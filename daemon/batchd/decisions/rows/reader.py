@@ -14,7 +14,7 @@ from batchd.decisions.rows.requests_of import requests_of
 from batchd.decisions.rows.table import SUFFIXES as TABLES
 from batchd.decisions.rows.table import read_table
 from batchd.decisions.rows.template import OF_ROWS, PromptTemplate
-from batchd.model import Caution, Problem
+from batchd.model import Caution, Problem, RowsForm, Terms
 from batchd.text.jsonscan import Broken, split_lines
 from batchd.text.strictjson import Flaw, Flawed, Json
 
@@ -87,7 +87,7 @@ def _table(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile
     yield from _hidden(columns, prompt)
     if prompt.template and not flaws:
         requests = _requests(rules, prompt, rows=True)
-        yield from requests.terms()
+        yield _terms(path, prompt)
         yield from requests_of(prompt, prompt.template, rows_of(table, prompt, names_of(path)), requests)
 
 
@@ -98,7 +98,7 @@ def _objects(
         yield from (Problem(1, *flaw) for flaw in column_flaws(prompt, tuple(first)))
         return
     requests = _requests(rules, prompt, rows=True)
-    yield from requests.terms()
+    yield _terms(path, prompt, objects=True)
     records = objects_of(source, prompt, names_of(path), rules.max_request_bytes, rules.max_requests)
     yield from requests_of(prompt, prompt.template, records, requests)
 
@@ -150,6 +150,19 @@ def _requests(rules: Rules, prompt: PromptFile, *, rows: bool) -> Requests:
     beneath = {"documents": "continued", **prompt.settings}
     beneath["params"] = {"max_tokens": rules.rows_max_tokens, **_params(prompt)}
     return Requests(rules, beneath)
+
+
+def _terms(path: PurePosixPath, prompt: PromptFile, *, objects: bool = False) -> Terms:
+    form = prompt.form
+    rows = RowsForm(
+        file=f"request{path.suffix}",
+        objects=objects,
+        id=prompt.own.id,
+        delimiter=prompt.own.delimiter,
+        encoding=prompt.own.encoding,
+        properties=form.sent.properties if form else (),
+    )
+    return Terms(prompt.budget, rows)
 
 
 def _params(prompt: PromptFile) -> dict[str, Json]:

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import cast
 
 import aiosqlite
+import msgspec
 
 from batchd.delivery import Tally
 from batchd.edges.store.requests import RETRIED, NewRequest, cancel_waiting, free_id, insert_all, take_up_again
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, returning, update
 from batchd.edges.store.sums import SPENT, tally_of
-from batchd.model import Job, JobId
+from batchd.model import Job, JobId, RowsForm
 
 UNDELIVERED = """NOT delivered AND NOT retry_wanted AND missing = 0
     AND NOT EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)"""
@@ -35,6 +36,7 @@ class Jobs:
         budget: int | None = None,
         cache: str | None = None,
         ticket: str | None = None,
+        rows: RowsForm | None = None,
     ) -> Job:
         """Acknowledge a file in one durable commit: from it on the file is this job, and all of its requests are.
 
@@ -51,6 +53,7 @@ class Jobs:
             budget: Picodollars that the job may cost; None for what the settings say.
             cache: What was decided about the prompt cache, for a person; None where nobody asked.
             ticket: Whoever dropped it gave it this one; None where they gave none.
+            rows: How its rows stand in its file; None where its requests are no rows.
 
         Returns:
             The job; that of another claim where its ticket was accepted before, which is nothing new.
@@ -63,8 +66,8 @@ class Jobs:
             made = await returning(
                 db,
                 """INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing,
-                                     ticket)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (claim) DO NOTHING RETURNING *""",
+                                     ticket, rows)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (claim) DO NOTHING RETURNING *""",
                 claim,
                 name,
                 source,
@@ -75,6 +78,7 @@ class Jobs:
                 base,
                 total - len(requests),
                 ticket,
+                None if rows is None else msgspec.json.encode(rows).decode(),
             )
             if made is not None:
                 await insert_all(db, JobId(made["id"]), requests, base=base, row=0, now=received_at)
@@ -348,4 +352,5 @@ def _job(row: Row) -> Job:
         cache=row["cache"],
         results_length=row["results_length"],
         missing=row["missing"],
+        rows=None if row["rows"] is None else msgspec.json.decode(row["rows"], type=RowsForm),
     )

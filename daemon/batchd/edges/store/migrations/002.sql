@@ -236,3 +236,6 @@ CREATE TABLE refusals (
     refuted INTEGER NOT NULL DEFAULT 0 CHECK (refuted IN (0, 1))  -- whether a batch like it was taken since
 ) STRICT;
 CREATE INDEX refusals_like ON refusals (betas);
+
+-- How the rows of a job stand in its file, as JSON; NULL where its requests are no rows.
+ALTER TABLE jobs ADD COLUMN rows TEXT;
