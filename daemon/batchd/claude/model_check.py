@@ -29,6 +29,7 @@ _THINKING: Final = ("adaptive", "enabled", "disabled", "between_tools")
 _USUAL_CAP: Final = 128_000
 _HARD_EFFORTS: Final = ("xhigh", "max")
 _FORCED: Final = ("any", "tool")
+_MOST_SHOWN: Final = 12
 _LEAST_TOP_P: Final = 0.95
 _INTERLEAVED: Final = "interleaved-thinking-"
 """With this beta a thinking budget may exceed max_tokens (docs: extended thinking)."""
@@ -222,7 +223,8 @@ def _tool_choice(params: Mapping[str, Any], facts: ModelFacts) -> Iterator[Flaw]
     if "tools" not in params:
         yield Flaw("tool_choice", "forces a tool, and tools has none; add tools, or leave it out")
     elif kind == "tool" and choice["name"] not in (names := list(_tool_names(params["tools"]))) and None not in names:
-        yield Flaw("tool_choice.name", f"tools has no {shown(choice['name'])}; it has {', '.join(map(str, names))}")
+        has = ", ".join(map(str, names[:_MOST_SHOWN])) + (" …" if len(names) > _MOST_SHOWN else "")
+        yield Flaw("tool_choice.name", f"tools has no {shown(choice['name'])}; it has {has}")
 
 
 def _tool_names(tools: Sequence[Mapping[str, Any]]) -> Iterator[str | None]:

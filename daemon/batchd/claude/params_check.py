@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from batchd.claude.catalogue import LONGEST_OUTPUT
 from batchd.claude.part_rules import RULES
-from batchd.claude.shapes import Look, Path, Shapes, Walk
+from batchd.claude.shapes import WORDS, Look, Path, Shapes, Walk, bound
 from batchd.model import Wishes
 from batchd.text.spelling import closest
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, shown
@@ -19,6 +19,8 @@ from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, shown
 Check: TypeAlias = Callable[[Json, str], Iterator[Flaw]]
 """Takes a value and its path, and tells what is wrong with it."""
 
+LONGEST_MODEL: Final = 256
+"""Characters of a model's name."""
 _MOST_MESSAGES: Final = 100_000
 
 
@@ -36,6 +38,8 @@ def look_at(key: str, value: Json, path: Path) -> Look:
         look.say(path, _NOT_OURS.get(key) or _unknown(key))
     else:
         walk(value, path, look)
+        if key in WORDS:
+            bound(value, path, look)
         if not look.flaws and (rule := _RULES.get(key)):
             rule(value, path, look)
     return look
@@ -77,6 +81,8 @@ def mapping(value: Json, path: str) -> Iterator[Flaw]:
 def _model(value: str, path: Path, look: Look) -> None:
     if not value or value.isspace():
         look.say(path, "must be a text that is not empty")
+    elif len(value) > LONGEST_MODEL:
+        look.say(path, f"a name of {len(value):,} characters; models have names of at most {LONGEST_MODEL}")
 
 
 def _max_tokens(value: int, path: Path, look: Look) -> None:

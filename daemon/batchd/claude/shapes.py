@@ -26,12 +26,32 @@ from batchd.claude.shape_words import (
 )
 from batchd.text.strictjson import MOST_FLAWS, Flaw
 
-__all__ = ["ROOT", "Breakpoint", "Look", "Path", "Rule", "Shapes", "Use", "Walk", "written"]
+__all__ = ["ROOT", "WORDS", "Breakpoint", "Look", "Path", "Rule", "Shapes", "Use", "Walk", "bound", "written"]
 
 Walk: TypeAlias = "Callable[[object, Path, Look], None]"
 Rule: TypeAlias = "Callable[[dict[str, Any], Path, Look], None]"
 
 ROOT: Final = "MessageCreate"
+
+
+WORDS: Final = frozenset(
+    """
+    allowed_callers allowed_domains authorization_token blocked_domains city container country exclude_tools file_id id
+    inference_geo mcp_server_name model name region server_name skill_id stop_sequences timezone tool_use_id url version
+    """.split()  # noqa: SIM905  words are read more easily than strings
+)
+"""Keys whose values are words: names, ids, addresses, signs; never texts."""
+_LONGEST_WORD: Final = 8_192
+"""Characters; of an address that is signed, which is the longest of them."""
+
+
+def bound(value: object, path: Path, look: "Look") -> None:
+    """Note each word without end, in a value that is one or a list of them: it would be compared, sent and shown."""
+    if isinstance(value, list):
+        for index, each in enumerate(value):
+            bound(each, (path, index), look)
+    elif isinstance(value, str) and len(value) > _LONGEST_WORD:
+        look.say(path, f"{len(value):,} characters; at most {_LONGEST_WORD:,} are taken")
 
 
 class Use(NamedTuple):
@@ -109,6 +129,8 @@ class _Object:
             self.rule(value, path, look)
 
     def _note(self, key: str, inner: object, path: Path, look: Look) -> None:
+        if key in WORDS:
+            bound(inner, (path, key), look)
         if key in self.betas:
             look.need((path, key), f"{self.name}.{key}")
         if key == "cache_control" and isinstance(inner, dict):

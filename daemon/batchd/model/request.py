@@ -15,7 +15,7 @@ ROWS_MAX_TOKENS: Final = 4_096
 """For a row that does not say."""
 LONG_TOKENS: Final = 64_000
 """A request of a larger `max_tokens` is long, unless the settings draw the line elsewhere."""
-BETA_NAME: Final = r"^[A-Za-z0-9._-]+$"
+BETA_NAME: Final = r"^[A-Za-z0-9._-]{1,100}$"
 """What the name of a beta consists of."""
 MOST_DOLLARS: Final = 1_000_000
 """USD of the largest budget."""

@@ -18,6 +18,8 @@ SAMPLING_FIELDS = ("temperature", "top_p", "top_k")
 UNBATCHED_FIELDS = ("speed", "fallbacks")
 """What the Messages API takes, yet neither a batch nor the sandbox."""
 MOST_BREAKPOINTS = 4
+LONGEST_NAME = 256
+"""Characters of a model's name."""
 _LEAST_TOP_P = 0.95
 _FORCED = ("any", "tool")
 
@@ -112,6 +114,8 @@ def _taken(terms: Terms) -> frozenset[str]:
 def _ranges(params: Mapping[str, Any]) -> Iterator[str]:
     if not params["model"].strip():
         yield "model: String should have at least 1 character"
+    if len(params["model"]) > LONGEST_NAME:
+        yield f"model: String should have at most {LONGEST_NAME} characters"
     if params["max_tokens"] < 0:
         yield "max_tokens: Input should be greater than or equal to 1"
     if not all(each.strip() for each in params.get("stop_sequences", ())):
@@ -185,7 +189,8 @@ def _servers(servers: Sequence[Any] | None, tools: Sequence[Any]) -> Iterator[st
     if len(set(given)) < len(given):
         yield "mcp_servers: server names must be unique"
     wanted = (tool["mcp_server_name"] for tool in tools if tool.get("type") == "mcp_toolset")
-    yield from (f"tools: MCP server '{name}' not found in mcp_servers" for name in wanted if name not in given)
+    known = set(given)
+    yield from (f"tools: MCP server '{name}' not found in mcp_servers" for name in wanted if name not in known)
 
 
 def _breakpoints(found: Sequence[tuple[str, str]], params: Mapping[str, Any]) -> Iterator[str]:

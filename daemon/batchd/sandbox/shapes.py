@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import Any, TypeAlias
 
 Hint: TypeAlias = Any
@@ -30,6 +31,21 @@ _KINDS: Mapping[str, tuple[str, Callable[[object], bool]]] = {
     "null": ("Input should be null", lambda value: value is None),
     "any": ("", lambda _: True),
 }
+LONGEST = 8192
+_SHORT = (
+    *("name", "id", "tool_use_id", "file_id", "skill_id", "version", "url", "model", "container"),
+    *(
+        "authorization_token",
+        "server_name",
+        "mcp_server_name",
+        "inference_geo",
+        "city",
+        "region",
+        "country",
+        "timezone",
+    ),
+    *("timezone", "stop_sequences", "allowed_domains", "blocked_domains", "allowed_callers", "exclude_tools"),
+)
 _NO_LIST = "Input should be a valid list"
 _NO_OBJECT = "Input should be a valid dictionary"
 
@@ -38,6 +54,13 @@ _NO_OBJECT = "Input should be a valid dictionary"
 def _table() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(files("batchd").joinpath("shapes.json").read_bytes())
     return found
+
+
+def endless(key: str, value: object, path: str) -> Iterator[str]:
+    """Names, ids and addresses that are longer than any; how long they may be is the sandbox's own."""
+    values = value if isinstance(value, list) else [value]
+    if key in _SHORT and any(isinstance(each, str) and len(each) > LONGEST for each in values):
+        yield f"{path}: String should have at most {LONGEST} characters"
 
 
 class Reading:
@@ -55,6 +78,7 @@ class Reading:
             value: As parsed.
         """
         yield from self._value(value, _table()["shapes"][ROOT]["keys"][name], name)
+        yield from endless(name, value, name)
 
     def _value(self, value: object, hint: Hint, path: str) -> Iterator[str]:
         if isinstance(hint, str):
@@ -144,7 +168,9 @@ class Reading:
                 sound = False
                 yield f"{within}.{key}: {EXTRA}"
             elif known:
-                for said in self._value(inner, keys[key], f"{within}.{key}"):
+                for said in chain(
+                    self._value(inner, keys[key], f"{within}.{key}"), endless(key, inner, f"{within}.{key}")
+                ):
                     sound = False
                     yield said
         if sound:

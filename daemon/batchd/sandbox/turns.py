@@ -5,11 +5,14 @@ Sources: docs "handle tool calls", "mid-conversation system messages", "versioni
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from batchd.sandbox.shapes import EXTRA
 
 Turn = Mapping[str, Any]
+MOST_SHOWN = 20
+"""Ids that one message names."""
 _WORDS = ("text", "thinking", "redacted_thinking")
 
 
@@ -40,27 +43,32 @@ def misplaced(turns: Sequence[Turn]) -> Iterator[str]:
 def tools(turns: Sequence[Turn]) -> Iterator[str]:
     """Calls and results that do not belong together."""
     calls: Counter[str] = Counter()
-    for first, last, role in _runs(turns):
-        blocks = [block for turn in turns[first:last] for block in _blocks(turn, plain=True)]
-        path = f"messages.{first}"
+    asked: frozenset[str] = frozenset()
+    runs = [(f"messages.{first}", role, _joined(turns, first, last)) for first, last, role in _runs(turns)]
+    for number, (path, role, blocks) in enumerate(runs):
         uses = [block["id"] for block in blocks if block["type"] == "tool_use"]
         results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
         calls.update(uses)
         if uses and role != "assistant":
             yield f"{path}: `tool_use` blocks can only be in `assistant` messages"
         elif uses:
-            yield from _answers(uses, turns[last:], path)
+            behind = runs[number + 1] if number + 1 < len(runs) else ("", "", ())
+            yield from _answers(uses, behind[2] if behind[1] == "user" else (), path)
         if results and role != "user":
             yield f"{path}: `tool_result` blocks can only be in `user` messages"
         elif results:
-            yield from _asked(results, turns[:first], path)
+            yield from _asked(results, asked, path)
+        asked = frozenset(uses) if role == "assistant" else frozenset()
     for name, count in calls.items():
         if count > 1:
             yield f"messages: `tool_use` ids must be unique: {name}"
 
 
-def _asked(results: Sequence[str], before: Sequence[Turn], path: str) -> Iterator[str]:
-    asked = [block["id"] for turn in _last_answer(before) for block in _blocks(turn) if block["type"] == "tool_use"]
+def _joined(turns: Sequence[Turn], first: int, last: int) -> Sequence[Mapping[str, Any]]:
+    return [block for turn in turns[first:last] for block in _blocks(turn, plain=True)]
+
+
+def _asked(results: Sequence[str], asked: frozenset[str], path: str) -> Iterator[str]:
     for name, count in Counter(results).items():
         if name not in asked:
             yield f"{path}: unexpected `tool_use_id` found in `tool_result` blocks: {name}."
@@ -68,27 +76,11 @@ def _asked(results: Sequence[str], before: Sequence[Turn], path: str) -> Iterato
             yield f"{path}: each tool_use must have a single result. Found several: {name}"
 
 
-def _answers(uses: Sequence[str], behind: Sequence[Turn], path: str) -> Iterator[str]:
-    blocks: list[Mapping[str, Any]] = []
-    for turn in behind:
-        if turn["role"] != "user":
-            break
-        blocks += _blocks(turn, plain=True)
-    first: list[str] = []
-    for block in blocks:
-        if block["type"] != "tool_result":
-            break
-        first.append(block["tool_use_id"])
+def _answers(uses: Sequence[str], behind: Sequence[Mapping[str, Any]], path: str) -> Iterator[str]:
+    first = {block["tool_use_id"] for block in takewhile(lambda block: block["type"] == "tool_result", behind)}
     if missing := [name for name in uses if name not in first]:
-        yield f"{path}: `tool_use` ids were found without `tool_result` blocks immediately after: {', '.join(missing)}."
-
-
-def _last_answer(before: Sequence[Turn]) -> Iterator[Turn]:
-    """The assistant's turns that come last."""
-    for turn in reversed(before):
-        if turn["role"] != "assistant":
-            return
-        yield turn
+        shown = ", ".join(missing[:MOST_SHOWN])
+        yield f"{path}: `tool_use` ids were found without `tool_result` blocks immediately after: {shown}."
 
 
 def system(turns: Sequence[Turn], *, supported: bool) -> Iterator[str]:

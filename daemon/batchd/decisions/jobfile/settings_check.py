@@ -24,6 +24,7 @@ from batchd.text.spelling import closest
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, encode, member
 
 _BETA: Final = re.compile(BETA_NAME)
+_MOST_BETAS: Final = 50
 _MOST_ROUNDS: Final = 20
 _CACHE: Final = ("auto", "off")
 BESIDE: Final = frozenset({"custom_id", "failure"})
@@ -34,9 +35,11 @@ def _betas(value: Json, path: str) -> Iterator[Flaw]:
     if not isinstance(value, list):
         yield Flaw(path, 'must be a list of names, such as ["output-300k-2026-03-24"]')
         return
-    for index, each in enumerate(value):
+    if len(value) > _MOST_BETAS:
+        yield Flaw(path, f"{len(value):,} betas; all of them go into one header, which holds {_MOST_BETAS} of them")
+    for index, each in enumerate(value[:_MOST_BETAS]):
         if not isinstance(each, str) or not _BETA.fullmatch(each):
-            yield Flaw(f"{path}[{index}]", "must be the name of a beta: letters, digits, dots and hyphens")
+            yield Flaw(f"{path}[{index}]", "must be the name of a beta: up to 100 letters, digits, dots and hyphens")
 
 
 def _rounds(value: Json, path: str) -> Iterator[Flaw]:

@@ -173,4 +173,20 @@ MUTATIONS = (
         "        if False:\n",
         "tests/unit/test_limits.py",
     ),
+    Mutation(
+        "rules",
+        "a model's name may be without end",
+        "daemon/batchd/claude/params_check.py",
+        "    elif len(value) > LONGEST_MODEL:\n",
+        "    elif False:\n",
+        "tests/unit/test_endless_words.py",
+    ),
+    Mutation(
+        "rules",
+        "names, ids and addresses may be without end",
+        "daemon/batchd/claude/shapes.py",
+        "isinstance(value, str) and len(value) > _LONGEST_WORD:",
+        "isinstance(value, str) and False:",
+        "tests/unit/test_endless_words.py",
+    ),
 )
