@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from batchd.decisions.jobfile.request import Requests, Rules
+from batchd.decisions.jobfile.request import Requests
+from batchd.decisions.jobfile.rules import Rules
 from batchd.model import Caution, Entry, Lane, Problem, Terms, Wishes
 from batchd.text.jsonscan import Broken
 from msgspec import Raw

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from batchd.decisions.jobfile.request import Rules
+from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.rows.prompt_file import PromptFile, parse_prompt_file
 from batchd.decisions.rows.reader import read
 from batchd.model import Caution, Entry, Problem, Terms

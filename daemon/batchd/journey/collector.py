@@ -62,6 +62,12 @@ class _Reading:
     decoded: int = 0
     """Its groups in memory in decoded form."""
 
+    def hear_of_account(self, lines: Iterable[Line]) -> None:
+        """Note what results say of the account."""
+        for line in lines:
+            self.answered |= line.result.type == "succeeded"
+            self.account = self.account or account(line)
+
 
 class Collector:
     """Delivers results, of any number of batches at one time."""
@@ -233,26 +239,37 @@ class Collector:
     async def _decided(self, batch: Batch, lines: list[bytes], reading: _Reading) -> Group:
         """Decide what becomes of what is ours of a group, and note what it says of the account."""
         read = await to_thread.run_sync(_read, lines, self._store.installation, batch.nonce)
-        rows = await self._store.trips.rows_of(batch.id, [sending for sending, _, _ in read.sent])
-        read.ours += ((rows[sending], line, raw) for sending, line, raw in read.sent if sending in rows)
-        read.foreign += sum(sending not in rows for sending, _, _ in read.sent)
-        proved = reading.proved or batch.evidence is Evidence.NONCE
-        if not read.ours and read.foreign and not proved:
-            raise NotOurs("its results carry other ids")
-        if read.ours and not proved:
-            await self._store.batches.prove(batch)
-            reading.proved = True
+        read.place(await self._store.trips.rows_of(batch.id, [sending for sending, _, _ in read.sent]))
+        await self._prove(batch, read, reading)
         if read.foreign or read.garbled:
             log.warning("lines passed over", batch=batch.id, foreign=read.foreign, garbled=read.garbled)
-        reading.answered |= any(line.result.type == "succeeded" for _, line, _ in read.ours)
-        reading.account = next((said for _, line, _ in read.ours if (said := account(line))), reading.account)
+        reading.hear_of_account(line for _, line, _ in read.ours)
+        due = await self._due(batch, read, reading)
+        return await to_thread.run_sync(decided, self._outbox, self._documents, due)
+
+    async def _prove(self, batch: Batch, read: "_Read", reading: _Reading) -> None:
+        """Note that a batch is ours, once a line of its results says so.
+
+        Raises:
+            NotOurs: They carry other ids, and none of ours so far.
+        """
+        if reading.proved or batch.evidence is Evidence.NONCE:
+            return
+        if read.ours:
+            await self._store.batches.prove(batch)
+            reading.proved = True
+        elif read.foreign:
+            raise NotOurs("its results carry other ids")
+
+    async def _due(self, batch: Batch, read: "_Read", reading: _Reading) -> dict[int, Due]:
+        """Pick the lines that are to be delivered: the first of each row that no reading has delivered."""
         trips = await self._store.deliveries.trips(batch.id, (row for row, _, _ in read.ours), self._max_attempts)
         due: dict[int, Due] = {}
         for row, line, raw in read.ours:
             if row in trips and not trips[row].delivered and row not in reading.ahead:
                 due.setdefault(row, (trips[row], line, raw))
         reading.ahead |= due.keys()
-        return await to_thread.run_sync(decided, self._outbox, self._documents, due)
+        return due
 
     async def _deliver(self, batch: Batch, group: Group, reading: _Reading) -> None:
         """Write a group and acknowledge it, and note what the outbox says of it."""
@@ -281,6 +298,14 @@ class _Read:
         self.ours: list[tuple[int, Line, bytes]] = []
         self.foreign = 0
         self.garbled = 0
+
+    def place(self, rows: Mapping[Sending, int]) -> None:
+        """Sort what carries our tag by whether this batch has it."""
+        for sending, line, raw in self.sent:
+            if sending in rows:
+                self.ours.append((rows[sending], line, raw))
+            else:
+                self.foreign += 1
 
 
 def _read(group: Iterable[bytes], tag: str, nonce: str) -> _Read:

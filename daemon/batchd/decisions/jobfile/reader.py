@@ -13,7 +13,8 @@ from batchd.claude.params_check import PARAMETERS
 from batchd.decisions.jobfile.attachment import ATTACH, Attached, attach, wrapped
 from batchd.decisions.jobfile.naming import LONGEST_ID
 from batchd.decisions.jobfile.other_forms import HEAD, NOT_UTF8, Strays, encoding, form_of_lines, results
-from batchd.decisions.jobfile.request import Requests, Rules, Said
+from batchd.decisions.jobfile.request import Requests, Said
+from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.jobfile.settings_check import BESIDE, SETTINGS, likely
 from batchd.model import Caution, Entry, Problem
 from batchd.text.jsonscan import Broken, Part, mentions, split_document, split_lines

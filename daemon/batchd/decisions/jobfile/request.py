@@ -1,36 +1,22 @@
 """From one request as the user wrote it to one that can be sent: settings laid over each other, checked, serialized."""
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-import msgspec
-
-from batchd.claude.catalogue import Catalogue
-from batchd.claude.model_check import CURRENT_VERSION, Asked, fit
-from batchd.decisions.jobfile import lanes
-from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm
-from batchd.decisions.jobfile.attachment import Gather
+from batchd.decisions.jobfile.draft import Draft, Origins, budget_of, finished
 from batchd.decisions.jobfile.naming import LONGEST_ID, Names
+from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.jobfile.settings_check import BESIDE, NOTHING, Settings, read_settings
 from batchd.decisions.jobfile.templates import Templates
 from batchd.model import (
-    DEFAULT_MAX_TOKENS,
-    DEFAULT_MODEL,
-    LONG_TOKENS,
-    ROWS_MAX_TOKENS,
     Caution,
     Entry,
-    Lane,
     Problem,
     Terms,
-    Wishes,
 )
 from batchd.text.jsonscan import Broken
-from batchd.text.strictjson import MOST_FLAWS, Flaw, Flawed, Json, encode, member
+from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, member
 
 Said: TypeAlias = Entry | Problem | Caution | Terms
 """What a job file turns out to hold, piece by piece; one Problem, and the file is refused whole."""
@@ -38,34 +24,6 @@ Said: TypeAlias = Entry | Problem | Caution | Terms
 _MOST_CAUTIONS: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the settings of the program say about every request."""
-
-    model: str = DEFAULT_MODEL
-    """For a request that names none."""
-    max_tokens: int = DEFAULT_MAX_TOKENS
-    """For a request that does not say."""
-    betas: tuple[str, ...] = ()
-    """Added to every request."""
-    catalogue: Catalogue = field(default_factory=Catalogue)
-    long_tokens: int = LONG_TOKENS
-    """`max_tokens` above this makes a request long: unless it says otherwise, it is continued when it is cut."""
-    max_request_bytes: int = 32_000_000
-    """Bytes of one request, as it stands in the file and as it goes out; the API's own limit for a message."""
-    max_requests: int = 1_000_000
-    """Requests of one file."""
-    max_job_bytes: int = 20_000_000_000
-    """Bytes of all of them together, as they go out."""
-    rows_max_tokens: int = ROWS_MAX_TOKENS
-    """For a row of a table, or an object, that does not say."""
-    now: float = 0.0
-    """Unix seconds, against which deadlines are held."""
-    gather: Gather | None = None
-    """Reads the files that go along with a prompt; None where the settings allow no folder."""
-
-
-_ROUNDS_OF_LONG: Final = 3
 _SHARED: Final = ("job.", "defaults.", "api.")
 
 
@@ -120,7 +78,7 @@ class Requests:
 
     def terms(self) -> Iterator[Terms]:
         """Tell what holds for the job as a whole, if anything does."""
-        if budget := _dollars(self._job):
+        if budget := budget_of(self._job):
             yield Terms(budget)
 
     def count(self, line: int) -> None:
@@ -212,66 +170,27 @@ class Requests:
 
     def _finish(self, line: int, custom_id: str, name: str, own: Settings, *, sound: bool) -> Iterator[Said]:
         """Hold a request against its model as far as it is sound, so that all is told at once, and serialize it."""
-        given = own.given
-        params = {**given, **{key: value for key, value in self._beneath.items() if key not in given}}
-        for key in own.unsound | (self._job.unsound - given.keys()):
-            params.pop(key, None)
-        looks = {key: look for key in params if (look := (own if key in given else self._job).looks.get(key))}
-        betas = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
-        said = {**self._job.said, **own.said}
-        flaws, cautions = self._answer_by_schema(params, said) if SCHEMA in said else ([], [])
-        uses = [use for look in looks.values() for use in look.uses]
-        points = {key: look.breakpoints for key, look in looks.items()}
-        unfit, remarks, betas, version = fit(Asked(params, betas, uses, points), self._rules.catalogue)
-        flaws += unfit
-        cautions += remarks
-        lane = Lane.BATCH
-        if "model" in params and "max_tokens" in params:
-            lane, remark, unfit = self._lane(params, betas, said)
-            flaws += unfit
-            cautions += remark
-        body = b""
-        try:
-            body = encode(params)
-        except Flawed as flawed:
-            flaws += flawed.flaws
-        if len(body) > self._rules.max_request_bytes:
-            most = self._rules.max_request_bytes
-            flaws.append(Flaw("", f"{len(body):,} bytes with the job's settings; at most {most:,} are taken"))
-        for caution in cautions:
+        draft = finished(self._merged(own), self._rules)
+        origins = Origins(own, self._job, self._defaults)
+        for caution in draft.cautions:
             if caution not in self._warned and len(self._warned) < _MOST_CAUTIONS:
                 self._warned.add(caution)
-                yield Caution(line, self._place(caution.field, own), caution.message)
-        for flaw in flaws:
-            yield from self._tell(line, Flaw(self._place(flaw.field, own), flaw.message))
-        if sound and not flaws:
-            self._weigh(line, len(body))
-            yield Entry(
-                line=line,
-                custom_id=custom_id,
-                name=name,
-                params=body,
-                model=params["model"],
-                max_tokens=params["max_tokens"],
-                betas=betas,
-                budget=_dollars(own),
-                rounds=said.get("continue", self._rounds_of(params["max_tokens"], lane)),
-                wishes=msgspec.convert({**said, "lane": lane}, Wishes),
-                version=None if version == CURRENT_VERSION else version,
-            )
+                yield Caution(line, origins.of(caution.field), caution.message)
+        for flaw in draft.flaws:
+            yield from self._tell(line, Flaw(origins.of(flaw.field), flaw.message))
+        if sound and not draft.flaws:
+            self._weigh(line, len(draft.body))
+            yield draft.entry(line, custom_id, name, budget_of(own), self._rules)
 
-    def _answer_by_schema(self, params: dict[str, Json], said: dict[str, Json]) -> tuple[list[Flaw], list[Flaw]]:
-        """Put a schema where the API has it, and expect an answer that keeps it; return flaws and cautions."""
-        form: AnswerForm = said.pop(SCHEMA)
-        expect = msgspec.json.decode(said["expect"]) if "expect" in said else {}
-        config = params.get("output_config") or {}
-        if "json" in expect:
-            return [Flaw("expect.json", f"stands beside {SCHEMA}, which is the expectation; leave one out")], []
-        if "format" in config:
-            return [Flaw("output_config.format", f"stands beside {SCHEMA}, which is sent there; leave one out")], []
-        params["output_config"] = {**config, "format": form.format}
-        said["expect"] = msgspec.Raw(encode({**expect, "json": form.expected}))
-        return [], list(form.cautions())
+    def _merged(self, own: Settings) -> Draft:
+        """Lay what a request says over what its job says, and that over the defaults; what is unsound is left out."""
+        given, job = own.given, self._job
+        params = {**given, **{key: value for key, value in self._beneath.items() if key not in given}}
+        for key in own.unsound | (job.unsound - given.keys()):
+            params.pop(key, None)
+        looks = {key: look for key in params if (look := (own if key in given else job).looks.get(key))}
+        betas = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
+        return Draft(params, {**job.said, **own.said}, betas, looks)
 
     def _tell(self, line: int, flaw: Flaw) -> Iterator[Problem]:
         """What lies in the job's settings, or beneath them, is one mistake, however many requests it hits."""
@@ -281,43 +200,6 @@ class Requests:
             if len(self._told) < MOST_FLAWS:
                 self._told.add(flaw)
             yield Problem(self._job_line if flaw.field.startswith("job.") else line, *flaw)
-
-    def _lane(
-        self, params: dict[str, Json], betas: tuple[str, ...], said: Mapping[str, Json]
-    ) -> tuple[Lane, list[Flaw], list[Flaw]]:
-        """Say by which lane a request goes, what its user should know of that, and what is wrong with it."""
-        facts, max_tokens, now = self._rules.catalogue.find(params["model"]), params["max_tokens"], self._rules.now
-        wish, needed_by = said.get("lane", "auto"), said.get("needed_by")
-        lane = lanes.choose(needed_by, max_tokens, facts, now) if wish == "auto" else Lane(wish)
-        remark = lanes.caution(lane, needed_by, max_tokens, facts, now)
-        decisive = needed_by if wish == "auto" else None
-        unfit = list(lanes.check_fit(lane, max_tokens, betas, facts, decisive, now))
-        return lane, [Flaw("needed_by", remark)] if remark and not unfit else [], unfit
-
-    def _rounds_of(self, max_tokens: int, lane: Lane) -> int:
-        """A stream may break off at any length, and what came of it is paid for."""
-        return _ROUNDS_OF_LONG if max_tokens > self._rules.long_tokens or lane is Lane.SYNC else 0
-
-    def _place(self, path: str, own: Settings) -> str:
-        """Tell where in the file a merged parameter came from."""
-        key = re.split(r"[.\[]", path, maxsplit=1)[0]
-        beside = {
-            **{key: (own.said.get(key), self._job.said.get(key)) for key in ("expect", SCHEMA)},
-            "needed_by": (own.said.get("needed_by"), self._job.said.get("needed_by")),
-            "betas": (own.betas, self._job.betas),
-        }
-        if key in beside:
-            of_request, of_job = beside[key]
-            return path if of_request else f"job.{path}" if of_job else f"api.{path}"
-        places = (
-            (own.path, own.params),
-            ("", own.shortcuts),
-            ("job.params", self._job.params),
-            ("job", self._job.shortcuts),
-            ("defaults", self._defaults),
-        )
-        prefix = next((place for place, params in places if key in params), own.path)
-        return ".".join(each for each in (prefix, path) if each)
 
 
 def laid_over(beneath: Mapping[str, Json], found: Mapping[str, Json]) -> dict[str, Json]:
@@ -338,8 +220,3 @@ def laid_over(beneath: Mapping[str, Json], found: Mapping[str, Json]) -> dict[st
     if isinstance(most, int | float) and isinstance(wanted, int | float) and not isinstance(wanted, bool):
         settings["budget"] = min(most, wanted)
     return settings
-
-
-def _dollars(said: Settings) -> Decimal | None:
-    """The budget that one place sets, in USD, as exactly as it was written."""
-    return Decimal(str(said.said["budget"])) if "budget" in said.said else None

@@ -11,7 +11,8 @@ import msgspec
 
 from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm, answer_form
 from batchd.decisions.jobfile.front_matter import read_prose
-from batchd.decisions.jobfile.request import Requests, Rules
+from batchd.decisions.jobfile.request import Requests
+from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
 from batchd.decisions.rows.template import PromptTemplate, parse_template
 from batchd.model import MOST_DOLLARS, Caution, Problem

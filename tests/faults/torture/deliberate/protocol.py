@@ -47,8 +47,8 @@ MUTATIONS = (
         "4",
         "whose the results are is not asked",
         "daemon/batchd/journey/collector.py",
-        "if not read.ours and read.foreign and",
-        "if False and",
+        "elif read.foreign:",
+        "elif False:",
         "tests/faults/test_doubt.py",
     ),
     Mutation(

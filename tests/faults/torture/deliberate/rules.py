@@ -72,8 +72,8 @@ MUTATIONS = (
     Mutation(
         "rules",
         "a temperature goes by the current version of the API",
-        "daemon/batchd/decisions/jobfile/request.py",
-        "version=None if version == CURRENT_VERSION else version,",
+        "daemon/batchd/decisions/jobfile/draft.py",
+        "version=None if self.version == CURRENT_VERSION else self.version,",
         "version=None,",
         "tests/acceptance/test_versions.py",
     ),
@@ -121,8 +121,8 @@ MUTATIONS = (
         "rules",
         "a job counts for more than its request",
         "daemon/batchd/decisions/jobfile/request.py",
-        "said = {**self._job.said, **own.said}",
-        "said = {**own.said, **self._job.said}",
+        "return Draft(params, {**job.said, **own.said}, betas, looks)",
+        "return Draft(params, {**own.said, **job.said}, betas, looks)",
         "tests/unit/test_request.py",
     ),
     Mutation(

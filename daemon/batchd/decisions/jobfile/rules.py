@@ -1,0 +1,34 @@
+"""The rules by which every request of a file is checked, as the settings of the program have them."""
+
+from dataclasses import dataclass, field
+
+from batchd.claude.catalogue import Catalogue
+from batchd.decisions.jobfile.attachment import Gather
+from batchd.model import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, LONG_TOKENS, ROWS_MAX_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings of the program say about every request."""
+
+    model: str = DEFAULT_MODEL
+    """For a request that names none."""
+    max_tokens: int = DEFAULT_MAX_TOKENS
+    """For a request that does not say."""
+    betas: tuple[str, ...] = ()
+    """Added to every request."""
+    catalogue: Catalogue = field(default_factory=Catalogue)
+    long_tokens: int = LONG_TOKENS
+    """`max_tokens` above this makes a request long: unless it says otherwise, it is continued when it is cut."""
+    max_request_bytes: int = 32_000_000
+    """Bytes of one request, as it stands in the file and as it goes out; the API's own limit for a message."""
+    max_requests: int = 1_000_000
+    """Requests of one file."""
+    max_job_bytes: int = 20_000_000_000
+    """Bytes of all of them together, as they go out."""
+    rows_max_tokens: int = ROWS_MAX_TOKENS
+    """For a row of a table, or an object, that does not say."""
+    now: float = 0.0
+    """Unix seconds, against which deadlines are held."""
+    gather: Gather | None = None
+    """Reads the files that go along with a prompt; None where the settings allow no folder."""
