@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
-from batchd.decisions.jobfile.request import Rules
+from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.rows.prompt_file import PromptFile, parse_prompt_file
 from batchd.edges import inbox, rejected
 from batchd.edges.inbox import INSTRUCTIONS, Candidate, Seen
