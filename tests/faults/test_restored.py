@@ -10,9 +10,11 @@ from pathlib import Path
 import anyio
 import pytest
 from batchd.app import serve
+from batchd.edges.claims import Claim
 from batchd.edges.evidence import NAME
 from batchd.edges.store import DATABASE
 from batchd.errors import Unusable
+from batchd.journey.intake import Intake
 
 from tests.support.house import House, run_until, until
 
@@ -189,3 +191,84 @@ async def test_what_a_crash_leaves_is_not_taken_for_an_old_state(home: House) ->
     assert await home.run()
     assert home.job("a")["state"] == "done"
     home.assert_nothing_twice()
+
+
+BROKEN = b'{"custom_id": "a", "params": {"model": 3}}\nnot json\n'
+
+
+async def claimed(home: House, *names: str) -> None:
+    """Run until these files are taken, and nothing else has been done with them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Intake, "_take_in_turn", sleep_for_ever)
+        await run_until(home, lambda: len(list((home.state / "claims").glob("*/*"))) == len(names))
+
+
+async def sleep_for_ever(_: Intake, __: Claim) -> None:
+    await anyio.sleep_forever()
+
+
+async def lose_a_life(home: House, backup: Path, *names: str, **changes: object) -> None:
+    """Keep the state of the moment in which these files are taken, live on to the end, and put it back."""
+    await claimed(home, *names)
+    snapshot(home.state, backup)
+    await home.run(**changes)
+    shutil.rmtree(home.state)
+    shutil.copytree(backup, home.state)
+
+
+async def test_a_file_that_a_lost_life_has_refused_is_refused_once(home: House, tmp_path: Path) -> None:
+    home.drop("a.jsonl", WHOLE)
+    (home.inbox / "broken.jsonl").write_bytes(BROKEN)
+    await lose_a_life(home, tmp_path / "old", "a.jsonl", "broken.jsonl")
+    await _run(home, restored=True)
+    refused = sorted(file.name for file in (home.outbox / "rejected").iterdir())
+    assert refused == ["broken.jsonl", "broken.jsonl.errors.json"]
+    home.assert_nothing_twice()
+
+
+async def test_of_two_files_alike_each_is_a_job_of_its_own_or_told(home: House, tmp_path: Path) -> None:
+    """The lost life made a job of one of them alone."""
+    home.drop("b.jsonl", WHOLE)
+    await claimed(home, "b.jsonl")
+    home.drop("b.jsonl", WHOLE)
+    await claimed(home, "b.jsonl", "b.jsonl")
+    snapshot(home.state, tmp_path / "old")
+    first = min((home.state / "claims").iterdir())
+    first.rename(tmp_path / "aside")
+    await home.run()
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    await _run(home, restored=True)
+    assert home.job("b")["state"] == "done"
+    assert home.job("b-2")["state"] == "done", "the second file is a job, too"
+
+
+async def test_a_job_that_a_lost_life_has_begun_and_not_finished_is_told_and_not_sent_again(
+    home: House, tmp_path: Path
+) -> None:
+    home.drop("a.jsonl", WHOLE)
+    await claimed(home, "a.jsonl")
+    snapshot(home.state, tmp_path / "old")
+    await run_until(home, home.accepted)
+    sent = home.accepted()
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    with refused(r"1 creates that it has lost"):
+        await _run(home)
+    await _run(home, restored=True)
+    assert home.accepted() == sent
+    (told,) = json.loads((home.outbox / "rejected" / "a.jsonl.errors.json").read_text())["errors"]
+    assert "job a" in told["message"]
+    assert "Drop it again" in told["message"]
+
+
+async def test_a_job_of_which_a_lost_life_has_sent_nothing_keeps_its_name(home: House, tmp_path: Path) -> None:
+    home.drop("a.jsonl", WHOLE)
+    await claimed(home, "a.jsonl")
+    snapshot(home.state, tmp_path / "old")
+    await run_until(home, (home.outbox / "a" / "request.jsonl").exists, batch__linger=10_000.0)
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    assert await home.run()
+    assert home.job("a")["state"] == "done"
+    assert not (home.outbox / "a-2").exists()

@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests.faults.torture.deliberate import MUTATIONS, Mutation
+from tests.faults.torture.deliberate import SUBJECTS, Mutation
 from tests.faults.torture.mutations import ROOT
+
+MUTATIONS = [mutation for subject in SUBJECTS.values() for mutation in subject]
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.fault)

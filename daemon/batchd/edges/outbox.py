@@ -47,12 +47,18 @@ def prepare(folder: Path) -> None:
     disk.prepare(folder)
 
 
-def choose_name(outbox: Path, wanted: PurePosixPath | str, taken: Callable[[str], bool]) -> str:
+def choose_name(
+    outbox: Path,
+    wanted: PurePosixPath | str,
+    taken: Callable[[str], bool],
+    own: Callable[[str], bool] = lambda _: False,
+) -> str:
     """Find a name for a job that neither a job nor a folder has; `-2`, `-3`, … are tried in turn.
 
     Args:
         wanted: The source's path below the inbox, without its extension.
         taken: Whether another job has this name, in the store.
+        own: Whether a folder that is there is what the very same job has left there before.
 
     Returns:
         A path below the outbox, of safe components.
@@ -64,7 +70,12 @@ def choose_name(outbox: Path, wanted: PurePosixPath | str, taken: Callable[[str]
     parent = ""
     for part in queue:
         parent = _first(parent, part, lambda whole: _kind(outbox, whole) is _Kind.OTHER, taken)
-    return _first(parent, last, lambda whole: taken(whole) or _kind(outbox, whole) is not _Kind.FREE, taken)
+
+    def occupied(whole: str) -> bool:
+        kind = _kind(outbox, whole)
+        return taken(whole) or kind is _Kind.OTHER or (kind is _Kind.FOLDER and not own(whole))
+
+    return _first(parent, last, occupied, taken)
 
 
 def _first(parent: str, wanted: str, occupied: Callable[[str], bool], taken: Callable[[str], bool]) -> str:

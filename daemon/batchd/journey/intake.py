@@ -28,6 +28,7 @@ from batchd.edges.outbox import JobFolder, choose_name
 from batchd.edges.store import Store
 from batchd.edges.store.requests import SLICE
 from batchd.errors import BatchdError, Defect, Rejected, Unavailable
+from batchd.journey import lost_life
 from batchd.journey.instructions import Instructions, Ready, Wrong, prompt_of
 from batchd.journey.spooling import INDEX, Copy, Reading, copy
 from batchd.model import Job, Problem
@@ -430,7 +431,9 @@ class Intake:
             return name.casefold() in self._promised or from_thread.run(self._store.jobs.named, name) is not None
 
         with self._naming:
-            name = choose_name(self._places.outbox, claim.called.with_suffix(""), taken)
+            # Of a state that was put back, nobody knows that it has begun this job before.
+            begun = partial(lost_life.begun_with, self._places.outbox, claim)
+            name = choose_name(self._places.outbox, claim.called.with_suffix(""), taken, begun)
             JobFolder(self._places.outbox, name).create()
             self._promised.add(name.casefold())
             return name

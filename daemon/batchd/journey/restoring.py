@@ -5,12 +5,8 @@ are read through, and what they answer is noted; a request whose next sending is
 not sent. It may be killed and started again anywhere: a fact in the store says that it is under way.
 """
 
-import os
-from collections.abc import Iterator
 from contextlib import aclosing, suppress
-from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import structlog
@@ -18,7 +14,7 @@ from anyio import to_thread
 
 from batchd.claude.batch_body import new_nonce, sending_of
 from batchd.decisions.batch.restored import Found, next_life, objection
-from batchd.edges import claims, disk
+from batchd.edges import claims, rejected
 from batchd.edges.api import Api
 from batchd.edges.api.lines import cut_lines
 from batchd.edges.clock import Bell, Clock
@@ -26,12 +22,12 @@ from batchd.edges.outbox import JobFolder
 from batchd.edges.store import Store
 from batchd.edges.store.facts import RESTORING
 from batchd.errors import Gone, Unavailable, Unusable
+from batchd.journey import lost_life
 from batchd.journey.intake import Places
 from batchd.lifecycle import State
-from batchd.model import Intent, Job, Lane, Plan, RemoteBatch, RemoteId, Sending, Verdict
+from batchd.model import Intent, Job, Lane, Plan, Problem, RemoteBatch, RemoteId, Sending
 from batchd.running.life import LifeLine
 from batchd.running.retrying import Retrying
-from batchd.text import safepath
 from batchd.trouble import Thing, Work
 
 log = structlog.get_logger()
@@ -40,18 +36,11 @@ MARGIN = 3_600.0
 """Seconds by which a batch may be older than the state's last moment and is looked at all the same: clocks differ."""
 PAGE = 100
 """Batches of the list that are read in one call."""
+_UNFINISHED = (
+    "before the state was restored, this file had become job {job}, which is not finished: what was sent of it is not "
+    "known. Drop it again to have all of it sent, perhaps once more"
+)
 _UNKNOWN = "sent or not: the state was restored, and nothing at the API shows what the sync lane has sent"
-
-
-class _Reported(msgspec.Struct):
-    custom_id: str
-    verdict: Verdict | None = None
-    reason: str | None = None
-    document: str | None = None
-
-
-class _Finished(msgspec.Struct):
-    finished_at: str
 
 
 class _Named(msgspec.Struct):
@@ -100,9 +89,11 @@ class Restoring:
             log.warning("restored", epoch=life.epoch, jobs=len(open_jobs))
         await self._life.tell()
         if self.under_way:
-            await self._forget_claims_that_became_jobs()
+            await self._end_claims_of_the_lost_life()
             for job in open_jobs:
-                await to_thread.run_sync(_keep_results, JobFolder(self._places.outbox, job.name), job.results_length)
+                await to_thread.run_sync(
+                    lost_life.keep_results, JobFolder(self._places.outbox, job.name), job.results_length
+                )
             for batch in await self._store.batches.unfinished():
                 if batch.state is State.PLANNED:
                     await self._store.batches.dissolve(batch)
@@ -178,7 +169,7 @@ class Restoring:
     async def _settle_as_it_lies(self, job: Job) -> None:
         """Take the outbox's word for requests of a finished job whose results the API has no more."""
         folder = JobFolder(self._places.outbox, job.name)
-        read = await to_thread.run_sync(_finished, folder)
+        read = await to_thread.run_sync(lost_life.finished, folder)
         waiting = await self._store.recovered.unanswered(job.id)
         if read is None or not waiting:
             return
@@ -204,86 +195,32 @@ class Restoring:
                 intended = await self._store.batches.intend(batch, Intent(batch.count, None, self._clock.now()))
                 await self._store.batches.hold(intended, _UNKNOWN)
 
-    async def _forget_claims_that_became_jobs(self) -> None:
-        """Drop the claims that a lost life has made jobs of: their files lie in the outbox, byte for byte."""
+    async def _end_claims_of_the_lost_life(self) -> None:
+        """Take no file again that a lost life has refused or made a job of: it lies in the outbox, byte for byte.
+
+        A job that the lost life has not finished may have been sent, and no result names its requests by their place in
+        the file. So its file is refused, and a person may drop it again.
+        """
+        used: set[Path] = set()
         for claim in await to_thread.run_sync(claims.recover_claims, self._places.inbox, self._places.claims):
             if await self._store.jobs.of_claim(claim.id) is not None:
                 continue
-            for name in await to_thread.run_sync(_same_requests, self._places.outbox, claim):
-                if await self._store.jobs.named(name) is None:
-                    log.warning("already taken", job=name)
-                    await to_thread.run_sync(claims.discard, claim)
-                    break
+            for file in await to_thread.run_sync(lost_life.equals_of, self._places.outbox, claim):
+                job = str(file.parent.relative_to(self._places.outbox))
+                refused = file.is_relative_to(self._places.outbox / rejected.FOLDER)
+                if file in used or (not refused and await self._store.jobs.named(job) is not None):
+                    continue
+                used.add(file)
+                if not refused and not (file.parent / "job.json").is_file():
+                    problem = Problem(0, "", _UNFINISHED.format(job=job))
+                    await to_thread.run_sync(
+                        rejected.reject, self._places.outbox, claim.path, claim.relative, [problem], 1
+                    )
+                log.warning("already taken", file=str(file.relative_to(self._places.outbox)))
+                await to_thread.run_sync(claims.discard, claim)
+                break
 
     async def _found(self, job: Job) -> Found:
         tally = await self._store.jobs.tally(job.id)
         folder = JobFolder(self._places.outbox, job.name)
-        return await to_thread.run_sync(_looked_at, folder, job.results_length, tally.settled < job.total)
-
-
-def _looked_at(folder: JobFolder, acknowledged: int, unsettled: bool) -> Found:  # noqa: FBT001  a thread's arguments have no names
-    finished = unsettled and (folder.path / "job.json").is_file()
-    beyond, last = 0, 0
-    count = 0
-    with suppress(OSError), _reading(folder.path / "results.jsonl") as file:
-        file.seek(acknowledged)
-        for line in file:
-            count += 1
-            beyond, last = beyond + len(line), len(line)
-    return Found(folder.name, finished=finished, lines_beyond=count, bytes_beyond=beyond - last)
-
-
-def _keep_results(folder: JobFolder, acknowledged: int) -> None:
-    """Keep a copy of results that are longer than acknowledged: what follows cuts them back."""
-    results = folder.path / "results.jsonl"
-    with suppress(FileNotFoundError), _reading(results) as file:
-        if os.fstat(file.fileno()).st_size > acknowledged and not (folder.path / "superseded.jsonl").exists():
-            folder.write_whole("superseded.jsonl", iter(lambda: file.read(disk.COPY_BYTES), b""))
-            folder.sync()
-
-
-def _finished(folder: JobFolder) -> tuple[float, int, list[_Reported]] | None:
-    """When a job was finished in the lost life, how long its results are, and what is reported; None if it was not."""
-    try:
-        with _reading(folder.path / "job.json") as file:
-            moment = datetime.fromisoformat(msgspec.json.decode(file.read(), type=_Finished).finished_at).timestamp()
-        length = (folder.path / "results.jsonl").stat(follow_symlinks=False).st_size
-        return moment, length, list(_reports(folder.path / "report.jsonl"))
-    except (OSError, ValueError, msgspec.DecodeError):
-        return None
-
-
-def _reports(report: Path) -> Iterator[_Reported]:
-    decoder = msgspec.json.Decoder(_Reported)
-    with _reading(report) as file:
-        for line in file:
-            yield decoder.decode(line)
-
-
-def _same_requests(outbox: Path, claim: claims.Claim) -> list[str]:
-    """The jobs whose request file has a claim's name and bytes."""
-    *queue, last = safepath.components(claim.relative.with_suffix(""))
-    final = safepath.component(f"request.{claim.relative.suffix.lstrip('.')}".rstrip("."))
-    found: list[str] = []
-    parent = outbox.joinpath(*queue)
-    with suppress(OSError):
-        size = claim.path.stat(follow_symlinks=False).st_size
-        for folder in sorted(parent.iterdir()):
-            if folder.name == last or (folder.name.startswith(f"{last}-") and folder.name[len(last) + 1 :].isdigit()):
-                with suppress(OSError):
-                    same = (folder / final).stat(follow_symlinks=False).st_size == size
-                    if same and _equal(folder / final, claim.path):
-                        found.append(str(folder.relative_to(outbox)))
-    return found
-
-
-def _equal(one: Path, other: Path) -> bool:
-    with _reading(one) as left, _reading(other) as right:
-        while piece := left.read(disk.COPY_BYTES):
-            if piece != right.read(len(piece)):
-                return False
-        return not right.read(1)
-
-
-def _reading(path: Path) -> BinaryIO:
-    return os.fdopen(disk.open_regular(path), "rb")
+        return await to_thread.run_sync(lost_life.look_at, folder, job.results_length, tally.settled < job.total)

@@ -9,17 +9,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.faults.torture.clocks import set_clocks
+from tests.faults.torture.defects import DefectBlow, plant_defects
 from tests.faults.torture.edge_steps import StepBlow
 from tests.faults.torture.kill_random import kill_at_random
 from tests.faults.torture.messages import messages, sweep_messages
 from tests.faults.torture.odd_streams import faults, sweep_odd_streams
 from tests.faults.torture.power import cut_power, why_not
-from tests.faults.torture.scenario import everything
+from tests.faults.torture.restored import restore_states
+from tests.faults.torture.scenario import Scenario, everything
 from tests.faults.torture.stage import Blow, Stage, drawn_pairs, sweep
 from tests.faults.torture.syscalls import Action, CallBlow, preloaded
 from tests.faults.torture.table import Row
+from tests.faults.torture.worlds import calm, sweep_accounts, sweep_lists
 
 MEMORY = Path("/dev/shm")  # noqa: S108  another file system, where there is one
+WORLDS = 5_000
+"""Of which as many are played as the time allows."""
 WHILE_FULL = 8
 """Calls that fail while the disk is full."""
 
@@ -99,6 +105,37 @@ def _odd_streams(task: Task, row: Row) -> Row:
     return sweep_odd_streams(stage, undisturbed, chosen, row, seed=task.seed + task.lane, until=task.until)
 
 
+def _restored(task: Task, row: Row) -> Row:
+    stage = Stage(everything(), task.folder)
+    undisturbed = stage.undisturbed(StepBlow())
+    steps = task.share(len(undisturbed.steps), 6)
+    return restore_states(stage, undisturbed, steps, row, seed=task.seed + task.lane, until=task.until)
+
+
+def _defects(task: Task, row: Row) -> Row:
+    stage = Stage(everything(), task.folder)
+    undisturbed = stage.undisturbed(DefectBlow())
+    places = sorted(undisturbed.steps)
+    blows = [DefectBlow(places[(number - 1) // 2], behind=number % 2 == 0) for number in task.share(2 * len(places), 8)]
+    return plant_defects(stage, undisturbed, blows, row, task.until)
+
+
+def _clocks(task: Task, row: Row) -> Row:
+    stage = Stage(everything(), task.folder)
+    undisturbed = stage.undisturbed(StepBlow())
+    steps = task.share(len(undisturbed.steps), 4)
+    return set_clocks(stage, undisturbed, steps, row, seed=task.seed + task.lane, until=task.until)
+
+
+def _worlds(sweep_worlds: Callable[..., Row], scenario: Callable[[], Scenario]) -> Callable[[Task, Row], Row]:
+    def play(task: Task, row: Row) -> Row:
+        stage = Stage(scenario(), task.folder)
+        undisturbed = stage.undisturbed(StepBlow())
+        return sweep_worlds(stage, undisturbed, task.share(WORLDS, 6), row, seed=task.seed, until=task.until)
+
+    return play
+
+
 def _random(task: Task, row: Row) -> Row:
     kills, files = (10, 20) if task.quick else (200, 400)
     seed = task.seed + task.lane
@@ -147,6 +184,11 @@ FORMS = (
         CallBlow(action=Action.FAIL, error=errno.ENOSPC, times=WHILE_FULL)
     )),
     Form("power", "power cut at each edge step (ext4 image)", 4, _power),
+    Form("restored", "the state of each step, put back", 4, _restored),
+    Form("defects", "a defect in each function, or behind it", 5, _defects),
+    Form("lists", "odd and foreign lists, unanswered creates", 4, _worlds(sweep_lists, everything)),
+    Form("account", "trouble with the account", 2, _worlds(sweep_accounts, calm)),
+    Form("clocks", "the clock is set while it is dead", 3, _clocks),
 )  # fmt: skip
 
 

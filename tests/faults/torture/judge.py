@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -93,6 +93,28 @@ def compare(found: Left, expected: Left) -> Flaws:
     for name in found.jobs.keys() & expected.jobs.keys():
         _compare_job(name, found.jobs[name], expected.jobs[name], flaws)
     flaws.wrong += [f"{name} is left" for name in found.litter]
+    return flaws
+
+
+def compare_but_for(words: str, found: Left, expected: Left) -> Flaws:
+    """Say what differs, but for files that were refused with these words: of those nothing is done, and all is told."""
+    refused = {
+        name.removesuffix(".errors.json").rpartition(".")[0]
+        for name, told in found.rejected.items()
+        if name.endswith(".errors.json") and words.encode() in told
+    }
+    if not refused:
+        return compare(found, expected)
+    flaws = compare(
+        replace(found, rejected={}, litter=[each for each in found.litter if each.rpartition("/")[2] not in refused]),
+        replace(
+            expected,
+            jobs={name: job for name, job in expected.jobs.items() if name not in refused},
+            rejected={},
+            accepted=expected.accepted & found.accepted,
+        ),
+    )
+    flaws.doubled += [f"job {name} was refused and done" for name in refused & found.jobs.keys()]
     return flaws
 
 

@@ -93,20 +93,27 @@ class Play:
         self._settings = home.settings(scenario, found.url)
         self._clock = clock
 
-    def run(self, blow: Blow | None = None) -> Ended:
+    def run(self, blow: Blow | None = None, *, ahead: float = 0.0, restored: bool = False) -> Ended:
         """Run the daemon until nothing is left to do, or until a blow ends it."""
-        return self.start(blow).end(PATIENCE)
+        return self.start(blow, ahead=ahead, restored=restored).end(PATIENCE)
 
-    def start(self, blow: Blow | None = None) -> Child:
+    def start(self, blow: Blow | None = None, *, ahead: float = 0.0, restored: bool = False) -> Child:
+        """Start the daemon, on a machine whose clock is so many seconds ahead of the API's."""
+
         def work() -> None:
             if blow is not None:
                 blow.strike(self.place / "steps")
-            anyio.run(self._serve)
+            anyio.run(self._serve, ahead, restored)
 
         return fork(work, self.place)
 
-    async def _serve(self) -> None:
-        await serve(self._settings, KEY, once=True, clock=self._clock)
+    async def _serve(self, ahead: float, restored: bool) -> None:  # noqa: FBT001  what runs it takes no names
+        self._clock.jump(ahead)  # in this process alone
+        await serve(self._settings, KEY, once=True, restored=restored, clock=self._clock)
+
+    def left(self) -> Left:
+        """See what is there now."""
+        return look(self.home, self.judge.ledger())
 
     def steps(self) -> list[str]:
         """What the last run that was struck did, up to its end."""

@@ -30,7 +30,7 @@ class Queue:
         """List the requests that wait for a trip, oldest first.
 
         Those of a held job that were not begun wait for more than that, and so does who shares a beginning with one
-        that goes first: until that one's answer is here.
+        that goes first: until that one's answer is here. What was sent already in a lost life waits to be adopted.
 
         Args:
             most: How many at the most.
@@ -52,6 +52,9 @@ class Queue:
                  AND (first IS NULL OR round > 0 OR NOT EXISTS (
                      SELECT 1 FROM warmings WHERE warmings.first = requests.first AND primer <> requests.id
                      AND (warm_until IS NULL OR warm_until <= ?5)))
+                 AND NOT EXISTS (
+                     SELECT 1 FROM recovered WHERE recovered.request = requests.id AND recovered.sending > (
+                         SELECT coalesce(max(sending), 0) FROM trips WHERE trips.request = requests.id))
                ORDER BY requests.id LIMIT ?2""",
             lane,
             most,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from tests.faults.torture.deliberate.mutation import Mutation
 
-SUBJECTS = sorted(file.stem for file in Path(__file__).parent.glob("[!_]*.py") if file.stem != "mutation")
+SUBJECTS: dict[str, tuple[Mutation, ...]] = {
+    subject: import_module(f"{__package__}.{subject}").MUTATIONS
+    for subject in sorted(file.stem for file in Path(__file__).parent.glob("[!_]*.py") if file.stem != "mutation")
+}
+"""All of them, by the name of their file."""
 
-MUTATIONS: tuple[Mutation, ...] = tuple(
-    mutation for subject in SUBJECTS for mutation in import_module(f"{__package__}.{subject}").MUTATIONS
-)
-
-__all__ = ["MUTATIONS", "Mutation"]
+__all__ = ["SUBJECTS", "Mutation"]
