@@ -7,7 +7,7 @@ import aiosqlite
 import pytest
 from batchd.claude.batch_body import new_nonce
 from batchd.edges.store import NewRequest, Store, open_store
-from batchd.edges.store.database import update
+from batchd.edges.store.sqlite.statements import update
 from batchd.model import BatchId, Counts, Plan, RemoteBatch, RemoteId, RequestId, Sending
 
 pytestmark = pytest.mark.anyio

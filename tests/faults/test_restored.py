@@ -207,11 +207,11 @@ async def sleep_for_ever(_: Intake, __: Claim) -> None:
     await anyio.sleep_forever()
 
 
-async def lose_a_life(home: House, backup: Path, *names: str, **changes: object) -> None:
+async def lose_a_life(home: House, backup: Path, *names: str) -> None:
     """Keep the state of the moment in which these files are taken, live on to the end, and put it back."""
     await claimed(home, *names)
     snapshot(home.state, backup)
-    await home.run(**changes)
+    await home.run()
     shutil.rmtree(home.state)
     shutil.copytree(backup, home.state)
 
