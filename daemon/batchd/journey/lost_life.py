@@ -79,8 +79,8 @@ def _reports(report: Path) -> Iterator[Reported]:
 
 def equals_of(outbox: Path, claim: claims.Claim) -> list[Path]:
     """What has a claim's bytes: request files of jobs of its name, and refused files of its name and age."""
-    *queue, last = safepath.components(claim.relative)
-    *_, stem = safepath.components(claim.relative.with_suffix(""))
+    *queue, last = safepath.components(claim.called)
+    *_, stem = safepath.components(claim.called.with_suffix(""))
     refused = Path(last).stem
     found: list[Path] = []
     with suppress(OSError):
@@ -103,7 +103,7 @@ def begun_with(outbox: Path, claim: claims.Claim, job: str) -> bool:
 
 
 def _request_of(claim: claims.Claim) -> str:
-    return safepath.component(f"request.{claim.relative.suffix.lstrip('.')}".rstrip("."))
+    return safepath.component(f"request.{claim.called.suffix.lstrip('.')}".rstrip("."))
 
 
 def _numbered(folder: Path, name: str) -> list[Path]:

@@ -214,7 +214,7 @@ class Restoring:
                 if not refused and not (file.parent / "job.json").is_file():
                     problem = Problem(0, "", _UNFINISHED.format(job=job))
                     await to_thread.run_sync(
-                        rejected.reject, self._places.outbox, claim.path, claim.relative, [problem], 1
+                        rejected.reject, self._places.outbox, claim.path, claim.called, [problem], 1
                     )
                 log.warning("already taken", file=str(file.relative_to(self._places.outbox)))
                 await to_thread.run_sync(claims.discard, claim)
