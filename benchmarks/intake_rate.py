@@ -13,7 +13,7 @@ import aiosqlite
 import anyio
 from batchd.app import prepared
 from batchd.edges.clock import Bell, Clock
-from batchd.edges.store import DATABASE, open_store
+from batchd.edges.store import DATABASE, Arrival, open_store
 from batchd.edges.store.sqlite.statements import update
 from batchd.journey.intake import Intake
 from batchd.journey.spooling import rules_of
@@ -104,7 +104,7 @@ def commit(steps: int, *, together: bool) -> float:
     async def work() -> float:
         with tempfile.TemporaryDirectory() as place:
             async with open_store(Path(place, DATABASE)) as store:
-                await store.jobs.accept(claim="c", name="n", source="s", received_at=0, total=1, requests=())
+                await store.jobs.accept(Arrival(claim="c", name="n", source="s", received_at=0, total=1, requests=()))
                 began = time.perf_counter()
                 if together:
                     async with anyio.create_task_group() as tasks:

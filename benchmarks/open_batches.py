@@ -11,7 +11,7 @@ from typing import NamedTuple
 import anyio
 from batchd.app import prepared, serve
 from batchd.claude.batch_body import new_nonce
-from batchd.edges.store import DATABASE, NewRequest, Store, open_store
+from batchd.edges.store import DATABASE, Arrival, NewRequest, Store, open_store
 from batchd.model import BatchId, Evidence, Intent, Plan, RemoteId, RequestId
 from batchd.settings import Api, Settings
 
@@ -60,12 +60,14 @@ def fill(place: Path, batches: int) -> None:
         async with open_store(prepared(settings_of(place)).state / DATABASE) as store:
             now = time.time()
             await store.jobs.accept(
-                claim="bench",
-                name="bench",
-                source="bench.jsonl",
-                received_at=now,
-                total=batches,
-                requests=[NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 300, (), n, 1) for n in range(batches)],
+                Arrival(
+                    claim="bench",
+                    name="bench",
+                    source="bench.jsonl",
+                    received_at=now,
+                    total=batches,
+                    requests=[NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 300, (), n, 1) for n in range(batches)],
+                )
             )
             requests = await store.queue.waiting(batches)
             await store.batches.plan([Plan((RequestId(r.id),), (), 1) for r in requests], now=now, nonce=new_nonce)

@@ -14,6 +14,7 @@ import anyio
 import pytest
 from batchd.edges import claims, inbox, watcher
 from batchd.edges.claims import Claim
+from batchd.edges.durable import Together
 from batchd.edges.inbox import Candidate, Settling
 from batchd.edges.watcher import watch
 from batchd.errors import Rejected, Unusable
@@ -322,7 +323,8 @@ def test_a_file_of_another_file_system_is_copied_and_then_removed(elsewhere: Pat
     claim = claims.claim(elsewhere, drop(elsewhere, "nightly/a.md", text), state)
     assert read(claim) == text.encode()
     assert names(elsewhere) == set()
-    claims.secure(claim, elsewhere)
+    with Together(state, elsewhere) as durable:
+        claims.secure([claim], durable, state, elsewhere)
     assert [path.name for path in claim.folder.rglob("*") if path.is_file()] == ["a.md"]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import aiosqlite
 import pytest
 from batchd.claude.batch_body import new_nonce
-from batchd.edges.store import NewRequest, Store, open_store
+from batchd.edges.store import Arrival, NewRequest, Store, open_store
 from batchd.edges.store.sqlite.statements import update
 from batchd.model import BatchId, Counts, Plan, RemoteBatch, RemoteId, RequestId, Sending
 
@@ -19,7 +19,9 @@ FIRST, SECOND = RequestId(1), RequestId(2)
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with open_store(tmp_path / "batchd.sqlite") as opened:
         requests = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), n * 10, 9) for n in range(2)]
-        await opened.jobs.accept(claim="claim", name="a", source="a.jsonl", received_at=1.0, total=2, requests=requests)
+        await opened.jobs.accept(
+            Arrival(claim="claim", name="a", source="a.jsonl", received_at=1.0, total=2, requests=requests)
+        )
         yield opened
 
 

@@ -12,7 +12,7 @@ from batchd.claude.batch_body import new_nonce
 from batchd.claude.price import from_picodollars
 from batchd.decisions.money.budget import Bar, Hold, Purse
 from batchd.delivery import Delivery
-from batchd.edges.store import NewRequest, Store, open_store
+from batchd.edges.store import Arrival, NewRequest, Store, open_store
 from batchd.model import Batch, BatchId, Cost, Intent, Job, JobId, Plan, RequestId, Usage
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +36,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 async def accept(store: Store, name: str = "a", count: int = 3, worst: int | None = DOLLAR) -> Job:
     made = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), n * 10, 9, worst) for n in range(count)]
     return await store.jobs.accept(
-        claim=name, name=name, source=f"{name}.jsonl", received_at=0.0, total=count, requests=made
+        Arrival(claim=name, name=name, source=f"{name}.jsonl", received_at=0.0, total=count, requests=made)
     )
 
 

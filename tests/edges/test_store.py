@@ -12,7 +12,7 @@ import pytest
 from batchd.claude.batch_body import new_nonce
 from batchd.decisions.batch.plan import halves
 from batchd.delivery import Delivery, Filed
-from batchd.edges.store import CountTaken, NewRequest, Stale, Store, open_store
+from batchd.edges.store import Arrival, CountTaken, NewRequest, Stale, Store, open_store
 from batchd.errors import Unavailable, Unusable
 from batchd.lifecycle import STEPS, State
 from batchd.model import (
@@ -54,7 +54,9 @@ def requests(count: int) -> list[NewRequest]:
 
 async def accept(store: Store, count: int = 3, claim: str = "claim-1", name: str = "nightly/a") -> Job:
     return await store.jobs.accept(
-        claim=claim, name=name, source=f"{name}.jsonl", received_at=1000.0, total=count, requests=requests(count)
+        Arrival(
+            claim=claim, name=name, source=f"{name}.jsonl", received_at=1000.0, total=count, requests=requests(count)
+        )
     )
 
 
@@ -75,7 +77,7 @@ async def test_a_file_is_accepted_once_with_all_its_requests(store: Store) -> No
 async def test_a_job_of_which_one_request_cannot_be_stored_is_not_stored_at_all(store: Store) -> None:
     twice = [*requests(2), requests(1)[0]]
     with pytest.raises(sqlite3.IntegrityError):
-        await store.jobs.accept(claim="c", name="n", source="s", received_at=0.0, total=3, requests=twice)
+        await store.jobs.accept(Arrival(claim="c", name="n", source="s", received_at=0.0, total=3, requests=twice))
     assert await store.jobs.of_claim("c") is None
     assert await store.queue.waiting(10) == []
 

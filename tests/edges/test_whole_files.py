@@ -4,9 +4,10 @@ import os
 from pathlib import Path, PurePosixPath
 
 import pytest
-from batchd.edges import disk, whole_files
+from batchd.edges import disk, durable
+from batchd.edges.durable import FEW
 from batchd.edges.outbox import JobFolder
-from batchd.edges.whole_files import FEW, write_together
+from batchd.edges.whole_files import write_together
 
 MANY = [(f"documents/r{number}.md", f"answer {number} é\n" * 100) for number in range(100)]
 SECTIONS = [("documents/a/01.md", "one"), ("documents/a/02.md", "two"), ("documents/a.md", "one two")]
@@ -27,7 +28,7 @@ def texts(folder: Path) -> dict[str, str]:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How the file system is made durable: not each can be made so as one."""
     if request.param == "one by one":
-        monkeypatch.setattr(whole_files, "syncs_as_one", lambda _: False)
+        monkeypatch.setattr(durable, "syncs_as_one", lambda _: False)
     return str(request.param)
 
 
@@ -61,7 +62,7 @@ def test_no_file_has_its_name_before_all_are_durable(
 ) -> None:
     unsynced: set[str] = set()
     named_too_soon: list[str] = []
-    opened, fsync, rename, sync_file_system = disk.open_new, os.fsync, os.rename, whole_files.sync_file_system
+    opened, fsync, rename, sync_file_system = disk.open_new, os.fsync, os.rename, durable.sync_file_system
 
     def open_new(folder: int, name: str) -> int:
         unsynced.add(name)
@@ -82,7 +83,7 @@ def test_no_file_has_its_name_before_all_are_durable(
     monkeypatch.setattr(disk, "open_new", open_new)
     monkeypatch.setattr(os, "fsync", one_synced)
     monkeypatch.setattr(os, "rename", named)
-    monkeypatch.setattr(whole_files, "sync_file_system", all_synced)
+    monkeypatch.setattr(durable, "sync_file_system", all_synced)
     job.write_together(files)
     assert not named_too_soon
     assert texts(job.path) == dict(files)
@@ -94,8 +95,8 @@ def test_where_the_disk_refuses_nothing_has_changed(job: JobFolder, monkeypatch:
     def refused(_: int) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(whole_files, "syncs_as_one", lambda _: True)
-    monkeypatch.setattr(whole_files, "sync_file_system", refused)
+    monkeypatch.setattr(durable, "syncs_as_one", lambda _: True)
+    monkeypatch.setattr(durable, "sync_file_system", refused)
     with pytest.raises(OSError, match="Input/output"):
         write_together(job.outbox, PurePosixPath(job.name), MANY)
     assert texts(job.path) == dict(MANY[:1])
@@ -105,7 +106,7 @@ def test_a_file_that_cannot_be_synced_is_told(job: JobFolder, monkeypatch: pytes
     def refused(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(whole_files, "syncs_as_one", lambda _: False)
+    monkeypatch.setattr(durable, "syncs_as_one", lambda _: False)
     monkeypatch.setattr(os, "fsync", refused)
     (job.path / "documents").mkdir(mode=0o700)
     with pytest.raises(OSError, match="No space"):

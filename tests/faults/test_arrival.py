@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from batchd.edges.store import DATABASE, NewRequest, Store, open_store, requests
+from batchd.edges.store import DATABASE, Arrival, NewRequest, Store, open_store, requests
 from batchd.edges.store.facts import FLOOR_BITS
 from batchd.model import Job
 
@@ -22,8 +22,8 @@ SLICE = 3
 DYING = f"""
 import os, signal, sys
 from batchd.edges.store.jobs import Jobs
-from batchd.journey import intake
-intake.SLICE = {SLICE}
+from batchd.journey import accepting, spooling
+accepting.SLICE = spooling.SLICE = {SLICE}
 where, left = sys.argv.pop(1), int(sys.argv.pop(1))
 name = where.removeprefix("before ").removeprefix("after ")
 real = getattr(Jobs, name)
@@ -90,13 +90,13 @@ async def test_killed_at_any_slice_the_file_is_one_job_with_all_its_requests(
 async def accept_first(store: Store, first: int = 2, total: int = 6) -> Job:
     requests = new(range(first), first=total - 1)
     return await store.jobs.accept(
-        claim="large", name="large", source="large", received_at=1.0, total=total, requests=requests
+        Arrival(claim="large", name="large", source="large", received_at=1.0, total=total, requests=requests)
     )
 
 
 async def test_requests_keep_the_order_of_their_file_whatever_is_accepted_between(store: Store, tmp_path: Path) -> None:
     large = await accept_first(store)
-    await store.jobs.accept(claim="b", name="b", source="b", received_at=2.0, total=2, requests=new(range(2)))
+    await store.jobs.accept(Arrival(claim="b", name="b", source="b", received_at=2.0, total=2, requests=new(range(2))))
     for start in (2, 4):
         large = await store.jobs.add(large, new(range(start, start + 2), first=5), now=3.0)
     assert large.missing == 0

@@ -11,7 +11,7 @@ from batchd.edges.clock import Clock
 from batchd.edges.drafts import Drafts
 from batchd.edges.outbox import JobFolder
 from batchd.edges.spool import SpoolWriter
-from batchd.edges.store import DATABASE, open_store
+from batchd.edges.store import DATABASE, Arrival, open_store
 from batchd.edges.store.requests import NewRequest
 from batchd.journey.documents import Documents
 from batchd.journey.finishing import Finishing
@@ -33,7 +33,7 @@ async def finished(place: Path, request: NewRequest, *, draft: bool = True) -> d
     drafts = Drafts(place / "drafts")
     async with open_store(place / DATABASE) as store:
         job = await store.jobs.accept(
-            claim="claim", name="job", source="job.json", received_at=0.0, total=1, requests=[request]
+            Arrival(claim="claim", name="job", source="job.json", received_at=0.0, total=1, requests=[request])
         )
         with sqlite3.connect(place / DATABASE) as database:
             database.execute("UPDATE requests SET round = 1, verdict = 'canceled', reason = 'dropped'")

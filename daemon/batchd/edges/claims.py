@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +19,7 @@ from stat import S_IFMT, S_ISLNK, S_ISREG
 from typing import BinaryIO
 
 from batchd.edges import disk
+from batchd.edges.durable import Together
 from batchd.errors import Rejected
 from batchd.model import Problem
 from batchd.text.tickets import parted
@@ -79,7 +80,11 @@ def claim(inbox: Path, relative: PurePosixPath, claims: Path, instructions: byte
     name = f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(6)}"
     inside = PurePosixPath(name) / relative.parent
     try:
-        with disk.opened(inbox, relative.parent) as source, disk.opened(claims, inside, create=True) as target:
+        with (
+            disk.opened(inbox, relative.parent) as source,
+            # Instructions must be durable before the file is taken; all else may become so with it.
+            disk.opened(claims, inside, create=True, sync=instructions is not None) as target,
+        ):
             if instructions is not None:
                 with disk.opened(claims / name) as top:
                     disk.write_whole(top, _INSTRUCTIONS, [instructions])
@@ -89,6 +94,7 @@ def claim(inbox: Path, relative: PurePosixPath, claims: Path, instructions: byte
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
+                _sync_names(claims, inside)
                 _claim_by_copy(source, target, relative.name, claims / name)
             stat = os.stat(relative.name, dir_fd=target, follow_symlinks=False)
     except OSError:
@@ -97,37 +103,31 @@ def claim(inbox: Path, relative: PurePosixPath, claims: Path, instructions: byte
     return Claim(name, claims / name, relative, stat.st_size, stat.st_mode)
 
 
-def secure(claim: Claim, inbox: Path) -> None:
-    """Make a claim durable, and its absence from the inbox; idempotent.
+def _sync_names(claims: Path, inside: PurePosixPath) -> None:
+    """Make the folders of a claim durable, the deepest first."""
+    for folder in (inside, *inside.parents):
+        disk.sync_folder(claims / folder)
+
+
+def secure(taken: Sequence[Claim], durable: Together, claims: Path, inbox: Path) -> None:
+    """Make claims durable with what they hold, and their absence from the inbox; idempotent.
+
+    Args:
+        durable: The folder of claims is one of its roots, the inbox the last. All else that was noted is made durable,
+            too.
 
     Raises:
         OSError: The disk refuses; repeat.
     """
-    with disk.opened(claim.folder, claim.relative.parent) as target:
-        _sync_file(target, claim.relative.name)
-        os.fsync(target)
-    try:
-        with disk.opened(inbox, claim.relative.parent) as source:
-            os.fsync(source)
-    except OSError as error:
-        # Where its folder is gone or another now, nothing can bring its name back.
-        if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
-            raise
-    (claim.folder / _ORIGIN).unlink(missing_ok=True)
-
-
-def _sync_file(folder: int, name: str) -> None:
-    """Sync the content: whatever wrote the file need not have done so."""
-    try:
-        descriptor = disk.open_regular(name, folder=folder)
-    except OSError as error:
-        if error.errno in {*disk.NOT_REGULAR, errno.EACCES}:
-            return
-        raise
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    for claim in taken:
+        inside = PurePosixPath(claim.id) / claim.relative
+        # The content as well: whatever wrote the file need not have synced it.
+        for each in (inside, *inside.parents):
+            durable.note(claims, each)
+        durable.note(inbox, claim.relative.parent)
+    durable.sync()
+    for claim in taken:
+        (claim.folder / _ORIGIN).unlink(missing_ok=True)
 
 
 def _claim_by_copy(source: int, target: int, name: str, folder: Path) -> None:
@@ -267,6 +267,11 @@ def open_claim(claim: Claim) -> BinaryIO:
         raise
 
 
+def instructed(claim: Claim) -> bool:
+    """Whether anybody has said what is to be done with what was taken."""
+    return os.path.lexists(claim.folder / _INSTRUCTIONS)
+
+
 def instructions(claim: Claim) -> bytes | None:
     """Read what is to be done with what was taken; None where nobody has said.
 
@@ -295,8 +300,12 @@ def discard(claim: Claim) -> None:
     Args:
         claim: From `claim` or `recover_claims`.
     """
-    with suppress(FileNotFoundError):
-        shutil.rmtree(claim.folder)
+    try:
+        for folder in claim.relative.parents:
+            (claim.folder / folder).rmdir()
+    except OSError:  # something else is in it, or nothing is left of it
+        with suppress(FileNotFoundError):
+            shutil.rmtree(claim.folder)
 
 
 def _discard_if_empty(folder: Path) -> None:

@@ -71,13 +71,14 @@ def close_to_others(folder: Path, ours: Callable[[str], bool]) -> None:
 
 
 @contextmanager
-def opened(root: Path, inside: PurePosixPath = HERE, *, create: bool = False) -> Iterator[int]:
+def opened(root: Path, inside: PurePosixPath = HERE, *, create: bool = False, sync: bool = True) -> Iterator[int]:
     """Open a folder below a root, component by component, so that no link on the way can lead elsewhere.
 
     Args:
         root: A trusted folder; it may be reached through links.
         inside: The path below it.
-        create: Whether missing folders are made (0700) and their names synced.
+        create: Whether missing folders are made (0700).
+        sync: Whether the names of those are synced; otherwise that is the caller's to do.
 
     Yields:
         A descriptor, closed afterwards, for the `dir_fd` of other calls and for `os.fsync`.
@@ -91,7 +92,8 @@ def opened(root: Path, inside: PurePosixPath = HERE, *, create: bool = False) ->
             if create:
                 with suppress(FileExistsError):
                     os.mkdir(part, PRIVATE_FOLDER, dir_fd=at)
-                    os.fsync(at)
+                    if sync:
+                        os.fsync(at)
             below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
             os.close(at)
             at = below

@@ -132,27 +132,32 @@ class JobFolder:
         """Where it is, for showing."""
         return self.outbox / self.name
 
-    def create(self) -> None:
-        """Make the folder (0700), durably; idempotent.
+    def create(self, *, sync: bool = True) -> None:
+        """Make the folder (0700); idempotent.
+
+        Args:
+            sync: Whether its name is durable afterwards; otherwise that is the caller's to do.
 
         Raises:
             OSError: Something else has the name, or the disk refuses.
         """
-        with disk.opened(self.outbox, PurePosixPath(self.name), create=True):
+        with disk.opened(self.outbox, PurePosixPath(self.name), create=True, sync=sync):
             pass
 
-    def place_request(self, source: Path, extension: str) -> None:
-        """Move the job's file to `request.<extension>`, durably; idempotent.
+    def place_request(self, source: Path, extension: str, *, sync: bool = True) -> None:
+        """Move the job's file to `request.<extension>`; idempotent.
 
         Args:
             source: The claimed file, which is gone afterwards.
             extension: Of the file as it was dropped, with or without its dot.
+            sync: Whether its new name is durable afterwards, and the end of the old one; otherwise that is the
+                caller's to do.
 
         Raises:
             OSError: The disk refuses; the file is still in one place at least.
         """
         final = safepath.component(f"request.{extension.lstrip('.')}".rstrip("."))
-        with disk.opened(self.outbox, PurePosixPath(self.name), create=True) as folder:
+        with disk.opened(self.outbox, PurePosixPath(self.name), create=True, sync=sync) as folder:
             try:
                 os.rename(source, final, dst_dir_fd=folder)
             except FileNotFoundError:
@@ -170,8 +175,10 @@ class JobFolder:
                 os.fsync(folder)
                 source.unlink()
             else:
-                os.fsync(folder)
-            disk.sync_folder(source.parent)
+                if sync:
+                    os.fsync(folder)
+            if sync:
+                disk.sync_folder(source.parent)
 
     def append(self, file: str, committed: int, chunks: Iterable[bytes]) -> Appended:
         """Append whole lines to a file and sync it. What a crash has left beyond the committed length is cut off first.

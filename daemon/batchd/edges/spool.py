@@ -17,7 +17,7 @@ _PIECE = 1 << 20
 
 
 class SpoolWriter:
-    """Writes one job's params; `finish` makes them durable."""
+    """Writes one job's params, which count once they are finished."""
 
     def __init__(self, path: Path) -> None:
         self._file = open(path, "wb", opener=_private)  # noqa: SIM115  closed by the caller's with
@@ -41,10 +41,15 @@ class SpoolWriter:
         self._offset += len(params) + 1
         return offset, len(params)
 
-    def finish(self) -> None:
-        """Make what was written durable."""
+    def finish(self, *, sync: bool = True) -> None:
+        """End the file.
+
+        Args:
+            sync: Whether it is durable afterwards; otherwise that is the caller's to do.
+        """
         self._file.flush()
-        os.fsync(self._file.fileno())
+        if sync:
+            os.fsync(self._file.fileno())
         self._file.close()
 
     def __enter__(self) -> Self:

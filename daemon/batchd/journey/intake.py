@@ -6,9 +6,9 @@ requests is durable in the spool by then. So those of a large file are stored be
 nobody's commit waits long for them; a start goes on where the last one came to.
 """
 
-import threading
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -18,20 +18,16 @@ import anyio.abc
 import structlog
 from anyio import from_thread, to_thread
 
-from batchd.claude.price import to_picodollars
 from batchd.decisions.jobfile.reader import Rules
-from batchd.decisions.rows.prompt_file import PromptFile
-from batchd.edges import claims, disk, inbox, receipts, rejected
+from batchd.edges import claims, inbox, receipts, rejected
 from batchd.edges.claims import Claim
 from batchd.edges.clock import Bell, Clock
-from batchd.edges.outbox import JobFolder, choose_name
 from batchd.edges.store import Store
-from batchd.edges.store.requests import SLICE
-from batchd.errors import BatchdError, Defect, Rejected, Unavailable
-from batchd.journey import lost_life
-from batchd.journey.instructions import Instructions, Ready, Wrong, prompt_of
-from batchd.journey.spooling import INDEX, Copy, Reading, copy
-from batchd.model import Job, Problem
+from batchd.errors import Rejected, Unavailable
+from batchd.journey.accepting import Accepting, goes_together, printable
+from batchd.journey.instructions import Instructions, Ready, Wrong
+from batchd.journey.spooling import INDEX
+from batchd.model import Job
 from batchd.running.retrying import Retrying
 from batchd.trouble import Thing, Work
 
@@ -39,8 +35,10 @@ log = structlog.get_logger()
 
 READERS = 3
 """Files that are read at one time, so that a large one does not keep the small ones waiting."""
-INSTRUCTIONS = "instructions.md"
-"""What a job's folder says was asked."""
+TOGETHER = 500
+"""Files that are claimed in one go; of these, the small ones are taken in one."""
+GROUPS = READERS + 1
+"""Such goes in hand at one time: while some are read, the next is claimed."""
 HANDS = 1_000
 """Files that are in hand at one time: one that has to wait for the disk keeps no reader from the others."""
 
@@ -101,16 +99,15 @@ class Intake:
         self._store = store
         self._clock = clock
         self._places = places
-        self._rules = rules
+        paths = (places.inbox, places.outbox, places.claims, places.spool)
+        self._accepting = Accepting(store, clock, paths, rules)
         self._settling = inbox.Settling(settle)
         self._instructions = Instructions(places.inbox, places.outbox, rules, settle)
         self._accepted = accepted
         self._retrying = retrying
-        self._naming = threading.Lock()
-        self._promised: set[str] = set()
-        """Names of jobs that are being stored, letter case ignored."""
         self._readers = anyio.Semaphore(READERS)
         self._hands = anyio.Semaphore(HANDS)
+        self._groups = anyio.Semaphore(GROUPS)
         self._at_work = 0
         self._left: set[PurePosixPath] = set()
         """Files that lie where nothing can be taken."""
@@ -180,6 +177,21 @@ class Intake:
     ) -> None:
         """Take what can be taken; a file that cannot stays where it is, delays no other, and is tried at every look."""
         self._left = set()
+        remaining = iter(candidates)
+        while some := list(islice(remaining, TOGETHER)):
+            await self._groups.acquire()
+            small, others = await to_thread.run_sync(self._claim_all, some, closed)
+            self._at_work += len(small)
+            tasks.start_soon(self._take_together, small, tasks)
+            for claim in others:
+                await self.start(claim, tasks)
+
+    def _claim_all(
+        self, candidates: Iterable[inbox.Candidate], closed: dict[PurePosixPath, Exception]
+    ) -> tuple[list[Claim], list[Claim]]:
+        """Claim files: those that go together, and others; what keeps the files of a folder is added to the closed."""
+        small: list[Claim] = []
+        others: list[Claim] = []
         for candidate in candidates:
             folder = candidate.relative.parent
             if isinstance(closed.get(folder), PermissionError):
@@ -191,15 +203,10 @@ class Intake:
                     self._left.add(candidate.relative)
                 continue
             try:
-                if await to_thread.run_sync(inbox.has_writer, self._places.inbox / candidate.relative):
+                if inbox.has_writer(self._places.inbox / candidate.relative):
                     continue
-                claim = await to_thread.run_sync(
-                    claims.claim,
-                    self._places.inbox,
-                    candidate.relative,
-                    self._places.claims,
-                    standing.text.encode() if standing.text else None,
-                )
+                text = standing.text.encode() if standing.text else None
+                claim = claims.claim(self._places.inbox, candidate.relative, self._places.claims, text)
             except (FileNotFoundError, BlockingIOError):
                 continue
             except Exception as error:  # noqa: BLE001  told as that folder's trouble
@@ -207,7 +214,26 @@ class Intake:
                 if isinstance(error, PermissionError):
                     self._left.add(candidate.relative)
                 continue
-            await self.start(claim, tasks)
+            (small if goes_together(claim) else others).append(claim)
+        return small, others
+
+    async def _take_together(self, claimed: list[Claim], tasks: anyio.abc.TaskGroup) -> None:
+        """Take small files in one go, and then, each by itself, those that this does not suit."""
+        own_turn = claimed
+        try:
+            async with self._readers:
+                own_turn = await to_thread.run_sync(self._accepting.together, claimed) if claimed else []
+        except Exception as error:  # noqa: BLE001  it is each file's own trouble, told in its own turn
+            log.debug("taken one by one", files=len(claimed), error=type(error).__name__)
+        finally:
+            self._groups.release()
+        try:
+            self._accepted.ring()
+            for claim in own_turn:
+                await self.start(claim, tasks)
+        finally:
+            self._at_work -= len(claimed)
+            self._accepted.ring()
 
     async def _tell(self, closed: dict[PurePosixPath, Exception]) -> None:
         """Say which folders keep their files to themselves, and that others do so no more."""
@@ -271,24 +297,16 @@ class Intake:
             return
         if job is None:
             try:
-                job = await to_thread.run_sync(self._read, claim)
+                job = await to_thread.run_sync(self._accepting.read, claim)
             except Rejected as rejection:
                 await self._reject(claim, rejection)
                 return
             if job.claim != claim.id:
                 await self._forget_known(claim, job)
                 return
-            log.info("job accepted", job=job.name, requests=job.total)
         if ticket is not None:
             await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)
-        folder = JobFolder(self._places.outbox, job.name)
-        await to_thread.run_sync(self._place_instructions, claim, folder)
-        await to_thread.run_sync(folder.place_request, claim.path, claim.called.suffix)
-        await to_thread.run_sync(claims.discard, claim)
-
-    def _place_instructions(self, claim: Claim, folder: JobFolder) -> None:
-        if (text := claims.instructions(claim)) is not None:
-            folder.write_whole(INSTRUCTIONS, [text])
+        await to_thread.run_sync(self._accepting.place, claim, job)
 
     async def _came_before(self, ticket: str, claim: Claim) -> bool:
         """Let a file go whose ticket is known: what came with it first is a job, or was rejected, and stays so."""
@@ -331,28 +349,6 @@ class Intake:
         await to_thread.run_sync(lambda: (self._places.spool / claim.id).unlink(missing_ok=True))
         self.rejections += 1
 
-    def _read(self, claim: Claim) -> Job:
-        """Check a file and spool its params; then, in the same worker thread, accept it."""
-        claims.secure(claim, self._places.inbox)
-        if objection := inbox.objection(claim):
-            raise Rejected([objection])
-        copied = Copy(self._places.spool, claim.id)
-        lacking = False
-        try:
-            reading = self._copy_whatever_it_is(claim, copied)
-            if reading.count:
-                raise Rejected(reading.problems, reading.count)
-            for caution in reading.cautions:
-                log.warning("caution", file=str(claim.relative), line=caution.line, message=caution.message)
-            for reason in reading.priming.reasons if reading.priming else ():
-                log.info("cache", file=str(claim.relative), decision=reason)
-            job = self._accept(claim, reading, copied)
-            lacking = job.missing > 0
-            return job
-        finally:
-            if not lacking:
-                copied.discard_index()
-
     async def add(self, job: Job) -> None:
         """Store the requests that an accepted job lacks, slice by slice.
 
@@ -360,83 +356,7 @@ class Intake:
             job: Which.
         """
         async with self._readers:
-            await to_thread.run_sync(self._add, await self._store.jobs.get(job.id))
-
-    def _add(self, job: Job) -> None:
-        copied = Copy(self._places.spool, job.claim)
-        rows = islice(copied.rows(), job.total - job.missing, None)
-        while job.missing:
-            disk.stop_if_told()
-            some = list(islice(rows, SLICE))
-            if not some:
-                raise Unavailable(f"{copied.index} ends {job.missing} requests too early")
-            job = from_thread.run(partial(self._store.jobs.add, job, some, now=self._clock.now()))
-        copied.discard_index()
-
-    def _copy_whatever_it_is(self, claim: Claim, to: Copy) -> Reading:
-        """A defect that a file meets is told beside that file, and stops neither the others nor the next start."""
-        try:
-            rules = replace(self._rules, now=self._clock.now())
-            return copy(claim, rules, to, self._prompt(claim, rules))
-        except (OSError, BatchdError):
-            raise
-        except Exception as bug:
-            defect = Defect.of(bug)
-            # No traceback: an error's text may carry what users wrote.
-            log.error("defect", work=Work.TAKE.value, of=claim.id, reason=str(defect))  # noqa: TRY400  as above
-            raise Rejected([Problem(0, "", f"{defect}; nothing was sent")]) from bug
-
-    def _prompt(self, claim: Claim, rules: Rules) -> PromptFile | None:
-        """What is to be done with a claimed file, if anybody has said.
-
-        Raises:
-            Rejected: An earlier version took the instructions, or they have run out.
-        """
-        text = claims.instructions(claim)
-        parsed = None if text is None else prompt_of(text.decode(), rules)
-        if isinstance(parsed, list):
-            where = f"{inbox.INSTRUCTIONS} of its folder, line"
-            raise Rejected([Problem(0, each.field, f"{where} {each.line}: {each.message}") for each in parsed])
-        return parsed
-
-    def _accept(self, claim: Claim, reading: Reading, copied: Copy) -> Job:
-        requests = list(islice(copied.rows(), SLICE))
-        name = self._name(claim)
-        try:
-            job = from_thread.run(
-                lambda: self._store.jobs.accept(
-                    claim=claim.id,
-                    name=name,
-                    source=printable(claim.relative),
-                    received_at=self._clock.now(),
-                    total=reading.total,
-                    requests=requests,
-                    budget=to_picodollars(reading.terms.budget),
-                    cache="; ".join(reading.priming.reasons) if reading.priming else None,
-                    ticket=claim.ticket,
-                    rows=reading.terms.rows,
-                )
-            )
-            if job.name != name:  # another's, with the same ticket
-                with suppress(OSError):
-                    JobFolder(self._places.outbox, name).path.rmdir()
-            return job
-        finally:
-            self._promised.discard(name.casefold())
-
-    def _name(self, claim: Claim) -> str:
-        """Choose a job's name and make its folder; nobody else gets the name, so that many are stored in one commit."""
-
-        def taken(name: str) -> bool:
-            return name.casefold() in self._promised or from_thread.run(self._store.jobs.named, name) is not None
-
-        with self._naming:
-            # Of a state that was put back, nobody knows that it has begun this job before.
-            begun = partial(lost_life.begun_with, self._places.outbox, claim)
-            name = choose_name(self._places.outbox, claim.called.with_suffix(""), taken, begun)
-            JobFolder(self._places.outbox, name).create()
-            self._promised.add(name.casefold())
-            return name
+            await to_thread.run_sync(self._accepting.add, await self._store.jobs.get(job.id))
 
 
 def _said_of(wrong: Wrong) -> str:
@@ -445,12 +365,3 @@ def _said_of(wrong: Wrong) -> str:
     errors = "1 error" if count == 1 else f"{count:,} errors"
     where = f", the first in line {line}" if line else ""
     return f"its {inbox.INSTRUCTIONS} has {errors}{where}: see instructions.errors.json of the folder in rejected"
-
-
-def printable(path: PurePosixPath | str) -> str:
-    """Write a path so that it can be stored and shown, whatever its bytes.
-
-    Args:
-        path: With bytes that are no UTF-8 surrogate-escaped.
-    """
-    return str(path).encode("utf-8", "replace").decode("utf-8")

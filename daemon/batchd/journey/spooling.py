@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -23,6 +24,7 @@ from batchd.edges.claims import Claim
 from batchd.edges.rejected import MAX_PROBLEMS
 from batchd.edges.spool import SpoolWriter, read_at
 from batchd.edges.store import NewRequest
+from batchd.edges.store.requests import SLICE
 from batchd.model import Caution, Entry, Lane, Problem, Terms, Wishes
 from batchd.settings import Settings
 from batchd.text.strictjson import encode
@@ -57,6 +59,8 @@ class Reading:
     """All of them."""
     cautions: list[Caution] = field(default_factory=list)
     terms: Terms = field(default_factory=Terms)
+    rows: list[NewRequest] = field(default_factory=list)
+    """What the store is to know of the first of them: of all of them, unless there is an index."""
     _beginnings: Beginnings | None = None
 
     @property
@@ -102,10 +106,10 @@ class Copy:
 
     @property
     def index(self) -> Path:
-        """What the store is to know of each, one a line; gone once it does."""
+        """What the store is to know of each, one a line, where that is too much for one commit; gone once it does."""
         return self.folder / f"{self.claim}{INDEX}"
 
-    def rows(self) -> Iterator[NewRequest]:
+    def indexed(self) -> Iterator[NewRequest]:
         """Read the index, row by row."""
         decoder = msgspec.json.Decoder(NewRequest)
         with self.index.open("rb") as rows:
@@ -117,7 +121,38 @@ class Copy:
         self.index.unlink(missing_ok=True)
 
 
-def copy(claim: Claim, rules: Rules, to: Copy, prompt: PromptFile | None = None) -> Reading:
+class _Index:
+    """Takes up what the store is to know of each request: as many as one commit takes, or else a file of all."""
+
+    def __init__(self, path: Path, first: list[NewRequest]) -> None:
+        self._path = path
+        self._first = first
+        self._encode = msgspec.json.Encoder().encode
+        self._file: SpoolWriter | None = None
+
+    def add(self, row: NewRequest) -> None:
+        if len(self._first) < SLICE:
+            self._first.append(row)
+            return
+        if self._file is None:
+            self._file = SpoolWriter(self._path)
+            for each in self._first:
+                self._file.add(self._encode(each))
+        self._file.add(self._encode(row))
+
+    def finish(self) -> None:
+        if self._file is not None:
+            self._file.finish()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.__exit__(None, None, None)
+
+
+def copy(claim: Claim, rules: Rules, to: Copy, prompt: PromptFile | None = None, *, sync: bool = True) -> Reading:
     """Check a file, and write its requests down.
 
     Args:
@@ -125,6 +160,7 @@ def copy(claim: Claim, rules: Rules, to: Copy, prompt: PromptFile | None = None)
         rules: By which it is checked.
         to: Where.
         prompt: What is to be done with it; None where nobody has said.
+        sync: Whether the params are durable afterwards; otherwise that is the caller's to do.
     """
 
     def source() -> Iterator[bytes]:
@@ -135,36 +171,42 @@ def copy(claim: Claim, rules: Rules, to: Copy, prompt: PromptFile | None = None)
 
     found = Reading()
     bounds = Bounds(rules.catalogue)
-    encode_row = msgspec.json.Encoder().encode
-    with SpoolWriter(to.params) as params, SpoolWriter(to.index) as rows:
+    with SpoolWriter(to.params) as params, _Index(to.index, found.rows) as rows:
         for said in read(source, claim.called, rules, prompt):
             found.take(said, rules)
             if isinstance(said, Entry):
-                rows.add(encode_row(_new_request(said, bounds.of(said), *params.add(said.params))))
-        params.finish()
+                rows.add(_new_request(said, bounds.of(said), *params.add(said.params)))
+        params.finish(sync=sync)
         rows.finish()
     if (priming := found.priming) and priming.places and not found.count:
-        _mark(to, priming)
+        _mark(found, to, priming, sync=sync)
     return found
 
 
-def _mark(copied: Copy, priming: Priming) -> None:
+def _mark(found: Reading, copied: Copy, priming: Priming, *, sync: bool) -> None:
     """Write the copy again, with the breakpoints that were decided on."""
     again = Copy(copied.folder, f"{copied.claim}.marked")
-    with copied.params.open("rb") as spooled, SpoolWriter(again.params) as params, SpoolWriter(again.index) as rows:
-        for row in copied.rows():
+    before = copied.indexed() if found.total > len(found.rows) else iter(found.rows)
+    found.rows = []
+    with (
+        copied.params.open("rb") as spooled,
+        SpoolWriter(again.params) as params,
+        _Index(again.index, found.rows) as rows,
+    ):
+        for row in before:
             text = read_at(spooled, row.offset, row.size)
             request = msgspec.json.decode(text)
-            found = priming.find(request, row.betas) if _may_be_cached(row.wishes) else None
-            if found is not None:
-                text = encode(marked(request, found.depth))
+            primed = priming.find(request, row.betas) if _may_be_cached(row.wishes) else None
+            if primed is not None:
+                text = encode(marked(request, primed.depth))
             offset, size = params.add(text)
-            first = found.first if found else None
-            rows.add(msgspec.json.encode(row._replace(offset=offset, size=size, first=first)))
-        params.finish()
+            first = primed.first if primed else None
+            rows.add(row._replace(offset=offset, size=size, first=first))
+        params.finish(sync=sync)
         rows.finish()
     again.params.replace(copied.params)
-    again.index.replace(copied.index)
+    if found.total > len(found.rows):
+        again.index.replace(copied.index)
 
 
 def _may_be_cached(wishes: Wishes) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from signal import SIGKILL, Signals
 from typing import IO, Any, ParamSpec, TypeVar, cast
 
-from batchd.edges import whole_files
+from batchd.edges import durable
 from httpcore2._backends.anyio import AnyIOBackend, AnyIOStream
 
 P = ParamSpec("P")
@@ -89,7 +89,7 @@ def install(steps: Steps) -> None:
     """Count from now on, in this process, for good."""
     for name in _CALLS:
         setattr(os, name, steps.around(name, getattr(os, name)))
-    setattr(whole_files, "sync_file_system", steps.around("syncfs", whole_files.sync_file_system))  # noqa: B010  mypy takes no assignment to a function
+    setattr(durable, "sync_file_system", steps.around("syncfs", durable.sync_file_system))  # noqa: B010  mypy takes no assignment to a function
     _install_files(steps)
     _install_database(steps)
     _install_network(steps)

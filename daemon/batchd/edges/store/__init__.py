@@ -8,7 +8,7 @@ from pathlib import Path
 from batchd.edges.store.batches import Batches, CountTaken
 from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
-from batchd.edges.store.jobs import Jobs
+from batchd.edges.store.jobs import Arrival, Jobs
 from batchd.edges.store.queue import Queue
 from batchd.edges.store.recovered import Recovered
 from batchd.edges.store.refusals import Refusals
@@ -30,6 +30,7 @@ __all__ = [
     "DATABASE",
     "GROUPS",
     "Agenda",
+    "Arrival",
     "Batches",
     "CountTaken",
     "Due",

@@ -1,15 +1,17 @@
 """Jobs and their requests: accepted, cancelled, retried, reported, delivered."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import aiosqlite
 import msgspec
 
 from batchd.delivery import Tally
-from batchd.edges.store.requests import RETRIED, NewRequest, cancel_waiting, free_id, insert_all, take_up_again
+from batchd.edges.store.requests import RETRIED, NewRequest, Stored, cancel_waiting, free_id, insert_all, take_up_again
 from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, returning, update
+from batchd.edges.store.sqlite.statements import Row, many, returning, update
 from batchd.edges.store.sums import SPENT, tally_of
 from batchd.model import Job, JobId, RowsForm
 
@@ -18,73 +20,83 @@ UNDELIVERED = """NOT delivered AND NOT retry_wanted AND missing = 0
 """Of jobs whose every request has its verdict, but whose `job.json` is still to be written."""
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A file that is to be a job."""
+
+    claim: str
+    """The claim's id."""
+    name: str
+    """Its folder in the outbox; nobody else's."""
+    source: str
+    """Its path in the inbox."""
+    received_at: float
+    """Unix seconds."""
+    total: int
+    """How many requests there are."""
+    requests: Sequence[NewRequest]
+    """The first of them, or all."""
+    budget: int | None = None
+    """Picodollars that the job may cost; None for what the settings say."""
+    cache: str | None = None
+    """What was decided about the prompt cache, for a person; None where nobody asked."""
+    ticket: str | None = None
+    """Whoever dropped it gave it this one; None where they gave none."""
+    rows: RowsForm | None = None
+    """How its rows stand in its file; None where its requests are no rows."""
+
+
 class Jobs:
     """The jobs of the store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def accept(  # noqa: PLR0913  a job is made of these
-        self,
-        *,
-        claim: str,
-        name: str,
-        source: str,
-        received_at: float,
-        total: int,
-        requests: Sequence[NewRequest],
-        budget: int | None = None,
-        cache: str | None = None,
-        ticket: str | None = None,
-        rows: RowsForm | None = None,
-    ) -> Job:
-        """Acknowledge a file in one durable commit: from it on the file is this job, and all of its requests are.
+    async def accept(self, arrival: Arrival) -> Job:
+        """Acknowledge a file, as `accept_all` does."""
+        (job,) = await self.accept_all([arrival])
+        return job
+
+    async def accept_all(self, arrivals: Sequence[Arrival]) -> list[Job]:
+        """Acknowledge files in one durable commit: from it on each file is a job, and all of its requests are.
 
         Those that do not fit into one commit follow by `add`, from what the spool keeps of them; the job cannot finish
         before.
 
         Args:
-            claim: The claim's id; accepting one twice gives the job of the first time.
-            name: Its folder in the outbox; nobody else's.
-            source: Its path in the inbox.
-            received_at: Unix seconds.
-            total: How many requests there are.
-            requests: The first of them, or all.
-            budget: Picodollars that the job may cost; None for what the settings say.
-            cache: What was decided about the prompt cache, for a person; None where nobody asked.
-            ticket: Whoever dropped it gave it this one; None where they gave none.
-            rows: How its rows stand in its file; None where its requests are no rows.
+            arrivals: Files; accepting one twice gives the job of the first time.
 
         Returns:
-            The job; that of another claim where its ticket was accepted before, which is nothing new.
+            Their jobs, in the same order: that of another claim where its ticket was accepted before.
         """
 
-        async def step(db: aiosqlite.Connection) -> Job:
-            if ticket is not None and (known := await _of_ticket(db, ticket)) is not None:
-                return known
-            base = await free_id(db)
-            made = await returning(
+        async def step(db: aiosqlite.Connection) -> list[Job]:
+            known = await _of_claims(db, arrivals)
+            for each in arrivals:
+                if each.ticket is not None and (first := await _of_ticket(db, each.ticket)) is not None:
+                    known[each.claim] = first
+            base, new = await free_id(db), [each for each in arrivals if each.claim not in known]
+            starts = dict(zip((each.claim for each in new), _bases(base, new), strict=True))
+            await many(
                 db,
                 """INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing,
                                      ticket, rows)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (claim) DO NOTHING RETURNING *""",
-                claim,
-                name,
-                source,
-                received_at,
-                total,
-                budget,
-                cache,
-                base,
-                total - len(requests),
-                ticket,
-                None if rows is None else msgspec.json.encode(rows).decode(),
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                [
+                    (
+                        *(each.claim, each.name, each.source, each.received_at, each.total, each.budget, each.cache),
+                        *(starts[each.claim], each.total - len(each.requests), each.ticket),
+                        None if each.rows is None else msgspec.json.encode(each.rows).decode(),
+                    )
+                    for each in new
+                ],
             )
-            if made is not None:
-                await insert_all(db, JobId(made["id"]), requests, base=base, row=0, now=received_at)
-                return _job(made)
-            async with db.execute("SELECT * FROM jobs WHERE claim = ?", (claim,)) as cursor:
-                return _job(cast("Row", await cursor.fetchone()))
+            known |= await _of_claims(db, new)
+            await insert_all(
+                db,
+                (Stored(known[each.claim].id, starts[each.claim], 0, each.received_at, each.requests) for each in new),
+            )
+            return [known[each.claim] for each in arrivals]
 
         return await self._database.write(step)
 
@@ -111,7 +123,7 @@ class Jobs:
             if row is None:
                 raise LookupError(f"job {job.id} does not lack {job.missing} requests")
             place = job.total - job.missing
-            await insert_all(db, job.id, requests, base=row["first_request"], row=place, now=now)
+            await insert_all(db, [Stored(job.id, row["first_request"], place, now, requests)])
             return _job(row)
 
         return await self._database.write(step)
@@ -155,6 +167,18 @@ class Jobs:
         """
         row = await self._database.row("SELECT * FROM jobs WHERE name = ?", name)
         return None if row is None else _job(row)
+
+    async def taken(self, names: Iterable[str]) -> frozenset[str]:
+        """Say which of some names jobs have, whatever the case of their letters.
+
+        Args:
+            names: Any.
+        """
+        rows = await self._database.rows(
+            "SELECT value AS name FROM json_each(?) WHERE EXISTS (SELECT 1 FROM jobs WHERE name = value)",
+            json.dumps(list(names)),
+        )
+        return frozenset(row["name"] for row in rows)
 
     async def get(self, job: JobId) -> Job:
         """Read a job.
@@ -329,6 +353,20 @@ async def _of_ticket(db: aiosqlite.Connection, ticket: str) -> Job | None:
     async with db.execute("SELECT * FROM jobs WHERE ticket = ?", (ticket,)) as cursor:
         row = await cursor.fetchone()
     return None if row is None else _job(row)
+
+
+async def _of_claims(db: aiosqlite.Connection, arrivals: Sequence[Arrival]) -> dict[str, Job]:
+    """Find the jobs that some files are already, by their claims."""
+    claims = json.dumps([each.claim for each in arrivals])
+    sql = "SELECT * FROM jobs WHERE claim IN (SELECT value FROM json_each(?))"
+    return {row["claim"]: _job(row) for row in await db.execute_fetchall(sql, (claims,))}
+
+
+def _bases(free: int, arrivals: Iterable[Arrival]) -> Iterator[int]:
+    """The id of the first request of each: those of a file that are to follow have theirs already."""
+    for each in arrivals:
+        yield free
+        free += each.total
 
 
 def _job(row: Row) -> Job:

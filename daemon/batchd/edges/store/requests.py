@@ -1,7 +1,7 @@
 """Requests: every write of one. A step of a job, a batch or a delivery is made of these."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import aiosqlite
@@ -52,31 +52,40 @@ def wishes_of(row: Row) -> Wishes:
     return _WISHES.decode(row["wishes"])
 
 
-async def insert_all(  # noqa: PLR0913  where they stand, and of what
-    db: aiosqlite.Connection, job: JobId, requests: Sequence[NewRequest], *, base: int, row: int, now: float
-) -> None:
-    """Store some of the requests of a job, in the order of its file.
+class Stored(NamedTuple):
+    """Some of the requests of a job, in the order of its file, as they are to be stored."""
+
+    job: JobId
+    base: int
+    """The id of the job's first request."""
+    row: int
+    """The place in the file of the first of these, from 0."""
+    now: float
+    """Unix seconds, from which on they wait."""
+    requests: Sequence[NewRequest]
+
+
+async def insert_all(db: aiosqlite.Connection, portions: Iterable[Stored]) -> None:
+    """Store requests.
 
     Args:
         db: The connection that a step was given.
-        job: Theirs.
-        requests: So many that one commit takes them at once.
-        base: The id of the job's first request.
-        row: The place in the file of the first of these, from 0.
-        now: Unix seconds, from which on they wait.
+        portions: So many that one commit takes them at once.
     """
+    await many(db, _INSERT, (values for portion in portions for values in _values(portion)))
 
-    def values(number: int, request: NewRequest) -> tuple[object, ...]:
+
+def _values(portion: Stored) -> Iterator[tuple[object, ...]]:
+    for number, request in enumerate(portion.requests, portion.row):
         changed: dict[str, object] = {
             "betas": ",".join(request.betas),
             "wishes": msgspec.json.encode(request.wishes).decode(),
-            "first": None if request.first is None else base + request.first,
+            "first": None if request.first is None else portion.base + request.first,
         }
         own = (changed.get(name, value) for name, value in zip(NewRequest._fields, request, strict=True))
         cohort = PRIMER if request.first == number else ""
-        return (base + number, job, now, cohort, request.wishes.lane, request.rounds * request.max_tokens, *own)
-
-    await many(db, _INSERT, (values(number, request) for number, request in enumerate(requests, row)))
+        allowance = request.rounds * request.max_tokens
+        yield (portion.base + number, portion.job, portion.now, cohort, request.wishes.lane, allowance, *own)
 
 
 async def free_id(db: aiosqlite.Connection) -> int:

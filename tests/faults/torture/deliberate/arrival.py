@@ -9,7 +9,7 @@ MUTATIONS = (
     Mutation(
         "1",
         "what is to be known of a large file's requests goes with the commit that accepts it",
-        "daemon/batchd/journey/intake.py",
+        "daemon/batchd/journey/accepting.py",
         "            if not lacking:\n",
         "            if True:\n",
         f"{ARRIVAL}::test_killed_at_any_slice_the_file_is_one_job_with_all_its_requests[before add-0]",
@@ -25,9 +25,9 @@ MUTATIONS = (
     Mutation(
         "1",
         "a start stores a large file's first requests again",
-        "daemon/batchd/journey/intake.py",
-        "islice(copied.rows(), job.total - job.missing, None)",
-        "copied.rows()",
+        "daemon/batchd/journey/accepting.py",
+        "islice(copied.indexed(), job.total - job.missing, None)",
+        "copied.indexed()",
         f"{ARRIVAL}::test_killed_at_any_slice_the_file_is_one_job_with_all_its_requests[before add-1]",
     ),
     Mutation(

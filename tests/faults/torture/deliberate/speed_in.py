@@ -3,6 +3,7 @@
 from tests.faults.torture.deliberate.mutation import Mutation
 
 _ROOM = "daemon/batchd/decisions/jobfile/templates.py"
+_NAMES = "tests/journey/test_names_together.py"
 _TESTS = "tests/properties/test_template_properties.py"
 
 MUTATIONS = (
@@ -41,9 +42,41 @@ MUTATIONS = (
     Mutation(
         "speed in",
         "two files get one name while neither is stored yet",
-        "daemon/batchd/journey/intake.py",
-        "name.casefold() in self._promised or from_thread",
-        "from_thread",
-        "tests/journey/test_names_together.py",
+        "daemon/batchd/journey/accepting.py",
+        "            if name.casefold() in promised or name.casefold() in self._promised:\n",
+        "            if False:\n",
+        f"{_NAMES}::test_each_gets_its_own",
+    ),
+    Mutation(
+        "speed in",
+        "two files of a go get one name",
+        "daemon/batchd/journey/accepting.py",
+        "                    self._promised.add(name.casefold())\n",
+        "",
+        f"{_NAMES}::test_each_of_a_go_gets_its_own",
+    ),
+    Mutation(
+        "speed in",
+        "small files are acknowledged before they are durable",
+        "daemon/batchd/journey/accepting.py",
+        "                claims.secure([each.claim for each in found], durable, self._claims, self._inbox)\n",
+        "",
+        f"{_NAMES}::test_small_files_share_their_syncs_and_their_commit",
+    ),
+    Mutation(
+        "speed in",
+        "a claim is removed before the outbox holds its file for good",
+        "daemon/batchd/journey/accepting.py",
+        "        durable.sync()\n        for claim in moved:",
+        "        for claim in moved:",
+        f"{_NAMES}::test_small_files_share_their_syncs_and_their_commit",
+    ),
+    Mutation(
+        "speed in",
+        "what was noted to be durable is not, where it is synced one by one",
+        "daemon/batchd/edges/durable.py",
+        "            if root not in as_one:\n",
+        "            if False:\n",
+        "tests/edges/test_durable.py",
     ),
 )

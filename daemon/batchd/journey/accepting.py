@@ -1,0 +1,298 @@
+"""From a claimed file to an accepted job: made durable, checked, spooled, named, committed, and placed in the outbox.
+
+Small files go this way together, so that they share what costs most: two syncs and one commit, however many there are.
+That way is for what is as it should be. Whatever is unusual about a file is left to its own turn, which tells what.
+Each step may be repeated: what was done before the commit counts for nothing, and what follows it is only to be moved.
+
+All of it runs in worker threads.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from stat import S_ISREG
+
+import structlog
+from anyio import from_thread
+
+from batchd.claude.price import to_picodollars
+from batchd.decisions.jobfile.reader import Rules
+from batchd.decisions.rows.prompt_file import PromptFile
+from batchd.edges import claims, disk, inbox
+from batchd.edges.claims import Claim
+from batchd.edges.clock import Clock
+from batchd.edges.durable import Together
+from batchd.edges.outbox import JobFolder, choose_name
+from batchd.edges.store import Arrival, Store
+from batchd.edges.store.requests import SLICE
+from batchd.errors import BatchdError, Defect, Rejected, Unavailable
+from batchd.journey import lost_life
+from batchd.journey.instructions import prompt_of
+from batchd.journey.spooling import Copy, Reading, copy
+from batchd.model import Job, Problem
+from batchd.text import safepath
+from batchd.trouble import Work
+
+log = structlog.get_logger()
+
+INSTRUCTIONS = "instructions.md"
+"""What a job's folder says was asked."""
+SMALL = 64_000
+"""Bytes of a file that may go together with others: it is read in some milliseconds."""
+PATIENCE = 1.0
+"""Seconds after which the reading of small files goes on one by one: one of them takes longer than it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file that is as it should be."""
+
+    claim: Claim
+    copied: Copy
+    reading: Reading
+
+
+class Accepting:
+    """Makes jobs of claimed files."""
+
+    def __init__(self, store: Store, clock: Clock, places: tuple[Path, Path, Path, Path], rules: Rules) -> None:
+        """Open the way.
+
+        Args:
+            store: Where jobs go.
+            clock: What moments are told by.
+            places: The inbox, the outbox, the folder of claims, and the spool.
+            rules: By which files are checked.
+        """
+        self._store = store
+        self._clock = clock
+        self._inbox, self._outbox, self._claims, self._spool = places
+        self._rules = rules
+        self._naming = threading.Lock()
+        self._promised: set[str] = set()
+        """Names of jobs that are being stored, letter case ignored."""
+
+    def read(self, claim: Claim) -> Job:
+        """Check a file and spool its params; then accept it.
+
+        Returns:
+            Its job; that of another claim where its ticket was accepted before.
+
+        Raises:
+            Rejected: It is not as it should be.
+        """
+        with Together(self._claims, self._inbox) as durable:
+            claims.secure([claim], durable, self._claims, self._inbox)
+        if objection := inbox.objection(claim):
+            raise Rejected([objection])
+        copied = Copy(self._spool, claim.id)
+        lacking = False
+        try:
+            reading = self._copy_whatever_it_is(claim, copied)
+            if reading.count:
+                raise Rejected(reading.problems, reading.count)
+            with self._named([claim], sync=True) as (name,):
+                job = from_thread.run(self._store.jobs.accept, self._arrival(_Read(claim, copied, reading), name))
+                if job.claim != claim.id:  # another's, with the same ticket
+                    with suppress(OSError):
+                        JobFolder(self._outbox, name).path.rmdir()
+                    return job
+            _tell(claim, reading, job)
+            lacking = job.missing > 0
+            return job
+        finally:
+            if not lacking:
+                copied.discard_index()
+
+    def place(self, claim: Claim, job: Job) -> None:
+        """Move the file of an accepted job to the outbox, and what was to be done with it."""
+        folder = JobFolder(self._outbox, job.name)
+        if (text := claims.instructions(claim)) is not None:
+            folder.write_whole(INSTRUCTIONS, [text])
+        folder.place_request(claim.path, claim.called.suffix)
+        claims.discard(claim)
+
+    def add(self, job: Job) -> None:
+        """Store the requests that an accepted job lacks, slice by slice."""
+        copied = Copy(self._spool, job.claim)
+        rows = islice(copied.indexed(), job.total - job.missing, None)
+        while job.missing:
+            disk.stop_if_told()
+            some = list(islice(rows, SLICE))
+            if not some:
+                raise Unavailable(f"{copied.index} ends {job.missing} requests too early")
+            job = from_thread.run(partial(self._store.jobs.add, job, some, now=self._clock.now()))
+        copied.discard_index()
+
+    def together(self, taken: Sequence[Claim]) -> list[Claim]:
+        """Make jobs of small files that were just claimed, and place them in the outbox.
+
+        Returns:
+            Those that are to have turns of their own.
+
+        Raises:
+            OSError: The disk refuses; each may be tried in its own turn, whatever was done.
+            Unavailable: The database does.
+        """
+        own_turn: list[Claim] = []
+        found = list(self._read_all(taken, own_turn))
+        with Together(self._outbox, self._spool, self._claims, self._inbox) as durable:
+            with self._named([each.claim for each in found], sync=False) as names:
+                for each, name in zip(found, names, strict=True):
+                    durable.note(self._spool, PurePosixPath(each.claim.id))
+                    for parent in PurePosixPath(name).parents:
+                        durable.note(self._outbox, parent)
+                durable.note(self._spool)
+                claims.secure([each.claim for each in found], durable, self._claims, self._inbox)
+                arrivals = [self._arrival(each, name) for each, name in zip(found, names, strict=True)]
+                jobs = from_thread.run(self._store.jobs.accept_all, arrivals)
+            for each, job in zip(found, jobs, strict=True):
+                _tell(each.claim, each.reading, job)
+            own_turn += self._place_all([each.claim for each in found], jobs, durable)
+        return own_turn
+
+    def _read_all(self, taken: Iterable[Claim], own_turn: list[Claim]) -> Iterator[_Read]:
+        """Read what is as it should be; what must wait for other files, or for anything else, is not."""
+        rules = replace(self._rules, now=self._clock.now(), gather=None)
+        until = time.monotonic() + PATIENCE
+        for claim in taken:
+            disk.stop_if_told()
+            copied = Copy(self._spool, claim.id)
+            reading = None
+            if time.monotonic() < until:
+                try:
+                    reading = copy(claim, rules, copied, sync=False)
+                except Exception as error:  # noqa: BLE001  told in its own turn, which meets it again
+                    log.debug("read again", of=claim.id, error=type(error).__name__)
+            if reading is None or reading.count or reading.total > len(reading.rows):
+                copied.discard_index()
+                own_turn.append(claim)
+            else:
+                yield _Read(claim, copied, reading)
+
+    def _place_all(self, accepted: Sequence[Claim], jobs: Sequence[Job], durable: Together) -> list[Claim]:
+        """Move the files of accepted jobs to the outbox; returns those that could not be moved."""
+        stay: list[Claim] = []
+        moved: list[Claim] = []
+        for claim, job in zip(accepted, jobs, strict=True):
+            try:
+                JobFolder(self._outbox, job.name).place_request(claim.path, claim.called.suffix, sync=False)
+            except OSError:
+                stay.append(claim)
+                continue
+            durable.note(self._outbox, PurePosixPath(job.name))
+            durable.note(self._claims, PurePosixPath(claim.id) / claim.relative.parent)
+            moved.append(claim)
+        durable.sync()
+        for claim in moved:
+            claims.discard(claim)
+        return stay
+
+    def _copy_whatever_it_is(self, claim: Claim, to: Copy) -> Reading:
+        """A defect that a file meets is told beside that file, and stops neither the others nor the next start."""
+        try:
+            rules = replace(self._rules, now=self._clock.now())
+            return copy(claim, rules, to, _prompt(claim, rules))
+        except (OSError, BatchdError):
+            raise
+        except Exception as bug:
+            defect = Defect.of(bug)
+            # No traceback: an error's text may carry what users wrote.
+            log.error("defect", work=Work.TAKE.value, of=claim.id, reason=str(defect))  # noqa: TRY400  as above
+            raise Rejected([Problem(0, "", f"{defect}; nothing was sent")]) from bug
+
+    def _arrival(self, read: _Read, name: str) -> Arrival:
+        reading = read.reading
+        return Arrival(
+            claim=read.claim.id,
+            name=name,
+            source=printable(read.claim.relative),
+            received_at=self._clock.now(),
+            total=reading.total,
+            requests=reading.rows,
+            budget=to_picodollars(reading.terms.budget),
+            cache="; ".join(reading.priming.reasons) if reading.priming else None,
+            ticket=read.claim.ticket,
+            rows=reading.terms.rows,
+        )
+
+    @contextmanager
+    def _named(self, taken: Sequence[Claim], *, sync: bool) -> Iterator[list[str]]:
+        """Choose names for jobs and make their folders, durable or not.
+
+        Nobody else gets a name until the block is left, and then the store knows it: so that many are stored in one
+        commit, and none waits for another's.
+        """
+        names: list[str] = []
+        try:
+            with self._naming:
+                is_taken = self._asked_at_once(claim.called.with_suffix("") for claim in taken)
+                for claim in taken:
+                    # Of a state that was put back, nobody knows that it has begun this job before.
+                    begun = partial(lost_life.begun_with, self._outbox, claim)
+                    name = choose_name(self._outbox, claim.called.with_suffix(""), is_taken, begun)
+                    JobFolder(self._outbox, name).create(sync=sync)
+                    self._promised.add(name.casefold())
+                    names.append(name)
+            yield names
+        finally:
+            self._promised -= {name.casefold() for name in names}
+
+    def _asked_at_once(self, wanted: Iterable[PurePosixPath]) -> Callable[[str], bool]:
+        """Ask the store once whether jobs have the names that files are most likely to get.
+
+        What is promised to others is noted before that: until the store knows it, it stays promised.
+        """
+        promised = frozenset(self._promised)
+        likely = {"/".join(safepath.components(path)) for path in wanted}
+        known = from_thread.run(self._store.jobs.taken, likely) if len(likely) > 1 else None
+
+        def is_taken(name: str) -> bool:
+            if name.casefold() in promised or name.casefold() in self._promised:
+                return True
+            if known is not None and name in likely:
+                return name in known
+            return from_thread.run(self._store.jobs.named, name) is not None
+
+        return is_taken
+
+
+def goes_together(claim: Claim) -> bool:
+    """Whether a file is taken together with others: it is small, and nobody said or asked anything of it."""
+    return S_ISREG(claim.mode) and claim.size <= SMALL and claim.ticket is None and not claims.instructed(claim)
+
+
+def _prompt(claim: Claim, rules: Rules) -> PromptFile | None:
+    """What is to be done with a claimed file, if anybody has said.
+
+    Raises:
+        Rejected: An earlier version took the instructions, or they have run out.
+    """
+    text = claims.instructions(claim)
+    parsed = None if text is None else prompt_of(text.decode(), rules)
+    if isinstance(parsed, list):
+        where = f"{inbox.INSTRUCTIONS} of its folder, line"
+        raise Rejected([Problem(0, each.field, f"{where} {each.line}: {each.message}") for each in parsed])
+    return parsed
+
+
+def printable(path: PurePosixPath | str) -> str:
+    """Write a path so that it can be stored and shown, whatever its bytes.
+
+    Args:
+        path: With bytes that are no UTF-8 surrogate-escaped.
+    """
+    return str(path).encode("utf-8", "replace").decode("utf-8")
+
+
+def _tell(claim: Claim, reading: Reading, job: Job) -> None:
+    for caution in reading.cautions:
+        log.warning("caution", file=str(claim.relative), line=caution.line, message=caution.message)
+    for reason in reading.priming.reasons if reading.priming else ():
+        log.info("cache", file=str(claim.relative), decision=reason)
+    log.info("job accepted", job=job.name, requests=job.total)

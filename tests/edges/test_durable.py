@@ -1,0 +1,95 @@
+"""What was noted becomes durable: by one sync where that is quick and as good, and otherwise each by its own."""
+
+import os
+from pathlib import Path, PurePosixPath
+
+import pytest
+from batchd.edges import durable
+from batchd.edges.durable import CALM, Together
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is synced, in its order: the names of files and folders, `*` for a file system."""
+    found: list[str] = []
+    fsync, whole = os.fsync, durable.sync_file_system
+
+    def one(descriptor: int) -> None:
+        found.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    def all_of_it(folder: int) -> None:
+        found.append("*")
+        whole(folder)
+
+    monkeypatch.setattr(os, "fsync", one)
+    monkeypatch.setattr(durable, "sync_file_system", all_of_it)
+    return found
+
+
+@pytest.fixture
+def roots(tmp_path: Path) -> tuple[Path, Path]:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for root in (first, second):
+        (root / "a").mkdir(parents=True)
+        (root / "a" / f"{root.name}.txt").write_text("whole")
+    return first, second
+
+
+def change(roots: tuple[Path, Path]) -> None:
+    with Together(*roots) as together:
+        for root in roots:
+            together.note(root, PurePosixPath("a"))
+            together.note(root, PurePosixPath(f"a/{root.name}.txt"))
+            together.note(root, PurePosixPath("gone"))
+        together.sync()
+        together.sync()
+
+
+def test_roots_of_one_file_system_share_one_sync(
+    roots: tuple[Path, Path], synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable, "syncs_as_one", lambda _: True)
+    change(roots)
+    assert synced == ["*"]
+
+
+def test_one_by_one_the_first_root_is_durable_before_the_second(
+    roots: tuple[Path, Path], synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(durable, "syncs_as_one", lambda _: False)
+    change(roots)
+    assert [set(synced[:2]), set(synced[2:])] == [{"a", "first.txt"}, {"a", "second.txt"}]
+
+
+def test_where_much_of_others_waits_for_the_disk_no_sync_of_ours_waits_for_that(
+    roots: tuple[Path, Path], synced: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    node = tmp_path / "nodes" / "node0"
+    node.mkdir(parents=True)
+    monkeypatch.setattr(durable, "_NODES", node.parent)
+    for dirty, as_one in ((0, True), (CALM // 1024, True), (CALM // 500, False)):
+        (node / "meminfo").write_text(f"Node 0 Dirty: {dirty} kB\nNode 0 Writeback: 0 kB\nNode 0 WritebackTmp: 9 kB\n")
+        synced.clear()
+        change(roots)
+        assert (synced == ["*"]) is as_one, dirty
+    (node / "meminfo").write_text("")
+    synced.clear()
+    change(roots)
+    assert "*" not in synced
+
+
+def test_what_is_not_there_holds_nothing(tmp_path: Path) -> None:
+    with Together(tmp_path / "gone") as together:
+        together.note(tmp_path / "gone", PurePosixPath("a"))
+        together.sync()
+
+
+def test_a_refusal_is_told(roots: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(durable, "syncs_as_one", lambda _: False)
+    monkeypatch.setattr(os, "fsync", refused)
+    with pytest.raises(OSError, match="Input/output error"):
+        change(roots)
