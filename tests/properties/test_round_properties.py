@@ -5,6 +5,7 @@ from typing import Any
 
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import price, to_picodollars
+from batchd.claude.turn import Wanted, longest_ask, next_params
 from batchd.claude.verdict import Result
 from batchd.decisions.document.draft import NOTHING
 from batchd.decisions.document.expectation import stored
@@ -19,19 +20,26 @@ from msgspec import Raw
 
 MODELS = ("claude-sonnet-4-6", "claude-haiku-4-5", "claude-sonnet-5-5")
 EXPECTATIONS = (None, '{"words":5000}', '{"sections":["Scope","Terms"]}', '{"tokens":90000}', '{"ends_with":"END"}')
-ASK = 2_000
-"""Bytes of a turn that asks to go on, at the most, for such expectations."""
 
 texts = st.sampled_from(
     ["", "\n", "One line, cut in its mid", "word " * 300, "A line of it.\n" * 50, "[SECTION: Scope]\n"]
 )
 stops = st.sampled_from(["max_tokens", "max_tokens", "end_turn", "model_context_window_exceeded", None])
 answers = st.tuples(texts, stops, st.floats(0, 1), st.floats(0, 1), st.sampled_from([None, "unknown-model"]))
+titles = st.lists(st.text('aß語 "\\', min_size=3, max_size=60).map("T{}".format), min_size=1, max_size=9, unique=True)
+lists = st.builds(
+    lambda few, times, marker: json.dumps(
+        {"sections": [f"{title} {n}" for n in range(times) for title in few], "marker": marker}, ensure_ascii=False
+    ),
+    titles,
+    st.sampled_from([1, 40, 200]),
+    st.sampled_from(["[SECTION: {title}]", "===== Part of the whole that is called: {title} ====="]),
+)
 starts = st.tuples(
     st.sampled_from(MODELS),
     st.sampled_from([300, 8_000, 64_000]),
     st.integers(0, 6),
-    st.sampled_from(EXPECTATIONS),
+    st.sampled_from(EXPECTATIONS) | lists,
     st.sampled_from(Lane),
 )
 
@@ -52,7 +60,8 @@ def test_what_may_still_be_written_and_cost_only_falls_and_is_never_exceeded(
     bounds: list[tuple[int, int]] = [(worst_of(entry, Catalogue()) or 0, 0)]
     spent = 0
     for text, stop, wrote, read, answered_by in history:
-        prompt = min(len(params), len(first) + written + ASK)
+        kept = len(json.dumps(draft.kept, ensure_ascii=False).encode())
+        prompt = len(params) - kept + min(kept, written)  # of the text so far no more is read than was written
         usage = Usage(input_tokens=int(prompt * read), output_tokens=int(before["max_tokens"] * wrote))
         charged = to_picodollars(price(usage, model, lane).charged)
         assert charged is not None
@@ -87,3 +96,23 @@ def test_what_may_still_be_written_and_cost_only_falls_and_is_never_exceeded(
         before["round"] += 1
         draft, params = step.draft, step.params
     assert all(spent - spent_then <= bound for bound, spent_then in bounds)
+
+
+@given(lists, st.text(max_size=3_000), st.booleans())
+def test_no_turn_that_asks_to_go_on_is_longer_than_was_reckoned(expect: str, sentence: str, named: bool) -> None:  # noqa: FBT001
+    asked = stored(Raw(expect.encode()))
+    wanted = Wanted(sentence, asked.titles if named else (), asked.marker)
+    turn = json.loads(
+        next_params({"messages": [{"role": "user", "content": "x"}], "max_tokens": 1}, "y", max_tokens=1, wanted=wanted)
+    )
+    assert len(turn["messages"][-1]["content"].encode()) <= longest_ask(Raw(expect.encode()))
+
+
+def test_a_request_for_thousands_of_sections_costs_at_most_what_it_was_reckoned_at() -> None:
+    """Its model writes a word and ends, each time, so that each round names all of them."""
+    titles = [f"Section {number} {'of a long name ' * 11}" for number in range(2_000)]
+    wishes = Wishes(expect=Raw(json.dumps({"sections": titles}).encode()))
+    entry = Entry(1, "b", "b", b"{}", "claude-haiku-4-5", 2_000, rounds=3, wishes=wishes)
+    read = [len("".join(titles).encode())] * 3
+    spent = to_picodollars(price(Usage(input_tokens=min(sum(read), 600_000)), entry.model).charged)
+    assert (worst_of(entry, Catalogue()) or 0) >= (spent or 0) > 0

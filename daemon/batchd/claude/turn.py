@@ -20,6 +20,12 @@ _HOUR: Final = "1h"
 _THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
 
 
+_LONGEST_SENTENCE: Final = 800
+"""Characters of it that are told to the model; what is said besides, without titles, has fewer than 800 bytes."""
+LONGEST_ASK: Final = 4_000
+"""Bytes of the turn that asks to go on, at the most, where it names no sections."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a document still lacks that its model believed to be finished."""
@@ -76,6 +82,29 @@ def larger_params(first: Mapping[str, Json], max_tokens: int) -> bytes:
         max_tokens: More than they say, so that it is not the same request again.
     """
     return encode(_sized(first, max_tokens))
+
+
+class _Sections(msgspec.Struct):
+    """What the setting `expect` says of sections."""
+
+    sections: list[str] | int = 0
+    marker: str = MARKER
+
+
+def longest_ask(expect: msgspec.Raw) -> int:
+    """Bound the turn that asks to go on, in bytes: it may have to name all sections that are expected.
+
+    Args:
+        expect: The setting, as JSON; empty where nothing is expected.
+    """
+    if not bytes(expect):
+        return LONGEST_ASK
+    try:
+        found = msgspec.json.decode(expect, type=_Sections)
+    except msgspec.MsgspecError:
+        return LONGEST_ASK + len(bytes(expect))  # which can no longer be read: then nobody asks for it
+    titles = found.sections if isinstance(found.sections, list) else ()
+    return LONGEST_ASK + sum(len(f"{found.marker.replace(TITLE, title)}\n".encode()) for title in titles)
 
 
 class _OutputConfig(msgspec.Struct):
@@ -179,8 +208,9 @@ def _write_the_rest(wanted: Wanted) -> str:
             "Go on behind its last line with new text that belongs to it, in the same form, until what was asked for "
             "is there. Do not sum up before that"
         )
+    lacks = wanted.sentence[:_LONGEST_SENTENCE]
     return (
-        f"The document above is not yet what was asked for: {wanted.sentence}. It is to be continued; both parts will "
-        f"be joined as they are. {task}. Repeat nothing that is there, do not begin again, and write no introduction "
-        "and no remark on the continuation."
+        f"The document above is not yet what was asked for: {lacks}. It is to be continued; both parts will be joined "
+        f"as they are. {task}. Repeat nothing that is there, do not begin again, and write no introduction and no "
+        "remark on the continuation."
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from batchd.model.batch import Place
 from batchd.model.ids import JobId, RequestId
-from batchd.model.request import Lane
+from batchd.model.request import Lane, Wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Held:
     max_tokens: int
     rounds: int
     allowance: int
-    lane: Lane
+    wishes: Wishes
     betas: tuple[str, ...]
     worst: int
     """Picodollars."""

@@ -65,9 +65,9 @@ class TokenCounter:
             self._again_at[held.id] = self._clock.now() + PAUSE
             return
         facts = self._catalogue.find(held.model)
-        bound = await to_thread.run_sync(Prompt.bounded, params, facts, held.betas)
+        bound = await to_thread.run_sync(Prompt.bounded, params, facts, held.betas, held.wishes.expect)
         prompt = bound.counted(tokens)
-        worst = worst_case(prompt, held.model, held.max_tokens, held.rounds, held.allowance, lane=held.lane)
+        worst = worst_case(prompt, held.model, held.max_tokens, held.rounds, held.allowance, lane=held.wishes.lane)
         worst = held.worst if worst is None else min(worst, held.worst)
         log.debug("tokens counted", request=held.id, tokens=tokens)
         await self._note(held, worst)

@@ -48,7 +48,7 @@ def still_to_cost(trip: Trip, facts: ModelFacts, result: Result, params: bytes, 
     """
     following = max(tokens_left(trip, result) - max_tokens, 0)
     rounds = rounds_left(trip, result) - 1
-    prompt = Prompt.bounded(params, facts, trip.betas)
+    prompt = Prompt.bounded(params, facts, trip.betas, trip.wishes.expect)
     anew = worst_case(prompt, trip.model, max_tokens, rounds, following, lane=trip.wishes.lane)
     spent = to_picodollars(cost_of(result, trip.model, trip.wishes.lane).charged)
     bounded = None if trip.worst is None else max(trip.worst - (spent or 0), 0)

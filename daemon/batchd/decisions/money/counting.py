@@ -21,7 +21,8 @@ def worth_counting(held: Iterable[Held], catalogue: Catalogue) -> Iterator[Held]
     for each in held:
         room = rooms.get(each.job, each.room)
         window = window_of(catalogue.find(each.model), each.betas)
-        least = worst_case(Prompt(1, window), each.model, each.max_tokens, each.rounds, each.allowance, lane=each.lane)
+        prompt, lane = Prompt(1, window), each.wishes.lane
+        least = worst_case(prompt, each.model, each.max_tokens, each.rounds, each.allowance, lane=lane)
         rooms[each.job] = room - (room + 1 if least is None else least)
         if least is not None and least <= room and not each.counted:
             yield each

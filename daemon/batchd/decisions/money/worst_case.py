@@ -7,18 +7,22 @@ not in it, nor the surcharge of a region that only the workspace names.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import msgspec
+
 from batchd.claude.catalogue import Catalogue, ModelFacts
 from batchd.claude.price import tariff
 from batchd.claude.prompt_size import measure, region_of, window_of
+from batchd.claude.turn import LONGEST_ASK, longest_ask
 from batchd.model import Entry, Lane
+
+NOTHING = msgspec.Raw()
+"""What is expected where nothing is said."""
 
 _CACHES = b'"cache_control":{'
 _BREAKPOINT = b'[{"type":"text","text":,"cache_control":{"type":"ephemeral","ttl":"1h"}}]'
 """What is added to a request, at the most, that is to be cached."""
 _COUNT_MARGIN = 20
 """A twentieth more, and as many tokens."""
-_ROUND_PROMPT = 4_000
-"""Bytes, at the most, of what is said to the model to make it go on."""
 
 
 class Prompt(NamedTuple):
@@ -32,11 +36,16 @@ class Prompt(NamedTuple):
     """Whether it may be written to the cache, which is dearer than to read it."""
     geo: str | None = None
     """The region that it asks for."""
+    ask: int = LONGEST_ASK
+    """Tokens, at the most, of what is said to the model to make it go on."""
 
     @classmethod
-    def bounded(cls, params: bytes, facts: ModelFacts, betas: Iterable[str] = ()) -> "Prompt":
+    def bounded(
+        cls, params: bytes, facts: ModelFacts, betas: Iterable[str] = (), expect: msgspec.Raw = NOTHING
+    ) -> "Prompt":
         """Bound it offline: no token is shorter than a byte, pictures and pages have their own measure."""
-        return cls(measure(params, facts).at_most, window_of(facts, betas), _CACHES in params, region_of(params))
+        at_most, window = measure(params, facts).at_most, window_of(facts, betas)
+        return cls(at_most, window, _CACHES in params, region_of(params), longest_ask(expect))
 
     def counted(self, tokens: int) -> "Prompt":
         """Bound it by what the API has counted, from which the bill may differ a little (docs: token counting)."""
@@ -70,7 +79,7 @@ class Bounds:
 
 def _prompt_of(entry: Entry, catalogue: Catalogue) -> Prompt:
     """Bound a prompt; what may be given a breakpoint is reckoned as if it had one."""
-    prompt = Prompt.bounded(entry.params, catalogue.find(entry.model), entry.betas)
+    prompt = Prompt.bounded(entry.params, catalogue.find(entry.model), entry.betas, entry.wishes.expect)
     if entry.wishes.cache != "auto":
         return prompt
     return prompt._replace(tokens=prompt.tokens + len(_BREAKPOINT), cached=True)
@@ -104,7 +113,7 @@ def worst_case(  # noqa: PLR0913  each makes it dearer
     prices = tariff(model, lane, prompt.geo)
     if prices is None:
         return None
-    again = prompt.tokens + _ROUND_PROMPT + max_tokens
+    again = prompt.tokens + prompt.ask + max_tokens
     later = [again + (allowance if number else 0) for number in range(rounds)]
     read = [min(tokens, prompt.window) for tokens in (prompt.tokens, *later)]
     rates = prices.at(max(read))

@@ -8,10 +8,11 @@ import aiosqlite
 
 from batchd.decisions.money.budget import Hold, Limit, Purse
 from batchd.edges.store.deliveries import LET_GO
+from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, betas_of, update
 from batchd.edges.store.sums import UNKNOWN, amount, exact
-from batchd.model import Held, JobId, Lane, Place, RequestId
+from batchd.model import Held, JobId, Place, RequestId
 
 _PROMISED = f"SELECT {exact('worst', 'promised')} FROM requests WHERE promised AND batch IS NULL AND verdict IS NULL"  # noqa: S608
 """What further rounds of unfinished documents can cost, while they wait for their trip."""
@@ -132,8 +133,9 @@ class Spending:
         """
         return await self._database.values(
             _held,
-            """SELECT r.id, job, jobs.name AS job_name, hold_room, model, max_tokens, r.betas, rounds, allowance, lane,
-                   worst, counted, claim, coalesce(sent_offset, offset) AS offset, coalesce(sent_size, size) AS size
+            """SELECT r.id, job, jobs.name AS job_name, hold_room, model, max_tokens, r.betas, rounds, allowance,
+                   wishes, worst, counted, claim, coalesce(sent_offset, offset) AS offset,
+                   coalesce(sent_size, size) AS size
                FROM jobs JOIN requests AS r ON r.id IN (
                    SELECT id FROM requests WHERE job = jobs.id AND id >= held_from AND verdict IS NULL
                    AND batch IS NULL AND NOT promised AND worst IS NOT NULL ORDER BY id LIMIT ?)
@@ -268,7 +270,7 @@ def _held(row: Row) -> Held:
         max_tokens=row["max_tokens"],
         rounds=row["rounds"],
         allowance=row["allowance"],
-        lane=Lane(row["lane"]),
+        wishes=wishes_of(row),
         betas=betas_of(row),
         worst=row["worst"],
         place=Place(row["claim"], row["offset"], row["size"]),

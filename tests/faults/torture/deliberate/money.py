@@ -91,4 +91,12 @@ MUTATIONS = (
         "if False:",
         "tests/faults/test_budgets.py::test_no_job_is_held_for_good_by_a_bound_however_many_requests_it_has",
     ),
+    Mutation(
+        "money",
+        "a turn that names thousands of sections is reckoned as a short one",
+        "daemon/batchd/claude/turn.py",
+        "    return LONGEST_ASK + sum(",
+        "    return LONGEST_ASK or sum(",
+        "tests/properties/test_round_properties.py::test_a_request_for_thousands_of_sections_costs_at_most_what_it_was_reckoned_at",
+    ),
 )
