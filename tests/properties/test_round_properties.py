@@ -1,8 +1,11 @@
 """Whatever a model answers: what a document may still write and cost only falls, and is never exceeded."""
 
 import json
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
+from batchd.claude import result_line
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import price, to_picodollars
 from batchd.claude.turn import Wanted, longest_ask, next_params
@@ -14,6 +17,9 @@ from batchd.decisions.document.round import Round
 from batchd.decisions.money.worst_case import worst_of
 from batchd.delivery import Trip
 from batchd.model import Entry, JobId, Lane, RequestId, Usage, Wishes
+from batchd.sandbox.answer import Prompt, compose
+from batchd.sandbox.checks import Terms
+from batchd.sandbox.examiner import Examiner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
@@ -43,6 +49,27 @@ starts = st.tuples(
     st.sampled_from(Lane),
 )
 
+TRIP = Trip(
+    row=0,
+    request=RequestId(1),
+    job=JobId(1),
+    job_name="b",
+    custom_id="b",
+    name="b",
+    model="",
+    wishes=Wishes(),
+    attempts_left=1,
+    cancelled=False,
+    delivered=False,
+    written=0,
+    max_tokens=0,
+    rounds=0,
+    allowance=0,
+    worst=None,
+    round=0,
+    betas=(),
+)
+
 
 @settings(deadline=None, max_examples=150)
 @given(starts, st.lists(answers, min_size=8, max_size=8))
@@ -66,21 +93,7 @@ def test_what_may_still_be_written_and_cost_only_falls_and_is_never_exceeded(
         charged = to_picodollars(price(usage, model, lane).charged)
         assert charged is not None
         spent += charged
-        trip = Trip(
-            row=0,
-            request=RequestId(1),
-            job=JobId(1),
-            job_name="b",
-            custom_id="b",
-            name="b",
-            model=model,
-            wishes=wishes,
-            attempts_left=1,
-            cancelled=False,
-            delivered=False,
-            written=written,
-            **before,
-        )
+        trip = replace(TRIP, model=model, wishes=wishes, written=written, **before)
         written += usage.output_tokens
         result = Result("succeeded", stop, usage=usage, text=text, model=answered_by)
         step = next_step(Round(trip, Catalogue().find(model), draft, stored(wishes.expect), first), result)
@@ -116,3 +129,46 @@ def test_a_request_for_thousands_of_sections_costs_at_most_what_it_was_reckoned_
     read = [len("".join(titles).encode())] * 3
     spent = to_picodollars(price(Usage(input_tokens=min(sum(read), 600_000)), entry.model).charged)
     assert (worst_of(entry, Catalogue()) or 0) >= (spent or 0) > 0
+
+
+def sandboxed(params: bytes, betas: tuple[str, ...]) -> Result:
+    """What the sandbox answers, at once."""
+    terms = Terms("2026-10-21", frozenset(betas))
+    finding = Examiner(Counter()).examine(params, terms, 0.0)
+    assert finding.refusal is None
+    message = compose(Prompt("m", params, terms, finding.tokens, finding.cached), 1)
+    line = json.dumps({"custom_id": "b", "result": {"type": "succeeded", "message": message}})
+    return result_line.read(line.encode()).result
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.sampled_from(MODELS),
+    st.integers(1_100, 9_000),
+    st.integers(0, 6),
+    lists | st.sampled_from(['{"words":9000}', '{"tokens":90000}']),
+    st.sampled_from(["", "[sandbox: words 9000]", "[sandbox: words 40]", "[sandbox: unicode]"]),
+)
+def test_nothing_costs_more_at_the_sandbox_than_its_worst_case(
+    model: str, max_tokens: int, rounds: int, expect: str, order: str
+) -> None:
+    asked = {"model": model, "max_tokens": max_tokens, "messages": [{"role": "user", "content": f"Write. {order}"}]}
+    first = params = json.dumps(asked).encode()
+    wishes = Wishes(expect=Raw(expect.encode()))
+    entry = Entry(1, "b", "b", first, model, max_tokens, rounds=rounds, wishes=wishes)
+    worst = worst_of(entry, Catalogue())
+    before: dict[str, Any] = {"max_tokens": max_tokens, "rounds": rounds, "allowance": rounds * max_tokens, "betas": ()}
+    before |= {"worst": worst, "round": 0, "written": 0}
+    draft, spent = NOTHING, 0
+    while True:
+        result = sandboxed(params, before["betas"])
+        spent += to_picodollars(price(result.usage, model).charged) or 0
+        trip = replace(TRIP, model=model, wishes=wishes, **before)
+        step = next_step(Round(trip, Catalogue().find(model), draft, stored(wishes.expect), first), result)
+        if not isinstance(step, Continue):
+            break
+        before |= {name: getattr(step, name) for name in ("max_tokens", "rounds", "allowance", "worst", "betas")}
+        before |= {"round": before["round"] + 1, "written": before["written"] + result.usage.output_tokens}
+        draft, params = step.draft, step.params
+    assert worst is not None
+    assert 0 < spent <= worst
