@@ -19,6 +19,7 @@ from batchd.journey.intake import Intake
 from batchd.journey.spooling import rules_of
 from batchd.running.retrying import Retrying
 from batchd.settings import Settings
+from batchd.settings.tables import Intake as Taking
 
 from benchmarks._measure import apart
 from benchmarks._report import middle, number, table, times, wants_full
@@ -44,7 +45,13 @@ def take(place: Path, files: int) -> float:
         async with open_store(places.state / DATABASE) as store, anyio.create_task_group() as tasks:
             accepted = Bell()
             intake = Intake(
-                store, Clock(), places, rules_of(settings), 0.0, accepted, Retrying(store, Clock(), accepted)
+                store,
+                Clock(),
+                places,
+                rules_of(settings),
+                Taking(settle=0.0),
+                accepted,
+                Retrying(store, Clock(), accepted),
             )
             began = time.perf_counter()
             await intake.sweep(tasks)

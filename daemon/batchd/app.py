@@ -207,7 +207,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
     }
 
     rooms = Rooms(
-        intake=Intake(store, clock, places, rules, settings.intake.settle, bell, retrying),
+        intake=Intake(store, clock, places, rules, settings.intake, bell, retrying),
         packer=Packer(
             store, clock, limits, settings.api.max_queued_requests, sync_sender, _budgets(settings), retrying, restoring
         ),

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import anyio
 import pytest
-from batchd.edges import claims, inbox, watcher
+from batchd.edges import claims, disk, inbox, watcher
 from batchd.edges.claims import Claim
 from batchd.edges.durable import Together
 from batchd.edges.inbox import Candidate, Settling
@@ -201,15 +201,15 @@ def test_a_process_that_has_the_file_open_for_writing_is_seen(box: Path, tmp_pat
     if not leases_work(tmp_path):
         pytest.skip("leases do not work on this file system")
     path = box / drop(box, "a.md")
-    assert not inbox.has_writer(path)
+    assert not disk.has_writer(path)
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
-        assert inbox.has_writer(path)
+        assert disk.has_writer(path)
         writer.communicate()
-    assert not inbox.has_writer(path)
+    assert not disk.has_writer(path)
 
 
 def test_asking_for_a_writer_survives_one_that_comes_meanwhile(box: Path) -> None:
@@ -217,7 +217,7 @@ def test_asking_for_a_writer_survives_one_that_comes_meanwhile(box: Path) -> Non
     path = box / drop(box, "a.md")
     opening = "import sys, time\nend = time.time() + 1\nwhile time.time() < end: open(sys.argv[1], 'a').close()"
     asking = (
-        "import sys, time; from pathlib import Path; from batchd.edges.inbox import has_writer\n"
+        "import sys, time; from pathlib import Path; from batchd.edges.disk import has_writer\n"
         "end = time.time() + 1\nwhile time.time() < end: has_writer(Path(sys.argv[1]))"
     )
     with subprocess.Popen([sys.executable, "-c", opening, str(path)]) as writer:
@@ -230,7 +230,7 @@ def test_asking_for_a_writer_survives_one_that_comes_meanwhile(box: Path) -> Non
 def test_nothing_else_has_a_writer_and_nothing_is_waited_for(box: Path) -> None:
     os.mkfifo(box / "fifo")
     (box / "link").symlink_to("fifo")
-    assert not any(inbox.has_writer(box / name) for name in ("fifo", "link", "missing"))
+    assert not any(disk.has_writer(box / name) for name in ("fifo", "link", "missing"))
 
 
 def read(claim: Claim) -> bytes:

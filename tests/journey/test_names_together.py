@@ -21,6 +21,7 @@ from batchd.journey.spooling import rules_of
 from batchd.model import Job
 from batchd.running.retrying import Retrying
 from batchd.settings import Settings
+from batchd.settings.tables import Intake as Taking
 
 pytestmark = pytest.mark.anyio
 
@@ -32,7 +33,9 @@ async def take_all(settings: Settings, wrap: Callable[[Store], None] = lambda _:
     async with open_store(places.state / DATABASE) as store, anyio.create_task_group() as tasks:
         wrap(store)
         rung = Bell()
-        intake = Intake(store, Clock(), places, rules_of(settings), 0.0, rung, Retrying(store, Clock(), rung))
+        intake = Intake(
+            store, Clock(), places, rules_of(settings), Taking(settle=0.0), rung, Retrying(store, Clock(), rung)
+        )
         with anyio.fail_after(20):
             await intake.sweep(tasks)
             while not intake.idle:

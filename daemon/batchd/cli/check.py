@@ -25,6 +25,7 @@ from batchd.edges.clock import Clock
 from batchd.edges.store import DATABASE
 from batchd.journey.spooling import Reading, rules_of
 from batchd.model import Caution, Cost, Entry, Lane, Problem, total
+from batchd.text import litter
 
 _CHUNK: Final = 1 << 19
 _A_WHILE: Final = 1.0
@@ -141,8 +142,8 @@ def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
     if not S_ISREG(stat.st_mode):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     found = Finding(file)
-    if inbox.ignored(file.name):
-        why = "a sync tool's copy of a conflict" if inbox.conflict_copy(file.name) else "a file of this name"
+    if litter.ignored(file.name):
+        why = "a sync tool's copy of a conflict" if litter.conflict_copy(file.name) else "a file of this name"
         found.reading.cautions.append(Caution(0, "", f"{why} is ignored in the inbox; rename it if it is to be sent"))
     candidate = inbox.Candidate(PurePosixPath(file.name), stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode)
     if objection := inbox.objection(candidate):

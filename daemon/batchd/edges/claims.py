@@ -1,4 +1,4 @@
-"""Claims: files that were taken from the inbox and are not yet jobs, each alone in a new folder.
+"""Claims: files and bundles that were taken from the inbox and are not yet jobs, each alone in a new folder.
 
 A file is taken by one rename, so that at every instant it is either in the inbox or claimed. From another file system
 it is copied, and the original is removed when the copy is whole. Below its claim's folder it keeps the path that it had
@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from stat import S_IFMT, S_ISLNK, S_ISREG
+from stat import S_ISDIR, S_ISREG
 from typing import BinaryIO
 
-from batchd.edges import disk
+from batchd.decisions.bundle.contents import is_bundle
+from batchd.edges import bundles, disk, trees
 from batchd.edges.durable import Together
 from batchd.errors import Rejected
 from batchd.model import Problem
@@ -33,7 +34,7 @@ _INSTRUCTIONS = ".instructions"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A file that was taken, alone in a folder of its own, below which it keeps its path."""
+    """A file or a bundle that was taken, alone in a folder of its own, below which it keeps its path."""
 
     id: str
     """Sorts by the time of taking."""
@@ -57,6 +58,11 @@ class Claim:
     def ticket(self) -> str | None:
         """The ticket in its name; None where it has none."""
         return parted(self.relative)[1]
+
+    @property
+    def is_bundle(self) -> bool:
+        """Whether it is a folder, all of which is one job."""
+        return S_ISDIR(self.mode)
 
 
 def claim(inbox: Path, relative: PurePosixPath, claims: Path, instructions: bytes | None = None) -> Claim:
@@ -120,6 +126,9 @@ def secure(taken: Sequence[Claim], durable: Together, claims: Path, inbox: Path)
         OSError: The disk refuses; repeat.
     """
     for claim in taken:
+        if claim.is_bundle:
+            with disk.opened(claim.folder, claim.relative) as tree:
+                trees.sync(tree)
         inside = PurePosixPath(claim.id) / claim.relative
         # The content as well: whatever wrote the file need not have synced it.
         for each in (inside, *inside.parents):
@@ -137,6 +146,9 @@ def _claim_by_copy(source: int, target: int, name: str, folder: Path) -> None:
     original is there, a failure leaves no copy under its name: the file would be taken twice.
     """
     stat = os.stat(name, dir_fd=source, follow_symlinks=False)
+    if S_ISDIR(stat.st_mode):
+        _claim_tree_by_copy(source, target, name, folder)
+        return
     if not S_ISREG(stat.st_mode):
         _claim_special(source, target, name, stat)
         return
@@ -162,12 +174,43 @@ def _claim_by_copy(source: int, target: int, name: str, folder: Path) -> None:
         os.close(original)
 
 
+def _claim_tree_by_copy(source: int, target: int, name: str, folder: Path) -> None:
+    """Take a bundle from another file system: by the same steps as a file, of which the last hides it by a rename.
+
+    So it is gone from the inbox at once, and not piece by piece. What is hidden is removed, here or by
+    `recover_claims`; where rights forbid that, it stays hidden.
+    """
+    try:
+        before = bundles.look_at(source, name).state.hex()
+        os.mkdir(_COPY, disk.PRIVATE_FOLDER, dir_fd=target)
+        with trees.opened_below(source, name) as original, trees.opened_below(target, _COPY) as copied:
+            trees.copy(original, copied)
+        if bundles.look_at(source, name).state.hex() != before:
+            raise BlockingIOError(errno.EAGAIN, "the bundle changed while it was copied", name)
+        with disk.opened(folder) as top:
+            disk.write_whole(top, _ORIGIN, [json.dumps(before).encode()])
+            os.fsync(top)
+        os.rename(_COPY, name, src_dir_fd=target, dst_dir_fd=target)
+        os.fsync(target)
+        os.rename(name, _hidden(folder.name), src_dir_fd=source, dst_dir_fd=source)
+        os.fsync(source)
+    except OSError:
+        if disk.stat_at(source, name) is not None:
+            for half in (name, _COPY):
+                trees.remove(target, half)
+            raise
+    with suppress(OSError):
+        trees.remove(source, _hidden(folder.name))
+
+
+def _hidden(claim: str) -> str:
+    """What the original of a copied bundle is called until it is removed: no scan looks at it."""
+    return f".{claim}.taken"
+
+
 def _claim_special(source: int, target: int, name: str, stat: os.stat_result) -> None:
     """Recreate what is not a regular file: a link as it is; a pipe or a socket holds nothing."""
-    if S_ISLNK(stat.st_mode):
-        os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
-    else:
-        os.mknod(name, S_IFMT(stat.st_mode) | disk.PRIVATE_FILE, stat.st_rdev, dir_fd=target)
+    trees.make_again(source, target, name, stat)
     os.fsync(target)
     os.unlink(name, dir_fd=source)
 
@@ -185,7 +228,7 @@ def recover_claims(inbox: Path, claims: Path, spoiled: dict[str, Exception] | No
         spoiled: Takes up what cannot be recovered, by the name of its claim. It stays as it is, and keeps no other.
 
     Returns:
-        Every claim that holds its file, oldest first. Those that hold nothing, or half a copy, are removed.
+        Every claim that holds its file or bundle, oldest first. Those that hold nothing, or half a copy, are removed.
     """
     disk.prepare(claims)
     found: list[Claim] = []
@@ -213,7 +256,7 @@ def _held(claimed: Path) -> Claim | None:
         if entry is None:
             return None
         path = Path(entry.path)
-        if not entry.is_dir(follow_symlinks=False):
+        if not entry.is_dir(follow_symlinks=False) or is_bundle(entry.name):
             stat = path.lstat()
             return Claim(claimed.name, claimed, PurePosixPath(path.relative_to(claimed)), stat.st_size, stat.st_mode)
         folder = path
@@ -228,7 +271,14 @@ def _remove_original(inbox: Path, held: Claim) -> None:
         return
     with suppress(FileNotFoundError), disk.opened(inbox, held.relative.parent) as source:
         now = disk.stat_at(source, held.relative.name)
-        if now is not None and _identity(now) == identity:
+        if held.is_bundle:
+            disk.sync_folder(held.path.parent)
+            if now is not None and bundles.look_at(source, held.relative.name).state.hex() == identity:
+                os.rename(held.relative.name, _hidden(held.id), src_dir_fd=source, dst_dir_fd=source)
+                os.fsync(source)
+            with suppress(OSError):
+                trees.remove(source, _hidden(held.id))
+        elif now is not None and _identity(now) == identity:
             disk.sync_folder(held.path.parent)
             os.unlink(held.relative.name, dir_fd=source)
             os.fsync(source)

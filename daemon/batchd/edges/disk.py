@@ -4,7 +4,9 @@ Everything here blocks: callers run it in a worker thread.
 """
 
 import errno
+import fcntl
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -148,6 +150,34 @@ def open_regular(name: str | Path, *, folder: int | None = None) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file", os.fspath(name))
     return descriptor
+
+
+def has_writer(name: str | Path, *, folder: int | None = None) -> bool:
+    """Whether a local process has the file open for writing, as a read lease finds out (fcntl(2), F_SETLEASE).
+
+    Args:
+        name: A path, or one component if `folder` is given.
+        folder: A descriptor from `opened`.
+
+    Returns:
+        False also where leases do not work (NFS, another's file): there time alone decides.
+    """
+    try:
+        descriptor = open_regular(name, folder=folder)
+    except OSError:
+        return False
+    try:
+        # A process that opens the file while we hold the lease makes the kernel signal us: SIGIO, by default, would
+        # kill the daemon; SIGURG is ignored unless somebody asks for it.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    else:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def copy_whole(source: int, folder: int, name: str) -> None:

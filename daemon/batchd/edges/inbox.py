@@ -5,11 +5,8 @@ it in a worker thread.
 """
 
 import errno
-import fcntl
 import os
-import re
 import shlex
-import signal
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,8 +14,11 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISLNK, S_ISREG, S_ISSOCK
 from typing import Protocol
 
-from batchd.edges import disk
+from batchd.decisions.bundle.contents import is_bundle
+from batchd.edges import bundles, disk
+from batchd.edges.bundles import Tree
 from batchd.model import Problem
+from batchd.text.litter import ignored
 
 MAX_FILE_BYTES = 4_000_000_000
 """A larger file is refused unread: it would fill some fifteen batches of the largest size."""
@@ -28,41 +28,12 @@ MAX_DEPTH = 32
 """Folders nested deeper are not looked into."""
 MAX_PATH_BYTES = 2_000
 """Nor are longer paths: with our own folders before them they would pass the kernel's 4,096."""
+BUNDLE_SETTLE = 5.0
+"""Seconds for which a bundle must stand still that did not come by a rename."""
+PROMPT_PATIENCE = 600.0
+"""Seconds after which a bundle that stands still without a prompt is refused."""
 INBOX_MODE = 0o770
 """A new inbox is open to the group of the daemon: others drop files, and cannot see ours."""
-
-_IGNORED = re.compile(
-    r"""
-      \..*                                                  # dot files, and with them .DS_Store, .nfs…, .syncthing.…,
-                                                            # rsync's .name.XXXXXX, the swap files of vim
-    | .*\.(tmp|part|partial|crdownload|swp)                 # the names of the contract
-    | .*~                                                   # and its last one, which editors give to backups
-    | .*\.(filepart|opdownload|swo|swx|aria2|!ut|!qb)       # WinSCP, Opera, vim, downloaders
-    | .*\.sb-.*                                             # macOS saving safely
-    | ~\$.*                                                 # owner files of office programs
-    | ~syncthing~.*
-    | \#.*\#                                                # Emacs saving by itself
-    | 4913                                                  # vim finding out whether it may write here
-    | thumbs\.db | ehthumbs\.db | desktop\.ini | icon\r
-    | @eadir | \#recycle | \$recycle\.bin | system\ volume\ information | lost\+found | __macosx
-    """,
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
-)
-
-_CONFLICT_COPY = re.compile(
-    r"""
-      .*\.sync-conflict-\d{8}-\d{6}.*                                             # Syncthing
-    | .*\((.*\W)?(conflict(ed|ing)?\ copy|case\ conflict)\b.*\).*                  # Dropbox, Nextcloud, ownCloud
-    | .*_conflict-\d{8}-\d{6}.*                                                   # ownCloud and Nextcloud before
-    | .*\[conflict(ed)?(\ \d+)?\].*                                               # Google Drive, pCloud
-    | .*\(SFConflict\ .*\).*                                                      # Seafile
-    | .*-(DESKTOP|LAPTOP|WIN)-[A-Z0-9]{6,11}(-\d+)?(\.[^.]*)?                     # OneDrive: the computer's name
-    | .*\.conflict(\d*|-\d+)(\..*)?                                               # Resilio, rclone bisync, Unison
-    | .*\((.*\W)?(Konfliktkopie|in\ Konflikt\ stehende\ Kopie|copie\ en\ conflit|copia\ en\ conflicto).*\).*
-    """,
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
-)
-"""How tools that keep folders alike name what two sides changed at once: one of the two was, or will be, taken."""
 
 _KINDS = (
     (S_ISLNK, "a symbolic link"),
@@ -84,6 +55,8 @@ class Candidate:
     mtime_ns: int
     inode: int
     mode: int
+    tree: Tree | None = None
+    """Of a bundle: how it stands; None for a file."""
 
 
 class Found(Protocol):
@@ -107,22 +80,12 @@ def prepare(inbox: Path) -> None:
     disk.prepare(inbox, INBOX_MODE)
 
 
-def ignored(name: str) -> bool:
-    """Whether files and folders of this name are never taken."""
-    return _IGNORED.fullmatch(name) is not None or conflict_copy(name)
-
-
-def conflict_copy(name: str) -> bool:
-    """Whether a sync tool made this file because two sides had changed another one at once."""
-    return _CONFLICT_COPY.fullmatch(name) is not None
-
-
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What one look at the inbox has found."""
 
     candidates: list[Candidate]
-    """Whatever is not a folder and has a name not to be ignored, in no order."""
+    """Bundles, and whatever is not a folder, of a name not to be ignored, in no order."""
     closed: dict[PurePosixPath, OSError]
     """The folders that could not be looked into, and why."""
     instructions: dict[PurePosixPath, Candidate]
@@ -144,19 +107,8 @@ def look(inbox: Path) -> Seen:
         try:
             with disk.opened(inbox, inside) as at, os.scandir(at) as entries:
                 for entry in entries:
-                    if entry.name == INSTRUCTIONS:
-                        with suppress(FileNotFoundError):
-                            stat = entry.stat(follow_symlinks=False)
-                            seen.instructions[inside] = _candidate(inside / entry.name, stat)
-                        continue
-                    if ignored(entry.name) or len(os.fsencode(inside / entry.name)) > MAX_PATH_BYTES:
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        if len(inside.parts) < MAX_DEPTH:
-                            folders.append(inside / entry.name)
-                        continue
                     with suppress(FileNotFoundError):
-                        seen.candidates.append(_candidate(inside / entry.name, entry.stat(follow_symlinks=False)))
+                        _see(seen, entry, at, inside, folders)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -164,6 +116,34 @@ def look(inbox: Path) -> Seen:
                 raise
             seen.closed[inside] = error
     return seen
+
+
+def _see(seen: Seen, entry: "os.DirEntry[str]", at: int, inside: PurePosixPath, folders: list[PurePosixPath]) -> None:
+    """Add one name of a folder to what is seen, or to the folders to be looked into."""
+    path = inside / entry.name
+    if entry.name == INSTRUCTIONS:
+        seen.instructions[inside] = _candidate(path, entry.stat(follow_symlinks=False))
+    elif ignored(entry.name) or len(os.fsencode(path)) > MAX_PATH_BYTES:
+        return
+    elif not entry.is_dir(follow_symlinks=False):
+        seen.candidates.append(_candidate(path, entry.stat(follow_symlinks=False)))
+    elif is_bundle(entry.name):
+        _look_at_bundle(seen, at, path)
+    elif len(inside.parts) < MAX_DEPTH:
+        folders.append(path)
+
+
+def _look_at_bundle(seen: Seen, folder: int, relative: PurePosixPath) -> None:
+    """Add a bundle to what is seen, as it stands, or as one that cannot be looked into."""
+    try:
+        stat = os.stat(relative.name, dir_fd=folder, follow_symlinks=False)
+        tree = bundles.look_at(folder, relative.name)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        seen.closed[relative] = error
+        return
+    seen.candidates.append(_candidate(relative, stat, tree))
 
 
 def scan(inbox: Path) -> list[Candidate]:
@@ -194,8 +174,8 @@ def why_closed(inbox: Path, folder: PurePosixPath, error: OSError) -> str:
     return f"{reason}; let the daemon's group in: chmod -R g+rwX {shlex.quote(str(inbox / folder))}"
 
 
-def _candidate(relative: PurePosixPath, stat: os.stat_result) -> Candidate:
-    return Candidate(relative, stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode)
+def _candidate(relative: PurePosixPath, stat: os.stat_result, tree: Tree | None = None) -> Candidate:
+    return Candidate(relative, stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode, tree)
 
 
 def kind_of(mode: int) -> str:
@@ -221,10 +201,17 @@ def objection(found: Found, max_bytes: int = MAX_FILE_BYTES) -> Problem | None:
 
 
 class Settling:
-    """Remembers since when size, mtime and inode of each candidate have not changed; `settle` seconds are asked for."""
+    """Remembers since when each candidate has not changed, of a bundle all that is in it."""
 
-    def __init__(self, settle: float) -> None:
+    def __init__(self, settle: float, bundle_settle: float = BUNDLE_SETTLE) -> None:
+        """Begin with nothing.
+
+        Args:
+            settle: Seconds for which a file must stand still, and a bundle that came whole by a rename.
+            bundle_settle: The same for a bundle that is perhaps still being written.
+        """
         self._settle = settle
+        self._bundle_settle = max(bundle_settle, settle)
         self._since: dict[PurePosixPath, tuple[Candidate, float]] = {}
 
     def settled(self, candidates: Iterable[Candidate], now: float) -> list[Candidate]:
@@ -243,9 +230,20 @@ class Settling:
             if known != candidate:
                 since = now
             self._since[candidate.relative] = (candidate, since)
-            if now - since >= self._settle:
+            if now - since >= self._patience(candidate):
                 still.append(candidate)
         return still
+
+    def _patience(self, candidate: Candidate) -> float:
+        if candidate.tree is None:
+            return self._settle
+        if candidate.tree.prompt is None:
+            return PROMPT_PATIENCE
+        return self._settle if candidate.tree.renamed else self._bundle_settle
+
+    def unprompted(self) -> list[PurePosixPath]:
+        """Name the bundles that stand still and wait for their prompt."""
+        return [path for path, (each, _) in self._since.items() if each.tree is not None and each.tree.prompt is None]
 
     def due(self, now: float) -> float | None:
         """Say when another look is worth while.
@@ -256,29 +254,5 @@ class Settling:
         Returns:
             Seconds until the next candidate that is still settling may have settled; None if none is.
         """
-        waits = [since + self._settle - now for _, since in self._since.values() if now - since < self._settle]
-        return min(waits, default=None)
-
-
-def has_writer(path: Path) -> bool:
-    """Whether a local process has the file open for writing, as a read lease finds out (fcntl(2), F_SETLEASE).
-
-    Returns:
-        False also where leases do not work (NFS, another's file): there time alone decides.
-    """
-    try:
-        descriptor = disk.open_regular(path)
-    except OSError:
-        return False
-    try:
-        # A process that opens the file while we hold the lease makes the kernel signal us: SIGIO, by default, would
-        # kill the daemon; SIGURG is ignored unless somebody asks for it.
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    except OSError as error:
-        return error.errno == errno.EAGAIN
-    else:
-        return False
-    finally:
-        os.close(descriptor)
+        waits = [since + self._patience(candidate) - now for candidate, since in self._since.values()]
+        return min((wait for wait in waits if wait > 0), default=None)

@@ -16,11 +16,12 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import BinaryIO
 
-from batchd.edges import disk
+from batchd.edges import disk, trees
 from batchd.edges.whole_files import write_together
 from batchd.text import safepath
 
 _RESERVED = "rejected"
+_BUNDLE = "request"
 _JOB_FILES = re.compile(
     r"documents|request(\..*)?|(results|failures|report|rows|rejects|superseded)\.jsonl|(results|rejects)\.[ct]sv"
     r"|(job|held)\.json|instructions\.md",
@@ -179,6 +180,37 @@ class JobFolder:
                     os.fsync(folder)
             if sync:
                 disk.sync_folder(source.parent)
+
+    def place_bundle(self, source: Path) -> None:
+        """Move the job's bundle to `request/`, durably; idempotent.
+
+        Args:
+            source: The claimed folder, which is gone afterwards.
+
+        Raises:
+            OSError: The disk refuses; the bundle is still in one place at least.
+        """
+        with disk.opened(self.outbox, PurePosixPath(self.name), create=True) as folder:
+            if disk.stat_at(folder, _BUNDLE) is None:
+                self._move_tree(source, folder)
+                os.fsync(folder)
+            trees.remove(folder, disk.hidden(_BUNDLE))
+        trees.remove_path(source)
+        disk.sync_folder(source.parent)
+
+    @staticmethod
+    def _move_tree(source: Path, folder: int) -> None:
+        try:
+            os.rename(source, _BUNDLE, dst_dir_fd=folder)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            half = disk.hidden(_BUNDLE)
+            trees.remove(folder, half)
+            os.mkdir(half, disk.PRIVATE_FOLDER, dir_fd=folder)
+            with disk.opened(source) as original, trees.opened_below(folder, half) as copied:
+                trees.copy(original, copied)
+            os.rename(half, _BUNDLE, src_dir_fd=folder, dst_dir_fd=folder)
 
     def append(self, file: str, committed: int, chunks: Iterable[bytes]) -> Appended:
         """Append whole lines to a file and sync it. What a crash has left beyond the committed length is cut off first.

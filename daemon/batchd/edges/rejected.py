@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
-from batchd.edges import disk
+from batchd.edges import disk, trees
 from batchd.model import Problem
 from batchd.text import safepath
 
@@ -58,11 +58,14 @@ def reject(  # noqa: PLR0913  what is told of it
         stat = source.lstat()
         # Where it is copied: a name that only this very file has, by which a repetition knows its copy again.
         copy = f".{stat.st_dev:x}-{stat.st_ino:x}-{stat.st_mtime_ns:x}.copy"
+        tree = S_ISDIR(stat.st_mode)
 
         def taken(name: str) -> bool:
             if name.casefold() == _OF_INSTRUCTIONS:
                 return True
             there = disk.stat_at(folder, name)
+            if tree:
+                return there is not None and not _is_tree(there, stat, folder, copy)
             return there is not None and not _is_it(there, stat, disk.stat_at(folder, copy))
 
         final = safepath.first_free(*safepath.beside_reasons(last), taken)
@@ -73,9 +76,13 @@ def reject(  # noqa: PLR0913  what is told of it
                 tell(shown)
             _move(source, stat, folder, final, copy)
         os.fsync(folder)
-        with suppress(FileNotFoundError):
-            source.unlink()
-        disk.unlink_at(folder, copy)
+        if tree:
+            trees.remove_path(source)
+        else:
+            with suppress(FileNotFoundError):
+                source.unlink()
+        trees.remove(folder, copy)
+        disk.unlink_at(folder, _moved(copy))
         disk.sync_folder(source.parent)
         return shown
 
@@ -126,10 +133,13 @@ def _move(source: Path, stat: os.stat_result, folder: int, name: str, copy: str)
     if S_ISREG(stat.st_mode):
         _move_regular(source, folder, name, copy)
         return
+    if S_ISDIR(stat.st_mode):
+        _move_tree(source, folder, name, copy)
+        return
     try:
         os.rename(source, name, dst_dir_fd=folder)
     except OSError as error:
-        if error.errno != errno.EXDEV or S_ISDIR(stat.st_mode):
+        if error.errno != errno.EXDEV:
             raise
         # A pipe, socket or device holds nothing: of one from another file system only the reasons stay.
         if S_ISLNK(stat.st_mode):
@@ -152,6 +162,38 @@ def _move_regular(source: Path, folder: int, name: str, copy: str) -> None:
         finally:
             os.close(descriptor)
         os.link(copy, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+
+
+def _move_tree(source: Path, folder: int, name: str, copy: str) -> None:
+    """Give a bundle this name. What tells a repetition that its copy has the name already is written before it has."""
+    try:
+        os.rename(source, name, dst_dir_fd=folder)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        trees.remove(folder, copy)
+        os.mkdir(copy, disk.PRIVATE_FOLDER, dir_fd=folder)
+        with disk.opened(source) as original, trees.opened_below(folder, copy) as copied:
+            trees.copy(original, copied)
+            inode = os.fstat(copied).st_ino
+        disk.write_whole(folder, _moved(copy), [str(inode).encode()])
+        os.fsync(folder)
+        os.rename(copy, name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _moved(copy: str) -> str:
+    return f"{copy}.moved"
+
+
+def _is_tree(there: os.stat_result, source: os.stat_result, folder: int, copy: str) -> bool:
+    """Whether a crash came after a bundle, or its copy, had got this name."""
+    if os.path.samestat(there, source):
+        return True
+    try:
+        with os.fdopen(disk.open_regular(_moved(copy), folder=folder), "rb") as noted:
+            return noted.read() == str(there.st_ino).encode()
+    except FileNotFoundError:
+        return False
 
 
 def _is_it(there: os.stat_result, source: os.stat_result, copy: os.stat_result | None) -> bool:

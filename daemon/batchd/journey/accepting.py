@@ -60,7 +60,15 @@ class _Read:
 class Accepting:
     """Makes jobs of claimed files."""
 
-    def __init__(self, store: Store, clock: Clock, places: tuple[Path, Path, Path, Path], rules: Rules) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        places: tuple[Path, Path, Path, Path],
+        rules: Rules,
+        *,
+        keep_bundle: bool = True,
+    ) -> None:
         """Open the way.
 
         Args:
@@ -68,11 +76,13 @@ class Accepting:
             clock: What moments are told by.
             places: The inbox, the outbox, the folder of claims, and the spool.
             rules: By which files are checked.
+            keep_bundle: Whether a bundle goes along to its job's folder.
         """
         self._store = store
         self._clock = clock
         self._inbox, self._outbox, self._claims, self._spool = places
         self._rules = rules
+        self._keep_bundle = keep_bundle
         self._naming = threading.Lock()
         self._promised: set[str] = set()
         """Names of jobs that are being stored, letter case ignored."""
@@ -88,7 +98,7 @@ class Accepting:
         """
         with Together(self._claims, self._inbox) as durable:
             claims.secure([claim], durable, self._claims, self._inbox)
-        if objection := inbox.objection(claim):
+        if not claim.is_bundle and (objection := inbox.objection(claim)):
             raise Rejected([objection])
         copied = Copy(self._spool, claim.id)
         lacking = False
@@ -114,7 +124,10 @@ class Accepting:
         folder = JobFolder(self._outbox, job.name)
         if (text := claims.instructions(claim)) is not None:
             folder.write_whole(INSTRUCTIONS, [text])
-        folder.place_request(claim.path, claim.called.suffix)
+        if not claim.is_bundle:
+            folder.place_request(claim.path, claim.called.suffix)
+        elif self._keep_bundle:
+            folder.place_bundle(claim.path)
         claims.discard(claim)
 
     def add(self, job: Job) -> None:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.rows.prompt_file import PromptFile, parse_prompt_file
-from batchd.edges import inbox, rejected
+from batchd.edges import disk, rejected
 from batchd.edges.inbox import INSTRUCTIONS, Candidate, Seen
 from batchd.edges.instructions import Untrusted, read_instructions
 from batchd.model import Problem
@@ -128,7 +128,7 @@ def standing_of(place: Path, folder: PurePosixPath, file: Candidate, rules: Rule
         None where somebody writes them, or they are no longer what they were.
     """
     try:
-        if inbox.has_writer(place / file.relative):
+        if disk.has_writer(place / file.relative):
             return None
         text = read_instructions(place, folder, INSTRUCTIONS, (file.size, file.mtime_ns, file.inode))
     except FileNotFoundError:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 import anyio
 import anyio.abc
@@ -19,7 +20,7 @@ import structlog
 from anyio import from_thread, to_thread
 
 from batchd.decisions.jobfile.reader import Rules
-from batchd.edges import claims, inbox, receipts, rejected
+from batchd.edges import bundles, claims, disk, inbox, receipts, rejected
 from batchd.edges.claims import Claim
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import Store
@@ -39,6 +40,10 @@ TOGETHER = 500
 """Files that are claimed in one go; of these, the small ones are taken in one."""
 GROUPS = READERS + 1
 """Such goes in hand at one time: while some are read, the next is claimed."""
+_UNPROMPTED = (
+    f"it waits for its prompt: prompt.md, or one file alone that ends in .md; "
+    f"without it, it is rejected after {inbox.PROMPT_PATIENCE:.0f} s"
+)
 HANDS = 1_000
 """Files that are in hand at one time: one that has to wait for the disk keeps no reader from the others."""
 
@@ -72,6 +77,22 @@ class Places:
         return self.state / "streams"
 
 
+class Manner(Protocol):
+    """What the settings say of taking files (`[intake]`)."""
+
+    @property
+    def settle(self) -> float:
+        """Seconds for which a file must stand still."""
+
+    @property
+    def bundle_settle(self) -> float:
+        """Seconds for which a bundle must."""
+
+    @property
+    def keep_bundle(self) -> bool:
+        """Whether a bundle goes along to its job's folder."""
+
+
 class Intake:
     """Takes what is dropped."""
 
@@ -81,7 +102,7 @@ class Intake:
         clock: Clock,
         places: Places,
         rules: Rules,
-        settle: float,
+        manner: Manner,
         accepted: Bell,
         retrying: Retrying,
     ) -> None:
@@ -92,7 +113,7 @@ class Intake:
             clock: What moments are told by.
             places: The folders.
             rules: By which files are checked.
-            settle: Seconds for which a file must stand still.
+            manner: When, and how, files are taken.
             accepted: Rung after each file.
             retrying: What repeats the taking of one file.
         """
@@ -100,9 +121,9 @@ class Intake:
         self._clock = clock
         self._places = places
         paths = (places.inbox, places.outbox, places.claims, places.spool)
-        self._accepting = Accepting(store, clock, paths, rules)
-        self._settling = inbox.Settling(settle)
-        self._instructions = Instructions(places.inbox, places.outbox, rules, settle)
+        self._accepting = Accepting(store, clock, paths, rules, keep_bundle=manner.keep_bundle)
+        self._settling = inbox.Settling(manner.settle, manner.bundle_settle)
+        self._instructions = Instructions(places.inbox, places.outbox, rules, manner.settle)
         self._accepted = accepted
         self._retrying = retrying
         self._readers = anyio.Semaphore(READERS)
@@ -161,6 +182,8 @@ class Intake:
             closed: dict[PurePosixPath, Exception] = dict(seen.closed)
             closed |= {folder: Unavailable(_said_of(wrong)) for folder, wrong in self._instructions.wrong.items()}
             await self._claim(self._settling.settled(seen.candidates, now), tasks, closed)
+            for bundle in self._settling.unprompted():
+                closed.setdefault(bundle, Unavailable(_UNPROMPTED))
             await self._tell(closed)
             dues = (self._settling.due(now), self._instructions.due(now))
             return min((due for due in dues if due is not None), default=None)
@@ -193,7 +216,7 @@ class Intake:
         small: list[Claim] = []
         others: list[Claim] = []
         for candidate in candidates:
-            folder = candidate.relative.parent
+            folder = candidate.relative if candidate.tree else candidate.relative.parent
             if isinstance(closed.get(folder), PermissionError):
                 self._left.add(candidate.relative)
                 continue
@@ -203,7 +226,7 @@ class Intake:
                     self._left.add(candidate.relative)
                 continue
             try:
-                if inbox.has_writer(self._places.inbox / candidate.relative):
+                if self._is_written(candidate):
                     continue
                 text = standing.text.encode() if standing.text else None
                 claim = claims.claim(self._places.inbox, candidate.relative, self._places.claims, text)
@@ -234,6 +257,11 @@ class Intake:
         finally:
             self._at_work -= len(claimed)
             self._accepted.ring()
+
+    def _is_written(self, candidate: inbox.Candidate) -> bool:
+        if candidate.tree is not None:
+            return bundles.has_writer(self._places.inbox, candidate.relative)
+        return disk.has_writer(self._places.inbox / candidate.relative)
 
     async def _tell(self, closed: dict[PurePosixPath, Exception]) -> None:
         """Say which folders keep their files to themselves, and that others do so no more."""

@@ -18,13 +18,13 @@ from batchd.decisions.jobfile.reader import Rules, Said
 from batchd.decisions.money.shared_beginnings import Beginnings, Priming
 from batchd.decisions.money.worst_case import Bounds
 from batchd.decisions.rows.prompt_file import PromptFile
-from batchd.decisions.rows.reader import read
-from batchd.edges import attachments, claims, disk
+from batchd.edges import attachments
 from batchd.edges.claims import Claim
 from batchd.edges.rejected import MAX_PROBLEMS
 from batchd.edges.spool import SpoolWriter, read_at
 from batchd.edges.store import NewRequest
 from batchd.edges.store.requests import SLICE
+from batchd.journey.reading import said_of
 from batchd.model import Caution, Entry, Lane, Problem, Terms, Wishes
 from batchd.settings import Settings
 from batchd.text.strictjson import encode
@@ -156,23 +156,16 @@ def copy(claim: Claim, rules: Rules, to: Copy, prompt: PromptFile | None = None,
     """Check a file, and write its requests down.
 
     Args:
-        claim: A regular one.
+        claim: A regular file, or a bundle.
         rules: By which it is checked.
         to: Where.
         prompt: What is to be done with it; None where nobody has said.
         sync: Whether the params are durable afterwards; otherwise that is the caller's to do.
     """
-
-    def source() -> Iterator[bytes]:
-        with claims.open_claim(claim) as file:
-            for chunk in claims.chunks(file):
-                disk.stop_if_told()
-                yield chunk
-
     found = Reading()
     bounds = Bounds(rules.catalogue)
     with SpoolWriter(to.params) as params, _Index(to.index, found.rows) as rows:
-        for said in read(source, claim.called, rules, prompt):
+        for said in said_of(claim, rules, prompt):
             found.take(said, rules)
             if isinstance(said, Entry):
                 rows.add(_new_request(said, bounds.of(said), *params.add(said.params)))

@@ -91,6 +91,12 @@ class Intake(Table, frozen=True):
     settle: Annotated[
         Seconds, "A file counts as whole once its size and time have stood still for so many seconds."
     ] = 1.0
+    bundle_settle: Annotated[
+        Seconds, "The same for a folder `NAME.job`; one that comes whole by a rename is taken after `intake.settle`."
+    ] = 5.0
+    keep_bundle: Annotated[
+        bool, flag, "Move a folder that was taken to `outbox/<job>/request/`; else it is removed."
+    ] = True
     rescan: Annotated[float, real(above=0), "Seconds between full looks at the inbox, whatever the watcher says."] = (
         60.0
     )

@@ -39,6 +39,11 @@ def objection(pattern: str) -> str:
     return next((said for said, so in wrong.items() if so), "")
 
 
+def escaped(name: str) -> str:
+    """A pattern that means a name and nothing else."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", name)
+
+
 class Step(NamedTuple):
     """How far a pattern has come on the way to a file."""
 

@@ -61,23 +61,35 @@ def open_fence(text: str) -> Fence | None:
     return latest
 
 
+def fenced(text: str) -> Iterator[tuple[int, int]]:
+    """Where code fences begin and end, in order; one that is never closed takes the rest.
+
+    Args:
+        text: A document.
+    """
+    begun: int | None = None
+    for each in _landmarks(text):
+        if isinstance(each, Fence) and begun is None:
+            begun = each.start
+        elif isinstance(each, _Closing) and begun is not None:
+            yield begun, each.end
+            begun = None
+    if begun is not None:
+        yield begun, len(text)
+
+
 def without_code(text: str) -> str:
-    """What stands outside of code fences; one that is never closed swallows the rest.
+    """What stands outside of code fences.
 
     Args:
         text: A document.
     """
     outside: list[str] = []
-    resumed: int | None = 0
-    for each in _landmarks(text):
-        if isinstance(each, Fence) and resumed is not None:
-            outside.append(text[resumed : each.start])
-            resumed = None
-        elif isinstance(each, _Closing):
-            resumed = each.end
-    if resumed is not None:
-        outside.append(text[resumed:])
-    return "".join(outside)
+    resumed = 0
+    for begin, end in fenced(text):
+        outside.append(text[resumed:begin])
+        resumed = end
+    return "".join((*outside, text[resumed:]))
 
 
 def _landmarks(text: str) -> Iterator[Heading | Fence | _Closing]:

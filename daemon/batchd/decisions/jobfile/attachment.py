@@ -40,6 +40,9 @@ class Gathered(NamedTuple):
 Gather: TypeAlias = Callable[[Sequence[str], int], Gathered]
 """Reads what sound patterns mean, of no more bytes together than said; flaws are told of `attach[0]` and so on."""
 
+CountPages: TypeAlias = Callable[[bytes, int], int | str]
+"""Counts the pages of a PDF up to a number that is too many; or says what is wrong with the file."""
+
 
 def attach(patterns: Json, gather: Gather | None, most_bytes: int) -> Gathered:
     """Bring the files together that a request asks for.

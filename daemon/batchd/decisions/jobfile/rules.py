@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from batchd.claude.catalogue import Catalogue
-from batchd.decisions.jobfile.attachment import Gather
+from batchd.decisions.jobfile.attachment import CountPages, Gather
 from batchd.model import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, LONG_TOKENS, ROWS_MAX_TOKENS
 
 
@@ -32,3 +32,5 @@ class Rules:
     """Unix seconds, against which deadlines are held."""
     gather: Gather | None = None
     """Reads the files that go along with a prompt; None where the settings allow no folder."""
+    count_pages: CountPages | None = None
+    """Reads PDFs; None where none are read."""

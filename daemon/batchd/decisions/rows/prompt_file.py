@@ -16,6 +16,7 @@ from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
 from batchd.decisions.rows.template import PromptTemplate, parse_template
 from batchd.model import MOST_DOLLARS, Caution, Problem
+from batchd.text.globs import objection
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import Flaw, Json
 
@@ -23,6 +24,7 @@ OnError: TypeAlias = Literal["refuse", "skip"]
 
 LONGEST: Final = 1_000_000
 """Bytes of a prompt file."""
+_MOST_PATTERNS: Final = 100
 _KEY: Final = re.compile(r"[.\[]")
 
 
@@ -35,6 +37,18 @@ class Own(msgspec.Struct, frozen=True):
     encoding: str | None = None
     takes: list[str] = []
     budget_day: float | None = None
+    rows: str | None = None
+    each: list[str] | str = []
+    attach: list[str] = []
+
+    @property
+    def each_of(self) -> list[str]:
+        """The patterns of the files of which each is asked."""
+        return [self.each] if isinstance(self.each, str) else self.each
+
+
+_OF_BUNDLES: Final = frozenset({"rows", "each", "attach"})
+_OF_FOLDERS: Final = frozenset({"takes", "budget_day"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,20 @@ class PromptFile:
     template: PromptTemplate | None = None
     """None where the file only gives settings."""
     own: Own = field(default_factory=Own)
+    attach: tuple[str | PromptTemplate, ...] = ()
+    """Patterns of files; those with places are templates, which each row fills in."""
     cautions: tuple[Caution, ...] = ()
+
+    @property
+    def templates(self) -> tuple[PromptTemplate, ...]:
+        """All that a row fills in."""
+        own = (self.template,) if self.template else ()
+        return (*own, *(each for each in self.attach if isinstance(each, PromptTemplate)))
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """All that is asked of a row."""
+        return frozenset().union(*(each.columns for each in self.templates))
 
     @property
     def form(self) -> AnswerForm | None:
@@ -72,14 +99,20 @@ class PromptFile:
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.own.takes)
 
 
-def parse_prompt_file(text: str, rules: Rules, load: Callable[[str], Json] | None = None) -> PromptFile | list[Problem]:
+def parse_prompt_file(
+    text: str,
+    rules: Rules,
+    load: Callable[[str], Json] | None = None,
+    prepare: Callable[[str], str] = lambda prompt: prompt,
+) -> PromptFile | list[Problem]:
     """Read a prompt file, and hold it against all that can be known before there is a row.
 
     Args:
         text: All of it.
         rules: By which requests are checked.
         load: Returns the schema in a file that `schema` names, or raises a ValueError that says why not; None where a
-            schema stands in the prompt file itself.
+            schema stands in the prompt file itself, which then is that of a folder, and of no bundle.
+        prepare: Changes the prompt before it is read as a template.
 
     Returns:
         What it says; or everything that is wrong with it, each with its line.
@@ -91,7 +124,7 @@ def parse_prompt_file(text: str, rules: Rules, load: Callable[[str], Json] | Non
     settings = dict(prose.settings)
     problems = [*_put_schema(settings, load), *prose.flaws]
     said = {name: settings.pop(name) for name in Own.__struct_fields__ if name in settings}
-    problems += _flaws(said)
+    problems += _flaws(said, "bundle" if load else "folder")
     if isinstance(params := settings.get("params"), dict) and "messages" in params:
         problems.append(Flaw("params.messages", "the text below the settings is the message; leave this out"))
         settings["params"] = {key: value for key, value in params.items() if key != "messages"}
@@ -99,9 +132,16 @@ def parse_prompt_file(text: str, rules: Rules, load: Callable[[str], Json] | Non
     template: PromptTemplate | None = None
     if prose.prompt.strip():
         try:
-            template = parse_template(prose.prompt, prose.line)
+            template = parse_template(prepare(prose.prompt), prose.line)
         except Broken as broken:
             found.append(Problem(broken.line, "", broken.message))
+    own = Own() if found else msgspec.convert(said, Own)
+    attach: list[str | PromptTemplate] = []
+    for number, pattern in enumerate(own.attach):
+        try:
+            attach.append(parse_template(pattern) if "{{" in pattern or "{%" in pattern else pattern)
+        except Broken as broken:
+            found.append(Problem(_line_of(text, "attach"), f"attach[{number}]", broken.message))
     cautions: list[Caution] = []
     for remark in [] if prose.flaws else _tried(settings, rules):
         place = remark.field.removeprefix("job.").removeprefix("job")
@@ -109,7 +149,7 @@ def parse_prompt_file(text: str, rules: Rules, load: Callable[[str], Json] | Non
             cautions.append(Caution(_line_of(text, place), place, remark.message))
         else:
             found.append(Problem(_line_of(text, place), place, remark.message))
-    return found or PromptFile(settings, template, msgspec.convert(said, Own), tuple(cautions))
+    return found or PromptFile(settings, template, own, tuple(attach), tuple(cautions))
 
 
 def _put_schema(settings: dict[str, Json], load: Callable[[str], Json] | None) -> Iterator[Flaw]:
@@ -136,10 +176,14 @@ def _line_of(text: str, place: str) -> int:
     return text.count("\n", 0, found.start()) + 1 if found else 1
 
 
-def _flaws(said: Mapping[str, Json]) -> Iterator[Flaw]:
+def _flaws(said: Mapping[str, Json], place: Literal["bundle", "folder"]) -> Iterator[Flaw]:
     """Everything that is wrong with the settings that only a prompt file has."""
     for name, check in _CHECKS.items():
-        if name in said and (wrong := check(said[name])):
+        if name in said and place == "folder" and name in _OF_BUNDLES:
+            yield Flaw(name, "is for bundles, and this file is for a folder; drop a folder NAME.job, or leave it out")
+        elif name in said and place == "bundle" and name in _OF_FOLDERS:
+            yield Flaw(name, "is for the .batchd.md of a folder, and this is a bundle; leave it out")
+        elif name in said and (wrong := check(said[name])):
             yield Flaw(name, wrong)
 
 
@@ -161,6 +205,18 @@ def _patterns(value: Json) -> str:
     return "" if right else 'must be a list of patterns for names, such as ["*.csv", "*.pdf"]'
 
 
+def _pattern(value: str) -> str:
+    return objection(value)
+
+
+def _globs(value: Json) -> str:
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
+        return 'must be a list of patterns, such as ["photos/*.jpg"]'
+    if len(value) > _MOST_PATTERNS:
+        return f"{len(value):,} patterns; at most {_MOST_PATTERNS} are taken"
+    return next((said for each in value if (said := objection(each))), "")
+
+
 def _dollars(value: Json) -> str:
     right = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MOST_DOLLARS
     return "" if right else f"must be an amount of USD above 0, up to {MOST_DOLLARS:,}"
@@ -173,4 +229,7 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     "encoding": _one_of(*ENCODINGS),
     "takes": _patterns,
     "budget_day": _dollars,
+    "rows": _text,
+    "each": lambda value: _pattern(value) if isinstance(value, str) else _globs(value),
+    "attach": _globs,
 }

@@ -8,9 +8,10 @@ from batchd.decisions.jobfile import reader as jobfile
 from batchd.decisions.jobfile.other_forms import NOT_UTF8
 from batchd.decisions.jobfile.reader import Rules, Said, Source, parse_line, usable
 from batchd.decisions.jobfile.request import Requests
+from batchd.decisions.rows.media import MEDIA, MOST_MEDIUM_BYTES, load
 from batchd.decisions.rows.prompt_file import PromptFile
-from batchd.decisions.rows.records import OTHER_KINDS, id_column, names_of, objects_of, rows_of, text_record
-from batchd.decisions.rows.requests_of import requests_of
+from batchd.decisions.rows.records import OTHER_KINDS, Record, id_column, names_of, objects_of, rows_of, text_record
+from batchd.decisions.rows.requests_of import Compose, plain, requests_of
 from batchd.decisions.rows.table import SUFFIXES as TABLES
 from batchd.decisions.rows.table import read_table
 from batchd.decisions.rows.template import OF_ROWS, PromptTemplate
@@ -20,7 +21,7 @@ from batchd.text.strictjson import Flaw, Flawed, Json
 
 LINES: Final = (".jsonl", ".ndjson")
 TEXTS: Final = (".md", ".txt")
-SUFFIXES: Final = (*jobfile.SUFFIXES, *TABLES)
+SUFFIXES: Final = (*jobfile.SUFFIXES, *TABLES, *MEDIA)
 """The kinds of file that are taken by themselves."""
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -30,7 +31,9 @@ _SAY: Final = "say what to ask of it: write a .batchd.md into its folder of the 
 _UNUSED: Final = "the prompt of this folder's .batchd.md is not used: this file says itself what it asks"
 
 
-def read(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile | None) -> Iterator[Said]:
+def read(
+    source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile | None, compose: Compose = plain
+) -> Iterator[Said]:
     """Read a file; this never raises anything of its own, whatever the bytes.
 
     Args:
@@ -38,39 +41,44 @@ def read(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile |
         path: Below the inbox.
         rules: Defaults, limits and the catalogue of models.
         prompt: What is to be done with it; None where nobody has said.
+        compose: Puts together what each request says.
 
     Yields:
         What `jobfile.reader.read` yields, in the order of the file.
     """
-    suffix = path.suffix.lower()
     try:
         if prompt is None:
-            yield from _by_itself(source, path, suffix, rules)
+            yield from _by_itself(source, path, rules)
         elif not prompt.wants(path.name):
             takes = ", ".join(prompt.own.takes)
             yield Problem(0, "", f"this folder takes files named {takes} alone (takes of its .batchd.md)")
         else:
-            yield from _instructed(source, path, suffix, rules, prompt)
+            yield from _instructed(source, path, rules, prompt, compose)
     except Broken as broken:
         yield Problem(broken.line, "", broken.message)
 
 
-def _by_itself(source: Source, path: PurePosixPath, suffix: str, rules: Rules) -> Iterator[Said]:
-    if suffix in TABLES:
-        yield Problem(0, "", f"a table is no prompt; {_SAY}")
+def _by_itself(source: Source, path: PurePosixPath, rules: Rules) -> Iterator[Said]:
+    suffix = path.suffix.lower()
+    if suffix in (*TABLES, *MEDIA):
+        yield Problem(0, "", f"a {'table' if suffix in TABLES else 'picture or PDF'} is no prompt; {_SAY}")
     elif suffix in LINES and (row := _first_request(source, rules)) and not _REQUESTS & row.keys():
         yield Problem(1, "", f"these lines are data, no requests; {_SAY}")
     else:
         yield from jobfile.read(source, path.suffix, path.stem, rules)
 
 
-def _instructed(source: Source, path: PurePosixPath, suffix: str, rules: Rules, prompt: PromptFile) -> Iterator[Said]:
+def _instructed(
+    source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile, compose: Compose
+) -> Iterator[Said]:
     yield from prompt.cautions
-    template = prompt.template
+    template, suffix = prompt.template, path.suffix.lower()
     if suffix in TABLES:
-        yield from _table(source, path, rules, prompt)
+        yield from _table(source, path, rules, prompt, compose)
     elif suffix in LINES and (first := _first_request(source, rules)) and not _is_request(first):
-        yield from _objects(source, path, rules, prompt, first)
+        yield from _objects(source, path, rules, prompt, first, compose)
+    elif suffix in MEDIA:
+        yield from _medium(source, path, rules, prompt)
     elif template and (suffix in TEXTS or (prompt.names(path.name) and suffix not in jobfile.SUFFIXES)):
         yield from _text(source, path, rules, prompt, template)
     else:
@@ -79,28 +87,65 @@ def _instructed(source: Source, path: PurePosixPath, suffix: str, rules: Rules, 
         yield from jobfile.read(source, path.suffix, path.stem, rules, prompt.settings)
 
 
-def _table(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile) -> Iterator[Said]:
+def _table(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile, compose: Compose) -> Iterator[Said]:
     table = read_table(source(), path.suffix, prompt.own.delimiter, prompt.own.encoding)
     columns = table.form.columns
     flaws = column_flaws(prompt, columns)
     yield from (Problem(1, *flaw) for flaw in flaws)
     yield from _hidden(columns, prompt)
     if prompt.template and not flaws:
-        requests = _requests(rules, prompt, rows=True)
+        requests = requests_with(rules, prompt, rows=True)
         yield _terms(path, prompt)
-        yield from requests_of(prompt, prompt.template, rows_of(table, prompt, names_of(path)), requests)
+        yield from requests_of(prompt, prompt.template, rows_of(table, prompt, names_of(path)), requests, compose)
 
 
-def _objects(
-    source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile, first: Mapping[str, Json]
+def _objects(  # noqa: PLR0913  as `_table`, and the first of them
+    source: Source,
+    path: PurePosixPath,
+    rules: Rules,
+    prompt: PromptFile,
+    first: Mapping[str, Json],
+    compose: Compose,
 ) -> Iterator[Said]:
-    if prompt.template is None or not prompt.template.columns:
+    if prompt.template is None or not prompt.columns:
         yield from (Problem(1, *flaw) for flaw in column_flaws(prompt, tuple(first)))
         return
-    requests = _requests(rules, prompt, rows=True)
+    requests = requests_with(rules, prompt, rows=True)
     yield _terms(path, prompt, objects=True)
     records = objects_of(source, prompt, names_of(path), rules.max_request_bytes, rules.max_requests)
-    yield from requests_of(prompt, prompt.template, records, requests)
+    yield from requests_of(prompt, prompt.template, records, requests, compose)
+
+
+def _medium(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile) -> Iterator[Said]:
+    """Ask of a picture or a PDF, which goes in front of the prompt."""
+    if prompt.template is None:
+        raise Broken(0, "there is nothing to ask of this file: write a prompt below the settings of .batchd.md")
+    if unknown := sorted(prompt.columns | prompt.template.names.difference(OF_ROWS)):
+        raise Broken(0, f"the prompt names {unknown[0]!r}; of a picture or a PDF it may name {', '.join(OF_ROWS)}")
+    if rules.count_pages is None:
+        raise Broken(0, "pictures and PDFs are not read here")
+    data = _whole(source, MOST_MEDIUM_BYTES)
+    loaded = load(str(path), data, rules.count_pages)
+    if loaded.wrong or loaded.block is None:
+        raise Broken(0, loaded.wrong or "is neither a picture nor a PDF")
+    if loaded.caution:
+        yield Caution(0, "", loaded.caution)
+    requests = requests_with(rules, prompt, rows=False)
+    yield from requests.terms()
+    record = Record(0, 0, usable(path.stem), {}, names_of(path), (loaded.block,))
+    yield from requests_of(prompt, prompt.template, [record], requests)
+
+
+def _whole(source: Source, most: int) -> bytes:
+    """All of a file, or little more than the most."""
+    pieces: list[bytes] = []
+    size = 0
+    for piece in source():
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            break
+    return b"".join(pieces)
 
 
 def _text(
@@ -119,7 +164,7 @@ def _text(
         raise Broken(1 + error.object.count(b"\n", 0, error.start), NOT_UTF8) from None
     if not text.strip():
         raise Broken(1, "there is no text in this file, so nothing to ask about")
-    requests = _requests(rules, prompt, rows=False)
+    requests = requests_with(rules, prompt, rows=False)
     yield from requests.terms()
     yield from requests_of(prompt, template, [text_record(path, usable(path.stem), text, prompt)], requests)
 
@@ -128,8 +173,8 @@ def column_flaws(prompt: PromptFile, columns: tuple[str, ...]) -> list[Flaw]:
     """Tell what a table lacks that its prompt names, and whether the prompt would be the same for every row."""
     if prompt.template is None:
         return [Flaw("", "there is nothing to ask of these rows: write a prompt below the settings of .batchd.md")]
-    flaws = list(prompt.template.unknown(columns))
-    if not flaws and not prompt.template.columns:
+    flaws = [flaw for each in prompt.templates for flaw in each.unknown(columns)]
+    if not flaws and not prompt.columns:
         flaws.append(Flaw("", "the prompt names no column, so every row would get the same; write {{ a column }}"))
     named = id_column(prompt, columns)
     if named is not None and named not in columns:
@@ -144,7 +189,8 @@ def _hidden(columns: tuple[str, ...], prompt: PromptFile) -> Iterator[Caution]:
             yield Caution(1, name, f'{{{{ {name} }}}} is the file\'s; the column is written {{{{ row["{name}"] }}}}')
 
 
-def _requests(rules: Rules, prompt: PromptFile, *, rows: bool) -> Requests:
+def requests_with(rules: Rules, prompt: PromptFile, *, rows: bool) -> Requests:
+    """Begin the requests of a prompt: those of rows are short, and their answers lie in a table."""
     if not rows:
         return Requests(rules, prompt.settings)
     beneath = {"documents": "continued", **prompt.settings}

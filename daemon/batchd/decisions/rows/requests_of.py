@@ -1,8 +1,10 @@
 """A prompt asked of each record: requests as `jobfile.request` checks them, every fault at its row."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -10,16 +12,44 @@ from batchd.decisions.jobfile.request import Requests, Said
 from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.decisions.rows.records import Fault, Record
 from batchd.decisions.rows.template import PromptTemplate
-from batchd.model import Problem
-from batchd.text.strictjson import Json
+from batchd.model import Caution, Problem
+from batchd.text.strictjson import Flaw, Flawed, Json
 
 _CONTENT: Final = "params.messages[0].content"
+_BLOCK: Final = re.compile(r"\[\d+\]")
 _SHARED: Final = ("job.", "defaults.", "api.")
 _encode = msgspec.json.Encoder().encode
 
 
+class Composed(NamedTuple):
+    """What a request says."""
+
+    content: Json
+    """Of its message."""
+    places: Mapping[str, str] = MappingProxyType({})
+    """What its user calls the blocks of the content, by `[0]`, `[1]`, …"""
+    cautions: Sequence[Caution] = ()
+
+
+Compose: TypeAlias = Callable[[Record, str], Composed]
+"""Makes what a request says of a record and its prompt, or raises a `Flawed` of what the record is told."""
+
+
+def plain(record: Record, text: str) -> Composed:
+    """The prompt behind what goes along with its record."""
+    if not record.blocks:
+        return Composed(text)
+    shown = record.of_file.get("file", "")
+    places = {f"[{number}]": shown for number in range(len(record.blocks))}
+    return Composed([*record.blocks, {"type": "text", "text": text}], places)
+
+
 def requests_of(
-    prompt: PromptFile, template: PromptTemplate, records: Iterable[Record | Fault], requests: Requests
+    prompt: PromptFile,
+    template: PromptTemplate,
+    records: Iterable[Record | Fault],
+    requests: Requests,
+    compose: Compose = plain,
 ) -> Iterator[Said]:
     """Ask a prompt of records, one after the other; nothing of them is kept.
 
@@ -28,6 +58,7 @@ def requests_of(
         template: Its own, or another.
         records: In the order of their file.
         requests: What checks them.
+        compose: Puts together what each of them says.
 
     Raises:
         Broken: They are more than one file may hold.
@@ -38,21 +69,22 @@ def requests_of(
             yield from record.problems
             continue
         try:
-            text = template.render(record.values, record.of_file)
-        except ValueError as error:
+            composed = compose(record, template.render(record.values, record.of_file))
+        except (ValueError, Flawed) as error:
             requests.count(record.line)
-            yield Problem(record.line, "", str(error), record.row)
+            flaws = error.flaws if isinstance(error, Flawed) else [Flaw("", str(error))]
+            yield from (Problem(record.line, *flaw, record.row) for flaw in flaws)
             continue
-        if not text.strip():
+        if isinstance(composed.content, str) and not composed.content.strip():
             requests.count(record.line)
             yield Problem(record.line, "", "the prompt of this row is empty", record.row)
             continue
-        for said in _offered(record, text, requests):
-            yield _placed(said, record, prompt) if isinstance(said, Problem) else said
+        yield from composed.cautions
+        for said in _offered(record, composed.content, requests):
+            yield _placed(said, record, composed.places, prompt) if isinstance(said, Problem) else said
 
 
-def _offered(record: Record, text: str, requests: Requests) -> Iterator[Said]:
-    content: Json = [*record.blocks, {"type": "text", "text": text}] if record.blocks else text
+def _offered(record: Record, content: Json, requests: Requests) -> Iterator[Said]:
     written = b'{"custom_id":%b,"params":{"messages":[{"role":"user","content":%b}]}}' % (
         _encode(record.custom_id),
         _encode(content),
@@ -64,11 +96,13 @@ def _offered(record: Record, text: str, requests: Requests) -> Iterator[Said]:
     yield from requests.offer(record.line, found, written=written)
 
 
-def _placed(problem: Problem, record: Record, prompt: PromptFile) -> Problem:
-    """Tell a problem by what the user wrote: a row and its columns, none of which is a param."""
+def _placed(problem: Problem, record: Record, places: Mapping[str, str], prompt: PromptFile) -> Problem:
+    """Tell a problem by what the user wrote: a row, its columns and files, none of which is a param."""
     if problem.field.startswith(_SHARED):
         return problem
     place = problem.field.removeprefix(_CONTENT)
+    if (block := _BLOCK.match(place)) and block[0] in places:
+        place = places[block[0]]
     if place == "custom_id":
         place = prompt.own.id or "custom_id"
     return replace(problem, row=record.row, field=place)

@@ -96,7 +96,7 @@ MUTATIONS = (
     Mutation(
         "rules",
         "the copies of sync tools' conflicts are taken",
-        "daemon/batchd/edges/inbox.py",
+        "daemon/batchd/text/litter.py",
         "return _IGNORED.fullmatch(name) is not None or conflict_copy(name)",
         "return _IGNORED.fullmatch(name) is not None",
         "tests/edges/test_inbox.py::test_what_is_not_meant_for_us_is_ignored",
