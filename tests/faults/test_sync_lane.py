@@ -228,6 +228,25 @@ async def test_a_message_that_was_cancelled_before_its_first_word_is_not_left_to
     assert line["output_tokens"] == 2_000, "what it has thought is not known, and bounded"
 
 
+async def test_a_message_of_which_nothing_had_come_may_have_been_charged(home: House) -> None:
+    home.fault("message", "only_pings", at=0, seconds=0.05)
+    drop(home, "a.jsonl", ["Hello"])
+    with anyio.fail_after(30):
+        async with at_work(home):
+            await until(lambda: streams(home, 100))
+            await cancel(home, "a")
+    (line,) = home.lines("a", "report.jsonl")
+    assert line["verdict"] == "canceled"
+    assert "whether it was charged is not known" in line["reason"]
+    assert line["cost_usd"] is None
+    assert home.job("a")["cost_usd"] is None
+    async with open_store(home.state / DATABASE) as store:
+        job = await store.jobs.named("a")
+        assert job is not None
+        assert await store.spending.committed(job.id) > 0, "it counts with what it may have cost"
+        assert not await store.jobs.failed_ids(job.id), "what may have been charged is not sent again by itself"
+
+
 async def test_a_budget_holds_for_both_lanes(home: House) -> None:
     job = {"budget": 0.0060, "continue": 0}  # each may cost $0.0100 by itself, and half of that in a batch
     drop(home, "a.jsonl", ["Hello", "Hello you"], job=job)

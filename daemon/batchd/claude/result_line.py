@@ -64,7 +64,7 @@ def read(raw: bytes) -> Line:
             error_code=error.details.error_code if error.details else None,
             model=message.model,
             usage=(usage := _usage(message.usage or UsageSaid())),
-            metered=line.result.type in NOT_CHARGED or _metered(message.usage or UsageSaid(), usage),
+            metered=_costs_nothing(line.result.type, stream) or _metered(message.usage or UsageSaid(), usage),
             geo=message.usage.inference_geo if message.usage else None,
             thinking_tokens=_thought(message.usage),
             text=text,
@@ -161,6 +161,11 @@ def _usage(usage: UsageSaid) -> Usage:
 def _tokens(count: int | None) -> int:
     """A count that nobody can have is none: no column would take it."""
     return count if count is not None and 0 < count < MOST_TOKENS else 0
+
+
+def _costs_nothing(kind: str, stream: Stream) -> bool:
+    """Whether a result costs nothing by its type; a stream of which nothing came before it broke off may have cost."""
+    return kind in NOT_CHARGED and not (kind == "canceled" and stream.broken)
 
 
 def _metered(said: UsageSaid, usage: Usage) -> bool:

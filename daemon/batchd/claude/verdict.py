@@ -19,6 +19,10 @@ AGAIN = (Verdict.ERRORED, Verdict.EXPIRED, Verdict.CANCELED)
 """What `batchd retry` sends again: none of it was charged. What was paid for is never sent again as it is."""
 
 
+LOST_TRIP = "lost"
+"""Of a trip of which nobody knows what became: it may have been charged, and is not made again by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """A call of one of the user's tools, which nobody makes here: its input is what the model has to say."""
@@ -58,6 +62,11 @@ class Result:
     bounded: bool = False
     """Whether its tokens of output are a bound, since the stream ended before they were told."""
 
+    @property
+    def outcome(self) -> str:
+        """How its trip ended: by the result's type, or `lost` where that would cost nothing and this may have."""
+        return self.type if self.metered or self.type not in NOT_CHARGED else LOST_TRIP
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -85,6 +94,9 @@ def judge(result: Result, *, attempts_left: int, cancelled: bool) -> Outcome:
             return Outcome(None if again and result.error_type in REPEATABLE else Verdict.ERRORED, reason)
         case "expired":
             return Outcome(None if again else Verdict.EXPIRED, "not processed within 24 hours")
+        case "canceled" if not result.metered:
+            said = f"nothing of its answer had come ({result.broken}): whether it was charged is not known"
+            return Outcome(Verdict.CANCELED, said)
         case "canceled":
             return Outcome(None if again else Verdict.CANCELED, "cancelled before it was processed")
         case unknown:

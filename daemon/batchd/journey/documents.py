@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchd.claude.catalogue import Catalogue
-from batchd.claude.verdict import AGAIN, Result
+from batchd.claude.verdict import AGAIN, LOST_TRIP, Result
 from batchd.decisions.document import expectation
 from batchd.decisions.document.contents import NONE, Contents, contents_of
 from batchd.decisions.document.data import may_be_structured
@@ -48,7 +48,7 @@ class Documents:
         delivery = Delivery(
             row=trip.row,
             request=trip.request,
-            outcome=result.type if result else "lost",
+            outcome=result.outcome if result else LOST_TRIP,
             verdict=step.verdict if isinstance(step, Final) else None,
             reason=step.reason,
             stop_reason=result.stop_reason if result else None,

@@ -194,4 +194,12 @@ MUTATIONS = (
         "params = read_from_spool(path, place.offset, place.size)",
         WARMING,
     ),
+    Mutation(
+        "sync",
+        "a stream of which nothing had come when it was cancelled is free of charge",
+        "daemon/batchd/claude/result_line.py",
+        'kind in NOT_CHARGED and not (kind == "canceled" and stream.broken)',
+        "kind in NOT_CHARGED",
+        "tests/faults/test_sync_lane.py::test_a_message_of_which_nothing_had_come_may_have_been_charged",
+    ),
 )
