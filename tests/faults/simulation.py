@@ -294,6 +294,12 @@ class Shelf(Batches):
     async def rows_of(self, batch: BatchId, sendings: Collection[Sending]) -> dict[Sending, int]:
         return {sending: 0 for sending in sendings if sending == Sending(RequestId(batch), 1)}
 
+    async def carries(self, batch: BatchId, sending: Sending) -> bool:
+        return bool(await self.rows_of(batch, [sending]))
+
+    async def given_up_before(self, _: BatchId) -> list[Batch]:
+        return []
+
 
 class SimulatedSender(Sender):
     """The real one, but for the body: a few bytes that tell the simulated API whose it is."""

@@ -11,7 +11,8 @@ from batchd.edges.store import DATABASE, open_store
 from batchd.journey.sender import Sender
 from batchd.model import Batch, BatchId, Sending
 
-from tests.support.house import KEY, House, run_until
+from tests.faults.test_wishes import wish
+from tests.support.house import KEY, House, at_work, run_until, until
 
 pytestmark = pytest.mark.anyio
 
@@ -146,7 +147,7 @@ async def test_a_wrong_request_that_got_past_our_checks_is_found_and_the_others_
         home.fault("create", "status", status=400, text=said)
     home.drop("a.jsonl", ["one"])
     home.drop("b.jsonl", ["two"])
-    assert not await home.run()
+    assert not await home.run(batch__linger=40.0)  # so that they surely travel together
     home.assert_nothing_twice()
     found = sorted((home.job(name)["state"], home.job(name)["requests"]["errored"]) for name in ("a", "b"))
     assert found == [("done", 0), ("failed", 1)]
@@ -281,6 +282,25 @@ async def test_a_late_first_attempt_is_told_and_its_results_are_taken(home: Hous
         batch = await store.batches.get(BatchId(1))
     assert (batch.remote_id, batch.twin) == (first.id, second.id)
     assert second.id in (batch.trouble or "")
+
+
+async def test_a_late_batch_of_one_that_was_dissolved_meanwhile_is_told(home: House) -> None:
+    """A job of it was cancelled after its first attempt was given up: the other's request travels in a new batch."""
+    home.fault("create", "unlisted", seconds=60.0, times=None)
+    home.fault("create", "reset")
+    home.drop("a.jsonl", ["one"])
+    home.drop("b.jsonl", ["two [sandbox: take 80]"])
+    async with at_work(home, batch__linger=40.0, poll__initial=5.0, poll__max=5.0):
+        await until(lambda: creates(home))
+        await wish(home, "a", "cancel")
+    late, second = home.server.ledger.batches()
+    assert (late.count, second.count) == (2, 1)
+    assert home.results("b") == {"r0": "succeeded"}
+    assert sorted(home.job("b")["batches"]) == sorted((late.id, second.id))
+    async with open_store(home.state / DATABASE) as store:
+        batches = [await store.batches.get(BatchId(number)) for number in (1, 2)]
+    assert [batch.twin for batch in batches] == [late.id, late.id]
+    assert late.id in (batches[1].trouble or "")
 
 
 async def test_a_batch_of_version_one_under_way_is_known_by_its_old_ids(home: House) -> None:

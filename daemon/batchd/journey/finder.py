@@ -100,7 +100,7 @@ class Finder:
         """Look for a second batch that carries the requests of one, made by an attempt that was given up.
 
         Args:
-            batch: A processing one.
+            batch: A processing one, or one that was dissolved.
 
         Returns:
             One that has ended, and is proved ours: what still runs does not show whose it is.
@@ -217,4 +217,4 @@ class Finder:
         sending = sending_of(custom_id, self._store.installation)
         if sending is None:
             return row_of(custom_id, batch.nonce) is not None
-        return bool(await self._store.trips.rows_of(batch.id, [sending]))
+        return await self._store.trips.carries(batch.id, sending)

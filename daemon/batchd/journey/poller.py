@@ -70,6 +70,7 @@ class Poller:
                 if not remote.ended:
                     return await self._exchange(batch, twin)
                 batch = await self._store.batches.tell_twin(batch, twin.id)
+            batch = await self._tell_of_dissolved(batch)
             if remote.ended:
                 return await self._store.batches.end(batch, remote)
             if overdue(remote, submitted_at=batch.submitted_at, now=self._clock.now()):
@@ -100,8 +101,18 @@ class Poller:
             log.info("cannot look for a second batch", batch=batch.id, reason=type(denied).__name__)
             return None
         if twin is not None:
-            log.error("a second batch has the same requests", batch=batch.id, remote=batch.remote_id, twin=twin.id)
+            log.error("a second batch has requests of this one", batch=batch.id, remote=batch.remote_id, twin=twin.id)
         return twin
+
+    async def _tell_of_dissolved(self, batch: Batch) -> Batch:
+        """Tell of what a batch has made after all that was dissolved, and whose requests travel in this one now."""
+        if batch.twin is not None:
+            return batch
+        for dissolved in await self._store.batches.given_up_before(batch.id):
+            if late := await self._twin_of(dissolved):
+                await self._store.batches.tell_twin(dissolved, late.id)
+                return await self._store.batches.tell_twin(batch, late.id)
+        return batch
 
     async def _exchange(self, batch: Batch, twin: RemoteBatch) -> Batch:
         """Take the results that an earlier attempt has brought, and stop what a later one still does."""

@@ -54,6 +54,15 @@ class Batches:
             raise LookupError(f"no batch {batch}")
         return batch_of(row)
 
+    async def given_up_before(self, batch: BatchId) -> list[Batch]:
+        """List the dissolved batches that may have sent requests of this one, and of which nothing has shown yet."""
+        rows = await self._database.rows(
+            """SELECT * FROM batches WHERE twin IS NULL AND id IN (
+                   SELECT batch FROM given_up WHERE request IN (SELECT request FROM trips WHERE trips.batch = ?))""",
+            batch,
+        )
+        return [batch_of(row) for row in rows]
+
     async def count_taken(self, batch: Batch) -> bool:
         """Whether another batch of the same count is unresolved, so that this one has to wait for it."""
         row = await self._database.row(
@@ -217,7 +226,7 @@ class Batches:
 
     async def settle(self, batch: Batch) -> Batch:
         """Note that all results of an ended batch are delivered; a second batch of the API stays told."""
-        told = None if batch.twin is None else f"{batch.twin} has the same requests, and is paid for as well"
+        told = None if batch.twin is None else f"{batch.twin} has requests of this one, and is paid for as well"
         return await self._step(batch, {State.ENDED}, State.SETTLED, trouble=told)
 
     async def give_back(self, batch: Batch) -> Batch:

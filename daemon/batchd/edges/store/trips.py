@@ -71,6 +71,17 @@ class Trips:
         found = {Sending(RequestId(row["request"]), row["sending"]): int(row["row"]) for row in rows}
         return {sending: found[sending] for sending in sendings if sending in found}
 
+    async def carries(self, batch: BatchId, sending: Sending) -> bool:
+        """Whether a batch sends this, or did so before it was dissolved."""
+        row = await self._database.row(
+            """SELECT 1 FROM trips WHERE batch = ?1 AND request = ?2 AND sending = ?3
+               UNION ALL SELECT 1 FROM given_up WHERE batch = ?1 AND request = ?2 AND sending = ?3""",
+            batch,
+            sending.request,
+            sending.number,
+        )
+        return row is not None
+
     async def cancel_wanted(self, batch: BatchId) -> tuple[bool, bool]:
         """Say whether any, and whether every, job with a request in this batch has been cancelled."""
         row = await self._database.row(
@@ -133,12 +144,18 @@ async def end(db: aiosqlite.Connection, batch: BatchId, outcome: str) -> None:
 
 
 async def forget(db: aiosqlite.Connection, batch: BatchId) -> None:
-    """Take back the trips of a batch of which surely nothing was created.
+    """Take back the trips of a batch that is dissolved; what an attempt that was given up may have sent stays known.
 
     Args:
         db: The connection that a step was given.
         batch: Theirs.
     """
+    await update(
+        db,
+        """INSERT INTO given_up (batch, request, sending) SELECT trips.batch, request, sending FROM trips
+           JOIN batches ON batches.id = trips.batch WHERE trips.batch = ? AND doubts > 0""",
+        batch,
+    )
     await update(db, "DELETE FROM trips WHERE batch = ?", batch)
 
 

@@ -130,4 +130,12 @@ MUTATIONS = (
         "UPDATE jobs SET delivered = 0, finished_at = NULL, retry_wanted = 0, cancel_wanted = 0,",
         f"{DOUBT}::test_a_retry_that_is_cancelled_before_it_begins_sends_nothing",
     ),
+    Mutation(
+        "batches",
+        "what was given up before its batch was dissolved is forgotten",
+        "daemon/batchd/edges/store/trips.py",
+        "WHERE trips.batch = ? AND doubts > 0",
+        "WHERE trips.batch = ? AND doubts < 0",
+        f"{DOUBT}::test_a_late_batch_of_one_that_was_dissolved_meanwhile_is_told",
+    ),
 )

@@ -239,3 +239,11 @@ CREATE INDEX refusals_like ON refusals (betas);
 
 -- How the rows of a job stand in its file, as JSON; NULL where its requests are no rows.
 ALTER TABLE jobs ADD COLUMN rows TEXT;
+
+-- What a batch has sent that was dissolved although an attempt to create it was given up: that may still show.
+CREATE TABLE given_up (
+    batch   INTEGER NOT NULL REFERENCES batches (id),
+    request INTEGER NOT NULL REFERENCES requests (id),
+    sending INTEGER NOT NULL,
+    PRIMARY KEY (request, batch)
+) STRICT, WITHOUT ROWID;
