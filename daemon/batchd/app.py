@@ -20,6 +20,7 @@ from batchd.edges.lock import sole_daemon
 from batchd.edges.store import DATABASE, Store, open_store
 from batchd.edges.transcripts import Transcripts
 from batchd.errors import Unusable
+from batchd.journey.bulk_finishing import BulkFinishing
 from batchd.journey.cache_warmer import CacheWarmer
 from batchd.journey.collector import Collector, Results
 from batchd.journey.courier import Courier
@@ -206,6 +207,7 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         },
     }
 
+    finishing = Finishing(store, clock, places.outbox, places.spool, documents)
     rooms = Rooms(
         intake=Intake(store, clock, places, rules, settings.intake, bell, retrying),
         packer=Packer(
@@ -218,7 +220,8 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         cache_warmer=CacheWarmer(store, clock, places.spool),
         token_counter=TokenCounter(store, api, clock, places.spool, rules.catalogue),
         held_files=HeldFiles(store, clock, places.outbox),
-        finishing=Finishing(store, clock, places.outbox, places.spool, documents),
+        bulk_finishing=BulkFinishing(store, clock, places.outbox, places.spool, finishing),
+        finishing=finishing,
         transcripts=transcripts,
         retrying=retrying,
         watchdog=Watchdog(store, round_=settings.intake.rescan + ROUND),

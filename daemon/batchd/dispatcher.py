@@ -17,15 +17,16 @@ from batchd.edges.systemd import notify
 from batchd.edges.transcripts import Transcripts
 from batchd.edges.watcher import watch
 from batchd.errors import Unavailable
+from batchd.journey.bulk_finishing import SMALL, BulkFinishing
 from batchd.journey.cache_warmer import CacheWarmer
 from batchd.journey.courier import Courier, thing_of
 from batchd.journey.finishing import Finishing
-from batchd.journey.intake import Intake, Places
+from batchd.journey.intake import TOGETHER, Intake, Places
 from batchd.journey.packer import Packer
 from batchd.journey.restoring import Restoring
 from batchd.journey.sender import Sender
 from batchd.journey.sync_sender import SyncSender
-from batchd.model import Job
+from batchd.model import Job, JobId
 from batchd.running.held_file import HeldFiles
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
@@ -57,6 +58,7 @@ class Rooms:
     token_counter: TokenCounter
     held_files: HeldFiles
     finishing: Finishing
+    bulk_finishing: BulkFinishing
     transcripts: Transcripts
     retrying: Retrying
     watchdog: Watchdog
@@ -192,8 +194,28 @@ class Dispatcher:
             self._try(tasks, thing, partial(self._rooms.finishing.reopen, job))
 
     async def _finish_all(self, tasks: anyio.abc.TaskGroup) -> None:
-        for job in await self._store.jobs.undelivered():
-            self._try(tasks, Thing(Work.FINISH, str(job.id), job.name, job.id), partial(self._finish, job))
+        due = [job for job in await self._store.jobs.undelivered() if _finishing(job) not in self._under_way]
+        small = [job for job in due if job.total <= SMALL and not self._retrying.waits(_finishing(job))]
+        if len(small) > 1:
+            for some in (small[at : at + TOGETHER] for at in range(0, len(small), TOGETHER)):
+                self._under_way |= {_finishing(job) for job in some}
+                tasks.start_soon(self._finish_together, some, tasks)
+        for job in due:
+            self._try(tasks, _finishing(job), partial(self._finish, job))
+
+    async def _finish_together(self, jobs: list[Job], tasks: anyio.abc.TaskGroup) -> None:
+        """Finish small jobs in one go, and then, each by itself, those that this does not suit."""
+        finished: frozenset[JobId] = frozenset()
+        try:
+            finished = await self._rooms.bulk_finishing.finish(jobs)
+        except Exception as error:  # noqa: BLE001  it is each job's own trouble, told in its own turn
+            log.debug("finished one by one", jobs=len(jobs), error=type(error).__name__)
+        finally:
+            self._under_way -= {_finishing(job) for job in jobs}
+            self._bell.ring()
+        for job in jobs:
+            if job.id not in finished:
+                self._try(tasks, _finishing(job), partial(self._finish, job))
 
     async def _finish(self, job: Job) -> None:
         self._all_well &= await self._rooms.finishing.finish(job) == "done"
@@ -291,3 +313,7 @@ class Dispatcher:
                         await self._rooms.sender.counter_is_free()
                 scope.cancel()
                 return
+
+
+def _finishing(job: Job) -> Thing:
+    return Thing(Work.FINISH, str(job.id), job.name, job.id)

@@ -67,7 +67,7 @@ ROOMS = {
     "sender": Room("batchd.journey.sender", "Sender", "_send", f'"{BETA}" in words[0].betas', {"betas": [BETA]}),
     "courier": Room("batchd.journey.poller", "Poller", "poll", f'"{BETA}" in words[0].betas', {"betas": [BETA]}),
     "collector": Room("batchd.journey.documents", "Documents", "assemble", 'words[0].job_name == "a"', {}),
-    "finishing": Room("batchd.journey.finishing", "Finishing", "finish", 'words[0].name == "a"', {}),
+    "finishing": Room("batchd.journey.finishing", "Finishing", "summarized", 'words[0].name == "a"', {}),
     "held file": Room(
         "batchd.running.held_file", "HeldFiles", "write", 'words[0].job == "a" and words[0].text', {"budget": 0.0000001}
     ),

@@ -20,6 +20,7 @@ from batchd.edges import disk, trees
 from batchd.edges.whole_files import write_together
 from batchd.text import safepath
 
+RESULTS = "results.jsonl"
 _RESERVED = "rejected"
 _BUNDLE = "request"
 _JOB_FILES = re.compile(

@@ -13,7 +13,7 @@ from anyio import from_thread, to_thread
 from batchd.claude import result_line
 from batchd.decisions.document.contents import Contents
 from batchd.decisions.report import HELD, failure, reported, state_of, summary, usd
-from batchd.delivery import ReportRow, Unsent
+from batchd.delivery import ReportRow, Tally, Unsent
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.spool import read_at
@@ -23,6 +23,9 @@ from batchd.journey.documents import Documents
 from batchd.model import Job, RequestId, Verdict
 
 log = structlog.get_logger()
+
+REPORT = "report.jsonl"
+JOB = "job.json"
 
 
 class Finishing:
@@ -46,13 +49,12 @@ class Finishing:
         folder = JobFolder(self._outbox, job.name)
         await self._deliver_drafts(job, folder)
         await to_thread.run_sync(_have_results, folder)
-        await to_thread.run_sync(folder.write_whole, "report.jsonl", self._report(job))
+        await to_thread.run_sync(folder.write_whole, REPORT, map(line_of, self._rows(job)))
         if tally.verdicts.get(Verdict.COMPLETE, 0) < job.total:
             await to_thread.run_sync(folder.write_whole, "failures.jsonl", self._failures(job))
         await to_thread.run_sync(folder.sync)
         await to_thread.run_sync(folder.remove, HELD)
-        whole = msgspec.json.format(msgspec.json.encode(summary(job, tally, batches)), indent=2) + b"\n"
-        await to_thread.run_sync(folder.write_whole, "job.json", [whole])
+        await to_thread.run_sync(folder.write_whole, JOB, [self.summarized(job, tally, batches)])
         await to_thread.run_sync(folder.sync)
         await self._store.jobs.deliver(job.id)
         if not await self._store.jobs.needs_params(job.claim):
@@ -60,6 +62,10 @@ class Finishing:
         state, charged = state_of(job, tally), usd(tally.cost.charged)
         log.info("job finished", job=job.name, state=state, requests=job.total, usd=charged)
         return state
+
+    def summarized(self, job: Job, tally: Tally, batches: list[str]) -> bytes:
+        """All of a job's `job.json`."""
+        return msgspec.json.format(msgspec.json.encode(summary(job, tally, batches)), indent=2) + b"\n"
 
     async def _deliver_drafts(self, job: Job, folder: JobFolder) -> None:
         """Deliver what was paid of documents whose next round was cancelled, dropped or refused before it was sent."""
@@ -74,10 +80,6 @@ class Finishing:
         length = await to_thread.run_sync(_take_back, JobFolder(self._outbox, job.name), failed)
         await self._store.jobs.reopen(job.id, results_length=length, now=self._clock.now())
         log.info("job opened again", job=job.name, requests=len(failed))
-
-    def _report(self, job: Job) -> Iterator[bytes]:
-        for row in self._rows(job):
-            yield msgspec.json.encode(reported(row)) + b"\n"
 
     def _failures(self, job: Job) -> Iterator[bytes]:
         """What failed; params that cannot be read any more keep no job from its end."""
@@ -98,6 +100,11 @@ class Finishing:
     def _discard_params(self, job: Job) -> None:
         with suppress(OSError):  # the next start sweeps the spool
             (self._spool / job.claim).unlink()
+
+
+def line_of(row: ReportRow) -> bytes:
+    """A line of `report.jsonl`."""
+    return msgspec.json.encode(reported(row)) + b"\n"
 
 
 def _write_drafts(folder: JobFolder, documents: Documents, unsent: Iterable[Unsent]) -> dict[RequestId, Contents]:

@@ -1,5 +1,6 @@
 """Deliveries: whose a result is, and what became of it."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 import aiosqlite
@@ -147,6 +148,14 @@ class Deliveries:
             job,
         )
         return [each for each in found if each is not None]
+
+    async def continued(self, jobs: Iterable[JobId]) -> set[JobId]:
+        """Say in which of some jobs a request had more than one round: its document may not be in their folders."""
+        rows = await self._database.rows(
+            "SELECT DISTINCT job FROM requests WHERE job IN (SELECT value FROM json_each(?)) AND round > 0",
+            json.dumps(list(jobs)),
+        )
+        return {JobId(row["job"]) for row in rows}
 
     async def attach(self, contents: Mapping[RequestId, Contents]) -> None:
         """Note where the documents of some requests are, all of them durable."""

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import aiosqlite
 import msgspec
@@ -225,24 +224,24 @@ class Jobs:
             job: Its id.
             finished_at: Unix seconds.
         """
+        (closed,) = await self.close_all([job], finished_at)
+        return closed
 
-        async def step(db: aiosqlite.Connection) -> Job:
-            row = await returning(
-                db, "UPDATE jobs SET finished_at = coalesce(finished_at, ?) WHERE id = ? RETURNING *", finished_at, job
-            )
-            return _job(cast("Row", row))
+    async def close_all(self, jobs: Sequence[JobId], finished_at: float) -> list[Job]:
+        """Fix the moment at which some jobs finished, in one commit, as `close` does; they come by their ids."""
+
+        async def step(db: aiosqlite.Connection) -> list[Job]:
+            sql = f"UPDATE jobs SET finished_at = coalesce(finished_at, ?) WHERE {_AMONG.format('id')} RETURNING *"  # noqa: S608  own text
+            rows = await db.execute_fetchall(sql, (finished_at, json.dumps(list(jobs))))
+            return sorted(map(_job, rows), key=lambda job: job.id)
 
         return await self._database.write(step)
 
-    async def deliver(self, job: JobId) -> None:
-        """Note that `job.json` is in the outbox.
-
-        Args:
-            job: Its id.
-        """
+    async def deliver(self, *jobs: JobId) -> None:
+        """Note that the `job.json` of some jobs is in the outbox, in one commit."""
 
         async def step(db: aiosqlite.Connection) -> None:
-            await update(db, "UPDATE jobs SET delivered = 1 WHERE id = ?", job)
+            await many(db, "UPDATE jobs SET delivered = 1 WHERE id = ?", [(job,) for job in jobs])
 
         await self._database.write(step)
 
@@ -323,14 +322,27 @@ class Jobs:
         Args:
             job: Its id.
         """
-        rows = await self._database.rows(
-            """SELECT verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests WHERE job = ?1
-               GROUP BY verdict, travelling
-               UNION ALL SELECT NULL, 0, missing FROM jobs WHERE id = ?1""",
-            job,
+        return (await self.tallies([job]))[job]
+
+    async def tallies(self, jobs: Sequence[JobId]) -> dict[JobId, Tally]:
+        """Count how the requests of each of some jobs stand, and what they have cost."""
+        among = json.dumps(list(jobs))
+        counts: dict[int, list[Row]] = {job: [] for job in jobs}
+        for row in await self._database.rows(
+            f"""SELECT job, verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests
+                WHERE {_AMONG.format("job")} GROUP BY job, verdict, travelling
+                UNION ALL SELECT id, NULL, 0, missing FROM jobs WHERE {_AMONG.format("id")}""",  # noqa: S608  own text
+            among,
+            among,
+        ):
+            counts[row["job"]].append(row)
+        sums = await self._database.rows(
+            f"""SELECT job, {SPENT} FROM requests JOIN trips ON trips.request = requests.id
+                WHERE {_AMONG.format("job")} GROUP BY job""",  # noqa: S608  own text
+            among,
         )
-        spent = await self._database.row(f"SELECT {SPENT} FROM trips WHERE {_TRIPS_OF_JOB}", job)  # noqa: S608  own text
-        return tally_of(rows, spent)
+        spent = {row["job"]: row for row in sums}
+        return {job: tally_of(counts[job], spent.get(job)) for job in jobs}
 
     async def batches_of(self, job: JobId) -> list[str]:
         """Name the batches of the API that a job travelled in, in the order of their making.
@@ -338,15 +350,22 @@ class Jobs:
         Args:
             job: Its id.
         """
-        rows = await self._database.rows(
-            f"""SELECT remote_id, twin FROM batches WHERE remote_id IS NOT NULL
-                AND id IN (SELECT DISTINCT batch FROM trips WHERE {_TRIPS_OF_JOB}) ORDER BY id""",  # noqa: S608  own text
-            job,
-        )
-        return [remote for row in rows for remote in (row["remote_id"], row["twin"]) if remote is not None]
+        return (await self.batches_of_all([job]))[job]
+
+    async def batches_of_all(self, jobs: Sequence[JobId]) -> dict[JobId, list[str]]:
+        """Name the batches of the API that each of some jobs travelled in, in the order of their making."""
+        found: dict[JobId, list[str]] = {job: [] for job in jobs}
+        for row in await self._database.rows(
+            f"""SELECT DISTINCT job, batches.id, remote_id, twin FROM requests
+                JOIN trips ON trips.request = requests.id JOIN batches ON batches.id = trips.batch
+                WHERE {_AMONG.format("job")} AND remote_id IS NOT NULL ORDER BY batches.id""",  # noqa: S608  own text
+            json.dumps(list(jobs)),
+        ):
+            found[row["job"]] += (remote for remote in (row["remote_id"], row["twin"]) if remote is not None)
+        return found
 
 
-_TRIPS_OF_JOB = "request IN (SELECT id FROM requests WHERE job = ?)"
+_AMONG = "{} IN (SELECT value FROM json_each(?))"
 
 
 async def _of_ticket(db: aiosqlite.Connection, ticket: str) -> Job | None:

@@ -3,6 +3,7 @@
 from tests.faults.torture.deliberate.mutation import Mutation
 
 _ROOM = "daemon/batchd/decisions/jobfile/templates.py"
+_BULK = "daemon/batchd/journey/bulk_finishing.py"
 _NAMES = "tests/journey/test_names_together.py"
 _TESTS = "tests/properties/test_template_properties.py"
 
@@ -70,6 +71,30 @@ MUTATIONS = (
         "        durable.sync()\n        for claim in moved:",
         "        for claim in moved:",
         f"{_NAMES}::test_small_files_share_their_syncs_and_their_commit",
+    ),
+    Mutation(
+        "speed in",
+        "jobs that are finished together are called finished before that is durable",
+        _BULK,
+        "                durable.sync()\n        return written",
+        "                pass\n        return written",
+        "tests/journey/test_bulk_finishing.py",
+    ),
+    Mutation(
+        "speed in",
+        "a job with a request that failed is finished together with others, without its failures",
+        _BULK,
+        "if tallies[job.id].verdicts == {Verdict.COMPLETE: job.total}]",
+        "]",
+        "tests/journey/test_bulk_finishing.py",
+    ),
+    Mutation(
+        "speed in",
+        "a job that one folder keeps from its end is taken for finished",
+        _BULK,
+        "    except OSError:\n        return False\n",
+        "    except OSError:\n        return True\n",
+        "tests/journey/test_bulk_finishing.py",
     ),
     Mutation(
         "speed in",

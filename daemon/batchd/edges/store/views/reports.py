@@ -1,7 +1,7 @@
 """Reports: what became of every request of a job, its trips summed up."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from batchd.claude.price import from_picodollars
 from batchd.delivery import Filed, ReportRow
@@ -27,34 +27,51 @@ class Reports:
         Args:
             job: Its id.
         """
-        last = 0
-        while True:
-            rows = await self._database.rows(
-                f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
-                        (SELECT group_concat(remote_id, ' ') FROM (
-                            SELECT remote_id FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
-                        )) AS remote_ids,
-                        count(*) FILTER (WHERE outcome = 'succeeded') AS rounds,
-                        (SELECT json_group_array(json_object('batch', remote_id, 'outcome', outcome, 'stop_reason',
-                                stop_reason, 'output_tokens', output_tokens, 'bounded', bounded,
-                                'cost_picodollars', cost)) FROM (
-                            SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
-                        )) AS chain
-                    FROM (SELECT id, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
-                              betas, wishes, filed, budget, first,
-                              rounds + round AS continued
-                          FROM requests
-                          WHERE job = ? AND id > ? AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r
-                    LEFT JOIN trips ON trips.request = r.id
-                    GROUP BY r.id ORDER BY r.id""",  # noqa: S608  own text
-                job,
-                last,
-                PAGE,
-            )
-            if not rows:
-                return
-            last = rows[-1]["id"]
+        bounds = await self._database.row("SELECT min(id) AS least, max(id) AS most FROM requests WHERE job = ?", job)
+        if bounds is None or bounds["least"] is None:
+            return
+        following = bounds["least"]
+        # By their ids, nearly all of which are the job's between these two: an index by jobs has them in another order,
+        # and each page would sort them all.
+        while rows := await self._database.rows(
+            _READ.format("+job = ?1 AND id BETWEEN ?2 AND ?3"), job, following, bounds["most"], PAGE
+        ):
+            following = rows[-1]["id"] + 1
             yield [_report_row(row) for row in rows]
+
+    async def read_all(self, jobs: Sequence[JobId]) -> dict[JobId, list[ReportRow]]:
+        """Read every request of some jobs, as `read` does, at once: there must be few of them."""
+        found: dict[JobId, list[ReportRow]] = {job: [] for job in jobs}
+        among = json.dumps(list(jobs))
+        rows = await self._database.values(
+            lambda row: (JobId(row["job"]), _report_row(row)),
+            _READ.format("job IN (SELECT value FROM json_each(?))"),
+            among,
+            -1,
+        )
+        for job, row in rows:
+            found[job].append(row)
+        return found
+
+
+_READ = f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
+        (SELECT group_concat(remote_id, ' ') FROM (
+            SELECT remote_id FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
+        )) AS remote_ids,
+        count(*) FILTER (WHERE outcome = 'succeeded') AS rounds,
+        (SELECT json_group_array(json_object('batch', remote_id, 'outcome', outcome, 'stop_reason',
+                stop_reason, 'output_tokens', output_tokens, 'bounded', bounded,
+                'cost_picodollars', cost)) FROM (
+            SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
+        )) AS chain
+    FROM (SELECT id, job, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
+              betas, wishes, filed, budget, first,
+              rounds + round AS continued
+          FROM requests
+          WHERE {{}} AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r
+    LEFT JOIN trips ON trips.request = r.id
+    GROUP BY r.id ORDER BY r.id"""  # noqa: S608  own text
+"""Every request of jobs that a condition names, with its trips summed up."""
 
 
 def _report_row(row: Row) -> ReportRow:
