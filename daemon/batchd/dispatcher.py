@@ -12,7 +12,7 @@ import structlog
 from anyio import to_thread
 
 from batchd.edges.clock import Bell, Clock
-from batchd.edges.store import Store
+from batchd.edges.store import Due, Store
 from batchd.edges.systemd import notify
 from batchd.edges.transcripts import Transcripts
 from batchd.edges.watcher import watch
@@ -249,30 +249,32 @@ class Dispatcher:
 
     async def _nothing_left(self) -> bool:
         """Whether all that is still open waits for a person."""
-        parked = self._retrying.parked
-        busy = {thing for thing in self._under_way if not self._at_rest(thing)}
-        if (
-            busy
-            or self._rooms.restoring.under_way
-            or not self._rooms.intake.idle
-            or await self._rooms.intake.has_files()
-        ):
+        if await self._is_busy() or await self._is_due(await self._store.agenda.due()):
             return False
-        store = self._store
-        due = await store.agenda.due()
+        self._all_well &= await self._store.jobs.all_delivered() and not self._retrying.troubles
+        return True
+
+    async def _is_busy(self) -> bool:
+        """Whether anything is being done, or lies in the inbox to be taken."""
+        if any(not self._at_rest(thing) for thing in self._under_way) or self._rooms.restoring.under_way:
+            return True
+        return not self._rooms.intake.idle or await self._rooms.intake.has_files()
+
+    async def _is_due(self, due: Due) -> bool:
+        """Whether anything of the agenda is parked by no defect."""
+        store, parked = self._store, self._retrying.parked
         if {str(batch) for batch in due.live} - parked(Work.CARRY):
-            return False
+            return True
         if due.waiting and await store.queue.waiting(1, without=self._rooms.packer.parked):
-            return False
+            return True
         for work, there_are, list_jobs in (
             (Work.ADD, due.arriving, store.jobs.arriving),
             (Work.FINISH, due.undelivered, store.jobs.undelivered),
             (Work.REOPEN, due.to_retry, store.jobs.to_retry),
         ):
             if there_are and {str(job.id) for job in await list_jobs()} - parked(work):
-                return False
-        self._all_well &= await store.jobs.all_delivered() and not self._retrying.troubles
-        return True
+                return True
+        return False
 
     def _at_rest(self, thing: Thing) -> bool:
         """Whether a task only waits for a person: parked by a defect, or a note for one that cannot be written."""

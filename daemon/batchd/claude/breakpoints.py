@@ -5,7 +5,7 @@ before those of five minutes, in the order tools, system, messages, automatic. W
 automatic one falls together with it, and must be of the same life.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from batchd.claude.shapes import Breakpoint, written
@@ -22,22 +22,28 @@ def check(found: Mapping[str, list[Breakpoint]], params: Mapping[str, Any]) -> I
         found: Where breakpoints stand, by the parameter that holds them.
         params: The whole request, with sound `messages` if it has any.
     """
-    own = [each for key in _ORDER[:-1] for each in found.get(key, ())]
     automatic, last = _control(params), _control(_last_block(params))
     if automatic and last and _long(automatic) != _long(last):
         yield Flaw("cache_control", "has another ttl than the last block of the last message; make them one")
-    ordered = [(written(each.path), each.long) for each in own]
+    ordered = [(written(each.path), each.long) for key in _ORDER[:-1] for each in found.get(key, ())]
     if automatic and not last:
         ordered.append(("cache_control", _long(automatic)))
     if len(ordered) > MOST:
         said = f"{len(ordered)} cache_control breakpoints; at most {MOST} are possible, keep the last ones"
         yield Flaw("", said)
-    short = ""
-    for place, long in ordered:
-        if long and short:
-            yield Flaw(place, f"a ttl of 1h may not come after one of 5m, which is at {short}: tools, system, messages")
+    yield from _out_of_order(ordered)
+
+
+def _out_of_order(ordered: Sequence[tuple[str, bool]]) -> Iterator[Flaw]:
+    """Find the first that lives for an hour behind one that does not."""
+    short = next((index for index, (_, long) in enumerate(ordered) if not long), len(ordered))
+    for place, long in ordered[short:]:
+        if long:
+            before = ordered[short][0]
+            yield Flaw(
+                place, f"a ttl of 1h may not come after one of 5m, which is at {before}: tools, system, messages"
+            )
             return
-        short = short or ("" if long else place)
 
 
 def _last_block(params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -125,23 +125,32 @@ def _betas(asked: Asked) -> Iterator[Flaw]:
 def _parts(params: Mapping[str, Any], asked: Asked) -> Iterator[Flaw]:
     """What holds between parameters, whatever the model."""
     yield from breakpoints.check(asked.breakpoints, params)
-    config = params.get("output_config") or {}
-    if config.get("format") and params.get("output_format"):
+    yield from _structured(params)
+    yield from _toolsets(params)
+
+
+def _structured(params: Mapping[str, Any]) -> Iterator[Flaw]:
+    """Structured output is asked for in one place, and excludes citations."""
+    format_ = (params.get("output_config") or {}).get("format")
+    older = params.get("output_format")
+    if format_ and older:
         yield Flaw("output_format", "may not stand beside output_config.format; keep the latter")
-    if config.get("format") or params.get("output_format"):
-        place = "output_config.format" if config.get("format") else "output_format"
-        for block in conversation_check.blocks_of(params.get("messages", ())):
-            if (block.value.get("citations") or {}) and _cites(block.value["citations"]):
-                said = f"structured output excludes citations, and {block.field} has them; leave out one of them"
-                yield Flaw(place, said)
-                break
-    servers = params.get("mcp_servers")
-    if servers is not None:
-        names = {server["name"] for server in servers}
-        for index, tool in enumerate(params.get("tools", ())):
-            if tool.get("type") == "mcp_toolset" and tool["mcp_server_name"] not in names:
-                said = f"mcp_servers has no server of the name {shown(tool['mcp_server_name'])}; mend the name"
-                yield Flaw(f"tools[{index}].mcp_server_name", said)
+    if format_ or older:
+        blocks = conversation_check.blocks_of(params.get("messages", ()))
+        if citing := next((block for block in blocks if _cites(block.value.get("citations"))), None):
+            said = f"structured output excludes citations, and {citing.field} has them; leave out one of them"
+            yield Flaw("output_config.format" if format_ else "output_format", said)
+
+
+def _toolsets(params: Mapping[str, Any]) -> Iterator[Flaw]:
+    """A set of tools is of a server that the request names."""
+    if (servers := params.get("mcp_servers")) is None:
+        return
+    names = {server["name"] for server in servers}
+    for index, tool in enumerate(params.get("tools", ())):
+        if tool.get("type") == "mcp_toolset" and tool["mcp_server_name"] not in names:
+            said = f"mcp_servers has no server of the name {shown(tool['mcp_server_name'])}; mend the name"
+            yield Flaw(f"tools[{index}].mcp_server_name", said)
 
 
 def _cites(citations: object) -> bool:
@@ -202,12 +211,16 @@ def _thinking(params: Mapping[str, Any], facts: ModelFacts, betas: tuple[str, ..
     if kind in facts.refused_thinking:
         would_do = " or ".join(each for each in _THINKING if each not in facts.refused_thinking)
         yield Flaw("thinking.type", f"{facts.name} does not take {kind}; {would_do} would do, or leave thinking out")
-    elif kind == "enabled" and "max_tokens" in params:
-        interleaved = any(beta.startswith(_INTERLEAVED) for beta in betas)
-        if thinking["budget_tokens"] >= params["max_tokens"] and not interleaved:
-            yield Flaw("thinking.budget_tokens", f"must be less than max_tokens, which is {params['max_tokens']:,}")
-    elif kind not in {None, "adaptive", "enabled"} and facts.modest_without_thinking and effort in _HARD_EFFORTS:
+    elif kind == "enabled":
+        yield from _thinking_budget(params, betas)
+    elif kind not in {None, "adaptive"} and facts.modest_without_thinking and effort in _HARD_EFFORTS:
         yield Flaw("output_config.effort", f"{facts.name} takes {effort!r} only while it thinks; use high or less")
+
+
+def _thinking_budget(params: Mapping[str, Any], betas: tuple[str, ...]) -> Iterator[Flaw]:
+    interleaved = any(beta.startswith(_INTERLEAVED) for beta in betas)
+    if "max_tokens" in params and params["thinking"]["budget_tokens"] >= params["max_tokens"] and not interleaved:
+        yield Flaw("thinking.budget_tokens", f"must be less than max_tokens, which is {params['max_tokens']:,}")
 
 
 def _tool_choice(params: Mapping[str, Any], facts: ModelFacts) -> Iterator[Flaw]:
@@ -239,15 +252,19 @@ def _sampling(params: Mapping[str, Any], facts: ModelFacts, catalogue: Catalogue
         for key in said:
             yield Flaw(key, f"{facts.name} takes none, under any version of the API; leave it out, or use {would_do}")
         return
-    if facts.one_sampling and "temperature" in params and "top_p" in params:
+    if facts.one_sampling and {"temperature", "top_p"}.issubset(said):
         yield Flaw("top_p", f"{facts.name} does not take it beside temperature; keep one of them")
     if (params.get("thinking") or {}).get("type") in {"enabled", "adaptive"}:
-        if params.get("temperature", 1) != 1:
-            yield Flaw("temperature", "must be 1 while the model thinks; leave it out, or thinking")
-        if "top_k" in params:
-            yield Flaw("top_k", "is not possible while the model thinks; leave it out, or thinking")
-        if params.get("top_p", 1) < _LEAST_TOP_P:
-            yield Flaw("top_p", f"must be at least {_LEAST_TOP_P} while the model thinks; leave it out, or thinking")
+        yield from _sampling_while_thinking(params)
+
+
+def _sampling_while_thinking(params: Mapping[str, Any]) -> Iterator[Flaw]:
+    if params.get("temperature", 1) != 1:
+        yield Flaw("temperature", "must be 1 while the model thinks; leave it out, or thinking")
+    if "top_k" in params:
+        yield Flaw("top_k", "is not possible while the model thinks; leave it out, or thinking")
+    if params.get("top_p", 1) < _LEAST_TOP_P:
+        yield Flaw("top_p", f"must be at least {_LEAST_TOP_P} while the model thinks; leave it out, or thinking")
 
 
 def _region(params: Mapping[str, Any], facts: ModelFacts) -> Iterator[Flaw]:

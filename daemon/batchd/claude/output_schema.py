@@ -66,6 +66,21 @@ def check_words(schema: dict[str, Any], path: Path, look: Look) -> None:
 
 
 def _part(part: Mapping[str, Any], path: Path, look: Look) -> None:
+    _closed(part, path, look)
+    for word in REFUSED:
+        if word in part:
+            look.say((path, word), _WITHOUT)
+    if part.get("minItems") not in (None, 0, 1):
+        look.say((path, "minItems"), "may be 0 or 1 only; say the number in the description")
+    values = part.get("enum")
+    if isinstance(values, list) and any(isinstance(each, (dict, list)) for each in values):
+        look.say((path, "enum"), "may hold texts, numbers, true, false and null only")
+    if any(isinstance(each, dict) and "$ref" in each for each in part.get("allOf") or ()):
+        look.say((path, "allOf"), "may not hold a $ref; put the $ref itself in its place")
+
+
+def _closed(part: Mapping[str, Any], path: Path, look: Look) -> None:
+    """Ask of every object that it takes no keys but its own."""
     kinds = part.get("type")
     is_object = kinds == "object" or (isinstance(kinds, list) and "object" in kinds) or "properties" in part
     closed = part.get("additionalProperties")
@@ -73,17 +88,6 @@ def _part(part: Mapping[str, Any], path: Path, look: Look) -> None:
         said = "missing" if "additionalProperties" not in part else "must be false"
         said = f'{said}; every object of the schema needs "additionalProperties": false'
         look.say((path, "additionalProperties"), said)
-    for word in REFUSED:
-        if word in part:
-            look.say((path, word), _WITHOUT)
-    least = part.get("minItems")
-    if least is not None and least not in (0, 1):
-        look.say((path, "minItems"), "may be 0 or 1 only; say the number in the description")
-    values = part.get("enum")
-    if isinstance(values, list) and any(isinstance(each, (dict, list)) for each in values):
-        look.say((path, "enum"), "may hold texts, numbers, true, false and null only")
-    if any(isinstance(each, dict) and "$ref" in each for each in part.get("allOf") or ()):
-        look.say((path, "allOf"), "may not hold a $ref; put the $ref itself in its place")
 
 
 def _reference(ref: object, schema: Mapping[str, Any], path: Path, look: Look) -> None:

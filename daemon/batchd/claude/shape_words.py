@@ -1,7 +1,7 @@
 """How messages call the parts of a request, and what they suggest where others' APIs have another word."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
@@ -113,12 +113,16 @@ def described(hint: Hint) -> str:
         allowed = [each for each in hint["is"] if each not in hint.get("beta", ())]
         return ("one of " if len(allowed) > 1 else "") + ", ".join(quoted(each) for each in allowed)
     if "one" in hint:
-        objects = [arm for arm in hint["one"] if isinstance(arm, str) and arm.startswith("#")]
-        arms = [described(arm) for arm in hint["one"] if arm not in objects and arm != "null"]
-        if objects:
-            arms.append("an object")
-        return " or ".join(dict.fromkeys(arms))
+        return " or ".join(dict.fromkeys(_arms(hint["one"])))
     return "a list" if "list" in hint else "an object"
+
+
+def _arms(hints: Sequence[Hint]) -> Iterator[str]:
+    """What each of several hints allows; objects are told as one, at the end."""
+    objects = [arm for arm in hints if isinstance(arm, str) and arm.startswith("#")]
+    yield from (described(arm) for arm in hints if arm not in objects and arm != "null")
+    if objects:
+        yield "an object"
 
 
 def title(name: str) -> str:

@@ -103,25 +103,36 @@ def _table(spent: list[Spent], by: str) -> Table:
     for name in ("ANSWERS", "IN", "OUT", "COST", "WITHOUT BATCHES", "RESERVED"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
-    most = max((each.cost for each in spent), default=0)
-    whole = Spent("", *(sum(each) for each in zip(*(_numbers(each) for each in spent), strict=True))) if spent else None
-    for each in [*spent, *([whole] if whole else [])]:
-        table.add_row(
-            cell(each.group or "in all", "" if each.group else "bold"),
-            f"{each.requests:,}",
-            f"{each.input_tokens:,}",
-            f"{each.output_tokens:,}",
-            _amount(each.cost, each.unpriced),
-            _amount(each.standard_cost, each.unpriced),
-            usd(from_picodollars(each.reserved)),
-            ProgressBar(total=most or 1, completed=each.cost, width=_CHART) if each.group else "",
-        )
-    if any(each.unpriced for each in spent):
-        table.caption = "+ : and what was charged at a cost that is not known; its reservation stands under RESERVED"
-    if bounded := sum(each.bounded for each in spent):
-        said = f"{bounded:,} answers were cut before their length was told: their output, and its cost, is a bound"
-        table.caption = "\n".join(filter(None, (str(table.caption or ""), said)))
+    most = max((each.cost for each in spent), default=0) or 1
+    for each in spent:
+        table.add_row(cell(each.group), *_cells(each), ProgressBar(total=most, completed=each.cost, width=_CHART))
+    if spent:
+        whole = Spent("", *(sum(each) for each in zip(*(_numbers(each) for each in spent), strict=True)))
+        table.add_row(cell("in all", "bold"), *_cells(whole), "")
+        table.caption = _caption(whole)
     return table
+
+
+def _cells(spent: Spent) -> list[str]:
+    return [
+        f"{spent.requests:,}",
+        f"{spent.input_tokens:,}",
+        f"{spent.output_tokens:,}",
+        _amount(spent.cost, spent.unpriced),
+        _amount(spent.standard_cost, spent.unpriced),
+        usd(from_picodollars(spent.reserved)),
+    ]
+
+
+def _caption(whole: Spent) -> str | None:
+    """What is not known exactly of the sums above."""
+    said = []
+    if whole.unpriced:
+        said.append("+ : and what was charged at a cost that is not known; its reservation stands under RESERVED")
+    if whole.bounded:
+        cut = f"{whole.bounded:,} answers were cut before their length was told"
+        said.append(f"{cut}: their output, and its cost, is a bound")
+    return "\n".join(said) or None
 
 
 def _numbers(spent: Spent) -> tuple[int, ...]:

@@ -194,23 +194,8 @@ async def reach(settings: Settings) -> AsyncIterator[Finding]:
             ) as api:
                 page = await api.page(limit=_SOME)
                 models = await api.models()
-    except TimeoutError:
-        yield Finding("api", Health.PROBLEM, f"no answer from {where}", "check network, proxy and api.base_url")
-        return
-    except Unusable as error:
-        yield Finding("api", Health.PROBLEM, str(error), "make a key in the Console")
-        return
-    except Gone:
-        yield Finding("api", Health.PROBLEM, f"no Message Batches at {where}", "check api.base_url")
-        return
-    except Parked as error:
-        yield Finding("api", Health.PROBLEM, f"{where}: {error}", "nothing is sent until then; it goes on by itself")
-        return
-    except Unreachable as error:
-        yield Finding("api", Health.PROBLEM, f"{where}: {error}", _remedy(str(error)))
-        return
-    except BatchdError as error:
-        yield Finding("api", Health.PROBLEM, f"{where}: {error}", "check network, proxy, key and api.base_url")
+    except (TimeoutError, BatchdError) as error:
+        yield _unreached(where, error)
         return
     of = f" (organization {page.organization})" if page.organization else ""
     yield Finding("api", Health.OK, f"{where} takes the key{of}, and lists batches")
@@ -224,6 +209,24 @@ async def reach(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(
             "model", Health.WARNING, f"{model} is not among the key's models", "set defaults.model to one that is"
         )
+
+
+def _unreached(where: str, error: Exception) -> Finding:
+    """What keeps the API from answering, and what to do."""
+    match error:
+        case TimeoutError():
+            said, remedy = f"no answer from {where}", "check network, proxy and api.base_url"
+        case Unusable():
+            said, remedy = str(error), "make a key in the Console"
+        case Gone():
+            said, remedy = f"no Message Batches at {where}", "check api.base_url"
+        case Parked():
+            said, remedy = f"{where}: {error}", "nothing is sent until then; it goes on by itself"
+        case Unreachable():
+            said, remedy = f"{where}: {error}", _remedy(str(error))
+        case _:
+            said, remedy = f"{where}: {error}", "check network, proxy, key and api.base_url"
+    return Finding("api", Health.PROBLEM, said, remedy)
 
 
 def _remedy(trouble: str) -> str:

@@ -19,7 +19,7 @@ from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import Store, write_to_store
 from batchd.errors import Unusable
-from batchd.model import Job
+from batchd.model import Batch, Job
 from batchd.running.held_file import answers
 from batchd.settings import Settings
 
@@ -165,25 +165,36 @@ async def _retry(store: Store, job: Job) -> str:
 async def _release(store: Store, job: Job, *, up_to: int | None) -> str:
     held = [batch for batch in await store.batches.held() if job.name in await store.trips.jobs_in(batch.id)]
     if job.hold is not None or (up_to is not None and job.released and not job.delivered):
-        said = f"Job {job.name} goes on, whatever it costs."
-        if up_to is not None:
-            committed = await store.spending.committed(job.id)
-            so_far = f"{dollars(committed)} of it are spent or reserved"
-            if up_to <= committed:
-                raise Failure(f"job {printable(job.name)} needs a larger sum: {so_far} already")
-            said = f"Job {job.name} goes on up to {dollars(up_to)}: {so_far}."
-        await store.spending.release(job.id, up_to)
-        undecided = [line for batch in held for line in answers(batch)]
-        return "\n".join([said, *undecided])
+        return "\n".join(
+            [await _release_money(store, job, up_to), *(line for batch in held for line in answers(batch))]
+        )
     if up_to is not None:
         raise Failure(f"job {printable(job.name)} does not wait for money: see `batchd status`")
     if not held:
         raise Failure(f"job {printable(job.name)} is not held: see `batchd status`")
-    released = [batch for batch in held if batch.remote_id is not None]
-    for batch in released:
-        await store.resolutions.ask_again(batch, now=Clock().now())
+    return await _ask_again(store, job, held)
+
+
+async def _release_money(store: Store, job: Job, up_to: int | None) -> str:
+    """Let a job spend, and say how much."""
+    said = f"Job {job.name} goes on, whatever it costs."
+    if up_to is not None:
+        committed = await store.spending.committed(job.id)
+        so_far = f"{dollars(committed)} of it are spent or reserved"
+        if up_to <= committed:
+            raise Failure(f"job {printable(job.name)} needs a larger sum: {so_far} already")
+        said = f"Job {job.name} goes on up to {dollars(up_to)}: {so_far}."
+    await store.spending.release(job.id, up_to)
+    return said
+
+
+async def _ask_again(store: Store, job: Job, held: list[Batch]) -> str:
+    """Have the API asked after each held batch that it is known to have; of the others only a person can find out."""
     undecided = [line for batch in held if batch.remote_id is None for line in answers(batch)]
-    if not released:
+    known = [batch for batch in held if batch.remote_id is not None]
+    if not known:
         raise Failure("\n".join(["only you can find out whether the API has it; then choose:", *undecided]))
-    named = ", ".join(str(batch.remote_id) for batch in released)
+    for batch in known:
+        await store.resolutions.ask_again(batch, now=Clock().now())
+    named = ", ".join(str(batch.remote_id) for batch in known)
     return "\n".join([f"Job {job.name} goes on: the API is asked again after {named}.", *undecided])

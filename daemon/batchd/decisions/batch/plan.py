@@ -115,13 +115,12 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
             load.put(each)
     patient = more and counts != set(unresolved)
     for (_, _, _, cohort), load in loads.items():
-        full = len(load.requests) >= load.capacity
-        # A clock that was set back while nobody ran must not make anybody linger until it is that late again.
-        due = cohort or not 0 <= now - load.since < limits.linger
-        if full:
+        if len(load.requests) >= load.capacity:
             load.shorten(counts, limits.max_bytes)  # who is left out waits for the next plan, which is made at once
             counts.add(len(load.requests))
-        if full or (due and not patient):
+            yield load.planned()
+        # A clock that was set back while nobody ran must not make anybody linger until it is that late again.
+        elif not patient and (cohort or not 0 <= now - load.since < limits.linger):
             yield load.planned()
 
 

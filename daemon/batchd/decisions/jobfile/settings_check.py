@@ -4,7 +4,7 @@ What acts later on is described by `model.Wishes`; here is what else may be said
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import MappingProxyType
@@ -143,10 +143,7 @@ def read_settings(
     looks = {key: look_at(key, value, (None, member("", key))) for key, value in islice(params.items(), MOST_FLAWS)}
     for look in looks.values():
         flaws += (Flaw(f"{params_path}.{flaw.field}".lstrip("."), flaw.message) for flaw in look.flaws)
-    for key in SHORTCUTS:
-        # A text or a number has nothing worth a note; a system prompt of blocks may hold breakpoints.
-        if isinstance(value := found.get(key), list) and key not in looks:
-            looks[key] = look_at(key, value, (None, key))
+    looks = {**looks, **_looks_at_shortcuts(found, but=looks)}
     return Settings(
         path=params_path,
         params=params,
@@ -157,6 +154,12 @@ def read_settings(
         unsound=frozenset(unsound | {key for key, look in looks.items() if look.flaws}),
         looks={key: look for key, look in looks.items() if look.uses or look.breakpoints},
     )
+
+
+def _looks_at_shortcuts(found: dict[str, Json], but: Collection[str]) -> dict[str, Look]:
+    """A text or a number has nothing worth a note; a system prompt of blocks may hold breakpoints."""
+    lists = [key for key in SHORTCUTS if key not in but and isinstance(found.get(key), list)]
+    return {key: look_at(key, found[key], (None, key)) for key in lists}
 
 
 def _read_beside(

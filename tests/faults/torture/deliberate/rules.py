@@ -33,8 +33,8 @@ MUTATIONS = (
         "rules",
         "the order of lives of the cache is not asked",
         "daemon/batchd/claude/breakpoints.py",
-        "if long and short:",
-        "if False:",
+        "        if long:",
+        "        if False:",
         _CASES,
     ),
     Mutation(
