@@ -253,3 +253,20 @@ def test_bundles_settle_by_their_own_time(tmp_path: Path) -> None:
     assert settled(5) == ["a.txt", "x.job"]
     assert settling.due(5) == inbox.PROMPT_PATIENCE - 5
     assert settled(inbox.PROMPT_PATIENCE) == ["a.txt", "x.job", "y.job"]
+
+
+async def test_files_of_which_each_is_asked_are_the_rows_of_a_table(home: House) -> None:
+    files = {"in/a,b.png": media.png(9, 9), "in/c.png": media.png(9, 9)}
+    drop(home.inbox, "p.job", {"prompt.md": "---\neach: in/*\nmodel: claude-haiku-4-5\n---\nDescribe.", **files})
+    assert await home.run()
+    assert (home.outbox / "p" / "files.csv").read_text() == 'file\n"in/a,b.png"\nin/c.png\n'
+
+
+async def test_the_table_of_a_bundle_is_kept_where_the_bundle_is_not(home: House) -> None:
+    drop(
+        home.inbox,
+        "p.job",
+        {"prompt.md": "---\nmodel: claude-haiku-4-5\n---\n{{ s }}?", "t.csv": "s\nbees\n", "x.txt": "x"},
+    )
+    assert await home.run(intake__keep_bundle=False)
+    assert [each.name for each in (home.outbox / "p" / "request").iterdir()] == ["t.csv"]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from typing import Annotated, Final
 
 import anyio
@@ -19,10 +19,12 @@ from batchd.cli.console import cell, data, err, hush_libraries, out, usd
 from batchd.cli.estimate import ENOUGH, Estimate, History, Kind, percentile, read_history
 from batchd.cli.exit_codes import DONE, FAILED, WRONG_CALL, complain
 from batchd.cli.options import Chosen, takes_settings
+from batchd.decisions.bundle.contents import is_bundle
 from batchd.decisions.jobfile.reader import Rules, Said, read
 from batchd.edges import disk, inbox
 from batchd.edges.clock import Clock
 from batchd.edges.store import DATABASE
+from batchd.journey.reading import said_of_bundle
 from batchd.journey.spooling import Reading, rules_of
 from batchd.model import Caution, Cost, Entry, Lane, Problem, total
 from batchd.text import litter
@@ -84,7 +86,9 @@ class Finding:
 def check(
     chosen: Chosen,
     *,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Job files, as they would be dropped.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Job files, and folders NAME.job, as they would be dropped.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> int:
     """Validate and price files offline: nothing is spent, or touched.
@@ -139,9 +143,13 @@ def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
         OSError: It cannot be read.
     """
     stat = file.stat()
+    found = Finding(file)
+    if S_ISDIR(stat.st_mode) and is_bundle(file.name):
+        for said in said_of_bundle(file.resolve(), file.stem, rules):
+            found.take(said, rules)
+        return found
     if not S_ISREG(stat.st_mode):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-    found = Finding(file)
     if litter.ignored(file.name):
         why = "a sync tool's copy of a conflict" if litter.conflict_copy(file.name) else "a file of this name"
         found.reading.cautions.append(Caution(0, "", f"{why} is ignored in the inbox; rename it if it is to be sent"))

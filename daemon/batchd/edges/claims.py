@@ -12,7 +12,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISREG
@@ -27,6 +27,8 @@ from batchd.text.tickets import parted
 
 _ORIGIN = ".origin"
 """Of a claim by copy: which file was copied, and is to be removed."""
+_ALONG = ".along"
+"""What the reading of a claim has written for its job's folder."""
 _COPY = ".copy"
 _INSTRUCTIONS = ".instructions"
 """What its folder said to do with the file, when it was taken."""
@@ -320,6 +322,29 @@ def open_claim(claim: Claim) -> BinaryIO:
 def instructed(claim: Claim) -> bool:
     """Whether anybody has said what is to be done with what was taken."""
     return os.path.lexists(claim.folder / _INSTRUCTIONS)
+
+
+def going_along(claim: Claim) -> Iterator[str]:
+    """Name what was kept beside a claim for its job's folder."""
+    with suppress(FileNotFoundError), os.scandir(claim.folder / _ALONG) as entries:
+        yield from sorted(entry.name for entry in entries if not entry.name.startswith("."))
+
+
+def open_along(claim: Claim, name: str) -> BinaryIO:
+    """Open what was kept beside a claim, for reading."""
+    return (claim.folder / _ALONG / name).open("rb")
+
+
+@contextmanager
+def along(claim: Claim) -> Iterator[int]:
+    """Open the folder of what goes along to the job's folder, empty; what is in it is durable behind the block."""
+    with disk.opened(claim.folder) as top:
+        trees.remove(top, _ALONG)
+        os.mkdir(_ALONG, disk.PRIVATE_FOLDER, dir_fd=top)
+        with trees.opened_below(top, _ALONG) as folder:
+            yield folder
+            os.fsync(folder)
+        os.fsync(top)
 
 
 def instructions(claim: Claim) -> bytes | None:

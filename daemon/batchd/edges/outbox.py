@@ -25,7 +25,7 @@ _RESERVED = "rejected"
 _BUNDLE = "request"
 _JOB_FILES = re.compile(
     r"documents|request(\..*)?|(results|failures|report|rows|rejects|superseded)\.jsonl|(results|rejects)\.[ct]sv"
-    r"|(job|held)\.json|instructions\.md",
+    r"|(job|held)\.json|instructions\.md|files\.csv",
     re.IGNORECASE | re.DOTALL,
 )
 

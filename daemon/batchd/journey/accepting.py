@@ -21,9 +21,10 @@ import structlog
 from anyio import from_thread
 
 from batchd.claude.price import to_picodollars
+from batchd.decisions.bundle.reader import FOLDER, LISTING, listing
 from batchd.decisions.jobfile.reader import Rules
 from batchd.decisions.rows.prompt_file import PromptFile
-from batchd.edges import claims, disk, inbox
+from batchd.edges import bundles, claims, disk, inbox
 from batchd.edges.claims import Claim
 from batchd.edges.clock import Clock
 from batchd.edges.durable import Together
@@ -106,6 +107,7 @@ class Accepting:
             reading = self._copy_whatever_it_is(claim, copied)
             if reading.count:
                 raise Rejected(reading.problems, reading.count)
+            _keep_along(claim, reading)
             with self._named([claim], sync=True) as (name,):
                 job = from_thread.run(self._store.jobs.accept, self._arrival(_Read(claim, copied, reading), name))
                 if job.claim != claim.id:  # another's, with the same ticket
@@ -124,11 +126,24 @@ class Accepting:
         folder = JobFolder(self._outbox, job.name)
         if (text := claims.instructions(claim)) is not None:
             folder.write_whole(INSTRUCTIONS, [text])
+        for name in claims.going_along(claim):
+            with claims.open_along(claim, name) as file:
+                folder.write_whole(name, claims.chunks(file))
         if not claim.is_bundle:
             folder.place_request(claim.path, claim.called.suffix)
         elif self._keep_bundle:
             folder.place_bundle(claim.path)
+        elif job.rows is not None:
+            self._keep_table(claim, job.rows.file, folder)
         claims.discard(claim)
+
+    @staticmethod
+    def _keep_table(claim: Claim, table: str, folder: JobFolder) -> None:
+        """Keep the rows of a bundle that does not go along: their answers will be laid beside them."""
+        inside = PurePosixPath(table)
+        if inside.parts[0] == FOLDER and claims.holds(claim):
+            with bundles.opened(claim.path) as bundle, suppress(FileNotFoundError):
+                folder.write_whole(table, bundle.pieces(str(inside.relative_to(FOLDER))))
 
     def add(self, job: Job) -> None:
         """Store the requests that an accepted job lacks, slice by slice."""
@@ -273,6 +288,13 @@ class Accepting:
             return from_thread.run(self._store.jobs.named, name) is not None
 
         return is_taken
+
+
+def _keep_along(claim: Claim, reading: Reading) -> None:
+    """Write down, durably, what the reading has found for the job's folder: it is not read again."""
+    if reading.terms.listing:
+        with claims.along(claim) as folder:
+            disk.write_whole(folder, LISTING, listing(reading.terms.listing))
 
 
 def goes_together(claim: Claim) -> bool:

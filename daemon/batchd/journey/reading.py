@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from batchd.decisions.bundle import reader as bundle_reader
 from batchd.decisions.bundle.files import Files
@@ -22,37 +23,37 @@ def said_of(claim: Claim, rules: Rules, prompt: PromptFile | None) -> Iterator[S
         Rejected: It cannot be opened.
         OSError: The disk's fault.
     """
+    if claim.is_bundle:
+        yield from said_of_bundle(claim.path, claim.called.stem, rules)
+        return
+
+    def source() -> Iterator[bytes]:
+        with claims.open_claim(claim) as file:
+            for chunk in claims.chunks(file):
+                disk.stop_if_told()
+                yield chunk
+
     with PdfReader() as pdfs:
-        rules = replace(rules, count_pages=pdfs.pages)
-        if claim.is_bundle:
-            yield from _of_bundle(claim, rules, pdfs)
-            return
-
-        def source() -> Iterator[bytes]:
-            with claims.open_claim(claim) as file:
-                for chunk in claims.chunks(file):
-                    disk.stop_if_told()
-                    yield chunk
-
-        yield from read(source, claim.called, rules, prompt)
+        yield from read(source, claim.called, replace(rules, count_pages=pdfs.pages), prompt)
 
 
-def _of_bundle(claim: Claim, rules: Rules, pdfs: PdfReader) -> Iterator[Said]:
-    try:
-        with bundles.opened(claim.path) as bundle:
-            yield from read_opened(bundle, claim.called.stem, rules, pdfs)
-    except PermissionError:
-        raise Rejected([Problem(0, "", "the daemon may not read this folder: its rights forbid it")]) from None
-
-
-def read_opened(bundle: bundles.Bundle, name: str, rules: Rules, pdfs: PdfReader) -> Iterator[Said]:
+def said_of_bundle(path: Path, name: str, rules: Rules) -> Iterator[Said]:
     """Read a bundle, unless something lies in it that may not.
 
     Args:
+        path: Of the folder, below folders that are trusted.
         name: Its own, without the ending.
+
+    Raises:
+        Rejected: It cannot be looked into.
+        OSError: The disk's fault.
     """
-    contents = bundle.contents()
-    yield from contents.problems
-    if not contents.problems:
-        files = Files(contents.files, bundle.read, bundle.pieces, pdfs.pages)
-        yield from bundle_reader.read(files, name, rules)
+    try:
+        with bundles.opened(path) as bundle, PdfReader() as pdfs:
+            contents = bundle.contents()
+            yield from contents.problems
+            if not contents.problems:
+                files = Files(contents.files, bundle.read, bundle.pieces, pdfs.pages)
+                yield from bundle_reader.read(files, name, replace(rules, count_pages=pdfs.pages))
+    except PermissionError:
+        raise Rejected([Problem(0, "", "the daemon may not read this folder: its rights forbid it")]) from None

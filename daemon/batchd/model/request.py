@@ -118,6 +118,8 @@ class Terms:
     """USD that all its requests may cost together; None for what the settings say."""
     rows: RowsForm | None = None
     """None where its requests are no rows."""
+    listing: tuple[str, ...] = ()
+    """The files of which each is a row, where no table has them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
+import msgspec
+
 from batchd.decisions.bundle.composing import Composer, far_pictures, with_pictures_marked
 from batchd.decisions.bundle.contents import no_prompt, prompt_of
 from batchd.decisions.bundle.files import Files, matching
@@ -17,10 +19,16 @@ from batchd.decisions.rows.records import Fault, Record, names_of
 from batchd.decisions.rows.requests_of import requests_of
 from batchd.decisions.rows.table import SUFFIXES as TABLES
 from batchd.decisions.rows.template import OF_FILE, PromptTemplate
-from batchd.model import Caution, Problem
+from batchd.model import Caution, Problem, RowsForm, Terms
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import Flawed, Json, Malformed, decode
 
+FOLDER: Final = "request"
+"""Where a bundle lies in its job's folder."""
+LISTING: Final = "files.csv"
+"""The table of the files of which each was asked, in the job's folder."""
+_FILE: Final = "file"
+"""Its only column."""
 _ROWS: Final = (*TABLES, *rows.LINES)
 _SHOWN: Final = 5
 """Unused files that are named."""
@@ -87,7 +95,8 @@ def _asked(files: Files, name: str, rules: Rules, prompt: PromptFile) -> Iterato
         except OSError as error:
             yield Problem(0, table, f"cannot be read: {error.strerror}")
             return
-        yield from rows.read(lambda: files.pieces(table), PurePosixPath(table), rules, prompt, composer)
+        for each in rows.read(lambda: files.pieces(table), PurePosixPath(table), rules, prompt, composer):
+            yield _in_request(each, table) if isinstance(each, Terms) else each
         return
     yield from prompt.cautions
     if prompt.own.each:
@@ -100,6 +109,11 @@ def _asked(files: Files, name: str, rules: Rules, prompt: PromptFile) -> Iterato
     yield from requests.terms()
     record = Record(1, 0, usable(name), {})
     yield from requests_of(prompt, prompt.template, [record], requests, composer)
+
+
+def _in_request(terms: Terms, table: str) -> Terms:
+    """Say where the rows lie once the bundle was taken."""
+    return replace(terms, rows=msgspec.structs.replace(terms.rows, file=f"{FOLDER}/{table}") if terms.rows else None)
 
 
 def _table(files: Files, prompt: PromptFile) -> str | None:
@@ -127,7 +141,10 @@ def _each(
         yield Problem(0, "", f"the prompt names {unknown[0]!r}; of a file it may name {known}")
         return
     requests = rows.requests_with(rules, prompt, rows=True)
-    yield from requests.terms()
+    form = RowsForm(
+        file=LISTING, id=_FILE, delimiter=",", properties=prompt.form.sent.properties if prompt.form else ()
+    )
+    yield Terms(prompt.budget, form, listing=tuple(paths))
     yield from requests_of(prompt, template, _records(files, paths, template), requests, composer)
 
 
@@ -151,6 +168,14 @@ def _records(files: Files, paths: Iterable[str], template: PromptTemplate) -> It
         else:
             block = {"type": "text", "text": wrapped([Attached(path, loaded.text)])}
             yield Record(0, number, path, {}, of_file, (block,))
+
+
+def listing(paths: Iterable[str]) -> Iterator[bytes]:
+    """The table of the files of which each was asked."""
+    for path in (_FILE, *paths):
+        yield (
+            f'"{path.replace(chr(34), 2 * chr(34))}"\n'.encode() if set(path) & set('",\r\n') else f"{path}\n".encode()
+        )
 
 
 def _schema(files: Files, path: str) -> Json:

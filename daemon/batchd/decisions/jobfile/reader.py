@@ -18,7 +18,8 @@ from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.jobfile.settings_check import BESIDE, SETTINGS, likely
 from batchd.model import Caution, Entry, Problem
 from batchd.text.jsonscan import Broken, Part, mentions, split_document, split_lines
-from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, member
+from batchd.text.pictures import pictures
+from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, member, shown
 
 __all__ = ["SUFFIXES", "Rules", "Said", "Source", "filled", "parse_line", "read", "usable"]
 
@@ -271,6 +272,7 @@ def _read_prose(source: Source, requests: Requests, stem: str, rules: Rules) -> 
     settings, wrong = _known(prose.settings, prose.flaws)
     yield from wrong
     yield from _json_as_prose(prose.prompt)
+    yield from _pictures_as_prose(prose.prompt)
     files: tuple[Attached, ...] = ()
     if ATTACH in settings:
         files, flaws = attach(settings.pop(ATTACH), rules.gather, limit)
@@ -312,6 +314,15 @@ def _json_as_prose(prompt: str) -> Iterator[Caution]:
     if isinstance(first, dict) and first.keys() & {"custom_id", "params", "requests", "messages"}:
         said = "this text is JSON as .jsonl and .json files have it, and all of it would be sent as one prompt"
         yield Caution(1, "", f"{said}; if it holds requests, take the ending .txt or .md off its name")
+
+
+def _pictures_as_prose(prompt: str) -> Iterator[Caution]:
+    """Say that a picture which a text shows is not sent."""
+    if picture := next(pictures(prompt), None):
+        said = "is fetched by nobody" if picture.is_far else "stays where it is"
+        yield Caution(
+            1, "", f"the picture {shown(picture.path)} {said}: pictures go along in a folder NAME.job, beside prompt.md"
+        )
 
 
 def _content(files: tuple[Attached, ...], prompt: str) -> Json:
