@@ -265,7 +265,7 @@ class Dispatcher:
         store, parked = self._store, self._retrying.parked
         if {str(batch) for batch in due.live} - parked(Work.CARRY):
             return True
-        if due.waiting and await store.queue.waiting(1, without=self._rooms.packer.parked):
+        if due.waiting and await self._rooms.packer.could_pack():
             return True
         for work, there_are, list_jobs in (
             (Work.ADD, due.arriving, store.jobs.arriving),

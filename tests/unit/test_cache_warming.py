@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from batchd.claude.cache_marks import Depth, beginnings, marked, unmarked
 from batchd.claude.price import cache_prices, saved_by_cache
-from batchd.decisions.money.cache_warming import Family, Warming, decide_warming
+from batchd.decisions.money.cache_warming import Family, Leader, Warming, alone, decide_warming
 from batchd.decisions.money.shared_beginnings import Beginnings, Priming
 from batchd.model import RequestId, Usage
 from batchd.text.strictjson import encode
@@ -146,3 +146,12 @@ def test_what_was_saved_is_told_from_what_was_charged() -> None:
 )
 def test_only_a_warm_cache_lets_the_others_go(tried: int, warmed_at: float | None, step: Warming) -> None:
     assert decide_warming(Family(RequestId(1), tried, warmed_at), 1_000.0) is step
+
+
+def test_of_a_family_whose_cache_is_cold_only_the_one_that_leads_may_go() -> None:
+    never, gone_cold, warm = (
+        Leader(RequestId(1), RequestId(4), None),
+        Leader(RequestId(2), RequestId(2), 1_000.0),
+        Leader(RequestId(3), RequestId(3), 1_001.0),
+    )
+    assert alone([never, gone_cold, warm], 1_000.0) == {1: 4, 2: 2}

@@ -13,11 +13,12 @@ from anyio import to_thread
 from batchd.claude.batch_body import new_nonce
 from batchd.decisions.batch.plan import Limits, plan
 from batchd.decisions.money.budget import Bar, afford
+from batchd.decisions.money.cache_warming import alone
 from batchd.edges.clock import Clock
-from batchd.edges.store import Store
+from batchd.edges.store import Store, Waits
 from batchd.journey.restoring import Restoring
 from batchd.journey.sync_sender import SyncSender
-from batchd.model import JobId, Lane, Waiting
+from batchd.model import JobId, Lane, RequestId, Waiting
 from batchd.running.retrying import Retrying, wait_of
 from batchd.trouble import Work, packing
 
@@ -86,6 +87,16 @@ class Packer:
         """Whether a defect has met some job since all were last packed together."""
         return bool(self._met_by_defects)
 
+    async def could_pack(self) -> bool:
+        """Whether any request waits for nothing but its trip, or a moment that comes by itself."""
+        waits, now = await self._store.queue.any_waits(), self._clock.now()
+        leaders = await self._leaders(waits, now)
+        return waits.any and bool(await self._store.queue.waiting(1, without=self.parked, leaders=leaders))
+
+    async def _leaders(self, waits: Waits, now: float) -> dict[RequestId, RequestId]:
+        """Families of which only one may go now."""
+        return alone(await self._store.warmings.leaders(), now) if waits.behind else {}
+
     async def pack(self) -> float | None:
         """Plan every batch that may leave now.
 
@@ -129,13 +140,14 @@ class Packer:
     async def _pack(self, without: frozenset[JobId], only: JobId | None = None) -> float | None:
         held: set[JobId] = set()
         # Each turn has planned something, or held a job that was not held before.
-        while await self._store.queue.any_waits():
+        while (waits := await self._store.queue.any_waits()).any:
             now = self._clock.now()
+            leaders = await self._leaders(waits, now)
             await self._store.spending.let_go(now)
             room = self._max_queued - await self._store.queue.queued()
             most = min(room, LOOK)
             waiting = (
-                await self._store.queue.waiting(most, Lane.BATCH, without=without, only=only, now=now)
+                await self._store.queue.waiting(most, Lane.BATCH, without=without, only=only, now=now, leaders=leaders)
                 if most > 0
                 else []
             )
@@ -144,7 +156,7 @@ class Packer:
             if sync_room > 0:
                 paused = self._sync.paused
                 waiting += await self._store.queue.waiting(
-                    sync_room, Lane.SYNC, without=without, only=only, now=now, paused=paused
+                    sync_room, Lane.SYNC, without=without, only=only, now=now, paused=paused, leaders=leaders
                 )
             if not waiting:
                 return await self._due_in(now)

@@ -1,5 +1,6 @@
 """Whether requests that wait for one that has gone first may go: it has left their beginning in the cache, or not."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -23,6 +24,31 @@ class Family:
     warmed_at: float | None
     """When the last of them was answered, in unix seconds; None where none was."""
     job: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """Who goes first in a family of which some wait."""
+
+    family: RequestId
+    """The one that was chosen at first."""
+    request: RequestId
+    """The one that goes first now."""
+    warm_until: float | None
+    """In unix seconds; None until its answer has warmed the cache."""
+
+
+def alone(leaders: Iterable[Leader], now: float) -> dict[RequestId, RequestId]:
+    """Say of each family whose cache is cold who alone may go: the others wait until its answer is here.
+
+    Args:
+        leaders: Of the families of which some wait.
+        now: Unix seconds.
+
+    Returns:
+        The one that leads, by its family.
+    """
+    return {each.family: each.request for each in leaders if each.warm_until is None or each.warm_until <= now}
 
 
 class Warming(StrEnum):

@@ -9,7 +9,7 @@ from batchd.edges.store.batches import Batches, CountTaken
 from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
 from batchd.edges.store.jobs import Arrival, Jobs
-from batchd.edges.store.queue import Queue
+from batchd.edges.store.queue import Queue, Waits
 from batchd.edges.store.recovered import Recovered
 from batchd.edges.store.refusals import Refusals
 from batchd.edges.store.remotes import Remotes
@@ -43,6 +43,7 @@ __all__ = [
     "Stale",
     "Standing",
     "Store",
+    "Waits",
     "look_into_store",
     "open_store",
     "write_to_store",

@@ -1,14 +1,30 @@
 """The queue: requests that wait for a trip. There is no other."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
+from batchd.edges.store.requests import BEHIND
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, betas_of
 from batchd.model import BatchId, JobId, Lane, RequestId, Waiting
 
 LONGEST_REST = 300.0
 """Seconds of `decisions.batch.backoff.pause_before`, at the most: what is due later was noted by another clock."""
+
+
+_NONE: Mapping[RequestId, RequestId] = MappingProxyType({})
+_ANY = f"""SELECT EXISTS (SELECT 1 FROM requests WHERE batch IS NULL AND verdict IS NULL) AS any,
+    EXISTS (SELECT 1 FROM requests WHERE {BEHIND}) AS behind"""  # noqa: S608  own text
+
+
+class Waits(NamedTuple):
+    """Whether there are requests that wait."""
+
+    any: bool
+    behind: bool
+    """Whether any of them shares its beginning with others."""
 
 
 class Queue:
@@ -26,11 +42,12 @@ class Queue:
         only: JobId | None = None,
         now: float | None = None,
         paused: Collection[str] = (),
+        leaders: Mapping[RequestId, RequestId] = _NONE,
     ) -> list[Waiting]:
         """List the requests that wait for a trip, oldest first.
 
-        Those of a held job that were not begun wait for more than that, and so does who shares a beginning with one
-        that goes first: until that one's answer is here. What was sent already in a lost life waits to be adopted.
+        Those of a held job that were not begun wait for more than that; what was sent already in a lost life waits to
+        be adopted.
 
         Args:
             most: How many at the most.
@@ -39,6 +56,7 @@ class Queue:
             only: The one job that is asked after; None for all.
             now: Only those that are due by then, in unix seconds; None for all.
             paused: Models whose requests are left out.
+            leaders: Families of which nobody else may go, unless it was begun, by what they are known by.
         """
         return await self._database.values(
             _waiting,
@@ -49,9 +67,8 @@ class Queue:
                  AND (?1 IS NULL OR lane = ?1) AND (?5 IS NULL OR since <= ?5 OR since > ?5 + ?7)
                  AND job NOT IN (SELECT value FROM json_each(?3)) AND (?4 IS NULL OR job = ?4)
                  AND (?6 IS NULL OR model NOT IN (SELECT value FROM json_each(?6)))
-                 AND (first IS NULL OR round > 0 OR NOT EXISTS (
-                     SELECT 1 FROM warmings WHERE warmings.first = requests.first AND primer <> requests.id
-                     AND (warm_until IS NULL OR warm_until <= ?5)))
+                 AND (first IS NULL OR round > 0 OR first NOT IN (SELECT value FROM json_each(?8))
+                      OR requests.id IN (SELECT value FROM json_each(?9)))
                  AND NOT EXISTS (
                      SELECT 1 FROM recovered WHERE recovered.request = requests.id AND recovered.sending > (
                          SELECT coalesce(max(sending), 0) FROM trips WHERE trips.request = requests.id))
@@ -63,14 +80,14 @@ class Queue:
             now,
             json.dumps(list(paused)) if paused else None,
             LONGEST_REST,
+            json.dumps([*leaders]),
+            json.dumps([*leaders.values()]),
         )
 
-    async def any_waits(self) -> bool:
+    async def any_waits(self) -> Waits:
         """Whether any request has neither a batch nor a verdict, whatever it waits for."""
-        row = await self._database.row(
-            "SELECT EXISTS (SELECT 1 FROM requests WHERE batch IS NULL AND verdict IS NULL) AS any"
-        )
-        return row is not None and bool(row["any"])
+        (row,) = await self._database.rows(_ANY)
+        return Waits(bool(row["any"]), bool(row["behind"]))
 
     async def next_due(self, now: float) -> float | None:
         """Say when the next request is due that rests before it is sent again, in unix seconds; None if none does."""

@@ -14,6 +14,8 @@ from batchd.edges.store.facts import FLOOR
 from batchd.edges.store.sqlite.statements import Row, many, update
 from batchd.model import BatchId, JobId, RequestId, Verdict, Wishes
 
+BEHIND = "first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0"
+"""Of requests that have not gone yet, and share their beginning with others."""
 PRIMER = "primer"
 """The cohort of those that go first, and so wait for no company."""
 SLICE = 2_000

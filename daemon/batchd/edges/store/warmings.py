@@ -4,14 +4,18 @@ from collections.abc import Sequence
 
 import aiosqlite
 
-from batchd.decisions.money.cache_warming import Family
-from batchd.edges.store.requests import PRIMER
+from batchd.decisions.money.cache_warming import Family, Leader
+from batchd.edges.store.requests import BEHIND, PRIMER
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import many, update
 from batchd.model import Place, RequestId
 
-BEHIND = "first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0"
-"""Of requests that have not gone yet, and share their beginning with others."""
+_FAMILIES = f"""families (first) AS (
+    SELECT min(first) FROM requests WHERE {BEHIND}
+    UNION ALL
+    SELECT (SELECT min(first) FROM requests WHERE {BEHIND} AND first > families.first)
+    FROM families WHERE families.first IS NOT NULL)"""  # noqa: S608  own text
+"""Those of which some wait: from one to the next by the index, however many wait in each."""
 
 
 class Warmings:
@@ -33,12 +37,7 @@ class Warmings:
                 warmed_at=row["warmed_at"],
                 job=row["job"],
             ),
-            # From one family to the next by the index, however many wait in each.
-            f"""WITH RECURSIVE families (first) AS (
-                    SELECT min(first) FROM requests WHERE {BEHIND}
-                    UNION ALL
-                    SELECT (SELECT min(first) FROM requests WHERE {BEHIND} AND first > families.first)
-                    FROM families WHERE families.first IS NOT NULL)
+            f"""WITH RECURSIVE {_FAMILIES}
                 SELECT warmings.first, tried, jobs.name AS job, (
                     SELECT max(coalesce(ended_at, submitted_at)) FROM requests AS member
                     JOIN trips ON trips.request = member.id AND outcome = 'succeeded'
@@ -48,6 +47,14 @@ class Warmings:
                 JOIN requests AS gone ON gone.id = primer JOIN jobs ON jobs.id = gone.job
                 WHERE (gone.verdict IS NOT NULL OR gone.round > 0) AND (warm_until IS NULL OR warm_until <= ?)""",  # noqa: S608  own text
             now,
+        )
+
+    async def leaders(self) -> list[Leader]:
+        """List who goes first in each family of which some wait."""
+        return await self._database.values(
+            lambda row: Leader(RequestId(row["first"]), RequestId(row["primer"]), row["warm_until"]),
+            f"""WITH RECURSIVE {_FAMILIES}
+                SELECT warmings.first, primer, warm_until FROM families JOIN warmings USING (first)""",  # noqa: S608  own text
         )
 
     async def warm(self, family: RequestId, until: float) -> None:

@@ -180,6 +180,22 @@ MUTATIONS = (
     ),
     Mutation(
         "sync",
+        "those behind one that leads go although the cache has gone cold",
+        "daemon/batchd/decisions/money/cache_warming.py",
+        "if each.warm_until is None or each.warm_until <= now",
+        "if each.warm_until is None",
+        "tests/unit/test_cache_warming.py",
+    ),
+    Mutation(
+        "sync",
+        "all of a family go at once",
+        "daemon/batchd/edges/store/queue.py",
+        "first NOT IN (SELECT value FROM json_each(?8))",
+        "true",
+        "tests/faults/test_cache_warming.py",
+    ),
+    Mutation(
+        "sync",
         "an answer of any age has warmed the cache",
         "daemon/batchd/decisions/money/cache_warming.py",
         "now < family.warmed_at + WARM:",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from batchd.edges.store.batches import OPEN
 from batchd.edges.store.jobs import UNDELIVERED
+from batchd.edges.store.requests import BEHIND
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row
-from batchd.edges.store.warmings import BEHIND
 from batchd.model import BatchId
 
 _KINDS = {
