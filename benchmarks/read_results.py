@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from anthropic import AsyncAnthropic
 from batchd.claude import result_line
 from batchd.edges.api import Api
@@ -19,9 +18,8 @@ from batchd.model import RemoteId
 
 from benchmarks._measure import apart, memory
 from benchmarks._report import MB, middle, number, table, times, wants_full
-from benchmarks._servers import BATCH, KEY, plain
+from benchmarks._servers import BATCH, KEY, plain, write_results
 
-SENTENCE = 'Every later version depends on "the evidence at hand", as the next part shows \u2014 and nothing more.\n\n'
 _CURL = "curl to a file, unread"
 FILES = ((20, 1_200_000), (20_000, 2_000))
 """Lines, and bytes of the answer in each: 300,000 tokens are some 1.2 MB."""
@@ -120,33 +118,6 @@ def read(reader: Reader, url: str) -> Reading:
     return asyncio.run(timed())
 
 
-def write_results(file: Path, lines: int, size: int) -> None:
-    """Make a result file such as the API sends.
-
-    Args:
-        file: Where.
-        lines: How many.
-        size: Bytes of text in each.
-    """
-    text = (SENTENCE * (size // len(SENTENCE) + 1))[:size]
-    usage = {"input_tokens": 900, "output_tokens": size // 4, "service_tier": "batch"}
-    message = {
-        "id": "msg_013Zva2CMHLNnXjNJJKqJ2EF",
-        "type": "message",
-        "role": "assistant",
-        "model": "claude-sonnet-4-6",
-        "content": [{"type": "text", "text": text}],
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": usage,
-    }
-    with file.open("wb") as whole:
-        for row in range(lines):
-            custom_id = f"aaaaaaaaaaaaaaaa_1-{row}"
-            line = {"custom_id": custom_id, "result": {"type": "succeeded", "message": message}}
-            whole.write(msgspec.json.encode(line) + b"\n")
-
-
 def main() -> None:
     """Print the figures."""
     full = wants_full(__doc__)
@@ -154,7 +125,7 @@ def main() -> None:
         file = Path(place, "results.jsonl")
         with plain(file) as url:
             for lines, size in FILES:
-                write_results(file, lines, size)
+                write_results(file, (b"aaaaaaaaaaaaaaaa_1-%d" % row for row in range(lines)), size)
                 show(url, lines, file.stat().st_size, full=full)
 
 

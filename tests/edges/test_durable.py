@@ -93,3 +93,19 @@ def test_a_refusal_is_told(roots: tuple[Path, Path], monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "fsync", refused)
     with pytest.raises(OSError, match="Input/output error"):
         change(roots)
+
+
+def test_what_lies_on_a_mount_of_its_own_is_synced_by_itself(
+    roots: tuple[Path, Path], synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sync of the file system around it does nothing for it."""
+    monkeypatch.setattr(durable, "syncs_as_one", lambda _: True)
+    fstat = os.fstat
+
+    class Mounted:
+        def __init__(self, told: os.stat_result) -> None:
+            self.st_dev = told.st_dev + 1
+
+    monkeypatch.setattr(os, "fstat", lambda descriptor: Mounted(fstat(descriptor)))
+    change(roots)
+    assert set(synced) == {"*", "a", "first.txt", "second.txt"}

@@ -5,9 +5,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 from batchd.edges import disk, durable
-from batchd.edges.durable import FEW
+from batchd.edges.durable import FEW, Together
 from batchd.edges.outbox import JobFolder
-from batchd.edges.whole_files import write_together
 
 MANY = [(f"documents/r{number}.md", f"answer {number} é\n" * 100) for number in range(100)]
 SECTIONS = [("documents/a/01.md", "one"), ("documents/a/02.md", "two"), ("documents/a.md", "one two")]
@@ -20,8 +19,22 @@ def job(tmp_path: Path) -> JobFolder:
     return folder
 
 
+def write_together(job: JobFolder, files: list[tuple[str, str]]) -> None:
+    with Together(job.outbox) as together:
+        job.write_hidden(files)
+        for name, _ in files:
+            path = PurePosixPath(name)
+            together.note(job.outbox, job.inside(str(path.with_name(disk.hidden(path.name)))))
+        together.sync()
+        job.give_names(name for name, _ in files)
+
+
 def texts(folder: Path) -> dict[str, str]:
     return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
+
+
+def named(folder: Path) -> dict[str, str]:
+    return {name: text for name, text in texts(folder).items() if not PurePosixPath(name).name.startswith(".")}
 
 
 @pytest.fixture(params=["as one", "one by one"])
@@ -35,23 +48,23 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("files", [MANY, MANY[:1], SECTIONS, []])
 def test_files_are_written_whole(job: JobFolder, files: list[tuple[str, str]]) -> None:
-    job.write_together(files)
-    job.write_together(files)
+    write_together(job, files)
+    write_together(job, files)
     assert texts(job.path) == dict(files)
 
 
 @pytest.mark.usefixtures("way")
 def test_what_a_crash_left_half_written_is_made_again(job: JobFolder) -> None:
-    job.write_together(MANY[:50])
+    write_together(job, MANY[:50])
     for number in (3, 70):
         (job.path / "documents" / disk.hidden(f"r{number}.md")).write_text("answ")
-    job.write_together(MANY)
+    write_together(job, MANY)
     assert texts(job.path) == dict(MANY)
 
 
 @pytest.mark.usefixtures("way")
 def test_the_last_of_several_texts_of_one_name_stays(job: JobFolder) -> None:
-    job.write_together([*MANY, ("documents/r7.md", "anew")])
+    write_together(job, [*MANY, ("documents/r7.md", "anew")])
     assert texts(job.path) == dict(MANY) | {"documents/r7.md": "anew"}
 
 
@@ -84,13 +97,13 @@ def test_no_file_has_its_name_before_all_are_durable(
     monkeypatch.setattr(os, "fsync", one_synced)
     monkeypatch.setattr(os, "rename", named)
     monkeypatch.setattr(durable, "sync_file_system", all_synced)
-    job.write_together(files)
+    write_together(job, files)
     assert not named_too_soon
     assert texts(job.path) == dict(files)
 
 
 def test_where_the_disk_refuses_nothing_has_changed(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    job.write_together(MANY[:1])
+    write_together(job, MANY[:1])
 
     def refused(_: int) -> None:
         raise OSError(5, "Input/output error")
@@ -98,8 +111,8 @@ def test_where_the_disk_refuses_nothing_has_changed(job: JobFolder, monkeypatch:
     monkeypatch.setattr(durable, "syncs_as_one", lambda _: True)
     monkeypatch.setattr(durable, "sync_file_system", refused)
     with pytest.raises(OSError, match="Input/output"):
-        write_together(job.outbox, PurePosixPath(job.name), MANY)
-    assert texts(job.path) == dict(MANY[:1])
+        write_together(job, MANY)
+    assert named(job.path) == dict(MANY[:1])
 
 
 def test_a_file_that_cannot_be_synced_is_told(job: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,5 +123,5 @@ def test_a_file_that_cannot_be_synced_is_told(job: JobFolder, monkeypatch: pytes
     monkeypatch.setattr(os, "fsync", refused)
     (job.path / "documents").mkdir(mode=0o700)
     with pytest.raises(OSError, match="No space"):
-        job.write_together(MANY)
-    assert texts(job.path) == {}
+        write_together(job, MANY)
+    assert named(job.path) == {}

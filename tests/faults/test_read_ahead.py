@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from batchd.journey import collector, shares
+from batchd.journey import collector, group_commit, shares
 
 from tests.support.house import House
 
@@ -19,7 +19,7 @@ async def test_groups_one_behind_the_other_are_delivered_as_one_would_be(
 ) -> None:
     """The first group is written only once the second is decided."""
     second = threading.Event()
-    decided, write = shares.decided, shares.write
+    decided, write = shares.decided, shares.write_lines
     calls = 0
 
     def count(*words: Any) -> Any:
@@ -36,7 +36,7 @@ async def test_groups_one_behind_the_other_are_delivered_as_one_would_be(
 
     monkeypatch.setattr(collector, "GROUP_LINES", 1)
     monkeypatch.setattr(collector, "decided", count)
-    monkeypatch.setattr(collector, "write", wait)
+    monkeypatch.setattr(group_commit, "write_lines", wait)
     home.fault("results", kind, at=at)
     home.drop("a.jsonl", [f"say {number}" for number in range(6)])
     assert await home.run()

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 import pytest
-from batchd.edges.outbox import JobFolder
+from batchd.edges.durable import Together
 from batchd.edges.store import DATABASE, open_store
 
 from tests.support.house import House
@@ -100,16 +100,15 @@ async def test_a_retry_and_a_second_delivery_give_the_same_bytes(home: House) ->
     async with open_store(home.state / DATABASE) as store:
         await store.jobs.want((await store.jobs.recent(1))[0].id, "retry")
     troubles = [OSError(5, os.strerror(5))]
-    honest = JobFolder.sync
+    honest = Together.sync
 
-    def unwilling(self: JobFolder, files: Any = ()) -> None:
-        names = list(files)
-        if names and troubles:
+    def unwilling(self: Together) -> None:
+        if troubles:
             raise troubles.pop()
-        honest(self, names)
+        honest(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JobFolder, "sync", unwilling)
+        patch.setattr(Together, "sync", unwilling)
         assert await home.run(retry__max_attempts=1)
     assert not troubles, "nothing was delivered twice"
     first = written(home, "again")

@@ -69,7 +69,7 @@ def read(raw: bytes) -> Line:
             thinking_tokens=_thought(message.usage),
             text=text,
             calls=tuple(_call(block) for block in message.content if block.type == "tool_use"),
-            silent=not text.strip() and all(block.type in _NOTHING_SAID for block in message.content),
+            silent=(not text or text.isspace()) and all(block.type in _NOTHING_SAID for block in message.content),
             broken=stream.broken,
             unreadable=stream.unreadable,
             bounded=stream.bounded,

@@ -79,22 +79,33 @@ class Together:
         devices: dict[int, list[Path]] = {}
         for root, descriptor in self._opened.items():
             devices.setdefault(os.fstat(descriptor).st_dev, []).append(root)
-        as_one: set[Path] = set()
+        as_one: dict[Path, int] = {}
         for roots in devices.values():
             descriptor = self._opened[roots[0]]
             if sum(len(self._noted[root]) for root in roots) > FEW and syncs_as_one(descriptor):
                 sync_file_system(descriptor)
-                as_one.update(roots)
+                as_one |= dict.fromkeys(roots, os.fstat(descriptor).st_dev)
         for root, noted in self._noted.items():
-            if root not in as_one:
-                all_done([partial(_sync_below, root, inside) for inside in noted])
+            apart = [inside for inside in noted if root not in as_one or self._elsewhere(root, inside, as_one[root])]
+            all_done([partial(_sync_below, root, inside) for inside in apart])
             noted.clear()
+
+    def _elsewhere(self, root: Path, inside: PurePosixPath, device: int) -> bool:
+        """Whether another file system is mounted on the way to something."""
+        try:
+            return os.stat(inside, dir_fd=self._opened[root], follow_symlinks=False).st_dev != device
+        except OSError:  # it is gone, or hidden from us: told by its own sync
+            return True
+
+    def close(self) -> None:
+        """Let go of the roots."""
+        self._closing.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closing.close()
+        self.close()
 
 
 def _sync_below(root: Path, inside: PurePosixPath) -> None:

@@ -17,7 +17,7 @@ from stat import S_ISREG
 from typing import BinaryIO
 
 from batchd.edges import disk, trees
-from batchd.edges.whole_files import write_together
+from batchd.edges.whole_files import give_names, write_hidden
 from batchd.text import safepath
 
 RESULTS = "results.jsonl"
@@ -213,11 +213,12 @@ class JobFolder:
                 trees.copy(original, copied)
             os.rename(half, _BUNDLE, src_dir_fd=folder, dst_dir_fd=folder)
 
-    def append(self, file: str, committed: int, chunks: Iterable[bytes]) -> Appended:
+    def append(self, file: str, committed: int, chunks: Iterable[bytes], *, sync: bool = True) -> Appended:
         """Append whole lines to a file and sync it. What a crash has left beyond the committed length is cut off first.
 
         Args:
             committed: Its length in bytes, as last returned; 0 at first.
+            sync: Whether that is not left to the caller, for the file and its folder.
 
         Returns:
             Where they went. Nothing counts as written until `end` is committed.
@@ -238,8 +239,9 @@ class JobFolder:
                     grown.write(chunk)
                 end = grown.tell()
                 grown.flush()
-                os.fsync(descriptor)
-            if new:
+                if sync:
+                    os.fsync(descriptor)
+            if new and sync:
                 os.fsync(folder)
         return Appended(start, end)
 
@@ -257,18 +259,28 @@ class JobFolder:
         with self._parent(file) as (folder, name):
             return disk.write_whole(folder, name, chunks)
 
-    def write_together(self, files: Sequence[tuple[str, str]]) -> None:
-        """Write whole files, by as few syncs as will do, and make them durable with their names.
+    def write_hidden(self, files: Sequence[tuple[str, str]]) -> None:
+        """Write whole files that have no names yet; syncing them is the caller's to do.
 
         Args:
             files: Names and texts.
 
         Raises:
+            OSError: The disk refuses; each name has what it had.
+        """
+        write_hidden(self.outbox, PurePosixPath(self.name), files)
+
+    def give_names(self, names: Iterable[str]) -> None:
+        """Give files that are durable the names for which they were written; syncing the names is the caller's to do.
+
+        Raises:
             OSError: The disk refuses; each name has what it had, or the whole new file.
         """
-        if files:
-            write_together(self.outbox, PurePosixPath(self.name), files)
-            self.sync(name for name, _ in files)
+        give_names(self.outbox, PurePosixPath(self.name), names)
+
+    def inside(self, file: str = "") -> PurePosixPath:
+        """The path of a file of its below the outbox, or its own."""
+        return PurePosixPath(self.name) / file
 
     @contextmanager
     def reading(self, file: str) -> Iterator[BinaryIO | None]:

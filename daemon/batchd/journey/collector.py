@@ -7,33 +7,36 @@ have been charged, so they are never called lost.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
-from weakref import WeakValueDictionary
 
 import anyio
+import anyio.abc
 import structlog
 from anyio import to_thread
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectSendStream
 
 from batchd.claude import batch_body, result_line
 from batchd.claude.result_line import Line
-from batchd.decisions.batch.restored import GROUP_BYTES, GROUP_LINES
 from batchd.decisions.batch.shortfall import Shortfall, after_reading
 from batchd.edges.api.lines import cut_lines
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.errors import Disconnected, Garbled, Gone, NotOurs, Unavailable
 from batchd.journey.documents import Documents
-from batchd.journey.shares import Due, Group, account, all_of, decided, write
-from batchd.model import Batch, BatchId, Evidence, JobId, Lane, Sending
+from batchd.journey.group_commit import GroupCommit, Written
+from batchd.journey.shares import Due, Group, Troubles, account, all_of, decided
+from batchd.model import Batch, BatchId, Evidence, Lane, Sending
 from batchd.running.departure import Departure
 
 log = structlog.get_logger()
 
+GROUP_LINES = 2048
+GROUP_BYTES = 1 << 20
+"""What is decoded and decided at one time, but for its last line."""
 STREAMS = 16
 """Result streams that are read at one time, each with a group in memory: hundreds of batches may end at once."""
 DECODED = 2
@@ -49,8 +52,10 @@ Results: TypeAlias = Callable[[Batch, Cut], AbstractAsyncContextManager[AsyncIte
 class _Reading:
     """What one reading of a batch's results has brought so far."""
 
-    troubles: dict[JobId, Exception] = field(default_factory=dict)
+    troubles: Troubles = field(default_factory=dict)
     """What kept the share of some job from its folder."""
+    failed: Exception | None = None
+    """What kept a group from being acknowledged at all."""
     account: str | None = None
     """What is wrong with the account, as the result of some request has it."""
     answered: bool = False
@@ -100,8 +105,7 @@ class Collector:
         self._documents = documents
         self._max_attempts = max_attempts
         self._departure = departure
-        # Groups of several batches may end in one job's file.
-        self._files: WeakValueDictionary[JobId, anyio.Lock] = WeakValueDictionary()
+        self._commit = GroupCommit(store, clock, outbox, documents)
         self._streams = anyio.Semaphore(STREAMS)
         self._decoded = anyio.Semaphore(DECODED)
         self._shortfalls: dict[BatchId, Shortfall] = {}
@@ -189,30 +193,22 @@ class Collector:
         self._cuts.pop(batch.id, None)
 
     async def _deliver_stream(self, batch: Batch, pieces: AsyncIterator[bytes], reading: _Reading) -> None:
-        """Deliver group after group: while one is written, the next is read, decoded and decided."""
-        failed: Exception | None = None
+        """Deliver group after group: while one is made durable, the next is written, and the one behind it decided."""
         send, receive = anyio.create_memory_object_stream[Group | Exception]()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._read_ahead, batch, pieces, reading, send)
             try:
-                await self._deliver_all(batch, receive, reading)
+                async with receive:
+                    async for group in receive:
+                        await self._deliver(batch, group, reading, tasks)
             except Exception as error:  # noqa: BLE001  raised below by itself, not in a group of errors
-                failed = error
+                reading.failed = reading.failed or error
                 tasks.cancel_scope.cancel()
             finally:
                 for _ in range(reading.decoded):
                     self._decoded.release()
-        if failed is not None:
-            raise failed
-
-    async def _deliver_all(
-        self, batch: Batch, receive: MemoryObjectReceiveStream[Group | Exception], reading: _Reading
-    ) -> None:
-        async with receive:
-            async for group in receive:
-                if isinstance(group, Exception):
-                    raise group
-                await self._deliver(batch, group, reading)
+        if reading.failed is not None:
+            raise reading.failed
 
     async def _read_ahead(
         self,
@@ -271,22 +267,28 @@ class Collector:
         reading.ahead |= due.keys()
         return due
 
-    async def _deliver(self, batch: Batch, group: Group, reading: _Reading) -> None:
-        """Write a group and acknowledge it, and note what the outbox says of it."""
-        async with AsyncExitStack() as stack:
-            # In one order everywhere, so that no two groups wait for each other.
-            for job in sorted(group.shares):
-                await stack.enter_async_context(self._files.setdefault(job, anyio.Lock()))
-            lengths = {job: await self._store.deliveries.results_length(job) for job in group.shares}
-            # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
-            with anyio.CancelScope(shield=True):
-                written = await to_thread.run_sync(write, group, lengths)
-                await self._store.deliveries.deliver(batch, written.deliveries, written.lengths, now=self._clock.now())
-                await to_thread.run_sync(self._documents.forget, written.deliveries)
-        reading.troubles |= written.troubles
-        reading.ahead -= group.rows
+    async def _deliver(
+        self, batch: Batch, group: Group | Exception, reading: _Reading, tasks: anyio.abc.TaskGroup
+    ) -> None:
+        """Write a group, and have it acknowledged while the next one is written."""
+        if isinstance(group, Exception):
+            raise group
+        if reading.failed is not None:
+            raise reading.failed
+        # Once begun it is finished, so that a stop never leaves work behind that was acknowledged to nobody.
+        with anyio.CancelScope(shield=True):
+            written = await self._commit.write(batch, group)
         reading.decoded -= 1
         self._decoded.release()
+        tasks.start_soon(self._acknowledge, written, group.rows, reading)
+
+    async def _acknowledge(self, written: Written, rows: frozenset[int], reading: _Reading) -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                reading.troubles |= await self._commit.acknowledge(written)
+            except Exception as error:  # noqa: BLE001  raised where the stream is delivered
+                reading.failed = reading.failed or error
+        reading.ahead -= rows
 
 
 class _Read:

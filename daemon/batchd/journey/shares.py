@@ -1,12 +1,13 @@
-"""What a group of results brings to the folder of each job: decided, then durable there, then acknowledged.
+"""What a group of results brings to the folder of each job: decided, then written there, then made durable.
 
-Both run in a worker thread. A job whose share cannot be decided or written keeps nothing from the others.
+All of it runs in worker threads. A job whose share cannot be decided or written keeps nothing from the others.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from itertools import chain
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from batchd.claude import result_line
@@ -14,13 +15,19 @@ from batchd.claude.account import trouble_with_account
 from batchd.claude.result_line import Line
 from batchd.decisions.batch.backoff import pause_before
 from batchd.delivery import PARKED, Delivery, Trip
-from batchd.edges.outbox import JobFolder
+from batchd.edges import disk
+from batchd.edges.durable import Together
+from batchd.edges.outbox import RESULTS, JobFolder
 from batchd.errors import Defect, Unavailable
 from batchd.journey.documents import Documents
 from batchd.model import JobId, Lane, Verdict
 
 Due: TypeAlias = tuple[Trip, Line, bytes]
 """Whose a result is, the result, and its bytes."""
+
+
+Troubles: TypeAlias = dict[JobId, Exception]
+"""What keeps the shares of some jobs from their folders."""
 
 
 @dataclass(slots=True)
@@ -30,29 +37,31 @@ class Share:
     folder: JobFolder
     deliveries: list[Delivery] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
-    """To be appended to its results, each followed by its end."""
+    """To be appended to its results, each followed by its end; none once they are written."""
     files: list[tuple[str, str]] = field(default_factory=list)
-    """Names relative to the folder, and texts."""
+    """Names relative to the folder, and texts; none once they are written."""
+    names: list[str] = field(default_factory=list)
+    """Of files that are written and to be named."""
 
 
 @dataclass(slots=True)
 class Group:
-    """A group of results, decided; nothing of it is in the outbox yet."""
+    """A group of results, decided."""
 
     rows: frozenset[int] = frozenset()
     shares: dict[JobId, Share] = field(default_factory=dict)
-    troubles: dict[JobId, Exception] = field(default_factory=dict)
+    troubles: Troubles = field(default_factory=dict)
     """Why the shares of other jobs could not be decided."""
 
+    @property
+    def lines(self) -> int:
+        """How many are to be written."""
+        return sum(len(share.lines) // 2 for share in self.shares.values())
 
-@dataclass(slots=True)
-class Written:
-    """What of a group is durable, and to be acknowledged."""
-
-    deliveries: list[Delivery] = field(default_factory=list)
-    lengths: dict[JobId, int] = field(default_factory=dict)
-    troubles: dict[JobId, Exception] = field(default_factory=dict)
-    """Why the shares of other jobs are not."""
+    @property
+    def size(self) -> int:
+        """Bytes of those lines."""
+        return sum(map(len, chain.from_iterable(share.lines for share in self.shares.values())))
 
 
 def decided(outbox: Path, documents: Documents, due: Mapping[int, Due]) -> Group:
@@ -69,26 +78,66 @@ def decided(outbox: Path, documents: Documents, due: Mapping[int, Due]) -> Group
     return group
 
 
-def write(group: Group, lengths: Mapping[JobId, int]) -> Written:
-    """Bring a group into the outbox, durably.
+def write_documents(shares: Mapping[JobId, Share]) -> Troubles:
+    """Write the documents of a group under hidden names, not durably."""
+    troubles: Troubles = {}
+    for job, share in shares.items():
+        with _apart(job, share.folder, troubles):
+            share.folder.write_hidden(share.files)
+            share.names = [name for name, _ in share.files]
+        share.files = []
+    return troubles
+
+
+def write_lines(shares: Mapping[JobId, Share], ends: Mapping[JobId, int]) -> tuple[dict[JobId, int], Troubles]:
+    """Append the lines of a group, not durably.
 
     Args:
-        lengths: Acknowledged bytes of the results of each of its jobs.
+        ends: Where the lines of each job end.
+
+    Returns:
+        Where they end now, and what kept others from that.
     """
-    written = Written(troubles=dict(group.troubles))
-    for job, share in group.shares.items():
-        with _apart(job, share.folder, written.troubles):
-            length = lengths[job]
-            share.folder.write_together(share.files)
-            if share.lines:
-                length = share.folder.append("results.jsonl", length, share.lines).end
-            written.deliveries += share.deliveries
-            written.lengths[job] = length
-    return written
+    now: dict[JobId, int] = {}
+    troubles: Troubles = {}
+    for job, share in shares.items():
+        with _apart(job, share.folder, troubles):
+            end = ends[job]
+            now[job] = share.folder.append(RESULTS, end, share.lines, sync=False).end if share.lines else end
+        share.lines = []
+    return now, troubles
+
+
+def make_durable(shares: Iterable[tuple[JobId, Share]], together: Together) -> Troubles:
+    """Make what was written durable, documents with their names.
+
+    Raises:
+        OSError: The disk refuses: nothing written since the last time may be taken for durable.
+    """
+    folders: dict[JobId, tuple[JobFolder, list[str]]] = {}
+    for job, share in shares:
+        folders.setdefault(job, (share.folder, []))[1].extend(share.names)
+    for folder, names in folders.values():
+        for inside in (folder.inside(), folder.inside(RESULTS), *map(folder.inside, map(_hidden, names))):
+            together.note(folder.outbox, inside)
+    together.sync()
+    troubles: Troubles = {}
+    for job, (folder, names) in folders.items():
+        with _apart(job, folder, troubles):
+            folder.give_names(names)
+        for inside in {parent for name in names for parent in folder.inside(name).parents}:
+            together.note(folder.outbox, inside)
+    together.sync()
+    return troubles
+
+
+def _hidden(name: str) -> str:
+    path = PurePosixPath(name)
+    return str(path.with_name(disk.hidden(path.name)))
 
 
 @contextmanager
-def _apart(job: JobId, folder: JobFolder, troubles: dict[JobId, Exception]) -> Iterator[None]:
+def _apart(job: JobId, folder: JobFolder, troubles: Troubles) -> Iterator[None]:
     """Let what one job meets be its own trouble."""
     try:
         yield

@@ -8,10 +8,10 @@ written and not acknowledged.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-GROUP_LINES = 2048
-GROUP_BYTES = 4 << 20
-"""What one acknowledgement covers at the most, but for its last line: so much may lie behind what is acknowledged, and
-is read and written again after a crash."""
+UNACKNOWLEDGED_LINES = 8192
+UNACKNOWLEDGED_BYTES = 16 << 20
+"""What may be written and not acknowledged at one time, of all jobs together, but for a last line: a crash leaves no
+more, and so much is read and written again."""
 _NAMED = 3
 
 
@@ -30,7 +30,7 @@ class Found:
     @property
     def odd(self) -> bool:
         """Whether no crash leaves that."""
-        return self.finished or self.lines_beyond > GROUP_LINES or self.bytes_beyond > GROUP_BYTES
+        return self.finished or self.lines_beyond > UNACKNOWLEDGED_LINES or self.bytes_beyond > UNACKNOWLEDGED_BYTES
 
 
 @dataclass(frozen=True, slots=True)

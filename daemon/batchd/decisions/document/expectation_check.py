@@ -62,7 +62,7 @@ def examine(
     said = {
         "expect": expected.unreadable,
         "words": _fewer(expected.words, words(document) if expected.words else 0, "words"),
-        "characters": _fewer(expected.characters, characters(document), "characters"),
+        "characters": _fewer(expected.characters, characters(document) if expected.characters else 0, "characters"),
         "tokens": "" if output_tokens is None else _fewer(expected.tokens, output_tokens, "tokens"),
         "sections": sections,
         "ends_with": _ending(document, expected.ends_with),

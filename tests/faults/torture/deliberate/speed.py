@@ -2,7 +2,8 @@
 
 from tests.faults.torture.deliberate.mutation import Mutation
 
-WHOLE_FILES = "daemon/batchd/edges/whole_files.py"
+GROUP_COMMIT = "daemon/batchd/journey/group_commit.py"
+COMMITTED = "tests/journey/test_group_commit.py"
 WRITTEN = "tests/edges/test_whole_files.py"
 
 MUTATIONS = (
@@ -17,10 +18,42 @@ MUTATIONS = (
     Mutation(
         "speed",
         "documents have their names before they are durable",
-        WHOLE_FILES,
-        "            durable.sync_file_system(whole)",
-        "            pass",
-        f"{WRITTEN}::test_no_file_has_its_name_before_all_are_durable",
+        "daemon/batchd/journey/shares.py",
+        "    together.sync()\n    troubles: Troubles = {}",
+        "    troubles: Troubles = {}",
+        f"{COMMITTED}::test_nothing_is_acknowledged_before_it_is_durable",
+    ),
+    Mutation(
+        "speed",
+        "the names of documents are acknowledged before they are durable",
+        "daemon/batchd/journey/shares.py",
+        "    together.sync()\n    return troubles",
+        "    return troubles",
+        f"{COMMITTED}::test_nothing_is_acknowledged_before_it_is_durable",
+    ),
+    Mutation(
+        "speed",
+        "what is written while a sync fails is acknowledged by the next sync",
+        GROUP_COMMIT,
+        " or written.failures != self._failures",
+        "",
+        f"{COMMITTED}::test_a_sync_that_fails_loses_all_that_was_begun",
+    ),
+    Mutation(
+        "speed",
+        "lines are acknowledged behind lines that are lost",
+        GROUP_COMMIT,
+        "return written.ends[job].lost or",
+        "return",
+        f"{COMMITTED}::test_lines_behind_lost_ones_are_lost_with_them",
+    ),
+    Mutation(
+        "speed",
+        "a job's folder on a mount of its own is taken for synced with the outbox",
+        "daemon/batchd/edges/durable.py",
+        "if root not in as_one or self._elsewhere(root, inside, as_one[root])",
+        "if root not in as_one",
+        "tests/edges/test_durable.py::test_what_lies_on_a_mount_of_its_own_is_synced_by_itself",
     ),
     Mutation(
         "speed",
