@@ -100,12 +100,12 @@ def test_what_lies_on_a_mount_of_its_own_is_synced_by_itself(
 ) -> None:
     """The sync of the file system around it does nothing for it."""
     monkeypatch.setattr(durable, "syncs_as_one", lambda _: True)
-    fstat = os.fstat
+    stat = os.stat
 
-    class Mounted:
-        def __init__(self, told: os.stat_result) -> None:
-            self.st_dev = told.st_dev + 1
+    def mounted(path: str, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        told = list(stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks))
+        return os.stat_result([*told[:2], told[2] + (dir_fd is not None), *told[3:]])
 
-    monkeypatch.setattr(os, "fstat", lambda descriptor: Mounted(fstat(descriptor)))
+    monkeypatch.setattr(os, "stat", mounted)
     change(roots)
     assert set(synced) == {"*", "a", "first.txt", "second.txt"}
