@@ -14,28 +14,60 @@ from batchd.sandbox.outline import Outline
 
 from tests.support.effort import assert_linear
 
+MARKED = "[SECTION: {title}]"
 MARKERS = """Write a manual.
 [SECTION: Chapter 1 — Setup]
 [SECTION: Chapter 2 — Use]
 At least 2,000 words."""
 
 
+TWO = "[SECTION: A]\n[SECTION: B]"
+
+
 @pytest.mark.parametrize(
     ("prompt", "expected"),
     [
-        ("Hello", Outline((), markers=False, words=120)),
-        (MARKERS, Outline(("Chapter 1 — Setup", "Chapter 2 — Use"), markers=True, words=2000)),
-        ("Use sections: Scope, Terms, and Duties.", Outline(("Scope", "Terms", "Duties"), markers=False, words=270)),
-        ("Mark each as [SECTION: title].\nSections: A1; B2", Outline(("A1", "B2"), markers=True, words=180)),
-        ("# One\ntext\n## Two\n500 words", Outline(("One", "Two"), markers=False, words=500)),
-        ("Outline:\n1. First\n2. Second\n- Third\n300 words each", Outline(("First", "Second", "Third"), False, 900)),
+        ("Hello", Outline(words=120, open=True)),
+        (MARKERS, Outline(("Chapter 1 — Setup", "Chapter 2 — Use"), marker=MARKED, words=2000)),
+        ("Use sections: Scope, Terms, and Duties.", Outline(("Scope", "Terms", "Duties"), words=270, open=True)),
+        (
+            "Mark each as [SECTION: title].\nSections: A1; B2",
+            Outline(("A1", "B2"), marker=MARKED, words=180, open=True),
+        ),
+        ("# One\ntext\n## Two\n500 words", Outline(("One", "Two"), words=500)),
+        ("Outline:\n1. First\n2. Second\n- Third\n300 words each", Outline(("First", "Second", "Third"), words=900)),
         (
             "A book of 3 chapters, 15,000 words a chapter",
-            Outline(("Chapter 1", "Chapter 2", "Chapter 3"), False, 45_000),
+            Outline(("Chapter 1", "Chapter 2", "Chapter 3"), words=45_000),
         ),
-        ("A 200-page contract", Outline((), markers=False, words=96_000)),
-        ("About 10k tokens", Outline((), markers=False, words=6_500)),
-        ("A list of my complaints:\n- noise\n- dust", Outline((), markers=False, words=120)),
+        ("A 200-page contract", Outline(words=96_000)),
+        ("About 10k tokens", Outline(words=6_500)),
+        (
+            f"In these three chapters, each of at least 1,000 words, each beginning with its line:\n\n{TWO}",
+            Outline(("A", "B"), marker=MARKED, words=2_000),
+        ),
+        ("Every section has at least 300 words.\nSections: A, B", Outline(("A", "B"), words=600)),
+        ("Write twenty-word captions.", Outline(words=20)),
+        ("A book in three chapters of 2.5k words.", Outline(("Chapter 1", "Chapter 2", "Chapter 3"), words=7_500)),
+        ("Between 800 and 1,000 words, 2 sentences first.", Outline(words=1_000)),
+        ("Sum up this 200-page contract in two hundred words.", Outline(words=200)),
+        ("Summarise the 40-page report.", Outline(words=120, open=True)),
+        ("Mindestens 500 Wörter.", Outline(words=500)),
+        ("At least 3,000 characters.", Outline(words=750)),
+        (
+            "Begin each section with a line `=== title ===`. Sections: A, B.",
+            Outline(("A", "B"), "=== {title} ===", 180, open=True),
+        ),
+        ("Write these:\n== A ==\n== B ==\n", Outline(("A", "B"), "== {title} ==", 180, open=True)),
+        ('End with "Yours, B."', Outline(ending="Yours, B.", open=True)),
+        ("The last line must be [DONE].", Outline(ending="[DONE]", open=True)),
+        ("Finish with the line THE END", Outline(ending="THE END", open=True)),
+        ("Each chapter ends with a quiz\n[SECTION: A]", Outline(("A",), marker=MARKED, open=True)),
+        ("Return JSON, with a note of at most 300 words.", Outline(words=300, json=True)),
+        ("Label it, as json.", Outline(json=True, open=True)),
+        ("An article of 2,000 words about JSON", Outline(words=2_000)),
+        ("Read job.json and many.jsonl", Outline(open=True)),
+        ("A list of my complaints:\n- noise\n- dust", Outline(words=120, open=True)),
     ],
 )
 def test_reads_what_a_prompt_asks_for(prompt: str, expected: Outline) -> None:
@@ -44,18 +76,18 @@ def test_reads_what_a_prompt_asks_for(prompt: str, expected: Outline) -> None:
 
 def test_writes_at_least_the_words_asked_for_and_not_many_more() -> None:
     for words in (50, 500, 5_000, 50_000):
-        text = writer.write(Outline(("A", "B", "C"), markers=False, words=words), 1, most=10_000_000)
+        text = writer.write(Outline(("A", "B", "C"), words=words), 1, most=10_000_000)
         assert words <= len(text.split()) <= words * 1.2 + 60
 
 
 def test_the_same_seed_writes_the_same_text_and_another_another() -> None:
-    wish = Outline((), markers=False, words=300)
+    wish = Outline(words=300)
     assert writer.write(wish, 7, most=9_999) == writer.write(wish, 7, most=9_999)
     assert writer.write(wish, 7, most=9_999) != writer.write(wish, 8, most=9_999)
 
 
 def test_marks_sections_as_asked_and_leaves_out_what_it_is_told_to() -> None:
-    wish = Outline(("One", "Two", "Three"), markers=True, words=100)
+    wish = Outline(("One", "Two", "Three"), marker=MARKED, words=100)
     text = writer.write(wish, 1, most=9_999, omit=frozenset({"Two"}))
     assert [line for line in text.splitlines() if line.startswith("[")] == ["[SECTION: One]", "[SECTION: Three]"]
     assert text.startswith(writer.OPENING)
@@ -63,7 +95,7 @@ def test_marks_sections_as_asked_and_leaves_out_what_it_is_told_to() -> None:
 
 def test_writing_a_megabyte_takes_no_longer_than_its_length_asks() -> None:
     def writing(words: int) -> Callable[[], object]:
-        wish = Outline(tuple(f"Chapter {n}" for n in range(60)), markers=False, words=words)
+        wish = Outline(tuple(f"Chapter {n}" for n in range(60)), words=words)
         return lambda: writer.write(wish, 1, most=10_000_000)
 
     assert len(str(writing(190_000)())) > 1_000_000
@@ -71,7 +103,7 @@ def test_writing_a_megabyte_takes_no_longer_than_its_length_asks() -> None:
 
 
 def test_odd_characters_survive_json_on_one_line() -> None:
-    text = writer.write(Outline((), markers=False, words=10), 1, most=9_999, unicode=True)
+    text = writer.write(Outline(words=10), 1, most=9_999, unicode=True)
     line = msgspec.json.encode(text)
     assert b"\n" not in line
     assert "\u2028".encode() in line

@@ -229,7 +229,7 @@ def _cuts_so_far(written: int, whole: int, each: int | None) -> int:
 
 def _missing(said: Conversation, orders: Orders) -> str:
     """The sections that were left out, if the user has come back for them."""
-    wish = wish_of(directives.without(said.prompt), orders)
+    wish = wish_of(said, orders)
     asked = set(outline.read(said.latest).titles)
     titles = tuple(title for title in wish.titles if title in asked.intersection(orders.omit))
     if not said.written or not titles:

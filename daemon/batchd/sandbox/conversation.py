@@ -32,6 +32,7 @@ class Conversation:
     """The sandbox text so far that is to be continued; empty for a fresh answer."""
     rounds: int
     """How many turns that took."""
+    system: str = ""
     first: str = ""
     """The user's first turn."""
     begun: str = ""
@@ -77,12 +78,13 @@ def read(params: Mapping[str, object]) -> Conversation:
     said = [text for text, _ in parted]
     files = tuple(file for _, found in parted for file in found)
     written = "".join(text for role, text in turns if role == "assistant")
-    asked = "\n".join([_text(params.get("system")), *said])
+    system = _text(params.get("system"))
+    asked = "\n".join([system, *said])
     first, latest = (said[0], said[-1]) if said else ("", "")
     rounds = sum(role == "assistant" for role, _ in turns)
     if written and written.startswith(writer.OPENING[: len(written)]):
-        return Conversation(first, asked, latest, written, rounds, first, files=files)
-    return Conversation(latest, asked, latest, "", 0, first, written, rounds, files)
+        return Conversation(first, asked, latest, written, rounds, system, first, files=files)
+    return Conversation(latest, asked, latest, "", 0, system, first, written, rounds, files)
 
 
 def weigh(params: Mapping[str, object]) -> Weight:

@@ -72,5 +72,5 @@ def _wanted(prompt: str, files: Sequence[File]) -> Iterator[tuple[str, str]]:
 
 def _invented(path: str) -> str:
     """Some lines of comment, which are no wrong code in most languages."""
-    prose = writer.write(Outline((), markers=False, words=_WORDS), len(path), most=2**31)
+    prose = writer.write(Outline(words=_WORDS), len(path), most=2**31)
     return "\n".join((INVENTED, *(f"# {line}".rstrip() for line in prose.split("\n")), ""))

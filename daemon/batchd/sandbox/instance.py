@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from batchd.sandbox import outline, patterns, writer
+from batchd.sandbox import lengths, patterns, writer
 from batchd.sandbox.combined import Combined, joined, listed
 
 Schema = Mapping[str, Any]
@@ -155,7 +155,7 @@ class _Maker:
             return self._matching(pattern, least, most)
         if (kind := schema.get("format")) in _FORMATS:
             return _FORMATS[kind](self._chance)
-        asked = outline.length(str(schema.get("description", "")))
+        asked = lengths.words(str(schema.get("description", "")))
         text = writer.phrase(self._chance, asked or self._size.words)
         while len(text) < min(least, writer.LONGEST):
             text = f"{text} {writer.phrase(self._chance, self._size.words)}"

@@ -8,12 +8,15 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from batchd.sandbox import directives, filing, instance, outline, writer
+from batchd.sandbox import directives, filing, instance, outline, sketch, writer
 from batchd.sandbox.conversation import Conversation
 from batchd.sandbox.directives import Orders
 from batchd.sandbox.outline import Outline
 
 _FORCED: Final = frozenset({"any", "tool"})
+
+
+_CHARACTERS_A_WORD: Final = 6
 
 
 class Reply(NamedTuple):
@@ -39,27 +42,50 @@ def reply(said: Conversation, params: Mapping[str, Any], orders: Orders, room: i
         return Reply(orders.answer)
     if orders.json is not None:
         return Reply(orders.json, name)
-    if tool is not None:
-        return Reply(_data(tool.get("input_schema"), prompt, seed, room), name)
-    if (schema := _schema(params)) is not None:
-        return Reply(_data(schema, prompt, seed, room))
-    return Reply(_prose(prompt, said, orders, room, seed))
+    schema = _schema(params) if tool is None else tool.get("input_schema")
+    if tool is not None or schema is not None:
+        return Reply(_data(schema, prompt, seed, room), name)
+    return Reply(filing.write(prompt, said.files) or _written(said, orders, room, seed))
 
 
-def wish_of(prompt: str, orders: Orders) -> Outline:
+def wish_of(said: Conversation, orders: Orders) -> Outline:
     """What a prompt asks for, unless it tells how many words it shall be."""
-    wish = outline.read(prompt)
-    return wish if orders.words is None else replace(wish, words=orders.words)
+    wish = outline.read(directives.without(said.prompt), directives.without(said.system))
+    return wish if orders.words is None else replace(wish, words=orders.words, json=False, open=False)
 
 
-def _prose(prompt: str, said: Conversation, orders: Orders, room: int, seed: int) -> str:
-    return filing.write(prompt, said.files) or writer.write(
-        wish_of(prompt, orders),
-        _number(prompt, seed),
-        most=len(said.written) + room,
-        omit=frozenset(orders.omit),
-        unicode=orders.unicode,
-    )
+def _written(said: Conversation, orders: Orders, room: int, seed: int) -> str:
+    """What a prompt asks for in words alone."""
+    wish = wish_of(said, orders)
+    if wish.json:
+        prompt = directives.without(said.prompt)
+        return _data(sketch.schema_of(prompt), prompt, seed, room)
+    return _prose(wish, said, orders, room, seed)
+
+
+def _prose(wish: Outline, said: Conversation, orders: Orders, room: int, seed: int) -> str:
+    """A text as long as it was asked for, in short words where there is little room.
+
+    Where nothing was said of its length it ends when the room does. A text that is continued stays what it was.
+    """
+    prompt = directives.without(said.prompt)
+    most = len(said.written) + room
+    texts: list[str] = []
+    for terse, words in ((False, wish.words), (True, wish.words), (True, room // _CHARACTERS_A_WORD)):
+        text = writer.write(
+            wish if words == wish.words else replace(wish, words=words),
+            _number(prompt, seed),
+            most=most,
+            omit=frozenset(orders.omit),
+            unicode=orders.unicode,
+            terse=terse,
+        )
+        if text.startswith(said.written.rstrip()) and len(text) <= most:
+            return text
+        texts.append(text)
+        if not wish.open and terse:
+            return next((each for each in texts if each.startswith(said.written.rstrip())), texts[0])
+    return texts[-1][:most].rstrip() if not said.written else texts[0]
 
 
 def _data(schema: object, prompt: str, seed: int, room: int) -> str:

@@ -5,7 +5,7 @@ alike, and a cut or a lost piece can be told to the character.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from batchd.sandbox.outline import Outline
@@ -35,13 +35,30 @@ _ENDS = "and nothing more|as the next part shows|without any exception|in most o
 _ENDS += "which is why it comes first|until it is replaced|for as long as it holds|whatever its age|"
 _ENDS += "though few would notice|and that is by intent"
 
+_SHORT_SENTENCES = 12
+_SHORT_STARTS = "So it is|As we go|It is so|If it is on|We do it|As it was"
+_SHORT_MIDDLES = "to be as it is|at one of us|in it as on it|by it or of it|on to it all"
+_SHORT_ENDS = "as of now|if we go|or so it is|to a man|and on it is|as we do"
+
+
+Pool = tuple[tuple[str, int], ...]
+"""Paragraphs, each with the number of its words."""
+
 
 def tokens(characters: int) -> int:
     """Return the tokens that the sandbox bills for a number of characters."""
     return -(-characters // CHARACTERS_PER_TOKEN)
 
 
-def write(outline: Outline, seed: int, *, most: int, omit: frozenset[str] = frozenset(), unicode: bool = False) -> str:
+def write(  # noqa: PLR0913  what a text is made from
+    outline: Outline,
+    seed: int,
+    *,
+    most: int,
+    omit: frozenset[str] = frozenset(),
+    unicode: bool = False,
+    terse: bool = False,
+) -> str:
     """The text that an outline asks for.
 
     Args:
@@ -50,10 +67,12 @@ def write(outline: Outline, seed: int, *, most: int, omit: frozenset[str] = froz
         most: Characters after which nobody will look; the text may be longer by a paragraph, or ends by itself.
         omit: Titles of sections to leave out.
         unicode: Whether to add characters that trip naive readers.
+        terse: Whether to write it in short words, of which a token is one and no more.
     """
     parts: list[str] = []
     length = 0
-    for part in _parts(outline, random.Random(seed), omit, unicode):  # noqa: S311  nothing here is secret
+    chance = random.Random(seed)  # noqa: S311  nothing here is secret
+    for part in _parts(outline, chance, omit, _terse_pool() if terse else _pool(), unicode=unicode):
         parts.append(part)
         length += len(part)
         if length > most:
@@ -69,7 +88,9 @@ def phrase(chance: random.Random, words: int) -> str:
     return " ".join(taken[:words]).rstrip(",.")
 
 
-def _parts(outline: Outline, chance: random.Random, omit: frozenset[str], unicode: bool) -> Iterator[str]:  # noqa: FBT001  passed on as is
+def _parts(
+    outline: Outline, chance: random.Random, omit: frozenset[str], pool: Pool, *, unicode: bool
+) -> Iterator[str]:
     yield OPENING
     if unicode:
         yield "\n\n" + UNICODE
@@ -79,14 +100,13 @@ def _parts(outline: Outline, chance: random.Random, omit: frozenset[str], unicod
         if title in omit:
             continue
         if title:
-            yield f"\n\n[SECTION: {title}]" if outline.markers else f"\n\n## {title}"
-        yield from _paragraphs(number, chance, -(-left // len(titles)))
+            yield "\n\n" + outline.marker.replace("{title}", title)
+        yield from _paragraphs(number, chance, -(-left // len(titles)), pool)
     if outline.ending:
         yield f"\n\n{outline.ending}"
 
 
-def _paragraphs(section: int, chance: random.Random, words: int) -> Iterator[str]:
-    pool = _pool()
+def _paragraphs(section: int, chance: random.Random, words: int, pool: Pool) -> Iterator[str]:
     number = 0
     while words > 0 or number == 0:
         number += 1
@@ -109,12 +129,20 @@ def _shortened(text: str, words: int) -> str:
 
 
 @cache
-def _pool() -> tuple[tuple[str, int], ...]:
-    """Paragraphs, each with the number of its words."""
-    chance = random.Random(300)  # noqa: S311  the same pool for everybody, always
+def _pool() -> Pool:
     kinds = [words.split("|") for words in (_SUBJECTS, _VERBS, _OBJECTS, _ENDS)]
-    paragraphs = (
-        " ".join("{} {} {}, {}.".format(*(chance.choice(kind) for kind in kinds)) for _ in range(_SENTENCES))
-        for _ in range(_POOL)
+    return _drawn(lambda chance: "{} {} {}, {}.".format(*(chance.choice(kind) for kind in kinds)), _SENTENCES)
+
+
+@cache
+def _terse_pool() -> Pool:
+    starts, middles, ends = (words.split("|") for words in (_SHORT_STARTS, _SHORT_MIDDLES, _SHORT_ENDS))
+    return _drawn(
+        lambda chance: f"{chance.choice(starts)} {chance.choice(middles)} {chance.choice(ends)}.", _SHORT_SENTENCES
     )
+
+
+def _drawn(sentence: Callable[[random.Random], str], sentences: int) -> Pool:
+    chance = random.Random(300)  # noqa: S311  the same pool for everybody, always
+    paragraphs = (" ".join(sentence(chance) for _ in range(sentences)) for _ in range(_POOL))
     return tuple((paragraph, paragraph.count(" ") + 1) for paragraph in paragraphs)
