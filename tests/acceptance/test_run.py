@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.acceptance.installation import SOON, Installation
@@ -102,8 +103,7 @@ def test_the_demo_shows_everything_from_any_folder(batchd: Installation, tmp_pat
 def test_the_sandbox_alone_serves_another_program_and_the_doctor(batchd: Installation) -> None:
     process = batchd.start("sandbox")
     assert process.stdout is not None
-    url = process.stdout.readline().split("http://")[1].split(":")[:2]
-    address = "http://" + ":".join(url)
+    address = process.stdout.readline().split()[-1]
     well = batchd.call("doctor", "--json", ANTHROPIC_BASE_URL=address, ANTHROPIC_API_KEY="CANARY-KEY")
     assert well.returncode == 0, well.stdout
     assert "CANARY" not in well.stdout
@@ -116,6 +116,24 @@ def test_the_sandbox_alone_serves_another_program_and_the_doctor(batchd: Install
     assert "✗ api" in ill.stdout
     assert "CANARY" not in ill.stdout
     assert not batchd.state.exists()
+
+
+def test_the_sandbox_takes_its_settings_as_flags(batchd: Installation) -> None:
+    process = batchd.start(
+        "sandbox", "--url-file", "url", "--api-key", "sk-only", "--organization", "", "--max-bytes", "9"
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().split()[-1]
+    assert (batchd.home / "url").read_text() == f"{address}\n"
+    headers = {"x-api-key": "sk-only", "anthropic-version": "2026-10-21"}
+    assert httpx2.get(f"{address}/v1/models", headers={**headers, "x-api-key": "sk-other"}).status_code == 401
+    found = httpx2.get(f"{address}/v1/models", headers=headers)
+    assert (found.status_code, "anthropic-organization-id" in found.headers) == (200, False)
+    assert httpx2.post(f"{address}/v1/messages/batches", headers=headers, content=b"x" * 10).status_code == 413
+    assert batchd.stop(process) == 0
+    ended = batchd.call("sandbox", "--host", "192.0.2.1")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "--host" in ended.stderr
 
 
 def test_the_doctor_names_what_is_wrong_with_settings(batchd: Installation) -> None:

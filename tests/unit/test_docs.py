@@ -1,5 +1,6 @@
 """The documentation against the program: examples are taken, links lead somewhere, commands exist and are told of."""
 
+import inspect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -11,6 +12,7 @@ import pytest
 import typer
 from batchd.claude.price import price
 from batchd.cli.commands import COMMANDS, command_line
+from batchd.cli.sandbox import sandbox
 from batchd.decisions.jobfile.attachment import Attached, Gathered, wrapped
 from batchd.decisions.jobfile.reader import SUFFIXES, Rules, read
 from batchd.model import Problem, Usage
@@ -164,6 +166,18 @@ def test_the_page_of_the_sandbox_has_all_that_it_can_be_told() -> None:
     assert table(page, "| directive | does |") == told != []
     assert table(page, "| kind | in | what happens |") == list(KINDS)
     assert table(page, "| in `SandboxSettings` | is | default |") == [each.name for each in fields(SandboxSettings)]
+
+
+def test_every_setting_of_the_sandbox_is_a_flag_that_its_page_tells_with_the_same_default() -> None:
+    flags = {
+        name: each.default
+        for name, each in inspect.signature(sandbox).parameters.items()
+        if name not in {"faults", "url_file"}
+    }
+    wanted = {each.name: each.default for each in fields(SandboxSettings) if each.name != "faults"}
+    assert flags == {**wanted, "fault": None}
+    shown = re.findall(r"^\| `--([\w-]+)", (ROOT / "docs" / "sandbox.md").read_text("utf-8"), re.MULTILINE)
+    assert sorted(shown) == sorted([*(name.replace("_", "-") for name in flags), "faults", "url-file"])
 
 
 def test_the_figures_of_the_articles_example_are_those_of_the_price_list() -> None:
