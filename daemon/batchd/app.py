@@ -18,6 +18,7 @@ from batchd.edges.clock import Bell, Clock
 from batchd.edges.drafts import Drafts
 from batchd.edges.lock import sole_daemon
 from batchd.edges.store import DATABASE, Store, open_store
+from batchd.edges.store.facts import SANDBOX
 from batchd.edges.transcripts import Transcripts
 from batchd.errors import Unusable
 from batchd.journey.bulk_finishing import BulkFinishing
@@ -95,7 +96,7 @@ async def serve(  # noqa: PLR0913  what a command can say
                 clock=clock,
             ) as api,
         ):
-            if not await store.facts.claim_for("sandbox" if sandbox else "api"):
+            if not await store.facts.claim_for(SANDBOX if sandbox else "api"):
                 here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
                 raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
             with _all_that_is_there_kept():

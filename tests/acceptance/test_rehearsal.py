@@ -98,3 +98,72 @@ def test_five_thousand_tickets_are_all_labelled_within_a_hundred_tokens_each(bat
     results = (batchd.outbox / "tickets" / "results.jsonl").read_text().splitlines()
     labels = [json.loads(json.loads(line)["result"]["message"]["content"][0]["text"])["label"] for line in results]
     assert all(labels.count(label) > 1_000 for label in LABELS)
+
+
+AMOUNT = re.compile(r"\$\d(?:[\d,.]*\d)?(?! \(sandbox\))")
+
+
+def test_every_figure_of_a_rehearsal_says_that_it_is_one(batchd: Installation) -> None:
+    batchd.drop("a.md", "Hello.")
+    batchd.drop("held.md", "---\nbudget: 0.000001\n---\nHello.")
+    process = batchd.start("run", "--sandbox")
+    assert batchd.job("a")["sandbox"] is True
+    batchd.wait_until(lambda: 'event="job finished"' in (batchd.home / ".log").read_text())
+    (line,) = [each for each in (batchd.home / ".log").read_text().splitlines() if 'event="job finished"' in each]
+    assert "sandbox=true" in line
+    batchd.wait_until((batchd.outbox / "held" / "held.json").exists)
+    assert json.loads((batchd.outbox / "held" / "held.json").read_text())["sandbox"] is True
+    assert batchd.stop(process) == 0
+    assert all(row["sandbox"] is True for row in rows(batchd, "a"))
+
+    (batchd.home / "b.md").write_text("Hello.")
+    for words in (("status",), ("status", "a"), ("costs",), ("costs", "--by", "job"), ("check", "b.md")):
+        told = json.loads(batchd.call(*words, "--json").stdout)
+        assert told["sandbox"] is True, words
+        assert all(each["sandbox"] is True for name in ("jobs", "spent", "files") for each in told.get(name, ()))
+        shown = batchd.call(*words).stdout
+        assert "$" in shown
+        assert AMOUNT.findall(shown) == [], shown
+    assert all(line.endswith(",true") for line in batchd.call("costs", "--csv").stdout.splitlines()[1:])
+    released = batchd.call("release", "held", "--up-to", "1").stdout
+    assert "$" in released
+    assert AMOUNT.findall(released) == []
+
+
+def test_what_is_no_rehearsal_says_nothing_of_one_and_each_keeps_its_own_money(batchd: Installation) -> None:
+    batchd.drop("first.md", "Hello.")
+    assert run(batchd) == 0
+    process = batchd.start("sandbox")
+    assert process.stdout is not None
+    elsewhere = {"ANTHROPIC_BASE_URL": process.stdout.readline().split()[-1], "ANTHROPIC_API_KEY": "sk-any"}
+    batchd.drop("second.md", "Hello.")
+    # As good as the API to the daemon, which nobody told that it is the sandbox; with room for one answer, not two.
+    ended = batchd.call("run", "--once", "--set", "budget.per_day=0.7", **elsewhere)
+    assert ended.returncode == 0, ended.stderr
+    assert "sandbox" not in batchd.job("second")
+    assert not any("sandbox" in row for row in rows(batchd, "second"))
+    told = json.loads(batchd.call("costs", "--by", "job", "--json").stdout)
+    assert [each.get("sandbox", False) for each in told["spent"]] == [True, False]
+    assert [each["job"] for each in told["spent"]] == ["first", "second"]
+    shown = batchd.call("costs").stdout
+    assert shown.count("in all") == 2
+    jobs = {each["job"]: each.get("sandbox", False) for each in batchd.status()["jobs"]}
+    assert jobs == {"first": True, "second": False}
+    assert batchd.stop(process) == 0
+
+
+def test_a_rehearsal_is_not_sent_again_for_money(batchd: Installation) -> None:
+    batchd.drop("a.md", "Hello [sandbox: fail invalid_request_error 9]")
+    assert run(batchd) == 1
+    process = batchd.start("sandbox")
+    assert process.stdout is not None
+    elsewhere = {"ANTHROPIC_BASE_URL": process.stdout.readline().split()[-1], "ANTHROPIC_API_KEY": "sk-any"}
+    assert batchd.call("run", "--once", **elsewhere).returncode == 0
+    refused = batchd.call("retry", "a")
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "rehearsal" in refused.stderr
+    assert run(batchd) == 0
+    assert batchd.call("retry", "a").returncode == 0
+    other = batchd.call("run", "--once", **elsewhere)
+    assert (other.returncode, "under way" in other.stderr) == (2, True)
+    assert batchd.stop(process) == 0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISREG
 from typing import Annotated, Final
@@ -21,6 +22,7 @@ from batchd.cli.exit_codes import DONE, FAILED, WRONG_CALL, complain
 from batchd.cli.options import Chosen, takes_settings
 from batchd.decisions.bundle.contents import is_bundle
 from batchd.decisions.jobfile.reader import Rules, Said, read
+from batchd.decisions.report import rehearsal
 from batchd.edges import disk, inbox
 from batchd.edges.clock import Clock
 from batchd.edges.store import DATABASE
@@ -56,12 +58,11 @@ class Finding:
         """Whether the daemon would take it."""
         return self.reading.count == 0
 
-    @property
-    def advice(self) -> str | None:
+    def advice(self, *, sandbox: bool) -> str | None:
         """A remark on the chosen lane; None where it is a good choice (docs/costs.md)."""
         total, about = self.reading.total, self.estimate.about()
         if total and not self.sync_requests and not self.long_requests and total <= _MANY:
-            saving = f"{usd(about.charged)} instead of {usd(about.standard)}"
+            saving = f"{usd(about.charged, sandbox=sandbox)} instead of {usd(about.standard, sandbox=sandbox)}"
             return f"short and few: a batch may take 24 hours, for {saving}; lane sync answers in seconds to minutes"
         if self.sync_requests > _MANY:
             return f"{self.sync_requests:,} requests go by lane sync: as batches they would cost half, if they can wait"
@@ -124,12 +125,12 @@ def check(
     history = anyio.run(read_history, settings.state / DATABASE, kinds)
     if as_json:
         told = [as_data(each, history) for each in findings]
-        out().print(data({"files": told}), soft_wrap=True)
+        out().print(data({**rehearsal(sandbox=history.sandbox), "files": told}), soft_wrap=True)
     else:
         for finding in findings:
             _show(finding, history)
         if len(findings) > 1:
-            out().print(cell(_in_all(findings), "bold"))
+            out().print(cell(_in_all(findings, sandbox=history.sandbox), "bold"))
     return WRONG_CALL if unreadable else DONE if all(each.ok for each in findings) else FAILED
 
 
@@ -179,6 +180,7 @@ def as_data(finding: Finding, history: History) -> dict[str, object]:
     expected = finding.estimate.expected(history)
     return {
         "file": os.fsencode(finding.file).decode("utf-8", "replace"),
+        **rehearsal(sandbox=history.sandbox),
         "ok": finding.ok,
         "requests": finding.reading.total,
         "models": dict(finding.estimate.models),
@@ -199,7 +201,7 @@ def as_data(finding: Finding, history: History) -> dict[str, object]:
         "expected_usd": _number(expected.median),
         "expected_p95_usd": _number(expected.high),
         "cache": finding.caching,
-        "advice": finding.advice,
+        "advice": finding.advice(sandbox=history.sandbox),
     }
 
 
@@ -252,8 +254,8 @@ def _facts(finding: Finding, history: History) -> Iterator[tuple[str, str]]:
         yield "continued", _continued(finding.estimate)
     yield from _costs(finding.estimate, history)
     yield from (("cache", reason) for reason in finding.caching)
-    if finding.advice:
-        yield "remark", finding.advice
+    if advice := finding.advice(sandbox=history.sandbox):
+        yield "remark", advice
 
 
 def _continued(estimate: Estimate) -> str:
@@ -267,18 +269,20 @@ def _costs(estimate: Estimate, history: History) -> Iterator[tuple[str, str]]:
     if worst.charged is None or about.charged is None:
         yield "cost", f"unknown: there is no price for {', '.join(estimate.unpriced)}; under a budget it is held"
         return
-    yield "cost at most", f"{usd(worst.charged)}, which a budget must have room for"
-    yield "about", f"{usd(about.charged)} if each answer takes its whole max_tokens, once"
-    yield "without batches", f"{usd(about.standard)} for the same: {usd(_saving(about))} saved"
+    told = partial(usd, sandbox=history.sandbox)
+    yield "cost at most", f"{told(worst.charged)}, which a budget must have room for"
+    yield "about", f"{told(about.charged)} if each answer takes its whole max_tokens, once"
+    yield "without batches", f"{told(about.standard)} for the same: {told(_saving(about))} saved"
     yield "usually", _usually(estimate, history)
 
 
-def _in_all(findings: Sequence[Finding]) -> str:
+def _in_all(findings: Sequence[Finding], *, sandbox: bool) -> str:
     """Sum up several files."""
+    told = partial(usd, sandbox=sandbox)
     requests = sum(finding.reading.total for finding in findings)
     worst = total(finding.estimate.worst().charged for finding in findings)
     about = total(finding.estimate.about().charged for finding in findings)
-    costs = "cost unknown" if worst is None else f"at most {usd(worst)}, about {usd(about)}"
+    costs = "cost unknown" if worst is None else f"at most {told(worst)}, about {told(about)}"
     return f"in all: {len(findings):,} files, {requests:,} requests, {costs}"
 
 
@@ -290,7 +294,10 @@ def _usually(estimate: Estimate, history: History) -> str:
     if expected.answers < ENOUGH:
         return f"not known: {expected.answers} answers to such requests are recorded, {ENOUGH} are needed"
     whose = "answers of the sandbox" if history.sandbox else "answers"
-    lengths = f"{usd(expected.median)} with answers of the median length, {usd(expected.high)} of the 95th percentile's"
+    told = partial(usd, sandbox=history.sandbox)
+    lengths = (
+        f"{told(expected.median)} with answers of the median length, {told(expected.high)} of the 95th percentile's"
+    )
     return f"{lengths}: by {expected.answers:,} {whose} to such requests"
 
 

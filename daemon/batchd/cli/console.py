@@ -50,17 +50,20 @@ def cell(text: str, style: str = "") -> Text:
     return Text(printable(text), style=style)
 
 
-def usd(amount: Decimal | None) -> str:
+def usd(amount: Decimal | None, *, sandbox: bool = False) -> str:
     """Format an amount for people: two digits above a dollar, more below.
 
     Args:
         amount: USD; None where the price is not known.
+        sandbox: Whether it is of a rehearsal, where it is no money.
     """
     if amount is None:
-        return "unknown"
-    if not amount:
-        return "$0"
-    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
+        said = "unknown"
+    elif amount:
+        said = f"${amount:,.2f}" if amount >= 1 else f"${amount:.4f}"
+    else:
+        said = "$0"
+    return said + " (sandbox)" * sandbox
 
 
 def duration(seconds: float) -> str:

@@ -2,6 +2,8 @@
 
 import csv
 import io
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import anyio
@@ -15,6 +17,7 @@ from batchd.cli.console import cell, data, hush_libraries, out, usd
 from batchd.cli.exit_codes import DONE
 from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
+from batchd.decisions.report import rehearsal
 from batchd.edges.clock import Clock
 from batchd.edges.store import Spent, look_into_store
 from batchd.errors import Unusable
@@ -55,7 +58,14 @@ def costs(
     spent = anyio.run(_read, chosen.settings(), by, days)
     if as_json:
         out().print(
-            data({"by": by, "days": days, "spent": [_data(each, by) for each in spent]}),
+            data(
+                {
+                    "by": by,
+                    "days": days,
+                    **rehearsal(sandbox=any(each.sandbox for each in spent)),
+                    "spent": [_data(each, by) for each in spent],
+                }
+            ),
             soft_wrap=True,
         )
     elif as_csv:
@@ -76,6 +86,7 @@ def _data(spent: Spent, by: str) -> dict[str, object]:
     known = not spent.unpriced
     return {
         by: spent.group,
+        **rehearsal(sandbox=spent.sandbox),
         "answers": spent.requests,
         "input_tokens": spent.input_tokens,
         "output_tokens": spent.output_tokens,
@@ -89,8 +100,8 @@ def _data(spent: Spent, by: str) -> dict[str, object]:
 
 def _csv(spent: list[Spent], by: str) -> str:
     text = io.StringIO()
-    rows = [_data(each, by) for each in spent]
-    empty = _data(Spent("", 0, 0, 0, 0, 0, 0, 0), by)
+    rows = [{**_data(each, by), "sandbox": str(each.sandbox).lower()} for each in spent]
+    empty = {**_data(Spent("", 0, 0, 0, 0, 0, 0, 0), by), "sandbox": ""}
     writer = csv.DictWriter(text, fieldnames=list(empty), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -106,11 +117,18 @@ def _table(spent: list[Spent], by: str) -> Table:
     most = max((each.cost for each in spent), default=0) or 1
     for each in spent:
         table.add_row(cell(each.group), *_cells(each), ProgressBar(total=most, completed=each.cost, width=_CHART))
-    if spent:
-        whole = Spent("", *(sum(each) for each in zip(*(_numbers(each) for each in spent), strict=True)))
+    sums = list(_in_all(spent))
+    for whole in sums:
         table.add_row(cell("in all", "bold"), *_cells(whole), "")
-        table.caption = _caption(whole)
+    table.caption = _caption(sums)
     return table
+
+
+def _in_all(spent: list[Spent]) -> Iterator[Spent]:
+    """The sums: of what was spent, and of rehearsals, where there were any."""
+    for sandbox in (False, True):
+        if numbers := [_numbers(each) for each in spent if each.sandbox is sandbox]:
+            yield replace(Spent("", *(sum(each) for each in zip(*numbers, strict=True))), sandbox=sandbox)
 
 
 def _cells(spent: Spent) -> list[str]:
@@ -118,19 +136,19 @@ def _cells(spent: Spent) -> list[str]:
         f"{spent.requests:,}",
         f"{spent.input_tokens:,}",
         f"{spent.output_tokens:,}",
-        _amount(spent.cost, spent.unpriced),
-        _amount(spent.standard_cost, spent.unpriced),
-        usd(from_picodollars(spent.reserved)),
+        _amount(spent, spent.cost),
+        _amount(spent, spent.standard_cost),
+        usd(from_picodollars(spent.reserved), sandbox=spent.sandbox),
     ]
 
 
-def _caption(whole: Spent) -> str | None:
+def _caption(sums: list[Spent]) -> str | None:
     """What is not known exactly of the sums above."""
     said = []
-    if whole.unpriced:
+    if any(each.unpriced for each in sums):
         said.append("+ : and what was charged at a cost that is not known; its reservation stands under RESERVED")
-    if whole.bounded:
-        cut = f"{whole.bounded:,} answers were cut before their length was told"
+    if bounded := sum(each.bounded for each in sums):
+        cut = f"{bounded:,} answers were cut before their length was told"
         said.append(f"{cut}: their output, and its cost, is a bound")
     return "\n".join(said) or None
 
@@ -148,5 +166,5 @@ def _numbers(spent: Spent) -> tuple[int, ...]:
     )
 
 
-def _amount(picodollars: int, unpriced: int) -> str:
-    return usd(from_picodollars(picodollars)) + (" +" if unpriced else "")
+def _amount(spent: Spent, picodollars: int) -> str:
+    return usd(from_picodollars(picodollars), sandbox=spent.sandbox) + (" +" if spent.unpriced else "")

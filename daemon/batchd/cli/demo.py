@@ -100,9 +100,8 @@ def _conclude(console: Console, outbox: Path) -> None:
         batch += job["cost_usd"] or 0
         standard += job["standard_cost_usd"] or 0
     console.print()
-    console.print(
-        f"At Anthropic's prices these tokens would have cost {usd(batch)} in batches, {usd(standard)} without."
-    )
+    charged, without = usd(batch, sandbox=True), usd(standard, sandbox=True)
+    console.print(f"At Anthropic's prices these tokens would have cost {charged} in batches, {without} without.")
     console.print("This was the sandbox: its text means nothing, no model was asked, and no money was spent.")
     console.print("Next: set ANTHROPIC_API_KEY, see `batchd doctor`, and start with `batchd run`.")
 

@@ -162,12 +162,12 @@ async def read_history(database: Path, kinds: Collection[Kind]) -> History:
         database: The file; where there is none, there is no history.
         kinds: Of which requests.
     """
-    if not kinds or not await to_thread.run_sync(database.exists):
+    if not await to_thread.run_sync(database.exists):
         return History()
     try:
         async with look_into_store(database) as store:
             lengths = {kind: sorted(await store.spending.lengths(*kind, newest=_NEWEST)) for kind in kinds}
-            return History(lengths, await store.spending.of_sandbox())
+            return History(lengths, await store.facts.of_sandbox())
     except BatchdError as error:
         return History(trouble=str(error))
 

@@ -14,7 +14,7 @@ from batchd.cli.exit_codes import DONE, Failure
 from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.status import job_named
-from batchd.cli.status_view import sharing
+from batchd.cli.status_view import marked, sharing
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import Store, write_to_store
@@ -153,6 +153,10 @@ async def _cancel(store: Store, job: Job) -> str:
 async def _retry(store: Store, job: Job) -> str:
     if not job.delivered:
         raise Failure(f"job {printable(job.name)} has not finished yet: see `batchd status`")
+    if job.sandbox and not await store.facts.of_sandbox():
+        raise Failure(
+            f"job {printable(job.name)} was a rehearsal: drop its request into the inbox again to have it answered"
+        )
     again = await store.jobs.failed_ids(job.id)
     if not again:
         raise Failure(
@@ -180,10 +184,10 @@ async def _release_money(store: Store, job: Job, up_to: int | None) -> str:
     said = f"Job {job.name} goes on, whatever it costs."
     if up_to is not None:
         committed = await store.spending.committed(job.id)
-        so_far = f"{dollars(committed)} of it are spent or reserved"
+        so_far = marked(f"{dollars(committed)} of it are spent or reserved", job)
         if up_to <= committed:
             raise Failure(f"job {printable(job.name)} needs a larger sum: {so_far} already")
-        said = f"Job {job.name} goes on up to {dollars(up_to)}: {so_far}."
+        said = f"Job {job.name} goes on {marked(f'up to {dollars(up_to)}', job)}: {so_far}."
     await store.spending.release(job.id, up_to)
     return said
 

@@ -81,9 +81,8 @@ class _Lines:
         del now
         for each in standing.jobs:
             complete = each.tally.verdicts.get(Verdict.COMPLETE, 0)
-            line = (
-                f"{state(each, standing)}, {complete:,} of {each.job.total:,} complete, {usd(each.tally.cost.charged)}"
-            )
+            cost = usd(each.tally.cost.charged, sandbox=each.job.sandbox)
+            line = f"{state(each, standing)}, {complete:,} of {each.job.total:,} complete, {cost}"
             if self._told.get(each.job.name) != line:
                 self._told[each.job.name] = line
                 self._console.print(cell(f"{each.job.name}: {line}"))

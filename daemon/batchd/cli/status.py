@@ -25,6 +25,7 @@ from batchd.cli.status_view import (
     tables,
     trouble_as_data,
 )
+from batchd.decisions.report import rehearsal
 from batchd.edges import inbox
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
@@ -113,6 +114,7 @@ class _Seen:
         batches = {batch.id: batch for batch in self._standing.batches}
         names = {batch: [each.job.name for each in self._standing.jobs if batch in each.batches] for batch in batches}
         return {
+            **rehearsal(sandbox=self._standing.sandbox),
             "daemon": {"running": self._running, "pid": self._process()},
             "inbox": {"path": str(self._settings.inbox), "waiting": self._waiting},
             "outbox": {"path": str(self._settings.outbox), "rejected": self._rejected},
@@ -139,6 +141,8 @@ class _Seen:
 
     def _headline(self) -> str:
         said = [f"the daemon runs (process {self._process()})" if self._running else "the daemon does not run"]
+        if self._standing.sandbox:
+            said.append("a rehearsal: the sandbox answers, and nothing is charged")
         if self._waiting:
             said.append(f"{self._waiting:,} waiting in {self._settings.inbox}")
         if self._rejected:

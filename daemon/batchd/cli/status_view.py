@@ -1,5 +1,6 @@
 """How everything stands, as `batchd status` tells it: read from the database, told as data and as tables."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from batchd.claude.price import dollars, from_picodollars
 from batchd.cli.console import cell, duration, moment, usd
-from batchd.decisions.report import state_of, timestamp
+from batchd.decisions.report import rehearsal, state_of, timestamp
 from batchd.delivery import Tally
 from batchd.edges.store import JobStanding, Shared, Standing, look_into_store
 from batchd.lifecycle import State
@@ -19,6 +20,7 @@ from batchd.model import Batch, BatchId, Job, Verdict
 from batchd.running.held_file import answers
 from batchd.trouble import Trouble, Work
 
+_AMOUNT = re.compile(r"\$\d(?:[\d,.]*\d)?")
 _BAR = 10
 _NAMES = 3
 """Jobs that are named where a batch is shared; more are only mentioned."""
@@ -124,7 +126,7 @@ def tables(standing: Standing, now: float) -> RenderableType:
             f"{job.total:,}",
             f"{len(each.batches):,}",
             "" if poll is None else f"in {duration(poll - now)}",
-            usd(tally.cost.charged) if tally.settled else "",
+            usd(tally.cost.charged, sandbox=job.sandbox) if tally.settled else "",
         )
     holds = [line for each in standing.jobs for line in _hold(each.job)]
     holds += [cell(f"job {each.job.name}: {sharing(batch)}", "dim") for each in standing.jobs for batch in each.shared]
@@ -149,15 +151,20 @@ def sharing(shared: Shared) -> str:
     return f"Batch {shared.batch} is shared with {others}: it goes on, and is charged"
 
 
+def marked(text: str, job: Job) -> str:
+    """A text in which each amount of a rehearsal says that it is one."""
+    return _AMOUNT.sub(r"\g<0> (sandbox)", text) if job.sandbox else text
+
+
 def _hold(job: Job) -> list[RenderableType]:
     """Say why a whole job waits for a person, and with which command it goes on."""
     if job.hold is None:
         if job.released_up_to is None or job.delivered:
             return []
-        return [cell(f"job {job.name} was released up to {dollars(job.released_up_to)}", "dim")]
+        return [cell(marked(f"job {job.name} was released up to {dollars(job.released_up_to)}", job), "dim")]
     by_itself = "" if job.hold_until is None else f"; it is tried again at {moment(job.hold_until)}"
     return [
-        cell(f"! job {job.name}: {job.hold}{by_itself}", "bold red"),
+        cell(f"! job {job.name}: {marked(job.hold, job)}{by_itself}", "bold red"),
         cell(f"    batchd release {job.name} [--up-to USD]"),
     ]
 
@@ -213,6 +220,7 @@ def job_as_data(standing: JobStanding, all_: Standing) -> dict[str, object]:
     poll = next_poll(standing, batches)
     return {
         "job": job.name,
+        **rehearsal(sandbox=job.sandbox),
         "state": state(standing, all_),
         "source": job.source,
         "received_at": timestamp(job.received_at),

@@ -35,6 +35,7 @@ def summary(job: Job, tally: Tally, batches: list[str]) -> dict[str, object]:
     verdicts = tally.verdicts
     return {
         "job": job.name,
+        **rehearsal(sandbox=job.sandbox),
         "state": state_of(job, tally),
         "source": job.source,
         "received_at": timestamp(job.received_at),
@@ -54,10 +55,20 @@ def summary(job: Job, tally: Tally, batches: list[str]) -> dict[str, object]:
     }
 
 
-def reported(row: ReportRow) -> dict[str, object]:
-    """Return what a line of `report.jsonl` holds (docs/formats.md)."""
+def rehearsal(*, sandbox: bool) -> dict[str, object]:
+    """What every object with figures says where they are those of a rehearsal, and leaves out where they are money."""
+    return {"sandbox": True} if sandbox else {}
+
+
+def reported(row: ReportRow, *, sandbox: bool) -> dict[str, object]:
+    """Return what a line of `report.jsonl` holds (docs/formats.md).
+
+    Args:
+        sandbox: Whether its job is a rehearsal.
+    """
     return {
         "custom_id": row.custom_id,
+        **rehearsal(sandbox=sandbox),
         "verdict": row.verdict,
         "reason": row.reason or None,
         "stop_reason": row.stop_reason,

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import structlog
 from anyio import to_thread
 
-from batchd.decisions.report import HELD, usd
+from batchd.decisions.report import HELD, rehearsal, usd
 from batchd.delivery import ReportRow, Tally
 from batchd.edges import disk
 from batchd.edges.clock import Clock
@@ -73,7 +73,15 @@ class BulkFinishing:
         await to_thread.run_sync(self._discard_params, written)
         for each in written:
             charged = usd(each.tally.cost.charged)
-            log.info("job finished", job=each.job.name, state="done", requests=each.job.total, usd=charged)
+            job = each.job
+            log.info(
+                "job finished",
+                job=job.name,
+                state="done",
+                requests=job.total,
+                usd=charged,
+                **rehearsal(sandbox=job.sandbox),
+            )
         return frozenset(each.job.id for each in written)
 
     def _write(
@@ -90,7 +98,9 @@ class BulkFinishing:
                 each = _Written(job, tallies[job.id], JobFolder(self._outbox, job.name))
                 with suppress(Exception):  # told in its own turn, which meets it again
                     summary = self._finishing.summarized(job, each.tally, batches[job.id])
-                    _write_hidden(each, {REPORT: b"".join(map(line_of, rows[job.id])), JOB: summary}, durable)
+                    _write_hidden(
+                        each, {REPORT: b"".join(line_of(row, job) for row in rows[job.id]), JOB: summary}, durable
+                    )
                     written.append(each)
             durable.sync()
             for name in (REPORT, JOB):

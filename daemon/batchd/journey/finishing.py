@@ -12,7 +12,7 @@ from anyio import from_thread, to_thread
 
 from batchd.claude import result_line
 from batchd.decisions.document.contents import Contents
-from batchd.decisions.report import HELD, failure, reported, state_of, summary, usd
+from batchd.decisions.report import HELD, failure, rehearsal, reported, state_of, summary, usd
 from batchd.delivery import ReportRow, Tally, Unsent
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
@@ -49,7 +49,7 @@ class Finishing:
         folder = JobFolder(self._outbox, job.name)
         await self._deliver_drafts(job, folder)
         await to_thread.run_sync(_have_results, folder)
-        await to_thread.run_sync(folder.write_whole, REPORT, map(line_of, self._rows(job)))
+        await to_thread.run_sync(folder.write_whole, REPORT, (line_of(row, job) for row in self._rows(job)))
         if tally.verdicts.get(Verdict.COMPLETE, 0) < job.total:
             await to_thread.run_sync(folder.write_whole, "failures.jsonl", self._failures(job))
         await to_thread.run_sync(folder.sync)
@@ -60,7 +60,9 @@ class Finishing:
         if not await self._store.jobs.needs_params(job.claim):
             await to_thread.run_sync(self._discard_params, job)
         state, charged = state_of(job, tally), usd(tally.cost.charged)
-        log.info("job finished", job=job.name, state=state, requests=job.total, usd=charged)
+        log.info(
+            "job finished", job=job.name, state=state, requests=job.total, usd=charged, **rehearsal(sandbox=job.sandbox)
+        )
         return state
 
     def summarized(self, job: Job, tally: Tally, batches: list[str]) -> bytes:
@@ -102,9 +104,9 @@ class Finishing:
             (self._spool / job.claim).unlink()
 
 
-def line_of(row: ReportRow) -> bytes:
-    """A line of `report.jsonl`."""
-    return msgspec.json.encode(reported(row)) + b"\n"
+def line_of(row: ReportRow, job: Job) -> bytes:
+    """A line of a job's `report.jsonl`."""
+    return msgspec.json.encode(reported(row, sandbox=job.sandbox)) + b"\n"
 
 
 def _write_drafts(folder: JobFolder, documents: Documents, unsent: Iterable[Unsent]) -> dict[RequestId, Contents]:

@@ -40,3 +40,5 @@ class Job:
     """The last requests of its file, which the spool's index knows and the store does not yet."""
     rows: RowsForm | None = None
     """How its rows stand in its file; None where its requests are no rows."""
+    sandbox: bool = False
+    """Whether it is a rehearsal, which the sandbox answers."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 from anyio import to_thread
 
-from batchd.decisions.report import HELD, timestamp
+from batchd.decisions.report import HELD, rehearsal, timestamp
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.store import Store
@@ -86,6 +86,8 @@ class HeldFiles:
             if trouble.lasts(self._clock.now()):
                 for name in await self._whose(trouble):
                     _append(notes.setdefault(name, {"job": name, "reason": trouble.reason}), "troubles", _told(trouble))
+        if notes and await self._store.facts.of_sandbox():
+            notes = {name: {**note, **rehearsal(sandbox=True)} for name, note in notes.items()}
         return notes
 
     async def _whose(self, trouble: Trouble) -> list[str]:

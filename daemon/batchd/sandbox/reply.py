@@ -17,6 +17,8 @@ _FORCED: Final = frozenset({"any", "tool"})
 
 
 _CHARACTERS_A_WORD: Final = 6
+_PLAIN_WORD: Final = 5.4
+"""Characters of a word as a model would write it, with the blank: 4 / 3 of a token."""
 
 
 class Reply(NamedTuple):
@@ -83,7 +85,7 @@ def _prose(wish: Outline, said: Conversation, orders: Orders, room: int, seed: i
         if text.startswith(said.written.rstrip()) and len(text) <= most:
             return text
         texts.append(text)
-        if not wish.open and terse:
+        if not wish.open and (terse or wish.words * _PLAIN_WORD > room):
             return next((each for each in texts if each.startswith(said.written.rstrip())), texts[0])
     return texts[-1][:most].rstrip() if not said.written else texts[0]
 

@@ -15,6 +15,8 @@ FLOOR = "floor"
 """The least id of a new request."""
 FLOOR_BITS = 40
 """No life of a state has more requests than this."""
+SANDBOX = "sandbox"
+"""The name of the API that a rehearsal goes to."""
 
 
 async def count_intent(db: aiosqlite.Connection) -> None:
@@ -64,6 +66,11 @@ class Facts:
 
         await self._database.write(step)
 
+    async def of_sandbox(self) -> bool:
+        """Whether it was the sandbox that the daemon worked with last."""
+        row = await self._database.row("SELECT 1 FROM facts WHERE name = 'api' AND value = ?", SANDBOX)
+        return row is not None
+
     async def claim_for(self, api: str) -> bool:
         """Bind what is under way to an API, so that nothing is sent to, or asked of, another one.
 
@@ -78,7 +85,7 @@ class Facts:
             return True
         under_way = await self._database.row(
             """SELECT EXISTS (SELECT 1 FROM requests WHERE verdict IS NULL)
-                   OR EXISTS (SELECT 1 FROM jobs WHERE missing > 0)
+                   OR EXISTS (SELECT 1 FROM jobs WHERE missing > 0 OR retry_wanted)
                    OR EXISTS (SELECT 1 FROM batches WHERE state NOT IN ('settled', 'dissolved')) AS any"""
         )
         if bound is not None and under_way is not None and under_way["any"]:
@@ -86,6 +93,16 @@ class Facts:
 
         async def step(db: aiosqlite.Connection) -> None:
             await update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES ('api', ?)", api)
+            # What a rehearsal came to is no money of this day, nor the other way round.
+            await update(db, "DELETE FROM days")
+            await update(
+                db,
+                """INSERT INTO days SELECT CAST(planned_at / 86400 AS INTEGER), sum(committed / 1000000),
+                       sum(committed % 1000000)
+                   FROM trips JOIN batches ON batches.id = trips.batch JOIN requests ON requests.id = trips.request
+                   JOIN jobs ON jobs.id = requests.job WHERE jobs.sandbox = ? GROUP BY 1""",
+                api == SANDBOX,
+            )
 
         await self._database.write(step)
         return True

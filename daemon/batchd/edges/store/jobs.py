@@ -79,8 +79,9 @@ class Jobs:
             await many(
                 db,
                 """INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing,
-                                     ticket, rows)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                                     ticket, rows, sandbox)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                           EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'))""",
                 [
                     (
                         *(each.claim, each.name, each.source, each.received_at, each.total, each.budget, each.cache),
@@ -410,4 +411,5 @@ def _job(row: Row) -> Job:
         results_length=row["results_length"],
         missing=row["missing"],
         rows=None if row["rows"] is None else msgspec.json.decode(row["rows"], type=RowsForm),
+        sandbox=bool(row["sandbox"]),
     )

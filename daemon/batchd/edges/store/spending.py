@@ -46,6 +46,8 @@ class Spent:
     """Answers whose price is not known."""
     bounded: int = 0
     """Answers that were cut before their tokens of output were told: those, and their cost, are a bound."""
+    sandbox: bool = False
+    """Whether it is of rehearsals, which cost nothing."""
 
 
 class Spending:
@@ -197,7 +199,7 @@ class Spending:
         return purse.jobs[job].committed
 
     async def by(self, group: str, *, since: float = 0.0) -> list[Spent]:
-        """Tell what was spent, in groups.
+        """Tell what was spent, in groups, rehearsals apart.
 
         Args:
             group: One of `GROUPS`.
@@ -208,10 +210,11 @@ class Spending:
                     total(input_tokens + cache_read + cache_write_5m + cache_write_1h) AS input,
                     total(output_tokens) AS output, {exact("cost", "cost")}, {exact("standard_cost", "standard")},
                     {exact("iif(cost IS NULL, committed, 0)", "reserved")},
-                    count(*) FILTER (WHERE {UNKNOWN}) AS unpriced, coalesce(sum(bounded), 0) AS bounded
+                    count(*) FILTER (WHERE {UNKNOWN}) AS unpriced, coalesce(sum(bounded), 0) AS bounded,
+                    sandbox
                 FROM trips JOIN batches ON batches.id = trips.batch JOIN requests ON requests.id = trips.request
                 JOIN jobs ON jobs.id = requests.job
-                WHERE batches.planned_at >= ? GROUP BY label ORDER BY label""",  # noqa: S608  one of three texts of ours
+                WHERE batches.planned_at >= ? GROUP BY label, sandbox ORDER BY label, sandbox""",  # noqa: S608  one of three texts of ours
             since,
         )
         return [
@@ -225,6 +228,7 @@ class Spending:
                 reserved=amount(row, "reserved"),
                 unpriced=row["unpriced"],
                 bounded=row["bounded"],
+                sandbox=bool(row["sandbox"]),
             )
             for row in rows
         ]
@@ -256,11 +260,6 @@ class Spending:
             most,
             newest,
         )
-
-    async def of_sandbox(self) -> bool:
-        """Whether it was the sandbox that the daemon worked with last."""
-        row = await self._database.row("SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'")
-        return row is not None
 
 
 def _held(row: Row) -> Held:

@@ -247,3 +247,7 @@ CREATE TABLE given_up (
     sending INTEGER NOT NULL,
     PRIMARY KEY (request, batch)
 ) STRICT, WITHOUT ROWID;
+
+-- Whether the sandbox answers it: a rehearsal, whose figures are no money.
+ALTER TABLE jobs ADD COLUMN sandbox INTEGER NOT NULL DEFAULT 0 CHECK (sandbox IN (0, 1));
+UPDATE jobs SET sandbox = EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox');

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from batchd.delivery import Tally
 from batchd.edges.store.batches import Batches
+from batchd.edges.store.facts import Facts
 from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row
@@ -50,6 +51,8 @@ class Standing:
     """Those that are not finished; where one job was asked for, all of that job."""
     troubles: tuple[Trouble, ...] = ()
     """What keeps single things from being done, batches apart; where one job was asked for, that job."""
+    sandbox: bool = False
+    """Whether it was the sandbox that the daemon worked with last."""
 
 
 class Overview:
@@ -60,6 +63,7 @@ class Overview:
         self._jobs = Jobs(database)
         self._batches = Batches(database)
         self._troubles = Troubles(database)
+        self._facts = Facts(database)
 
     async def read(self, *, finished: int) -> Standing:
         """Read how every unfinished job and batch stands, and the last finished jobs.
@@ -69,7 +73,8 @@ class Overview:
         """
         jobs = await self._standing(await self._jobs.recent(finished))
         troubles = await self._troubles.all()
-        return Standing(jobs, tuple(await self._batches.unfinished()), _shown(troubles))
+        batches = tuple(await self._batches.unfinished())
+        return Standing(jobs, batches, _shown(troubles), await self._facts.of_sandbox())
 
     async def read_job(self, job: Job) -> Standing:
         """Read how one job stands, with every batch that it travelled in.
@@ -79,7 +84,7 @@ class Overview:
         """
         (standing,) = await self._standing([job])
         batches = tuple([await self._batches.get(batch) for batch in standing.batches])
-        return Standing((standing,), batches, _shown(await self._troubles.of(job.id)))
+        return Standing((standing,), batches, _shown(await self._troubles.of(job.id)), await self._facts.of_sandbox())
 
     async def names(self) -> list[str]:
         """Name every job."""
