@@ -327,5 +327,21 @@ async def test_a_database_that_another_holds_makes_the_work_wait_and_not_fail(st
     assert (await accept(store)).id == JobId(1)
 
 
+async def test_the_log_is_given_back_unless_another_process_reads(store: Store, tmp_path: Path) -> None:
+    log = tmp_path / "batchd.sqlite-wal"
+    await accept(store, count=500)
+    assert log.stat().st_size
+    with sqlite3.connect(tmp_path / "batchd.sqlite") as other:
+        other.execute("BEGIN")
+        assert other.execute("SELECT count(*) FROM requests").fetchone() == (500,)
+        await accept(store, count=1, claim="claim-2", name="b")
+        assert not await store.database.give_back_log()
+        await accept(store, count=1, claim="claim-3", name="c")
+        other.rollback()
+    assert await store.database.give_back_log()
+    assert not log.stat().st_size
+    assert await store.jobs.named("c")
+
+
 def test_every_step_of_the_table_has_its_reason() -> None:
     assert all(why for following in STEPS.values() for why in following.values())

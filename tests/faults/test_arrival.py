@@ -13,7 +13,8 @@ from batchd.edges.store import DATABASE, Arrival, NewRequest, Store, open_store,
 from batchd.edges.store.facts import FLOOR_BITS
 from batchd.model import Job
 
-from tests.support.house import House, house
+from tests.faults.test_wishes import stored
+from tests.support.house import House, house, run_until
 
 pytestmark = pytest.mark.anyio
 
@@ -150,3 +151,14 @@ async def test_a_cancelled_job_of_many_requests_is_cancelled_slice_by_slice(
     await store.jobs.add(large, new(range(5, 6)), now=3.0)
     assert await store.jobs.cancel_waiting() == 1
     assert [job.id for job in await store.jobs.undelivered()] == [large.id]
+
+
+async def test_a_large_file_leaves_no_large_log_behind(tmp_path: Path) -> None:
+    log = tmp_path / "state" / f"{DATABASE}-wal"
+    async with house(tmp_path) as home:
+        home.drop("a.jsonl", [f"ask {n}" for n in range(3 * requests.SLICE)])
+        await run_until(
+            home,
+            lambda: stored(home, "jobs WHERE missing = 0") and log.stat().st_size < 100_000,
+            batch__linger=90_000.0,
+        )

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -167,3 +168,17 @@ def trouble(home: House) -> str:
     """What keeps its batches, as `status` reads it."""
     with closing(sqlite3.connect(home.state / "batchd.sqlite")) as database:
         return " ".join(str(row[0]) for row in database.execute("SELECT trouble FROM batches"))
+
+
+async def test_what_was_created_and_is_sent_again_as_a_whole_counts_twice(swift: House) -> None:
+    """None of its results came, and they may have been charged all the same."""
+    lasting(swift, "short", at=0)
+    swift.drop("a.jsonl", SIX)
+    assert not await swift.run(api__doubt=900.0)
+    places = [word for name in ("inbox", "outbox", "state") for word in ("--set", f"{name}={getattr(swift, name)}")]
+    await anyio.run_process([sys.executable, "-m", "batchd", "resolve", "1", "--resend", *places])
+    swift.server.faults.clear()
+    assert await swift.run(api__doubt=900.0)
+    assert swift.results("a") == ALL
+    assert swift.job("a")["cost_usd"] is None, "of the first sending it is not known"
+    assert {row["attempts"] for row in swift.lines("a", "report.jsonl")} == {2}

@@ -123,7 +123,7 @@ async def _adopt(store: Store, batch: Batch, remote: RemoteId) -> str:
 
 
 async def _resend(store: Store, batch: Batch) -> str:
-    if resent_as_a_whole(batch.lane, any_delivered=await store.trips.any_delivered(batch.id)):
+    if resent_as_a_whole(batch, any_delivered=await store.trips.any_delivered(batch.id)):
         await store.resolutions.send_again(batch)
     else:
         await store.resolutions.send_rest_again(batch, now=Clock().now())

@@ -156,6 +156,7 @@ class Accepting:
                 raise Unavailable(f"{copied.index} ends {job.missing} requests too early")
             job = from_thread.run(partial(self._store.jobs.add, job, some, now=self._clock.now()))
         copied.discard_index()
+        from_thread.run(self._store.database.give_back_log)
 
     def together(self, taken: Sequence[Claim]) -> list[Claim]:
         """Make jobs of small files that were just claimed, and place them in the outbox.

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from batchd.model import Lane, Plan, Waiting
+from batchd.model import Batch, Lane, Plan, Waiting
 
 ROW_OVERHEAD = 96
 """Bytes a request takes in the body besides its params: braces, keys and the wire's custom_id (at most 64)."""
@@ -133,14 +133,17 @@ def halves(count: int) -> tuple[range, range]:
     return range(count // 2), range(count // 2, count)
 
 
-def resent_as_a_whole(lane: Lane, *, any_delivered: bool) -> bool:
+def resent_as_a_whole(batch: Batch, *, any_delivered: bool) -> bool:
     """Whether a held batch may be sent again as it is; else it is settled, and its other requests wait again.
 
+    As it is goes only what nobody knows to have been created: whatever else was sent may have been charged, and counts
+    with its own trip, whether it is a batch that has a name at the API or a message that broke off.
+
     Args:
-        lane: Its lane; the cost of a message that broke off stays with its trip, and the next one has another.
+        batch: It.
         any_delivered: Whether some of its results were delivered: the batch itself would carry them all.
     """
-    return lane is Lane.BATCH and not any_delivered
+    return batch.lane is Lane.BATCH and batch.remote_id is None and not any_delivered
 
 
 def _capacity(most: int, taken: Collection[int]) -> int:

@@ -18,7 +18,7 @@ BEHIND = "first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0"
 """Of requests that have not gone yet, and share their beginning with others."""
 PRIMER = "primer"
 """The cohort of those that go first, and so wait for no company."""
-SLICE = 2_000
+SLICE = 500
 """Requests that one commit takes at the most, where there may be a million: other commits wait for it."""
 RETRIED = f"""verdict IN ({", ".join(f"'{verdict}'" for verdict in AGAIN)}) AND NOT EXISTS (
     SELECT 1 FROM trips WHERE request = requests.id AND outcome IN ('dropped', 'lost'))"""  # noqa: S608  our own enum

@@ -25,11 +25,13 @@ class Resolutions:
         return await self._step(batch, State.PROCESSING, next_poll_at=now)
 
     async def send_again(self, batch: Batch) -> Batch:
-        """Send a held batch again as it is; what was created before may be paid twice."""
+        """Send a held batch again as it is, of which nobody knows that it was created."""
         return await self._step(batch, State.PLANNED, doubts=batch.doubts + 1)
 
     async def send_rest_again(self, batch: Batch, *, now: float) -> Batch:
-        """Settle a held batch of which some results were delivered; its other requests wait for another trip.
+        """Settle a held batch that was created; its requests without a result wait for another trip.
+
+        What was sent may have been charged, and counts as that.
 
         Args:
             batch: A held one.

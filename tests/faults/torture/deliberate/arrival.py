@@ -79,4 +79,12 @@ MUTATIONS = (
         "tests/faults/test_spoiled_places.py"
         "::test_what_the_world_keeps_from_being_done_for_an_hour_is_told_in_the_folder_of_the_job",
     ),
+    Mutation(
+        "12",
+        "the log of a large file is not given back",
+        "daemon/batchd/journey/accepting.py",
+        "        from_thread.run(self._store.database.give_back_log)\n",
+        "",
+        f"{ARRIVAL}::test_a_large_file_leaves_no_large_log_behind",
+    ),
 )

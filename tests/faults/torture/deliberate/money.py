@@ -99,4 +99,12 @@ MUTATIONS = (
         "    return LONGEST_ASK or sum(",
         "tests/properties/test_round_properties.py::test_a_request_for_thousands_of_sections_costs_at_most_what_it_was_reckoned_at",
     ),
+    Mutation(
+        "15",
+        "what was created and is sent again as a whole counts once",
+        "daemon/batchd/decisions/batch/plan.py",
+        "batch.lane is Lane.BATCH and batch.remote_id is None and",
+        "batch.lane is Lane.BATCH and",
+        "tests/faults/test_missing_results.py::test_what_was_created_and_is_sent_again_as_a_whole_counts_twice",
+    ),
 )

@@ -14,8 +14,8 @@ from batchd.errors import Unusable
 
 _LOG_BYTES = 64 << 20
 """To which the write-ahead log is cut back once a checkpoint has emptied it."""
-_BUSY = 5.0
-"""Seconds for which another process may hold the file."""
+BUSY = 5_000
+"""Milliseconds for which another process may hold the file."""
 
 
 @asynccontextmanager
@@ -48,7 +48,7 @@ async def prepare(db: aiosqlite.Connection, path: Path, *, migrate: bool) -> Non
     Raises:
         Unusable: The file is no database of ours, or has other tables than this program works with.
     """
-    await db.execute("PRAGMA busy_timeout = 5000")
+    await db.execute(f"PRAGMA busy_timeout = {BUSY}")
     found = await known(db, path, to_be_migrated=migrate)
     await _log_ahead(db)
     await db.execute("PRAGMA synchronous = FULL")
@@ -78,14 +78,14 @@ async def known(db: aiosqlite.Connection, path: Path, *, to_be_migrated: bool) -
 
 async def _log_ahead(db: aiosqlite.Connection) -> None:
     """Switch to WAL, for good; SQLite does not wait by itself while another process is switching too."""
-    until = anyio.current_time() + _BUSY
+    until = anyio.current_time() + BUSY / 1_000
     while True:
         try:
             await db.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError:
             if anyio.current_time() > until:
                 raise
-            await anyio.sleep(_BUSY / 100)
+            await anyio.sleep(BUSY / 1_000 / 100)
         else:
             return
 

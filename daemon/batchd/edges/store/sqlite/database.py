@@ -17,7 +17,7 @@ import anyio
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from batchd.edges.store.sqlite.connection import connected, known, prepare
+from batchd.edges.store.sqlite.connection import BUSY, connected, known, prepare
 from batchd.edges.store.sqlite.errors import at_opening, is_of_the_file, sorted_by_cause
 from batchd.edges.store.sqlite.statements import Row, Step
 
@@ -26,9 +26,15 @@ GROUP = 256
 """Steps that share one commit at the most."""
 
 
+_GLANCE = 100
+"""Milliseconds for which a checkpoint waits for whoever reads the log: everybody who writes waits with it."""
+
+
 @dataclass(slots=True)
 class _Ticket:
     step: Step[Any]
+    between: bool = False
+    """Whether it runs between two commits, in none."""
     done: anyio.Event = field(default_factory=anyio.Event)
     result: object = None
     error: Exception | None = None
@@ -103,12 +109,25 @@ class Database:
         Raises:
             Unavailable: The database could not take it (disk full, locked); nothing of it is stored.
         """
-        ticket = _Ticket(step)
+        return cast("T", await self._done(_Ticket(step)))
+
+    async def give_back_log(self) -> bool:
+        """Bring all that the write-ahead log holds into the file, and cut the log to nothing.
+
+        Returns:
+            Whether that could be done; while another process reads, the next checkpoint does it.
+
+        Raises:
+            Unavailable: The disk refuses.
+        """
+        return cast("bool", await self._done(_Ticket(_give_back_log, between=True)))
+
+    async def _done(self, ticket: _Ticket) -> object:
         await self._tickets.send(ticket)
         await ticket.done.wait()
         if ticket.error is not None:
             raise ticket.error
-        return cast("T", ticket.result)
+        return ticket.result
 
     async def rows(self, sql: str, *parameters: object) -> list[Row]:
         """Read rows.
@@ -190,9 +209,22 @@ async def _commit_groups(db: aiosqlite.Connection, tickets: MemoryObjectReceiveS
             await _commit_or_tell(db, group)
 
 
+async def _give_back_log(db: aiosqlite.Connection) -> bool:
+    await db.execute(f"PRAGMA busy_timeout = {_GLANCE}")
+    try:
+        (found,) = await db.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        await db.execute(f"PRAGMA busy_timeout = {BUSY}")
+    return not found[0]
+
+
 async def _commit_or_tell(db: aiosqlite.Connection, group: list[_Ticket]) -> None:
     try:
-        await _commit(db, group)
+        if steps := [ticket for ticket in group if not ticket.between]:
+            await _commit(db, steps)
+        for ticket in group:
+            if ticket.between:
+                ticket.result = await ticket.step(db)
     except sqlite3.DatabaseError as error:
         for ticket in group:
             ticket.error = sorted_by_cause(error)
