@@ -194,7 +194,9 @@ class Dispatcher:
             self._try(tasks, thing, partial(self._rooms.finishing.reopen, job))
 
     async def _finish_all(self, tasks: anyio.abc.TaskGroup) -> None:
-        due = [job for job in await self._store.jobs.undelivered() if _finishing(job) not in self._under_way]
+        before = frozenset(self._under_way)  # what ends while the store is read is not due any more
+        undelivered = await self._store.jobs.undelivered()
+        due = [job for job in undelivered if _finishing(job) not in before | self._under_way]
         small = [job for job in due if job.total <= SMALL and not self._retrying.waits(_finishing(job))]
         if len(small) > 1:
             for some in (small[at : at + TOGETHER] for at in range(0, len(small), TOGETHER)):

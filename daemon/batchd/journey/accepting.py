@@ -45,8 +45,8 @@ INSTRUCTIONS = "instructions.md"
 """What a job's folder says was asked."""
 SMALL = 64_000
 """Bytes of a file that may go together with others: it is read in some milliseconds."""
-PATIENCE = 1.0
-"""Seconds after which the reading of small files goes on one by one: one of them takes longer than it should."""
+PATIENCE = 2.0
+"""Seconds of one small file, after which those behind it are read one by one: it takes longer than it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +188,17 @@ class Accepting:
     def _read_all(self, taken: Iterable[Claim], own_turn: list[Claim]) -> Iterator[_Read]:
         """Read what is as it should be; what must wait for other files, or for anything else, is not."""
         rules = replace(self._rules, now=self._clock.now(), gather=None)
-        until = time.monotonic() + PATIENCE
+        slow = False
         for claim in taken:
             disk.stop_if_told()
             copied = Copy(self._spool, claim.id)
-            reading = None
-            if time.monotonic() < until:
+            reading, began = None, time.monotonic()
+            if not slow:
                 try:
                     reading = copy(claim, rules, copied, sync=False)
                 except Exception as error:  # noqa: BLE001  told in its own turn, which meets it again
                     log.debug("read again", of=claim.id, error=type(error).__name__)
+                slow = time.monotonic() - began > PATIENCE
             if reading is None or reading.count or reading.total > len(reading.rows):
                 copied.discard_index()
                 own_turn.append(claim)
