@@ -208,7 +208,8 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         },
     }
 
-    finishing = Finishing(store, clock, places.outbox, places.spool, documents)
+    guard = settings.results.guard_formulas
+    finishing = Finishing(store, clock, places.outbox, places.spool, documents, guard_formulas=guard)
     rooms = Rooms(
         intake=Intake(store, clock, places, rules, settings.intake, bell, retrying),
         packer=Packer(

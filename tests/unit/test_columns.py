@@ -1,22 +1,23 @@
 """The answer columns of a table."""
 
 import pytest
-from batchd.decisions.rows.columns import answer_columns, guarded
+from batchd.decisions.rows.columns import answer_columns, cell_of, guarded
 
 
 def test_one_answer_one_column() -> None:
     columns = answer_columns(["id", "text"], [])
     assert columns.names == ("answer", "verdict", "reason", "cost_usd")
-    assert columns.cells("Yes.", None) == ("Yes.",)
+    assert columns.values("Yes.") == ("Yes.",)
 
 
 def test_with_a_schema_a_column_for_each_of_its_properties() -> None:
     columns = answer_columns(["id"], ["label", "urgent", "parts"])
     assert columns.names == ("label", "urgent", "parts", "verdict", "reason", "cost_usd")
-    value = {"label": "a", "urgent": True, "parts": [1, {"x": None}]}
-    assert columns.cells("", value) == ("a", "true", '[1,{"x":null}]')
-    assert columns.cells("", {"label": None}) == ("", "", "")
-    assert columns.cells("", None) == ("", "", "")
+    text = '{"label": "a", "urgent": true, "parts": [1, {"x": null}]}'
+    for answer in (text, f"```json\n{text}\n```"):
+        assert [*map(cell_of, columns.values(answer))] == ["a", "true", '[1,{"x":null}]']
+    for answer in ('{"label": null}', "", "[1]", '{"label": "a', "[" * 100_000):
+        assert [*map(cell_of, columns.values(answer))] == ["", "", ""]
 
 
 @pytest.mark.parametrize("taken", ["answer", "verdict", "reason", "cost_usd"])

@@ -30,8 +30,8 @@ def cells(data: bytes, suffix: str = ".csv", **said: str) -> list[tuple[str, ...
         (b"a|b\r1|2\r", ".csv", Form(("a", "b"), "|", "\r", marked=False)),
         (b"a\n1\n", ".csv", Form(("a",), ",", "\n", marked=False)),
         (b'"a,x";b\n1;2\n', ".csv", Form(("a,x", "b"), ";", "\n", marked=False)),
-        (b"sep=;\na,x;b\n1;2\n", ".csv", Form(("a,x", "b"), ";", "\n", marked=False)),
-        ("a;b\r\n1;2\r\n".encode("utf-16"), ".csv", Form(("a", "b"), ";", "\r\n", marked=False)),
+        (b"sep=;\na,x;b\n1;2\n", ".csv", Form(("a,x", "b"), ";", "\n", marked=False, separated=True)),
+        ("a;b\r\n1;2\r\n".encode("utf-16"), ".csv", Form(("a", "b"), ";", "\r\n", marked=True)),
         (b" a , b\n1,2", ".csv", Form(("a", "b"), ",", "\n", marked=False)),
     ],
 )

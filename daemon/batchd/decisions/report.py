@@ -1,5 +1,6 @@
 """What is reported of a job: how it ended, `job.json`, and a line of `report.jsonl` for each request."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -30,7 +31,7 @@ def state_of(job: Job, tally: Tally) -> str:
     return "partial" if complete or any(tally.verdicts.get(v) for v in Verdict if v.incomplete) else "failed"
 
 
-def summary(job: Job, tally: Tally, batches: list[str]) -> dict[str, object]:
+def summary(job: Job, tally: Tally, batches: list[str], cautions: Sequence[str] = ()) -> dict[str, object]:
     """Return what `job.json` holds (docs/formats.md)."""
     verdicts = tally.verdicts
     return {
@@ -52,6 +53,7 @@ def summary(job: Job, tally: Tally, batches: list[str]) -> dict[str, object]:
         "standard_cost_usd": usd(tally.cost.standard),
         "cache": {"decision": job.cache, "saved_usd": usd(tally.saved)},
         "batches": batches,
+        **({"cautions": list(cautions)} if cautions else {}),
     }
 
 

@@ -60,6 +60,7 @@ class BulkFinishing:
             OSError: The disk refuses; each may be finished in its own turn, whatever was done.
             Unavailable: The database does.
         """
+        jobs = [job for job in jobs if job.rows is None]
         tallies = await self._store.jobs.tallies([job.id for job in jobs])
         good = [job.id for job in jobs if tallies[job.id].verdicts == {Verdict.COMPLETE: job.total}]
         good = sorted(set(good) - await self._store.deliveries.continued(good))

@@ -1,8 +1,9 @@
 """When each request of a job has its verdict, its reports are written, `job.json` last; or the job is opened again."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,12 +14,14 @@ from anyio import from_thread, to_thread
 from batchd.claude import result_line
 from batchd.decisions.document.contents import Contents
 from batchd.decisions.report import HELD, failure, rehearsal, reported, state_of, summary, usd
+from batchd.decisions.rows.answered import ANSWERS
 from batchd.delivery import ReportRow, Tally, Unsent
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.spool import read_at
 from batchd.edges.store import Store
 from batchd.errors import Garbled
+from batchd.journey.answers_table import Lost, write_answers
 from batchd.journey.documents import Documents
 from batchd.model import Job, RequestId, Verdict
 
@@ -31,12 +34,22 @@ JOB = "job.json"
 class Finishing:
     """Finishes jobs, and opens finished ones again."""
 
-    def __init__(self, store: Store, clock: Clock, outbox: Path, spool: Path, documents: Documents) -> None:
+    def __init__(  # noqa: PLR0913  the edges it works with
+        self,
+        store: Store,
+        clock: Clock,
+        outbox: Path,
+        spool: Path,
+        documents: Documents,
+        *,
+        guard_formulas: bool = True,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._outbox = outbox
         self._spool = spool
         self._documents = documents
+        self._guard_formulas = guard_formulas
 
     async def finish(self, job: Job) -> str:
         """Write the reports of a job whose every request has its verdict, and say how it ended.
@@ -49,12 +62,13 @@ class Finishing:
         folder = JobFolder(self._outbox, job.name)
         await self._deliver_drafts(job, folder)
         await to_thread.run_sync(_have_results, folder)
+        cautions = await to_thread.run_sync(self._write_answers, job, folder)
         await to_thread.run_sync(folder.write_whole, REPORT, (line_of(row, job) for row in self._rows(job)))
         if tally.verdicts.get(Verdict.COMPLETE, 0) < job.total:
             await to_thread.run_sync(folder.write_whole, "failures.jsonl", self._failures(job))
         await to_thread.run_sync(folder.sync)
         await to_thread.run_sync(folder.remove, HELD)
-        await to_thread.run_sync(folder.write_whole, JOB, [self.summarized(job, tally, batches)])
+        await to_thread.run_sync(folder.write_whole, JOB, [self.summarized(job, tally, batches, cautions)])
         await to_thread.run_sync(folder.sync)
         await self._store.jobs.deliver(job.id)
         if not await self._store.jobs.needs_params(job.claim):
@@ -65,9 +79,20 @@ class Finishing:
         )
         return state
 
-    def summarized(self, job: Job, tally: Tally, batches: list[str]) -> bytes:
+    def summarized(self, job: Job, tally: Tally, batches: list[str], cautions: Sequence[str] = ()) -> bytes:
         """All of a job's `job.json`."""
-        return msgspec.json.format(msgspec.json.encode(summary(job, tally, batches)), indent=2) + b"\n"
+        return msgspec.json.format(msgspec.json.encode(summary(job, tally, batches, cautions)), indent=2) + b"\n"
+
+    def _write_answers(self, job: Job, folder: JobFolder) -> list[str]:
+        """Write the rows as they came, with their answers; return what a user should know of them."""
+        if job.rows is None:
+            return []
+        scratch = self._spool / job.claim
+        try:
+            return write_answers(folder, job.rows, partial(self._rows, job), scratch, guard=self._guard_formulas)
+        except Lost as lost:
+            log.warning("no table of answers", job=job.name, reason=str(lost))
+            return [str(lost)]
 
     async def _deliver_drafts(self, job: Job, folder: JobFolder) -> None:
         """Deliver what was paid of documents whose next round was cancelled, dropped or refused before it was sent."""
@@ -149,7 +174,7 @@ def _have_results(folder: JobFolder) -> None:
 def _take_back(folder: JobFolder, failed: frozenset[str]) -> int:
     """Take the reports away and the failures out of the results; returns the length of what is left."""
     with folder.reading("results.jsonl") as lines:
-        for file in ("job.json", "report.jsonl", "failures.jsonl"):
+        for file in ("job.json", "report.jsonl", "failures.jsonl", *ANSWERS):
             folder.remove(file)
         folder.sync()
         length = folder.write_whole("results.jsonl", _without(lines or (), failed))

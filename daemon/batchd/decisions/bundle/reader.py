@@ -153,12 +153,12 @@ def _records(files: Files, paths: Iterable[str], template: PromptTemplate) -> It
     for number, path in enumerate(paths, start=1):
         if len(path) > LONGEST_ID:
             said = f"a path of {len(path):,} characters; it is the request's custom_id, which has at most {LONGEST_ID}"
-            yield Fault(0, number, path[:LONGEST_ID], (Problem(0, path, said),), {"file": path})
+            yield Fault(0, number, path[:LONGEST_ID], (Problem(0, path, said),), (path,))
             continue
         try:
             loaded = files.load(path)
         except Flawed as flawed:
-            yield Fault(0, number, path, tuple(Problem(0, *flaw) for flaw in flawed.flaws), {"file": path})
+            yield Fault(0, number, path, tuple(Problem(0, *flaw) for flaw in flawed.flaws), (path,))
             continue
         of_file = names_of(PurePosixPath(path))
         if loaded.block is not None:

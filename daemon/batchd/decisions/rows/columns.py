@@ -17,6 +17,7 @@ LONGEST_CELL: Final = 32_767
 
 _NUMBER: Final = re.compile(r"[+-][\d\s.,()/%-]*(?:[eE][+-]?\d+)?")
 """Numbers, ranges and telephone numbers, as far as they have a digit: `-5.00`, `+49 170 123`."""
+_IN_A_FENCE: Final = re.compile(r"(?:```|~~~)[^\n`]*\n(.*)\n[ \t]*(?:```|~~~)", re.DOTALL)
 _DIGIT: Final = re.compile(r"\d")
 
 
@@ -34,16 +35,16 @@ class AnswerColumns:
         """As they stand in the header."""
         return tuple(self.prefix + each for each in (*(self.properties or (ANSWER,)), *ABOUT))
 
-    def cells(self, text: str, value: Mapping[str, Json] | None) -> tuple[str, ...]:
-        """Return the cells of an answer, without those about it.
+    def values(self, text: str) -> tuple[Json, ...]:
+        """Return what stands in the columns of an answer, without those about it.
 
         Args:
-            text: The answer as text.
-            value: As an object, where there is a schema; None where it is none, or there is no answer.
+            text: The answer; where there is a schema, the JSON that it should be.
         """
         if not self.properties:
             return (text,)
-        return tuple(_cell((value or {}).get(each)) for each in self.properties)
+        value = object_in(text)
+        return tuple(value.get(each) for each in self.properties)
 
 
 def answer_columns(table: Sequence[str], properties: Iterable[str]) -> AnswerColumns:
@@ -70,7 +71,20 @@ def guarded(cell: str) -> str:
     return cell
 
 
-def _cell(value: Json) -> str:
+def object_in(text: str) -> Mapping[str, Json]:
+    """The object that an answer consists of, alone or in one code fence; empty where it is none."""
+    bare = text.strip()
+    if fenced := _IN_A_FENCE.fullmatch(bare):
+        bare = fenced[1]
+    try:
+        value = msgspec.json.decode(bare)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def cell_of(value: Json) -> str:
+    """Write a value into a cell: a text as it is, null as nothing, everything else as compact JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else msgspec.json.encode(value).decode()

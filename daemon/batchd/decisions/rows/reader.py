@@ -95,8 +95,9 @@ def _table(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile
     yield from _hidden(columns, prompt)
     if prompt.template and not flaws:
         requests = requests_with(rules, prompt, rows=True)
-        yield _terms(path, prompt)
-        yield from requests_of(prompt, prompt.template, rows_of(table, prompt, names_of(path)), requests, compose)
+        yield terms_of(prompt, f"request{path.suffix}")
+        rows = rows_of(table, prompt.own.id, names_of(path))
+        yield from requests_of(prompt, prompt.template, rows, requests, compose)
 
 
 def _objects(  # noqa: PLR0913  as `_table`, and the first of them
@@ -111,8 +112,8 @@ def _objects(  # noqa: PLR0913  as `_table`, and the first of them
         yield from (Problem(1, *flaw) for flaw in column_flaws(prompt, tuple(first)))
         return
     requests = requests_with(rules, prompt, rows=True)
-    yield _terms(path, prompt, objects=True)
-    records = objects_of(source, prompt, names_of(path), rules.max_request_bytes, rules.max_requests)
+    yield terms_of(prompt, f"request{path.suffix}", objects=True)
+    records = objects_of(source, prompt.own.id, rules.max_request_bytes, rules.max_requests, names_of(path))
     yield from requests_of(prompt, prompt.template, records, requests, compose)
 
 
@@ -176,7 +177,7 @@ def column_flaws(prompt: PromptFile, columns: tuple[str, ...]) -> list[Flaw]:
     flaws = [flaw for each in prompt.templates for flaw in each.unknown(columns)]
     if not flaws and not prompt.columns:
         flaws.append(Flaw("", "the prompt names no column, so every row would get the same; write {{ a column }}"))
-    named = id_column(prompt, columns)
+    named = id_column(prompt.own.id, columns)
     if named is not None and named not in columns:
         flaws.append(Flaw("id", f"there is no column {named!r}"))
     return flaws
@@ -198,15 +199,21 @@ def requests_with(rules: Rules, prompt: PromptFile, *, rows: bool) -> Requests:
     return Requests(rules, beneath)
 
 
-def _terms(path: PurePosixPath, prompt: PromptFile, *, objects: bool = False) -> Terms:
-    form = prompt.form
+def terms_of(prompt: PromptFile, file: str, *, objects: bool = False) -> Terms:
+    """What holds for a job of rows as a whole.
+
+    Args:
+        prompt: What is asked of them.
+        file: In which they lie, in the job's folder.
+        objects: Whether each line of it is an object.
+    """
     rows = RowsForm(
-        file=f"request{path.suffix}",
+        file=file,
         objects=objects,
         id=prompt.own.id,
         delimiter=prompt.own.delimiter,
         encoding=prompt.own.encoding,
-        properties=form.sent.properties if form else (),
+        properties=prompt.form.sent.properties if prompt.form else (),
     )
     return Terms(prompt.budget, rows)
 

@@ -1,8 +1,9 @@
 """What a prompt is asked of: the rows of a table, the objects of a file of lines, or one file as a whole."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import msgspec
@@ -18,6 +19,7 @@ from batchd.text.strictjson import Flawed, Json
 
 CUSTOM_ID: Final = "custom_id"
 """The column that names each row, where the prompt file says no other."""
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 OTHER_KINDS: Final = ({"params"}, {"method", "url", "body"})
 """Keys by which a line is a request, of ours or of another vendor, and no row."""
 
@@ -37,6 +39,8 @@ class Record:
     """The file's own: `OF_FILE`."""
     blocks: tuple[Json, ...] = ()
     """Of content, in front of the prompt."""
+    written: bytes = b""
+    """Of an object, its line."""
 
 
 class Fault(NamedTuple):
@@ -47,13 +51,20 @@ class Fault(NamedTuple):
     custom_id: str
     problems: tuple[Problem, ...]
     """At least one."""
-    cells: Sequence[str] | Mapping[str, Json]
-    """What could be read of it: cells, or an object."""
+    cells: tuple[str, ...] = ()
+    """Of a table's row, as far as they could be read."""
+    written: bytes = b""
+    """Of an object, its line; empty where it is too long."""
 
 
-def id_column(prompt: PromptFile, columns: Sequence[str]) -> str | None:
-    """The column that names each row; None where rows are named by their numbers."""
-    return prompt.own.id or (CUSTOM_ID if CUSTOM_ID in columns else None)
+def id_column(said: str | None, columns: Container[str]) -> str | None:
+    """The column that names each row; None where rows are named by their numbers.
+
+    Args:
+        said: The setting `id`.
+        columns: That there are.
+    """
+    return said or (CUSTOM_ID if CUSTOM_ID in columns else None)
 
 
 def names_of(path: PurePosixPath) -> dict[str, str]:
@@ -62,14 +73,19 @@ def names_of(path: PurePosixPath) -> dict[str, str]:
     return {"file": shown, "stem": PurePosixPath(shown).stem}
 
 
-def rows_of(table: Table, prompt: PromptFile, of_file: Mapping[str, str]) -> Iterator[Record | Fault]:
+def rows_of(table: Table, said: str | None, of_file: Mapping[str, str] = NOTHING) -> Iterator[Record | Fault]:
     """The rows of a table.
+
+    Args:
+        table: That is being read.
+        said: The setting `id`.
+        of_file: What a template may know of the file.
 
     Raises:
         Broken: The table cannot be read on.
     """
     columns = table.form.columns
-    named = id_column(prompt, columns)
+    named = id_column(said, columns)
     for row in table.rows:
         values = dict(zip(columns, row.cells, strict=False))
         custom_id, wrong = _identity(values, named, row.number)
@@ -83,14 +99,16 @@ def rows_of(table: Table, prompt: PromptFile, of_file: Mapping[str, str]) -> Ite
 
 
 def objects_of(
-    source: Source, prompt: PromptFile, of_file: Mapping[str, str], limit: int, most: int
+    source: Source, said: str | None, limit: int, most: int, of_file: Mapping[str, str] = NOTHING
 ) -> Iterator[Record | Fault]:
     """The plain objects of a file of lines.
 
     Args:
         source: Opens it.
+        said: The setting `id`.
         limit: Bytes of the longest line.
         most: Objects that a file may have.
+        of_file: What a template may know of the file.
 
     Raises:
         Broken: There are more lines than so many objects can have.
@@ -110,12 +128,12 @@ def objects_of(
             elif any(keys <= value.keys() for keys in OTHER_KINDS):
                 wrong = [Problem(number, "", "a request among rows; a file holds one kind of line: part them")]
             else:
-                custom_id, wrong = _identity(value, id_column(prompt, tuple(value)), number)
+                custom_id, wrong = _identity(value, id_column(said, value), number)
         if wrong:
             problems = tuple(Problem(number, each.field, each.message) for each in wrong)
-            yield Fault(number, number, custom_id, problems, value if isinstance(value, dict) else {})
+            yield Fault(number, number, custom_id, problems, written=line or b"")
         else:
-            yield Record(number, number, custom_id, value, of_file)
+            yield Record(number, number, custom_id, value, of_file, written=line or b"")
 
 
 def text_record(path: PurePosixPath, stem: str, text: str, prompt: PromptFile) -> Record:

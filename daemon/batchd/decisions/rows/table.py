@@ -62,6 +62,8 @@ class Form:
     line_end: str
     marked: bool
     """Whether a byte order mark stands in front."""
+    separated: bool = False
+    """Whether a first line `sep=;` says what parts the cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def read_table(
         delimiter = "\t" if suffix.lower() == ".tsv" else _delimiter_of(text)
     reader = _Reader(text, delimiter, numbered=2 if told is not None else 1)
     columns = _header(reader)
-    form = Form(columns, delimiter, line_end, marked=mark == codecs.BOM_UTF8)
+    form = Form(columns, delimiter, line_end, marked=bool(mark), separated=told is not None)
     return Table(form, _rows(reader, columns))
 
 
