@@ -4,13 +4,17 @@ import csv
 import io
 import json
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
+from batchd.app import serve
+from batchd.edges.store import DATABASE, open_store
 
-from tests.support.house import House, at_work, house, run_and_kill_when, until
+from tests.support.house import House, house, run_and_kill_when, until
 
 pytestmark = pytest.mark.anyio
 
@@ -34,9 +38,27 @@ def table(home: House, name: str, delimiter: str = ",") -> list[list[str]]:
     return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
 
 
-def asked(home: House) -> list[dict[str, Any]]:
-    """The params of every request that the API was sent."""
-    return [request for batch in home.server.store.batches() for request in batch.requests]
+def asked(home: House) -> list[str]:
+    """The prompts that the API was sent, each as often as it was."""
+    bodies = [json.loads(body.read_bytes()) for body in (home.place / "sandbox" / "bodies").iterdir()]
+    return [request["params"]["messages"][0]["content"] for body in bodies for request in body["requests"]]
+
+
+@asynccontextmanager
+async def staying(home: House) -> AsyncIterator[None]:
+    """Within the block the daemon works, whatever there is to do."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(serve, home.settings(), home.key, clock=home.clock))
+        await until((home.state / DATABASE).exists)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def retry(home: House, name: str) -> None:
+    async with open_store(home.state / DATABASE) as store:
+        job = await store.jobs.named(name)
+        assert job is not None
+        await store.jobs.want(job.id, "retry")
 
 
 async def test_a_table_comes_back_with_its_answers(tmp_path: Path) -> None:
@@ -46,7 +68,11 @@ async def test_a_table_comes_back_with_its_answers(tmp_path: Path) -> None:
         assert await home.run()
         assert home.job("tickets/x")["state"] == "done"
         head, one, other = table(home, "tickets/x/results.csv")
-    assert head == ["subject", "verdict", *(f"batchd_{n}" for n in ("label", "urgent", "verdict", "reason", "cost_usd"))]
+    assert head == [
+        "subject",
+        "verdict",
+        *(f"batchd_{n}" for n in ("label", "urgent", "verdict", "reason", "cost_usd")),
+    ]
     assert (one[:2], other[:2]) == (["Printer", "007"], ["=1+1", " x "])
     for row in (one, other):
         assert row[2] in {"billing", "bug"}
@@ -93,7 +119,11 @@ async def test_answers_are_no_formulas_and_numbers_stay(tmp_path: Path, guard: b
     answers = ['=HYPERLINK("http://x")', "-5", "+49 170 123", "@a", "plain"]
     async with house(tmp_path) as home:
         put(home, "q/.batchd.md", SAY + "{{ a }}")
-        put(home, "q/x.csv", "a\n" + "".join(f'"[sandbox: answer {each.replace(chr(34), chr(34) * 2)}]"\n' for each in answers))
+        put(
+            home,
+            "q/x.csv",
+            "a\n" + "".join(f'"[sandbox: answer {each.replace(chr(34), chr(34) * 2)}]"\n' for each in answers),
+        )
         await home.run(results__guard_formulas=guard)
         told = [row[1] for row in table(home, "q/x/results.csv")[1:]]
     assert told == (["'" + answers[0], "-5", "+49 170 123", "'@a", "plain"] if guard else answers)
@@ -102,14 +132,17 @@ async def test_answers_are_no_formulas_and_numbers_stay(tmp_path: Path, guard: b
 async def test_rows_that_failed_are_there_and_a_retry_makes_the_table_anew(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         put(home, "q/.batchd.md", SAY + "{{ a }}")
-        put(home, "q/x.csv", "a\none\n[sandbox: errored once]\nthree\n")
-        await home.run(retry__max_attempts=1)
+        put(home, "q/x.csv", "a\none\n[sandbox: fail invalid_request_error]\n[sandbox: refuse]\n")
+        assert not await home.run()
         before = table(home, "q/x/results.csv")
-        if home.job("q/x")["state"] == "done":
-            pytest.skip("the sandbox has repeated it by itself")
-    assert [row[2] for row in before[1:]].count("errored") == 1
-    assert before[2][1] == ""
-    assert before[2][3] != ""
+        await retry(home, "q/x")
+        await home.run()
+        after = table(home, "q/x/results.csv")
+    assert [row[2] for row in before[1:]] == ["complete", "errored", "refused"]
+    assert (before[2][1], bool(before[2][3]), before[2][4]) == ("", True, "0")
+    assert [row[2] for row in after[1:]] == ["complete", "complete", "refused"]
+    assert [row[0] for row in after] == [row[0] for row in before]
+    assert after[2][1] != ""
 
 
 async def test_wrong_instructions_keep_files_waiting_and_no_other_folder(tmp_path: Path) -> None:
@@ -135,8 +168,7 @@ async def test_put_right_instructions_count_without_a_restart(tmp_path: Path) ->
     async with house(tmp_path) as home:
         put(home, ".batchd.md", "---\nmodle: x\n---\n")
         put(home, "deep/er/x.csv", "a\n1\n")
-        home.drop("keep/.keep", [])
-        async with at_work(home, intake__rescan=5.0):
+        async with staying(home):
             await until((home.outbox / "rejected/instructions.errors.json").exists)
             put(home, ".batchd.md", SAY + "Say {{ a }}")
             await until((home.outbox / "deep/er/x/job.json").exists)
@@ -188,30 +220,29 @@ async def test_a_strangers_instructions_are_not_used(tmp_path: Path) -> None:
 async def test_while_an_editor_saves_nothing_is_answered_without_instructions(tmp_path: Path) -> None:
     async with house(tmp_path, speed=1.0) as home:
         put(home, "q/.batchd.md", SAY + "{{ a }}")
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(home.run)
-            await until((home.outbox / ".batchd.json").exists)
-            for number in range(5):
+        put(home, "q/first.csv", "a\n1\n")
+        async with staying(home):
+            await until((home.outbox / "q/first/instructions.md").exists)
+            for number in range(3):
                 (home.inbox / "q/.batchd.md").unlink()
                 put(home, f"q/x{number}.csv", "a\n1\n")
                 await anyio.sleep(0.3)
                 put(home, "q/.batchd.md", SAY + f"{number} {{{{ a }}}}")
                 await until((home.outbox / f"q/x{number}/instructions.md").exists)
-            tasks.cancel_scope.cancel()
         assert not (home.outbox / "rejected").exists()
 
 
 async def test_a_job_has_one_version_of_its_instructions_wherever_it_is_killed(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         put(home, "q/.batchd.md", SAY + "old {{ a }}")
-        put(home, "q/x.csv", "a\n" + "1\n" * 2_000)
+        put(home, "q/x.csv", "a\n" + "".join(f"{number}\n" for number in range(2_000)))
         claims = home.state / "claims"
         await run_and_kill_when(home, lambda: claims.is_dir() and any(claims.iterdir()))
         put(home, "q/.batchd.md", SAY + "new {{ a }}")
         await home.run()
         version = (home.outbox / "q/x/instructions.md").read_text().split()[-4]
-        results = table(home, "q/x/results.csv")
-        sent = {json.loads(line)["params"]["messages"][0]["content"] for line in (tmp_path / "params").read_text().splitlines()} if (tmp_path / "params").exists() else set()
-    assert len(results) == 2_001
+        prompts = asked(home)
+        home.assert_nothing_twice()
+        assert len(table(home, "q/x/results.csv")) == 2_001
     assert version in {"old", "new"}
-    assert not sent
+    assert prompts == [f"{version} {number}" for number in range(2_000)]

@@ -143,7 +143,7 @@ def lines_of(
 def _members(record: Record | Fault) -> bytes:
     """What stands between the braces of an object; nothing of a line that is none."""
     if isinstance(record, Record):
-        return record.written.strip()[1:-1].strip()
+        return record.written.strip()[1:-1].rstrip()
     return b'"row":%d' % record.row
 
 
