@@ -47,6 +47,13 @@ def test_what_cannot_be_read_is_kept_and_failures_go(folder: JobFolder, odd: byt
     assert not (folder.path / "job.json").exists()
 
 
+def test_what_was_paid_of_a_document_whose_later_round_failed_is_kept(folder: JobFolder) -> None:
+    paid = line("bad", "succeeded", message={"content": []})
+    folder.write_whole("results.jsonl", [paid, BAD])
+    _take_back(folder, frozenset({"bad"}))
+    assert (folder.path / "results.jsonl").read_bytes() == paid
+
+
 def test_failures_that_were_read_leniently_go_too(folder: JobFolder) -> None:
     odd = b'{"custom_id":"bad","result":{"type":"errored","error":{"message":"\\ud83d"}}}\n'
     folder.write_whole("results.jsonl", [GOOD, odd])

@@ -1,0 +1,111 @@
+"""Faults in what leaves first, in what is held, and in how a job comes to its end."""
+
+from tests.faults.torture.deliberate.mutation import Mutation
+
+BUDGET = "daemon/batchd/decisions/money/budget.py"
+PACKER = "daemon/batchd/journey/packer.py"
+QUEUE = "daemon/batchd/edges/store/queue.py"
+FINISHING = "daemon/batchd/journey/finishing.py"
+PACKING = "tests/journey/test_packing.py"
+REOPENING = "tests/journey/test_reopening.py"
+LEFT = "tests/journey/test_unsent_rounds.py"
+
+MUTATIONS = (
+    Mutation(
+        "packing",
+        "the youngest go first where there is no room for all",
+        QUEUE,
+        "ORDER BY requests.id LIMIT ?2",
+        "ORDER BY requests.id DESC LIMIT ?2",
+        PACKING,
+    ),
+    Mutation(
+        "packing",
+        "what is cheap overtakes what does not fit",
+        BUDGET,
+        "        if request.job in allowed.holds:\n            continue\n",
+        "",
+        PACKING,
+    ),
+    Mutation(
+        "packing",
+        "a document that was begun is held for its price",
+        BUDGET,
+        "if request.promised:",
+        "if request.promised and request.worst is not None:",
+        PACKING,
+    ),
+    Mutation(
+        "packing",
+        "a look that changed nothing is repeated",
+        PACKER,
+        "if jobs <= held:",
+        "if False:",
+        PACKING,
+    ),
+    Mutation(
+        "packing",
+        "a parked job is packed",
+        PACKER,
+        "most, Lane.BATCH, without=without,",
+        "most, Lane.BATCH, without=(),",
+        PACKING,
+    ),
+    Mutation(
+        "packing",
+        "a hold undoes a release that came in between",
+        "daemon/batchd/edges/store/spending.py",
+        "WHERE id = ? AND released = ? AND released_up_to IS ?",
+        "WHERE id = ? AND ? IS NOT NULL AND iif(?, 1, 1)",
+        "tests/edges/test_spending.py",
+    ),
+    Mutation(
+        "finishing",
+        "a retry takes paid answers out of the results",
+        FINISHING,
+        'if custom_id in failed and type_ != "succeeded":',
+        "if custom_id in failed:",
+        REOPENING,
+    ),
+    Mutation(
+        "finishing",
+        "half a line is continued by the next",
+        FINISHING,
+        'yield line if line.endswith(b"\\n") else line + b"\\n"',
+        "yield line",
+        REOPENING,
+    ),
+    Mutation(
+        "finishing",
+        "a job that is finished twice finishes at another time",
+        "daemon/batchd/edges/store/jobs.py",
+        "SET finished_at = coalesce(finished_at, ?)",
+        "SET finished_at = coalesce(?, finished_at)",
+        "tests/journey/test_finishing.py",
+    ),
+    Mutation(
+        "finishing",
+        "params that a retry needs are discarded",
+        FINISHING,
+        "if not await self._store.jobs.needs_params(job.claim):",
+        "if True:",
+        "tests/journey/test_finishing.py",
+    ),
+    Mutation(
+        "finishing",
+        "a finished job is still said to be held",
+        FINISHING,
+        "        await to_thread.run_sync(folder.remove, HELD)\n",
+        "",
+        "tests/journey/test_finishing.py",
+    ),
+    Mutation(
+        "finishing",
+        "job.json is there before the report is",
+        FINISHING,
+        "        await to_thread.run_sync(folder.write_whole, REPORT, map(line_of, self._rows(job)))\n",
+        "        await to_thread.run_sync(folder.write_whole, JOB, [self.summarized(job, tally, batches)])\n"
+        "        await to_thread.run_sync(folder.write_whole, REPORT, map(line_of, self._rows(job)))\n",
+        "tests/journey/test_finishing.py",
+    ),
+)
