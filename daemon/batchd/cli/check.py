@@ -148,6 +148,7 @@ def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
     if S_ISDIR(stat.st_mode) and is_bundle(file.name):
         for said in said_of_bundle(file.resolve(), file.stem, rules):
             found.take(said, rules)
+        found.reading.conclude()
         return found
     if not S_ISREG(stat.st_mode):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -167,6 +168,7 @@ def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
 
     for said in read(source, file.suffix, file.stem, rules):
         found.take(said, rules)
+    found.reading.conclude()
     return found
 
 
@@ -183,6 +185,7 @@ def as_data(finding: Finding, history: History) -> dict[str, object]:
         **rehearsal(sandbox=history.sandbox),
         "ok": finding.ok,
         "requests": finding.reading.total,
+        "rejected": finding.reading.rejected,
         "models": dict(finding.estimate.models),
         "betas": sorted(finding.betas),
         "long_requests": finding.long_requests,
@@ -224,6 +227,8 @@ def _show(finding: Finding, history: History) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_row(cell(str(finding.file), "bold"), verdict)
     facts.add_row("  requests", f"{finding.reading.total:,}")
+    if finding.reading.rejected:
+        facts.add_row("  left out", cell(f"{finding.reading.rejected:,}, for errors of their own", "yellow"))
     for name, said in _facts(finding, history) if finding.reading.total else ():
         facts.add_row(f"  {name}", cell(said, "yellow" if name == "remark" else ""))
     console.print(facts)

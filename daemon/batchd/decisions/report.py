@@ -25,7 +25,7 @@ def state_of(job: Job, tally: Tally) -> str:
     """
     complete = tally.verdicts.get(Verdict.COMPLETE, 0)
     if complete == job.total:
-        return "done"
+        return "partial" if job.rejected else "done"
     if job.cancel_wanted and tally.verdicts.get(Verdict.CANCELED):
         return "cancelled"
     return "partial" if complete or any(tally.verdicts.get(v) for v in Verdict if v.incomplete) else "failed"
@@ -46,6 +46,7 @@ def summary(job: Job, tally: Tally, batches: list[str], cautions: Sequence[str] 
             "complete": verdicts.get(Verdict.COMPLETE, 0),
             "incomplete": sum(count for verdict, count in verdicts.items() if verdict.incomplete),
             **{str(verdict): verdicts.get(verdict, 0) for verdict in AGAIN},
+            "rejected": job.rejected,
         },
         "usage": _tokens(tally),
         "bounded": tally.bounded,

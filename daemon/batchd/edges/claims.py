@@ -12,11 +12,11 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISREG
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from batchd.decisions.bundle.contents import is_bundle
 from batchd.edges import bundles, disk, trees
@@ -335,16 +335,41 @@ def open_along(claim: Claim, name: str) -> BinaryIO:
     return (claim.folder / _ALONG / name).open("rb")
 
 
-@contextmanager
-def along(claim: Claim) -> Iterator[int]:
-    """Open the folder of what goes along to the job's folder, empty; what is in it is durable behind the block."""
-    with disk.opened(claim.folder) as top:
-        trees.remove(top, _ALONG)
-        os.mkdir(_ALONG, disk.PRIVATE_FOLDER, dir_fd=top)
-        with trees.opened_below(top, _ALONG) as folder:
-            yield folder
-            os.fsync(folder)
-        os.fsync(top)
+class Along:
+    """Files that are kept beside a claim for its job's folder, written piece by piece; durable behind `finish`."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._folder = claim.folder / _ALONG
+        self._files: dict[str, BinaryIO] = {}
+        with suppress(FileNotFoundError):  # what an earlier reading has written
+            shutil.rmtree(self._folder)
+
+    def write(self, name: str, piece: bytes) -> None:
+        """Add a piece to a file."""
+        if name not in self._files:
+            self._folder.mkdir(mode=disk.PRIVATE_FOLDER, exist_ok=True)
+            self._files[name] = (self._folder / name).open("xb")
+        self._files[name].write(piece)
+
+    def has(self, name: str) -> bool:
+        """Whether anything was written to a file."""
+        return name in self._files
+
+    def finish(self) -> None:
+        """Make all of them durable."""
+        for file in self._files.values():
+            file.flush()
+            os.fsync(file.fileno())
+        if self._files:
+            disk.sync_folder(self._folder)
+            disk.sync_folder(self._folder.parent)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
 
 
 def instructions(claim: Claim) -> bytes | None:

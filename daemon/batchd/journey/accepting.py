@@ -21,7 +21,7 @@ import structlog
 from anyio import from_thread
 
 from batchd.claude.price import to_picodollars
-from batchd.decisions.bundle.reader import FOLDER, LISTING, listing
+from batchd.decisions.bundle.reader import FOLDER
 from batchd.decisions.jobfile.reader import Rules
 from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.edges import bundles, claims, disk, inbox
@@ -107,7 +107,6 @@ class Accepting:
             reading = self._copy_whatever_it_is(claim, copied)
             if reading.count:
                 raise Rejected(reading.problems, reading.count)
-            _keep_along(claim, reading)
             with self._named([claim], sync=True) as (name,):
                 job = from_thread.run(self._store.jobs.accept, self._arrival(_Read(claim, copied, reading), name))
                 if job.claim != claim.id:  # another's, with the same ticket
@@ -199,7 +198,7 @@ class Accepting:
                 except Exception as error:  # noqa: BLE001  told in its own turn, which meets it again
                     log.debug("read again", of=claim.id, error=type(error).__name__)
                 slow = time.monotonic() - began > PATIENCE
-            if reading is None or reading.count or reading.total > len(reading.rows):
+            if reading is None or reading.count or reading.rejected or reading.total > len(reading.rows):
                 copied.discard_index()
                 own_turn.append(claim)
             else:
@@ -249,6 +248,7 @@ class Accepting:
             cache="; ".join(reading.priming.reasons) if reading.priming else None,
             ticket=read.claim.ticket,
             rows=reading.terms.rows,
+            rejected=reading.rejected,
         )
 
     @contextmanager
@@ -290,13 +290,6 @@ class Accepting:
             return from_thread.run(self._store.jobs.named, name) is not None
 
         return is_taken
-
-
-def _keep_along(claim: Claim, reading: Reading) -> None:
-    """Write down, durably, what the reading has found for the job's folder: it is not read again."""
-    if reading.terms.listing:
-        with claims.along(claim) as folder:
-            disk.write_whole(folder, LISTING, listing(reading.terms.listing))
 
 
 def goes_together(claim: Claim) -> bool:

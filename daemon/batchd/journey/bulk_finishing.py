@@ -62,7 +62,9 @@ class BulkFinishing:
         """
         jobs = [job for job in jobs if job.rows is None]
         tallies = await self._store.jobs.tallies([job.id for job in jobs])
-        good = [job.id for job in jobs if tallies[job.id].verdicts == {Verdict.COMPLETE: job.total}]
+        good = [
+            job.id for job in jobs if not job.rejected and tallies[job.id].verdicts == {Verdict.COMPLETE: job.total}
+        ]
         good = sorted(set(good) - await self._store.deliveries.continued(good))
         if not good:
             return frozenset()

@@ -14,18 +14,20 @@ import msgspec
 from batchd.claude.cache_marks import marked
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import to_picodollars
+from batchd.decisions.bundle.reader import LISTING, listing
 from batchd.decisions.jobfile.reader import Rules, Said
 from batchd.decisions.money.shared_beginnings import Beginnings, Priming
 from batchd.decisions.money.worst_case import Bounds
+from batchd.decisions.rows import rejects
 from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.edges import attachments
-from batchd.edges.claims import Claim
+from batchd.edges.claims import Along, Claim
 from batchd.edges.rejected import MAX_PROBLEMS
 from batchd.edges.spool import SpoolWriter, read_at
 from batchd.edges.store import NewRequest
 from batchd.edges.store.requests import SLICE
 from batchd.journey.reading import said_of
-from batchd.model import Caution, Entry, Lane, Problem, Terms, Wishes
+from batchd.model import Caution, Entry, Lane, Problem, Reject, Terms, Wishes
 from batchd.settings import Settings
 from batchd.text.strictjson import encode
 
@@ -58,7 +60,12 @@ class Reading:
     count: int = 0
     """All of them."""
     cautions: list[Caution] = field(default_factory=list)
+    rejected: int = 0
+    """Requests that were left out."""
     terms: Terms = field(default_factory=Terms)
+    _of_rejected: list[Problem] = field(default_factory=list)
+    """What is wrong with those; the first of it."""
+    _count_of_rejected: int = 0
     rows: list[NewRequest] = field(default_factory=list)
     """What the store is to know of the first of them: of all of them, unless there is an index."""
     _beginnings: Beginnings | None = None
@@ -87,8 +94,17 @@ class Reading:
                     self.problems.append(said)
             case Caution():
                 self.cautions.append(said)
+            case Reject():
+                self.rejected += 1
+                self._count_of_rejected += len(said.problems)
+                self._of_rejected += said.problems[: MAX_PROBLEMS - len(self._of_rejected)]
             case Terms():
                 self.terms = said
+
+    def conclude(self) -> None:
+        """Refuse a file of which nothing is left: then it is no use to leave anything out."""
+        if self.rejected and not self.total and not self.count:
+            self.problems, self.count, self.rejected = self._of_rejected, self._count_of_rejected, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,16 +180,31 @@ def copy(claim: Claim, rules: Rules, to: Copy, prompt: PromptFile | None = None,
     """
     found = Reading()
     bounds = Bounds(rules.catalogue)
-    with SpoolWriter(to.params) as params, _Index(to.index, found.rows) as rows:
+    with SpoolWriter(to.params) as params, _Index(to.index, found.rows) as rows, Along(claim) as along:
         for said in said_of(claim, rules, prompt):
             found.take(said, rules)
             if isinstance(said, Entry):
                 rows.add(_new_request(said, bounds.of(said), *params.add(said.params)))
+            elif isinstance(said, Reject):
+                _leave_out(said, along)
+        for piece in listing(found.terms.listing) if found.terms.listing else ():
+            along.write(LISTING, piece)
         params.finish(sync=sync)
         rows.finish()
+        along.finish()
+    found.conclude()
     if (priming := found.priming) and priming.places and not found.count:
         _mark(found, to, priming, sync=sync)
     return found
+
+
+def _leave_out(rejected: Reject, along: Along) -> None:
+    """Write down what is left out, for whoever puts it right."""
+    along.write(rejects.REJECTS, rejects.line_of(rejected))
+    if rejected.columns:
+        if not along.has(rejects.TABLE):
+            along.write(rejects.TABLE, rejects.header_of(rejected))
+        along.write(rejects.TABLE, rejects.row_of(rejected))
 
 
 def _mark(found: Reading, copied: Copy, priming: Priming, *, sync: bool) -> None:

@@ -38,6 +38,8 @@ class Job:
     """Bytes of `results.jsonl` that are acknowledged; what lies behind is a crash's leftover."""
     missing: int = 0
     """The last requests of its file, which the spool's index knows and the store does not yet."""
+    rejected: int = 0
+    """Requests of its file that were left out, and are not counted in `total`."""
     rows: RowsForm | None = None
     """How its rows stand in its file; None where its requests are no rows."""
     sandbox: bool = False

@@ -135,6 +135,31 @@ class Problem:
     """Of a table, as a spreadsheet counts; 0 where it concerns none."""
 
 
+class Reject(NamedTuple):
+    """A request that is left out, for what is wrong with it alone (`on_error: skip`)."""
+
+    line: int
+    """On which it begins, as a `Problem` has it."""
+    row: int
+    custom_id: str
+    """Empty where it has none that can be read."""
+    problems: tuple[Problem, ...]
+    """At least one."""
+    said: object = None
+    """What its user wrote, as JSON has it: a row by its columns, or a request; None where it cannot be read."""
+    cells: tuple[str, ...] = ()
+    """Of a table's row."""
+    columns: tuple[str, ...] = ()
+    """Of the table; empty where it is none."""
+    delimiter: str = ","
+    line_end: str = "\n"
+
+    @property
+    def is_request(self) -> bool:
+        """Whether it is no row, of which a prompt was asked."""
+        return not self.row
+
+
 @dataclass(frozen=True, slots=True)
 class Caution:
     """Something a user should know of before the bill, which stops nothing."""

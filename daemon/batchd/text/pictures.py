@@ -1,4 +1,4 @@
-"""`![alt](photo.png)` in a prompt: where a picture stands between texts."""
+"""The pictures that a prompt shows, in the way of Markdown: where each stands between texts."""
 
 import re
 from collections.abc import Iterator

@@ -19,7 +19,7 @@ from batchd.decisions.rows.records import Fault, Record, names_of
 from batchd.decisions.rows.requests_of import requests_of
 from batchd.decisions.rows.table import SUFFIXES as TABLES
 from batchd.decisions.rows.template import OF_FILE, PromptTemplate
-from batchd.model import Caution, Problem, RowsForm, Terms
+from batchd.model import Caution, Problem, Reject, RowsForm, Terms
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import Flawed, Json, Malformed, decode
 
@@ -145,7 +145,8 @@ def _each(
         file=LISTING, id=_FILE, delimiter=",", properties=prompt.form.sent.properties if prompt.form else ()
     )
     yield Terms(prompt.budget, form, listing=tuple(paths))
-    yield from requests_of(prompt, template, _records(files, paths, template), requests, composer)
+    for said in requests_of(prompt, template, _records(files, paths, template), requests, composer):
+        yield said._replace(columns=(_FILE,), cells=(said.custom_id,)) if isinstance(said, Reject) else said
 
 
 def _records(files: Files, paths: Iterable[str], template: PromptTemplate) -> Iterator[Record | Fault]:

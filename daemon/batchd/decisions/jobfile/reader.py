@@ -13,10 +13,10 @@ from batchd.claude.params_check import PARAMETERS
 from batchd.decisions.jobfile.attachment import ATTACH, Attached, attach, wrapped
 from batchd.decisions.jobfile.naming import LONGEST_ID
 from batchd.decisions.jobfile.other_forms import HEAD, NOT_UTF8, Strays, encoding, form_of_lines, results
-from batchd.decisions.jobfile.request import Requests, Said
+from batchd.decisions.jobfile.request import Requests, Said, apart
 from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.jobfile.settings_check import BESIDE, SETTINGS, likely
-from batchd.model import Caution, Entry, Problem
+from batchd.model import Caution, Entry, Problem, Reject
 from batchd.text.jsonscan import Broken, Part, mentions, split_document, split_lines
 from batchd.text.pictures import pictures
 from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, member, shown
@@ -100,7 +100,9 @@ def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> It
             value = parse_line(line, limit)
         except (UnicodeDecodeError, Flawed) as error:
             requests.count(number)
-            if isinstance(error, Flawed):
+            if requests.skips:
+                yield _unreadable(number, error)
+            elif isinstance(error, Flawed):
                 yield from _no_line(source, number, line if was_first else None, error, limit)
             else:
                 strays.not_utf8(number)
@@ -112,7 +114,8 @@ def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> It
         elif strays.take(number, value):
             requests.count(number)
         else:
-            yield from requests.offer(number, value, written=line)
+            offered = requests.offer(number, value, written=line)
+            yield from apart(offered, Reject(number, 0, id_of(value), (), value)) if requests.skips else offered
     yield from strays.problems()
 
 
@@ -135,6 +138,17 @@ def _no_line(source: Source, number: int, first: bytes | None, error: Flawed, li
     if first is not None and (said := form_of_lines(first.decode(), _second(source, limit))):
         raise Broken(number, said)
     yield from (Problem(number, *flaw) for flaw in error.flaws)
+
+
+def _unreadable(number: int, error: Flawed | UnicodeDecodeError) -> Reject:
+    flaws = error.flaws if isinstance(error, Flawed) else [Flaw("", NOT_UTF8)]
+    return Reject(number, 0, "", tuple(Problem(number, *flaw) for flaw in flaws))
+
+
+def id_of(value: Json) -> str:
+    """The custom_id of a request, if it has one that can be told."""
+    found = value.get("custom_id") if isinstance(value, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _another_form(value: Json) -> str:
@@ -203,7 +217,9 @@ def _read_document(source: Source, requests: Requests, stem: str, limit: int) ->
         elif part.number is None:
             rest[part.key] = part
         elif part.number >= 0:
-            yield from requests.offer(part.line, part.value)
+            offered = requests.offer(part.line, part.value)
+            rejected = Reject(part.line, 0, id_of(part.value), (), part.value)
+            yield from apart(offered, rejected) if requests.skips else offered
         else:
             listed = True
     if listed:

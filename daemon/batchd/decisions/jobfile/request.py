@@ -1,24 +1,25 @@
 """From one request as the user wrote it to one that can be sent: settings laid over each other, checked, serialized."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from batchd.decisions.jobfile.draft import Draft, Origins, budget_of, finished
 from batchd.decisions.jobfile.naming import LONGEST_ID, Names
 from batchd.decisions.jobfile.rules import Rules
-from batchd.decisions.jobfile.settings_check import BESIDE, NOTHING, Settings, read_settings
+from batchd.decisions.jobfile.settings_check import BESIDE, NOTHING, ON_ERROR, Settings, read_settings
 from batchd.decisions.jobfile.templates import Templates
 from batchd.model import (
     Caution,
     Entry,
     Problem,
+    Reject,
     Terms,
 )
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, member
 
-Said: TypeAlias = Entry | Problem | Caution | Terms
+Said: TypeAlias = Entry | Problem | Caution | Terms | Reject
 """What a job file turns out to hold, piece by piece; one Problem, and the file is refused whole."""
 
 _MOST_CAUTIONS: Final = 100
@@ -57,6 +58,11 @@ class Requests:
         self._told: set[Flaw] = set()
         """Flaws of what requests share, which are told once."""
         self._job_line = 0
+
+    @property
+    def skips(self) -> bool:
+        """Whether what is wrong with a request alone leaves it out, and stops no other."""
+        return self._job.said.get(ON_ERROR) == "skip"
 
     def settle(self, line: int, found: Json) -> Iterator[Problem | Terms]:
         """Take the job's settings; they hold for every request that is offered afterwards.
@@ -200,6 +206,20 @@ class Requests:
             if len(self._told) < MOST_FLAWS:
                 self._told.add(flaw)
             yield Problem(self._job_line if flaw.field.startswith("job.") else line, *flaw)
+
+
+def apart(said: Iterable[Said], rejected: Reject) -> Iterator[Said]:
+    """Leave a request out for what is wrong with it alone; what lies in the settings that it shares stays a problem.
+
+    Args:
+        said: Of the request.
+        rejected: What is known of it, without its problems.
+    """
+    told = list(said)
+    own = tuple(each for each in told if isinstance(each, Problem) and not each.field.startswith(_SHARED))
+    yield from (each for each in told if each not in own)
+    if own:
+        yield rejected._replace(problems=own)
 
 
 def laid_over(beneath: Mapping[str, Json], found: Mapping[str, Json]) -> dict[str, Json]:

@@ -26,6 +26,9 @@ from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, encode, member
 _BETA: Final = re.compile(BETA_NAME)
 _MOST_BETAS: Final = 50
 _MOST_ROUNDS: Final = 20
+ON_ERROR: Final = "on_error"
+"""The setting's name."""
+_ON_ERROR: Final = ("refuse", "skip")
 _CACHE: Final = ("auto", "off")
 BESIDE: Final = frozenset({"custom_id", "failure"})
 """What may stand beside a request's settings; `failure` is the outbox's remark in a request dropped again."""
@@ -63,6 +66,14 @@ def _documents(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, "must be true, false or continued: whether an answer's text becomes a file of its own")
 
 
+def check_on_error(value: Json, path: str) -> Iterator[Flaw]:
+    """Check whether requests with errors are refused with all others, or left out."""
+    if not path.startswith("job."):
+        yield Flaw(path, "holds for a whole file; say it in the job's settings, on the first line")
+    elif value not in _ON_ERROR:
+        yield Flaw(path, f"must be {' or '.join(_ON_ERROR)}: what becomes of a file in which single requests are wrong")
+
+
 _CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {"cache": _cache, "documents": _documents, "expect": expectation.check, "lane": lanes.check_lane}
 )
@@ -80,6 +91,7 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         "continue": _rounds,
         SCHEMA: check_schema,
         "needed_by": lanes.check_needed_by,
+        ON_ERROR: check_on_error,
     }
 )
 """The settings of a job or a request, by their names in a file: what is wrong with a value of it."""

@@ -8,14 +8,15 @@ from batchd.decisions.jobfile import reader as jobfile
 from batchd.decisions.jobfile.other_forms import NOT_UTF8
 from batchd.decisions.jobfile.reader import Rules, Said, Source, parse_line, usable
 from batchd.decisions.jobfile.request import Requests
+from batchd.decisions.jobfile.settings_check import ON_ERROR
 from batchd.decisions.rows.media import MEDIA, MOST_MEDIUM_BYTES, load
 from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.decisions.rows.records import OTHER_KINDS, Record, id_column, names_of, objects_of, rows_of, text_record
 from batchd.decisions.rows.requests_of import Compose, plain, requests_of
 from batchd.decisions.rows.table import SUFFIXES as TABLES
-from batchd.decisions.rows.table import read_table
+from batchd.decisions.rows.table import Form, read_table
 from batchd.decisions.rows.template import OF_ROWS, PromptTemplate
-from batchd.model import Caution, Problem, RowsForm, Terms
+from batchd.model import Caution, Problem, Reject, RowsForm, Terms
 from batchd.text.jsonscan import Broken, split_lines
 from batchd.text.strictjson import Flaw, Flawed, Json
 
@@ -84,7 +85,8 @@ def _instructed(
     else:
         if template:
             yield Caution(0, "", _UNUSED)
-        yield from jobfile.read(source, path.suffix, path.stem, rules, prompt.settings)
+        settings = {**prompt.settings, **({ON_ERROR: "skip"} if prompt.own.on_error == "skip" else {})}
+        yield from jobfile.read(source, path.suffix, path.stem, rules, settings)
 
 
 def _table(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile, compose: Compose) -> Iterator[Said]:
@@ -96,8 +98,9 @@ def _table(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile
     if prompt.template and not flaws:
         requests = requests_with(rules, prompt, rows=True)
         yield terms_of(prompt, f"request{path.suffix}")
-        rows = rows_of(table, prompt.own.id, names_of(path))
-        yield from requests_of(prompt, prompt.template, rows, requests, compose)
+        records = rows_of(table, prompt.own.id, names_of(path))
+        for said in requests_of(prompt, prompt.template, records, requests, compose):
+            yield _of_table(said, table.form) if isinstance(said, Reject) else said
 
 
 def _objects(  # noqa: PLR0913  as `_table`, and the first of them
@@ -115,6 +118,10 @@ def _objects(  # noqa: PLR0913  as `_table`, and the first of them
     yield terms_of(prompt, f"request{path.suffix}", objects=True)
     records = objects_of(source, prompt.own.id, rules.max_request_bytes, rules.max_requests, names_of(path))
     yield from requests_of(prompt, prompt.template, records, requests, compose)
+
+
+def _of_table(rejected: Reject, form: Form) -> Reject:
+    return rejected._replace(columns=form.columns, delimiter=form.delimiter, line_end=form.line_end)
 
 
 def _medium(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile) -> Iterator[Said]:

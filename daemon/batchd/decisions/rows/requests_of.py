@@ -8,11 +8,11 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from batchd.decisions.jobfile.request import Requests, Said
+from batchd.decisions.jobfile.request import Requests, Said, apart
 from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.decisions.rows.records import Fault, Record
 from batchd.decisions.rows.template import PromptTemplate
-from batchd.model import Caution, Problem
+from batchd.model import Caution, Problem, Reject
 from batchd.text.strictjson import Flaw, Flawed, Json
 
 _CONTENT: Final = "params.messages[0].content"
@@ -64,24 +64,44 @@ def requests_of(
         Broken: They are more than one file may hold.
     """
     for record in records:
-        if isinstance(record, Fault):
-            requests.count(record.line)
-            yield from record.problems
-            continue
-        try:
-            composed = compose(record, template.render(record.values, record.of_file))
-        except (ValueError, Flawed) as error:
-            requests.count(record.line)
-            flaws = error.flaws if isinstance(error, Flawed) else [Flaw("", str(error))]
-            yield from (Problem(record.line, *flaw, record.row) for flaw in flaws)
-            continue
-        if isinstance(composed.content, str) and not composed.content.strip():
-            requests.count(record.line)
-            yield Problem(record.line, "", "the prompt of this row is empty", record.row)
-            continue
-        yield from composed.cautions
-        for said in _offered(record, composed.content, requests):
-            yield _placed(said, record, composed.places, prompt) if isinstance(said, Problem) else said
+        said = _asked(prompt, template, record, requests, compose)
+        yield from apart(said, _rejected(record)) if prompt.own.on_error == "skip" else said
+
+
+def _rejected(record: Record | Fault) -> Reject:
+    """What is known of a record that is left out, without what is wrong with it."""
+    told = record.values if isinstance(record, Record) else record.cells
+    if isinstance(record, Record) and not record.values:
+        told = {name: value for name, value in record.of_file.items() if name == "file"}
+    said, cells = (told, tuple(told.values())) if isinstance(told, Mapping) else (None, tuple(told))
+    return Reject(record.line, record.row, record.custom_id, (), said, cells)
+
+
+def _asked(
+    prompt: PromptFile,
+    template: PromptTemplate,
+    record: Record | Fault,
+    requests: Requests,
+    compose: Compose,
+) -> Iterator[Said]:
+    if isinstance(record, Fault):
+        requests.count(record.line)
+        yield from record.problems
+        return
+    try:
+        composed = compose(record, template.render(record.values, record.of_file))
+    except (ValueError, Flawed) as error:
+        requests.count(record.line)
+        flaws = error.flaws if isinstance(error, Flawed) else [Flaw("", str(error))]
+        yield from (Problem(record.line, *flaw, record.row) for flaw in flaws)
+        return
+    if isinstance(composed.content, str) and not composed.content.strip():
+        requests.count(record.line)
+        yield Problem(record.line, "", "the prompt of this row is empty", record.row)
+        return
+    yield from composed.cautions
+    for said in _offered(record, composed.content, requests):
+        yield _placed(said, record, composed.places, prompt) if isinstance(said, Problem) else said
 
 
 def _offered(record: Record, content: Json, requests: Requests) -> Iterator[Said]:

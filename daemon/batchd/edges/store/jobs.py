@@ -43,6 +43,8 @@ class Arrival:
     """Whoever dropped it gave it this one; None where they gave none."""
     rows: RowsForm | None = None
     """How its rows stand in its file; None where its requests are no rows."""
+    rejected: int = 0
+    """Requests of its file that were left out, for what is wrong with them."""
 
 
 class Jobs:
@@ -79,14 +81,15 @@ class Jobs:
             await many(
                 db,
                 """INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing,
-                                     ticket, rows, sandbox)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                                     ticket, rows, rejected, sandbox)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                            EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'))""",
                 [
                     (
                         *(each.claim, each.name, each.source, each.received_at, each.total, each.budget, each.cache),
                         *(starts[each.claim], each.total - len(each.requests), each.ticket),
                         None if each.rows is None else msgspec.json.encode(each.rows).decode(),
+                        each.rejected,
                     )
                     for each in new
                 ],
@@ -410,6 +413,7 @@ def _job(row: Row) -> Job:
         cache=row["cache"],
         results_length=row["results_length"],
         missing=row["missing"],
+        rejected=row["rejected"],
         rows=None if row["rows"] is None else msgspec.json.decode(row["rows"], type=RowsForm),
         sandbox=bool(row["sandbox"]),
     )

@@ -251,3 +251,6 @@ CREATE TABLE given_up (
 -- Whether the sandbox answers it: a rehearsal, whose figures are no money.
 ALTER TABLE jobs ADD COLUMN sandbox INTEGER NOT NULL DEFAULT 0 CHECK (sandbox IN (0, 1));
 UPDATE jobs SET sandbox = EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox');
+
+-- Requests that were left out when the file was taken, for what is wrong with them alone.
+ALTER TABLE jobs ADD COLUMN rejected INTEGER NOT NULL DEFAULT 0 CHECK (rejected >= 0);
