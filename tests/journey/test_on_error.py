@@ -47,6 +47,12 @@ async def test_five_thousand_rows_and_three_bad_ones(home: House) -> None:
     assert header == ["id", "subject", "error"]
     assert [row[:2] for row in back] == [["7", ""], ["", "no id"], ["1", "twice"]]
     assert all(row[2] for row in back)
+    _, *answers = table(home.outbox / "t" / "results.csv")
+    assert [row[:2] for row in answers] == [[*line.split(","), ""][:2] for line in rows]
+    assert [(number, row[3]) for number, row in enumerate(answers) if row[3] != "complete"] == [
+        (each, "rejected") for each in (7, 70, 700)
+    ]
+    assert "names the row" in answers[70][4]
 
 
 async def test_where_all_are_bad_the_file_is_refused(home: House) -> None:
@@ -117,3 +123,27 @@ async def test_on_error_is_no_word_of_a_request(home: House) -> None:
     assert not await home.run()
     told = json.loads((home.outbox / "rejected" / "m.jsonl.errors.json").read_text())
     assert told["errors"][0]["field"] == "on_error"
+
+
+async def test_of_two_rows_of_one_id_the_answer_stands_beside_the_one_that_was_asked(home: House) -> None:
+    prompt = SKIP + 'id: id\nattach: ["{{ photo }}"]\n---\nSee.'
+    rows = "id,photo\n1,none.png\n1,a.png\n"
+    drop(home.inbox, "t.job", {"prompt.md": prompt, "a.png": media.png(9, 9), "t.csv": rows})
+    await home.run()
+    _, *answers = table(home.outbox / "t" / "results.csv")
+    assert [row[3] for row in answers] == ["rejected", "complete"]
+
+
+async def test_files_of_which_each_was_asked_come_back_as_a_table(home: House) -> None:
+    schema = "schema: {type: object, properties: {total: {type: number}}, required: [total]}\n"
+    files: dict[str, bytes | str] = {"in/a.png": media.png(9, 9), "in/b,c.png": media.png(9, 9), "in/d.png": b"none"}
+    drop(home.inbox, "t.job", {"prompt.md": SKIP + schema + "each: in/*\n---\nWhat is the sum?", **files})
+    await home.run()
+    header, *back = table(home.outbox / "t" / "results.csv")
+    assert header == ["file", "total", "verdict", "reason", "cost_usd"]
+    assert [(row[0], row[2]) for row in back] == [
+        ("in/a.png", "complete"),
+        ("in/b,c.png", "complete"),
+        ("in/d.png", "rejected"),
+    ]
+    assert [bool(row[1]) for row in back] == [True, True, False]

@@ -4,15 +4,18 @@ Nothing of it is kept: it is made of what lies in the job's folder and the store
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
+import msgspec
+
 from batchd.claude import result_line
-from batchd.decisions.rows.answered import Remarks, answer_in, beside, file_of, lines_of, table_of
+from batchd.decisions.rows.answered import LeftOut, Remarks, answer_in, beside, file_of, lines_of, table_of
 from batchd.decisions.rows.columns import ABOUT, LONGEST_CELL, answer_columns
 from batchd.decisions.rows.records import Fault, objects_of, rows_of
+from batchd.decisions.rows.rejects import REJECTS
 from batchd.decisions.rows.table import MOST_ROWS, read_table
 from batchd.delivery import ReportRow
 from batchd.edges import disk
@@ -70,17 +73,35 @@ def _write(
         index = opened.enter_context(indexed(scratch.with_name(scratch.name + SUFFIX), results, _places(results)))
         answer = partial(_answer, folder, index)
         source = partial(_chunks, rows)
+        left_out = _left_out(opened.enter_context(folder.reading(REJECTS)))
         if form.objects:
             columns = answer_columns(_taken(source, form), form.properties)
             records = objects_of(source, form.id, LONGEST_LINE, MOST_ROWS)
-            chunks = lines_of(beside(records, reports()), columns, answer, remarks)
+            chunks = lines_of(beside(records, reports(), left_out), columns, answer, remarks)
         else:
             table = read_table(source(), PurePosixPath(form.file).suffix, form.delimiter, form.encoding)
             columns = answer_columns(table.form.columns, form.properties)
             records = rows_of(table, form.id)
-            chunks = table_of(beside(records, reports()), table.form, columns, answer, remarks, guard=guard)
+            chunks = table_of(beside(records, reports(), left_out), table.form, columns, answer, remarks, guard=guard)
         folder.write_whole(file_of(form), chunks)
     return remarks
+
+
+def _left_out(rejects: BinaryIO | None) -> Iterator[LeftOut]:
+    """The rows that became no request, each with what was wrong."""
+    for line in rejects or ():
+        with suppress(msgspec.MsgspecError):  # somebody has written into it
+            found = msgspec.json.decode(line, type=_Rejected)
+            yield LeftOut(found.row or 0, "; ".join(each.message for each in found.errors))
+
+
+class _Told(msgspec.Struct):
+    message: str
+
+
+class _Rejected(msgspec.Struct):
+    errors: list[_Told]
+    row: int | None = None
 
 
 def _taken(source: Callable[[], Iterator[bytes]], form: RowsForm) -> list[str]:

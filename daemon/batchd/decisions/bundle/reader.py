@@ -151,7 +151,7 @@ def _each(
 
 def _records(files: Files, paths: Iterable[str], template: PromptTemplate) -> Iterator[Record | Fault]:
     """A record of each file: its block in front, or its text where the prompt says."""
-    for number, path in enumerate(paths, start=1):
+    for number, path in enumerate(paths, start=2):  # as in their table, behind its header
         if len(path) > LONGEST_ID:
             said = f"a path of {len(path):,} characters; it is the request's custom_id, which has at most {LONGEST_ID}"
             yield Fault(0, number, path[:LONGEST_ID], (Problem(0, path, said),), (path,))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import PurePosixPath
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -56,18 +56,33 @@ def answer_in(line: bytes) -> str:
     return data_of_calls(result.calls) or result.text
 
 
+class LeftOut(NamedTuple):
+    """A row that became no request."""
+
+    row: int
+    reason: str
+
+
+Beside: TypeAlias = ReportRow | LeftOut | None
+"""What became of a row; None where nobody knows more than that it became no request."""
+
+
 def beside(
-    records: Iterable[Record | Fault], reports: Iterator[ReportRow]
-) -> Iterator[tuple[Record | Fault, ReportRow | None]]:
-    """Lay what became of requests beside their rows; None where a row was left out.
+    records: Iterable[Record | Fault], reports: Iterator[ReportRow], left_out: Iterator[LeftOut]
+) -> Iterator[tuple[Record | Fault, Beside]]:
+    """Lay what became of requests beside their rows.
 
     Args:
         records: All of them, in the order of the file.
         reports: Of those that became requests, in the same order.
+        left_out: The others, in the same order.
     """
-    report = next(reports, None)
+    report, left = next(reports, None), next(left_out, None)
     for record in records:
-        if isinstance(record, Record) and report is not None and report.custom_id == record.custom_id:
+        if left is not None and record.row == left.row:
+            yield record, left
+            left = next(left_out, None)
+        elif isinstance(record, Record) and report is not None and report.custom_id == record.custom_id:
             yield record, report
             report = next(reports, None)
         else:
@@ -75,7 +90,7 @@ def beside(
 
 
 def table_of(  # noqa: PLR0913  what a table is made of
-    rows: Iterable[tuple[Record | Fault, ReportRow | None]],
+    rows: Iterable[tuple[Record | Fault, Beside]],
     form: Form,
     columns: AnswerColumns,
     answer: Answer,
@@ -121,7 +136,7 @@ def table_of(  # noqa: PLR0913  what a table is made of
 
 
 def lines_of(
-    rows: Iterable[tuple[Record | Fault, ReportRow | None]], columns: AnswerColumns, answer: Answer, remarks: Remarks
+    rows: Iterable[tuple[Record | Fault, Beside]], columns: AnswerColumns, answer: Answer, remarks: Remarks
 ) -> Iterator[bytes]:
     """Write objects as they came, byte for byte, each with the keys of the answer behind its own.
 
@@ -147,16 +162,18 @@ def _members(record: Record | Fault) -> bytes:
     return b'"row":%d' % record.row
 
 
-def _values(columns: AnswerColumns, report: ReportRow | None, answer: Answer, remarks: Remarks) -> tuple[Json, ...]:
-    text = "" if report is None or report.verdict in AGAIN else answer(report)
+def _values(columns: AnswerColumns, report: Beside, answer: Answer, remarks: Remarks) -> tuple[Json, ...]:
+    text = "" if not isinstance(report, ReportRow) or report.verdict in AGAIN else answer(report)
     if len(text) > LONGEST_CELL and not columns.properties:
         remarks.beyond_a_cell += 1
     return columns.values(text)
 
 
-def _about(record: Record | Fault, report: ReportRow | None, remarks: Remarks) -> tuple[str, str, Decimal | None]:
-    if report is not None:
+def _about(record: Record | Fault, report: Beside, remarks: Remarks) -> tuple[str, str, Decimal | None]:
+    if isinstance(report, ReportRow):
         return str(report.verdict), report.reason, report.cost.charged
     remarks.rejected += 1
+    if report is not None:
+        return REJECTED, report.reason, None
     told = "; ".join(each.message for each in record.problems) if isinstance(record, Fault) else _LEFT_OUT
     return REJECTED, told, None
