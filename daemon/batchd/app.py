@@ -5,12 +5,14 @@ import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from anyio import to_thread
 
 from batchd.claude.price import to_picodollars
 from batchd.decisions.batch.backoff import Backoff
 from batchd.decisions.batch.plan import Limits
+from batchd.decisions.jobfile.rules import Rules
 from batchd.dispatcher import Dispatcher, Rooms
 from batchd.edges import disk, inbox, outbox
 from batchd.edges.api import Api
@@ -100,7 +102,7 @@ async def serve(  # noqa: PLR0913  what a command can say
                 here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
                 raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
             with _all_that_is_there_kept():
-                return await _composed(settings, places, store, api, clock).run(once=once, restored=restored)
+                return await _composed(_ground(settings, places, store, api, clock)).run(once=once, restored=restored)
 
 
 def _bound_threads() -> None:
@@ -136,65 +138,100 @@ def prepared(settings: Settings) -> Places:
     return places
 
 
-def _budgets(settings: Settings) -> Budgets:
-    return Budgets(
-        per_job=to_picodollars(settings.budget.per_job or None), per_day=to_picodollars(settings.budget.per_day or None)
-    )
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What every leg stands on."""
+
+    settings: Settings
+    places: Places
+    store: Store
+    api: Api
+    clock: Clock
+    bell: Bell
+    rules: Rules
+    retrying: Retrying
+    wakeups: Wakeups
+    counts: Counts
+    life: LifeLine
+    restoring: Restoring
+    departure: Departure
+    documents: Documents
+    transcripts: Transcripts
 
 
-def _composed(settings: Settings, places: Places, store: Store, api: Api, clock: Clock) -> Dispatcher:
-    """Put the rooms together, from the inbox to the outbox."""
-    bell = Bell()
-    rules = rules_of(settings)
-    batch, poll = settings.batch, settings.poll
-    limits = Limits(batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger)
-    backoff = Backoff(poll.initial, poll.factor, poll.max, poll.jitter)
+def _ground(settings: Settings, places: Places, store: Store, api: Api, clock: Clock) -> _Ground:
+    bell, rules, wakeups, life = Bell(), rules_of(settings), Wakeups(clock), LifeLine(store, places.outbox)
     retrying = Retrying(store, clock, bell)
-    transcripts = Transcripts(places.streams)
-    results: dict[Lane, Results] = {
-        Lane.BATCH: lambda ended, cut: api.results(ended.known_id, ended.results_url, cut),
-        Lane.SYNC: lambda ended, _: transcripts.results(ended),
-    }
-
-    documents = Documents(Drafts(places.drafts), places.spool, rules.catalogue)
-    wakeups = Wakeups(clock)
-    counts = Counts(wakeups)
-    life = LifeLine(store, places.outbox)
     restoring = Restoring(store, api, clock, places, life, retrying, bell)
-    departure = Departure(store, clock, wakeups, lambda: restoring.under_way)
-    attempts = settings.retry.max_attempts
-    collector = Collector(store, clock, places.outbox, documents, attempts, results, departure)
-    sender = Sender(
+    return _Ground(
+        settings,
+        places,
         store,
         api,
         clock,
-        places.spool,
+        bell,
+        rules,
+        retrying,
         wakeups,
-        departure,
-        counts,
+        Counts(wakeups),
         life,
-        concurrency=batch.concurrency,
+        restoring,
+        Departure(store, clock, wakeups, lambda: restoring.under_way),
+        Documents(Drafts(places.drafts), places.spool, rules.catalogue),
+        Transcripts(places.streams),
+    )
+
+
+def _collector(on: _Ground) -> Collector:
+    results: dict[Lane, Results] = {
+        Lane.BATCH: lambda ended, cut: on.api.results(ended.known_id, ended.results_url, cut),
+        Lane.SYNC: lambda ended, _: on.transcripts.results(ended),
+    }
+    attempts = on.settings.retry.max_attempts
+    return Collector(on.store, on.clock, on.places.outbox, on.documents, attempts, results, on.departure)
+
+
+def _sender(on: _Ground, poll: Backoff) -> Sender:
+    return Sender(
+        on.store,
+        on.api,
+        on.clock,
+        on.places.spool,
+        on.wakeups,
+        on.departure,
+        on.counts,
+        on.life,
+        concurrency=on.settings.batch.concurrency,
         # What is in doubt is sent again after `doubt`: no byte of it may leave later than that.
-        first_byte=settings.api.doubt / 2,
-        poll=backoff,
+        first_byte=on.settings.api.doubt / 2,
+        poll=poll,
     )
-    finder = Finder(store, api, clock, wakeups, doubt=settings.api.doubt, poll=backoff)
-    poller = Poller(store, api, clock, wakeups, finder, backoff)
-    sync_sender = SyncSender(
-        store,
-        api,
-        clock,
-        places.spool,
-        wakeups,
-        departure,
-        life,
-        transcripts,
+
+
+def _sync_sender(on: _Ground, collector: Collector) -> SyncSender:
+    return SyncSender(
+        on.store,
+        on.api,
+        on.clock,
+        on.places.spool,
+        on.wakeups,
+        on.departure,
+        on.life,
+        on.transcripts,
         collector.collect,
-        seats=settings.sync.concurrency,
-        timeout=settings.api.timeout,
+        seats=on.settings.sync.concurrency,
+        timeout=on.settings.api.timeout,
     )
-    readiness = Readiness(store, places.spool, retrying)
-    journeys: dict[Lane, Legs] = {
+
+
+def _journeys(
+    on: _Ground, sender: Sender, sync_sender: SyncSender, collector: Collector, poll: Backoff
+) -> dict[Lane, Legs]:
+    """Which leg a batch takes from which state."""
+    finder = Finder(on.store, on.api, on.clock, on.wakeups, doubt=on.settings.api.doubt, poll=poll)
+    poller = Poller(on.store, on.api, on.clock, on.wakeups, finder, poll)
+    readiness = Readiness(on.store, on.places.spool, on.retrying)
+    return {
         Lane.BATCH: {
             State.PLANNED: readiness.before(sender.submit),
             State.INTENDED: finder.find,
@@ -208,25 +245,39 @@ def _composed(settings: Settings, places: Places, store: Store, api: Api, clock:
         },
     }
 
+
+def _packer(on: _Ground, sync_sender: SyncSender) -> Packer:
+    batch, budget = on.settings.batch, on.settings.budget
+    limits = Limits(batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger)
+    budgets = Budgets(per_job=to_picodollars(budget.per_job or None), per_day=to_picodollars(budget.per_day or None))
+    queued = on.settings.api.max_queued_requests
+    return Packer(on.store, on.clock, limits, queued, sync_sender, budgets, on.retrying, on.restoring)
+
+
+def _composed(on: _Ground) -> Dispatcher:
+    """Put the rooms together, from the inbox to the outbox."""
+    settings, places, store, clock = on.settings, on.places, on.store, on.clock
+    poll = Backoff(settings.poll.initial, settings.poll.factor, settings.poll.max, settings.poll.jitter)
+    collector, sender = _collector(on), _sender(on, poll)
+    sync_sender = _sync_sender(on, collector)
+    journeys = _journeys(on, sender, sync_sender, collector, poll)
     guard = settings.results.guard_formulas
-    finishing = Finishing(store, clock, places.outbox, places.spool, documents, guard_formulas=guard)
+    finishing = Finishing(store, clock, places.outbox, places.spool, on.documents, guard_formulas=guard)
     rooms = Rooms(
-        intake=Intake(store, clock, places, rules, settings.intake, bell, retrying),
-        packer=Packer(
-            store, clock, limits, settings.api.max_queued_requests, sync_sender, _budgets(settings), retrying, restoring
-        ),
+        intake=Intake(store, clock, places, on.rules, settings.intake, on.bell, on.retrying),
+        packer=_packer(on, sync_sender),
         sender=sender,
         sync_sender=sync_sender,
-        courier=Courier(store, clock, wakeups, counts, journeys, retrying),
-        wakeups=wakeups,
+        courier=Courier(store, clock, on.wakeups, on.counts, journeys, on.retrying),
+        wakeups=on.wakeups,
         cache_warmer=CacheWarmer(store, clock, places.spool),
-        token_counter=TokenCounter(store, api, clock, places.spool, rules.catalogue),
+        token_counter=TokenCounter(store, on.api, clock, places.spool, on.rules.catalogue),
         held_files=HeldFiles(store, clock, places.outbox),
         bulk_finishing=BulkFinishing(store, clock, places.outbox, places.spool, finishing),
         finishing=finishing,
-        transcripts=transcripts,
-        retrying=retrying,
+        transcripts=on.transcripts,
+        retrying=on.retrying,
         watchdog=Watchdog(store, round_=settings.intake.rescan + ROUND),
-        restoring=restoring,
+        restoring=on.restoring,
     )
-    return Dispatcher(rooms, places, store, clock, bell, settings.intake)
+    return Dispatcher(rooms, places, store, clock, on.bell, settings.intake)

@@ -8,7 +8,6 @@ QUEUE = "daemon/batchd/edges/store/queue.py"
 FINISHING = "daemon/batchd/journey/finishing.py"
 PACKING = "tests/journey/test_packing.py"
 REOPENING = "tests/journey/test_reopening.py"
-LEFT = "tests/journey/test_unsent_rounds.py"
 
 MUTATIONS = (
     Mutation(
@@ -50,14 +49,6 @@ MUTATIONS = (
         "most, Lane.BATCH, without=without,",
         "most, Lane.BATCH, without=(),",
         PACKING,
-    ),
-    Mutation(
-        "packing",
-        "a hold undoes a release that came in between",
-        "daemon/batchd/edges/store/spending.py",
-        "WHERE id = ? AND released = ? AND released_up_to IS ?",
-        "WHERE id = ? AND ? IS NOT NULL AND iif(?, 1, 1)",
-        "tests/edges/test_spending.py",
     ),
     Mutation(
         "finishing",
@@ -103,9 +94,8 @@ MUTATIONS = (
         "finishing",
         "job.json is there before the report is",
         FINISHING,
-        "        await to_thread.run_sync(folder.write_whole, REPORT, map(line_of, self._rows(job)))\n",
-        "        await to_thread.run_sync(folder.write_whole, JOB, [self.summarized(job, tally, batches)])\n"
-        "        await to_thread.run_sync(folder.write_whole, REPORT, map(line_of, self._rows(job)))\n",
+        "        await self._deliver_drafts(job, folder)\n",
+        "        await to_thread.run_sync(folder.write_whole, JOB, [self.summarized(job, tally, batches)])\n",
         "tests/journey/test_finishing.py",
     ),
 )

@@ -172,14 +172,6 @@ MUTATIONS = (
     ),
     Mutation(
         "sync",
-        "nobody waits for the one that warms the cache",
-        "daemon/batchd/edges/store/queue.py",
-        "AND (first IS NULL OR round > 0 OR NOT EXISTS (",
-        "AND (TRUE OR NOT EXISTS (",
-        WARMING,
-    ),
-    Mutation(
-        "sync",
         "those behind one that leads go although the cache has gone cold",
         "daemon/batchd/decisions/money/cache_warming.py",
         "if each.warm_until is None or each.warm_until <= now",
