@@ -12,6 +12,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import Annotated, Final
 
 import anyio
+import msgspec
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -19,10 +20,13 @@ from rich.table import Table
 from batchd.cli.console import cell, data, err, hush_libraries, out, usd
 from batchd.cli.estimate import ENOUGH, Estimate, History, Kind, percentile, read_history
 from batchd.cli.exit_codes import DONE, FAILED, WRONG_CALL, complain
+from batchd.cli.instructed import instructions_for
 from batchd.cli.options import Chosen, takes_settings
 from batchd.decisions.bundle.contents import is_bundle
-from batchd.decisions.jobfile.reader import Rules, Said, read
+from batchd.decisions.jobfile.reader import Rules, Said
 from batchd.decisions.report import rehearsal
+from batchd.decisions.rows.prompt_file import PromptFile
+from batchd.decisions.rows.reader import read
 from batchd.edges import disk, inbox
 from batchd.edges.clock import Clock
 from batchd.edges.store import DATABASE
@@ -52,6 +56,9 @@ class Finding:
     sync_requests: int = 0
     """Requests of the sync lane."""
     estimate: Estimate = field(default_factory=Estimate)
+    show: int | None = None
+    shown: Entry | None = None
+    """The request of that number."""
 
     @property
     def ok(self) -> bool:
@@ -77,6 +84,8 @@ class Finding:
         """Count a request or a remark of the file."""
         self.reading.take(said, rules)
         if isinstance(said, Entry):
+            if self.reading.total == self.show:
+                self.shown = said
             self.betas.update(said.betas)
             self.long_requests += said.max_tokens > rules.long_tokens
             self.sync_requests += said.wishes.lane is Lane.SYNC
@@ -91,8 +100,19 @@ def check(
         list[Path], typer.Argument(metavar="FILE…", help="Job files, and folders NAME.job, as they would be dropped.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    prompt: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Ask this of the files, whatever their folder says.", show_default=False),
+    ] = None,
+    show: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Print the Nth request as it would be sent.", show_default=False),
+    ] = None,
 ) -> int:
     """Validate and price files offline: nothing is spent, or touched.
+
+    What a .batchd.md in the folder of a file says holds here too, and in the
+    inbox that of the nearest folder above.
 
     Every error is shown with its line and field, by the rules by which the
     daemon rejects a file. The cost is shown three times: the worst case, which
@@ -105,6 +125,7 @@ def check(
     [bold]Examples[/bold]
       batchd check questions.jsonl handbook.md
       batchd check --json questions.jsonl | jq '.files[].worst_case_usd'
+      batchd check --prompt classify.md --show 1 tickets.csv
 
     [bold]Exit codes[/bold] 0 every file would be taken; 1 one would be
     rejected; 2 one cannot be read.
@@ -117,10 +138,13 @@ def check(
     with _progress() as progress:
         for file in files:
             try:
-                findings.append(examine(file, rules, progress))
+                said = instructions_for(file, prompt, settings.inbox, rules)
+                findings.append(examine(file, rules, progress, said, show))
             except OSError as error:
                 complain(f"{file}: {_reason(error)}")
                 unreadable += 1
+    if show is not None and not unreadable:
+        return _print_request(findings, show)
     kinds = dict.fromkeys(kind for finding in findings for kind in finding.estimate.kinds)
     history = anyio.run(read_history, settings.state / DATABASE, kinds)
     if as_json:
@@ -134,17 +158,40 @@ def check(
     return WRONG_CALL if unreadable else DONE if all(each.ok for each in findings) else FAILED
 
 
-def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
+def _print_request(findings: Sequence[Finding], number: int) -> int:
+    for finding in findings:
+        for problem in finding.reading.problems:
+            complain(f"{finding.file}: line {problem.line}: {problem.message}")
+        if (entry := finding.shown) is None:
+            complain(f"{finding.file}: there is no request {number:,}")
+        else:
+            request = {"custom_id": entry.custom_id, "params": msgspec.Raw(entry.params)}
+            out().print(msgspec.json.format(msgspec.json.encode(request)).decode(), soft_wrap=True, markup=False)
+    return DONE if all(each.ok and each.shown for each in findings) else FAILED
+
+
+def examine(
+    file: Path,
+    rules: Rules,
+    progressed: Progressed,
+    prompt: PromptFile | list[Problem] | None = None,
+    show: int | None = None,
+) -> Finding:
     """Read a file as the daemon would.
 
     Args:
         progressed: Told of every piece.
+        prompt: What is to be done with it, or what is wrong with that.
+        show: The number of the request that is to be shown.
 
     Raises:
         OSError: It cannot be read.
     """
     stat = file.stat()
-    found = Finding(file)
+    found = Finding(file, show=show)
+    if isinstance(prompt, list):
+        found.reading.problems, found.reading.count = prompt, len(prompt)
+        return found
     if S_ISDIR(stat.st_mode) and is_bundle(file.name):
         for said in said_of_bundle(file.resolve(), file.stem, rules):
             found.take(said, rules)
@@ -152,9 +199,7 @@ def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
         return found
     if not S_ISREG(stat.st_mode):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-    if litter.ignored(file.name):
-        why = "a sync tool's copy of a conflict" if litter.conflict_copy(file.name) else "a file of this name"
-        found.reading.cautions.append(Caution(0, "", f"{why} is ignored in the inbox; rename it if it is to be sent"))
+    found.reading.cautions += _passed_over(file.name)
     candidate = inbox.Candidate(PurePosixPath(file.name), stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode)
     if objection := inbox.objection(candidate):
         found.take(objection, rules)
@@ -166,10 +211,16 @@ def examine(file: Path, rules: Rules, progressed: Progressed) -> Finding:
                 progressed(opened.tell(), stat.st_size)
                 yield piece
 
-    for said in read(source, file.suffix, file.stem, rules):
+    for said in read(source, PurePosixPath(file.name), rules, prompt):
         found.take(said, rules)
     found.reading.conclude()
     return found
+
+
+def _passed_over(name: str) -> Iterator[Caution]:
+    if litter.ignored(name):
+        why = "a sync tool's copy of a conflict" if litter.conflict_copy(name) else "a file of this name"
+        yield Caution(0, "", f"{why} is ignored in the inbox; rename it if it is to be sent")
 
 
 def as_data(finding: Finding, history: History) -> dict[str, object]:

@@ -146,6 +146,14 @@ def _look_at_bundle(seen: Seen, folder: int, relative: PurePosixPath) -> None:
     seen.candidates.append(_candidate(relative, stat, tree))
 
 
+def look_at(inbox: Path, relative: PurePosixPath) -> Candidate | None:
+    """Look at a single name; None where nothing has it."""
+    try:
+        return _candidate(relative, (inbox / relative).lstat())
+    except FileNotFoundError:
+        return None
+
+
 def scan(inbox: Path) -> list[Candidate]:
     """List the candidates of one look.
 
