@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -52,6 +53,14 @@ async def staying(home: House) -> AsyncIterator[None]:
         await until((home.state / DATABASE).exists)
         yield
         tasks.cancel_scope.cancel()
+
+
+async def said(home: House, *words: str) -> str:
+    """What a command prints about this installation, on lines of any width."""
+    places = [f"--{name}={getattr(home, name)}" for name in ("inbox", "outbox", "state")]
+    command = [sys.executable, "-m", "batchd", *words, *places]
+    done = await anyio.run_process(command, check=False, env={**os.environ, "COLUMNS": "1000"})
+    return done.stdout.decode()
 
 
 async def retry(home: House, name: str) -> None:
@@ -158,6 +167,11 @@ async def test_wrong_instructions_keep_files_waiting_and_no_other_folder(tmp_pat
         assert (told["file"], told["count"]) == ("bad/.batchd.md", 1)
         assert told["errors"][0]["line"] == 2
         assert "did you mean model" in told["errors"][0]["message"]
+        for words in (["status"], ["status", "--json"], ["doctor", "--offline"]):
+            told = await said(home, *words)
+            assert "did you mean model" in told, told
+        (waits,) = json.loads(await said(home, "status", "--json"))["inbox"]["waits"]
+        assert (waits["folder"], waits["files"], waits["errors"][0]["line"]) == ("bad", 1, 2)
         put(home, "bad/.batchd.md", SAY + "Say {{ a }}")
         assert await home.run()
         assert home.job("bad/x")["state"] == "done"

@@ -14,11 +14,14 @@ from typing import Final
 import anyio
 from rich.filesize import decimal as bytes_of
 
+from batchd.cli.instructed import said_of
 from batchd.decisions.batch.list_order import oddity
 from batchd.edges import inbox as inbox_edge
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, look_into_store
 from batchd.errors import BatchdError, Gone, Parked, Unreachable, Unusable
+from batchd.journey.instructions import waiting
+from batchd.journey.spooling import rules_of
 from batchd.settings import CONFIG_VARIABLE, Settings, default_config_file, find_api_key
 
 _LITTLE_SPACE: Final = 1_000_000_000
@@ -88,6 +91,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
         place: Path = getattr(settings, name)
         yield _folder(name, place)
     yield from _untakeable(settings.inbox)
+    yield from _misled(settings)
     inbox, state = _nearest(settings.inbox), _nearest(settings.state)
     if inbox.stat().st_dev != state.stat().st_dev:
         said = "on another file system than the state: files are copied, not renamed"
@@ -109,6 +113,15 @@ def _untakeable(place: Path) -> Iterator[Finding]:
             reason, _, remedy = why.partition("; ")
             said = f"the files in {place / folder} cannot be taken: {reason}"
             yield Finding("inbox", Health.PROBLEM, said, remedy or "see that the daemon's user may write there")
+
+
+def _misled(settings: Settings) -> Iterator[Finding]:
+    """Name the folders of the inbox whose instructions are wrong."""
+    if not settings.inbox.is_dir() or not os.access(settings.inbox, os.R_OK | os.X_OK):
+        return
+    for waits in waiting(settings.inbox, inbox_edge.look(settings.inbox), rules_of(settings)):
+        remedy = f"put {settings.inbox / waits.folder / inbox_edge.INSTRUCTIONS} right: what waits is taken then"
+        yield Finding("inbox", Health.PROBLEM, said_of(waits), remedy)
 
 
 def attachable(settings: Settings) -> Iterator[Finding]:

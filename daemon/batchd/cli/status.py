@@ -16,6 +16,7 @@ from rich.live import Live
 from batchd.cli.console import cell, data, hush_libraries, moment, out, printable
 from batchd.cli.exit_codes import DONE
 from batchd.cli.installed import installed
+from batchd.cli.instructed import said_of, waits_as_data
 from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.status_view import (
     batch_as_data,
@@ -31,6 +32,8 @@ from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, Standing, Store, look_into_store
 from batchd.errors import Unusable
+from batchd.journey.instructions import waiting
+from batchd.journey.spooling import rules_of
 from batchd.model import Job
 from batchd.settings import Settings
 
@@ -106,7 +109,9 @@ class _Seen:
         self._standing = standing
         self._alone = job is not None
         self._running = daemon_runs(settings.state)
-        self._waiting = len(inbox.scan(settings.inbox)) if settings.inbox.is_dir() else 0
+        seen = inbox.look(settings.inbox) if settings.inbox.is_dir() else inbox.Seen([], {}, {})
+        self._waiting = len(seen.candidates)
+        self._waits = list(waiting(settings.inbox, seen, rules_of(settings)))
         self._rejected = _count_of(settings.outbox / "rejected", ".errors.json")
 
     def as_data(self) -> dict[str, object]:
@@ -116,7 +121,11 @@ class _Seen:
         return {
             **rehearsal(sandbox=self._standing.sandbox),
             "daemon": {"running": self._running, "pid": self._process()},
-            "inbox": {"path": str(self._settings.inbox), "waiting": self._waiting},
+            "inbox": {
+                "path": str(self._settings.inbox),
+                "waiting": self._waiting,
+                "waits": [waits_as_data(each) for each in self._waits],
+            },
             "outbox": {"path": str(self._settings.outbox), "rejected": self._rejected},
             "jobs": [job_as_data(each, self._standing) for each in self._standing.jobs],
             "batches": [batch_as_data(batch, names[batch.id]) for batch in self._standing.batches],
@@ -126,6 +135,7 @@ class _Seen:
     def as_table(self, now: float) -> RenderableType:
         """Tell it to a person."""
         parts: list[RenderableType] = [cell(self._headline(), "dim")]
+        parts += [cell(f"! {said_of(each)}", "bold red") for each in self._waits]
         if not self._standing.jobs:
             kept = [of_thing(each) for each in self._standing.troubles]
             return Group(*parts, cell(f"Nothing yet: drop a file into {self._settings.inbox}"), *kept)
