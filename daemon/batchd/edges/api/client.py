@@ -20,6 +20,7 @@ from batchd.edges.api.download import Download, Told
 from batchd.edges.api.rate_limiter import RateLimiter
 from batchd.edges.api.responses import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, organization_of, remote_of
 from batchd.edges.api.troubles import counting, create_trouble, date_of, message_trouble, reading, sending
+from batchd.edges.api.wording import LONGEST_SENT
 from batchd.edges.clock import Clock
 from batchd.errors import Disconnected, Gone, Late, Unusable
 from batchd.model import BETA_300K, RemoteBatch, RemoteId
@@ -114,11 +115,12 @@ class Api:
             InDoubt: A batch may have been created.
         """
         headers = _headers(betas, version) | {"content-length": str(length)}
-        with sending("create", create_trouble):
+        copy = bytearray() if length <= LONGEST_SENT else None
+        with sending("create", create_trouble, lambda: None if copy is None else bytes(copy)):
             async with self._rate_limiter.slot():
                 response = await self._client.post(
                     _BATCHES,
-                    content=self._in_time(body, deadline),
+                    content=self._in_time(body, deadline, copy),
                     cast_to=httpx2.Response,
                     options={"headers": headers, "max_retries": 0},
                 )
@@ -148,7 +150,7 @@ class Api:
             InDoubt: Nobody knows what was begun, or the answer was cut off.
         """
         headers = _headers(betas, version)
-        with sending("message", message_trouble):
+        with sending("message", message_trouble, lambda: body):
             async with self._rate_limiter.slot():
                 await ready()
                 stream: object = await self._client.post(
@@ -199,10 +201,14 @@ class Api:
         more = page.has_more and bool(batches)
         return Page(batches, batches[-1].id if more else None, date_of(response), organization_of(response))
 
-    async def _in_time(self, body: AsyncIterable[bytes], deadline: float) -> AsyncIterator[bytes]:
+    async def _in_time(
+        self, body: AsyncIterable[bytes], deadline: float, copy: bytearray | None
+    ) -> AsyncIterator[bytes]:
         if self._clock.now() > deadline:
             raise Late
         async for piece in body:
+            if copy is not None:
+                copy += piece
             yield piece
 
     async def cancel(self, remote: RemoteId) -> RemoteBatch:
@@ -280,7 +286,7 @@ class Api:
             Unavailable: Not now; `Parked` for key or money.
         """
         headers = _headers(tuple(beta for beta in betas if beta != BETA_300K), None)
-        with counting():
+        with counting(body):
             async with self._rate_limiter.slot():
                 response = await self._client.post(
                     "/v1/messages/count_tokens",

@@ -10,7 +10,7 @@ import httpx2
 
 from batchd.claude.account import trouble_with_account
 from batchd.edges.api.connection import lost, trouble_of
-from batchd.edges.api.wording import kind_of, message_of, outline_of
+from batchd.edges.api.wording import kind_of, message_of, outline_of, told_of
 from batchd.errors import Garbled, Gone, InDoubt, Late, Parked, Refused, TooLarge, Unavailable, Unreachable
 
 _OWN_FAULTS = frozenset({"api_error", "overloaded_error", "timeout_error"})
@@ -34,9 +34,13 @@ def reading() -> Iterator[None]:
 
 
 @contextmanager
-def counting() -> Iterator[None]:
-    """Sort the errors of a call that changes nothing, but carries a prompt, which a server may repeat."""
-    with _asking(_silent):
+def counting(sent: bytes) -> Iterator[None]:
+    """Sort the errors of a call that changes nothing, but carries a prompt, which a server may repeat.
+
+    Args:
+        sent: Its body.
+    """
+    with _asking(lambda error: told_of(error, sent)):
         yield
 
 
@@ -54,22 +58,21 @@ def _asking(told: Callable[[anthropic.APIStatusError], str]) -> Iterator[None]:
         raise _no_credentials(error) from error
 
 
-def _silent(_: anthropic.APIStatusError) -> str:
-    return ""
-
-
 @contextmanager
-def sending(what: str, sort: Callable[[anthropic.APIStatusError], Exception]) -> Iterator[None]:
+def sending(
+    what: str, sort: Callable[[anthropic.APIStatusError, str], Exception], sent: Callable[[], bytes | None]
+) -> Iterator[None]:
     """Sort the errors of a call that costs money: whether it surely did nothing is what matters.
 
     Args:
         what: Is sent, for messages.
-        sort: What the server said.
+        sort: What the server said, all of it and as much as may be told.
+        sent: Tells the body that was sent, where it is at hand.
     """
     try:
         yield
     except anthropic.APIStatusError as error:
-        raise sort(error) from error
+        raise sort(error, told_of(error, sent())) from error
     except anthropic.APIConnectionError as error:
         if isinstance(error.__cause__, Late):
             raise error.__cause__ from error
@@ -85,22 +88,22 @@ def sending(what: str, sort: Callable[[anthropic.APIStatusError], Exception]) ->
         raise _no_credentials(error) from error
 
 
-def message_trouble(error: anthropic.APIStatusError) -> Exception:
+def message_trouble(error: anthropic.APIStatusError, told: str) -> Exception:
     """Sort what a server said to a single message: what was not taken, or failed by its own word, is not charged."""
     failed = error.status_code >= 500 and error.type in _OWN_FAULTS  # noqa: PLR2004  the server's own
     if error.status_code not in _NOT_TAKEN and not failed:
-        return create_trouble(error)
-    found = _read_trouble(error, "")
+        return create_trouble(error, told)
+    found = _read_trouble(error, told)
     return Parked("no messages at this address (404): see api.base_url") if isinstance(found, Gone) else found
 
 
-def create_trouble(error: anthropic.APIStatusError) -> Exception:
+def create_trouble(error: anthropic.APIStatusError, told: str) -> Exception:
     """Sort what a server said to a create: whether it surely made nothing is what matters."""
     match error.status_code:
         case 413:
             return TooLarge("the batch is too large for the API", "request_too_large")
         case 400 | 401 | 402 | 403 | 404 | 422 | 429 if isinstance(error.body, dict):
-            found = _read_trouble(error, "")
+            found = _read_trouble(error, told)
             return Parked("no batches at this address (404): see api.base_url") if isinstance(found, Gone) else found
         case status:
             return InDoubt(f"no certain answer to a create (HTTP {status})")

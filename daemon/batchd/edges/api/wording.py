@@ -1,7 +1,7 @@
 """What a server said of an error, made fit to be shown: in one line, printable, short, and without a key."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import anthropic
 
@@ -39,6 +39,12 @@ _PLAIN = frozenset(
     """.split()  # noqa: SIM905  words are read more easily than strings
 )
 """Words that gateways say of themselves."""
+LONGEST_SENT = 256_000
+"""Bytes of a body that is looked through, which takes some ten milliseconds."""
+_RUN = 4
+"""Words in a row that are nobody's but the request's, however usual each of them is."""
+_ESCAPED = re.compile(r"\\[nrtbf]")
+_BETWEEN = re.compile(r"[\W_]+")
 _HEADERS = ("x-api-key", "authorization", "proxy-authorization")
 
 
@@ -72,14 +78,53 @@ def outline_of(error: anthropic.APIStatusError) -> str:
 
     The names of betas that were sent pass too. Each other word is left out, and all of them where most would be.
     """
-    words = _sentence_of(error).removeprefix(":").split()
     betas = frozenset(error.response.request.headers.get("anthropic-beta", "").split(","))
-    known = [word if _bare(word) in betas or _is_plain(word) else _LEFT_OUT for word in words]
+    return _without(_words_of(error), lambda word: _bare(word) in betas or _is_plain(word))
+
+
+def told_of(error: anthropic.APIStatusError, sent: bytes | None) -> str:
+    """The same, without what can be from the request that it answers: words of it, and runs of words.
+
+    Args:
+        sent: The body of that request, which holds all that was sent to the server by it; None where it is not at
+            hand, and then nothing is told.
+    """
+    if sent is None or len(sent) > LONGEST_SENT:
+        return ""
+    text, words = _normal(sent.decode("utf-8", "replace")), _words_of(error)
+    bare = [_normal(word).split() for word in words]
+    repeated = {
+        place
+        for begin in range(len(words) - _RUN + 1)
+        if " ".join(part for parts in bare[begin : begin + _RUN] for part in parts) in text
+        for place in range(begin, begin + _RUN)
+    }
+    hidden = {
+        place
+        for place, (word, parts) in enumerate(zip(words, bare, strict=True))
+        if place in repeated or (not _is_plain(word) and any(part in text for part in parts))
+    }
+    places = iter(range(len(words)))
+    return _without(words, lambda _: next(places) not in hidden)
+
+
+def _words_of(error: anthropic.APIStatusError) -> list[str]:
+    return _sentence_of(error).removeprefix(":").split()
+
+
+def _without(words: Sequence[str], shown: Callable[[str], bool]) -> str:
+    """What is left of a sentence, with a colon in front; nothing where most of it would be missing."""
+    known = [word if shown(word) else _LEFT_OUT for word in words]
     if 2 * known.count(_LEFT_OUT) >= len(known):
         return ""
     return ": " + " ".join(
         word for word, before in zip(known, ["", *known], strict=False) if word + before != _LEFT_OUT * 2
     )
+
+
+def _normal(text: str) -> str:
+    """Words as they are compared: whatever their case, and what stands between them."""
+    return _BETWEEN.sub(" ", _ESCAPED.sub(" ", text).casefold()).strip()
 
 
 def _bare(word: str) -> str:

@@ -12,4 +12,20 @@ MUTATIONS = (
         "tests/edges/test_api.py"
         "::test_what_a_server_says_of_a_call_without_a_prompt_may_hold_another_ones[Tell me of Ophelia]",
     ),
+    Mutation(
+        "words",
+        "a gateway's sentence is told with the words of the prompt in it",
+        "daemon/batchd/edges/api/wording.py",
+        "any(part in text for part in parts)",
+        "False",
+        "tests/edges/test_wording.py",
+    ),
+    Mutation(
+        "words",
+        "a run of usual words of the prompt is told",
+        "daemon/batchd/edges/api/wording.py",
+        "        if place in repeated or (",
+        "        if (",
+        "tests/edges/test_wording.py",
+    ),
 )
