@@ -127,6 +127,30 @@ async def test_what_is_wrong_or_not_as_it_should_be_has_its_own_turn(
     assert not list((settings.state / "claims").iterdir())
 
 
+async def test_no_commit_takes_more_requests_than_it_should(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepting, "SLICE", 4)
+    line = '{"custom_id": "%d", "params": {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [%s]}}\n'
+    for name in "bcd":
+        lines = "".join(line % (n, '{"role": "user", "content": "hello"}') for n in range(3))
+        (settings.inbox / f"{name}.jsonl").write_text(lines, "utf-8")
+    portions: list[int] = []
+
+    def wrap(store: Store) -> None:
+        accept_all = store.jobs.accept_all
+
+        async def counted(arrivals: Sequence[Arrival]) -> list[Job]:
+            portions.append(sum(arrival.total for arrival in arrivals))
+            return await accept_all(arrivals)
+
+        monkeypatch.setattr(store.jobs, "accept_all", counted)
+
+    assert len(await take_all(settings, wrap)) == 5
+    assert sum(portions) == 11
+    assert max(portions) <= 4
+
+
 @pytest.mark.parametrize("what", ["sync", "commit"])
 async def test_where_a_go_fails_each_file_is_taken_in_its_own_turn(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, what: str

@@ -161,14 +161,19 @@ class Accepting:
         """Make jobs of small files that were just claimed, and place them in the outbox.
 
         Returns:
-            Those that are to have turns of their own.
-
-        Raises:
-            OSError: The disk refuses; each may be tried in its own turn, whatever was done.
-            Unavailable: The database does.
+            Those that are to have turns of their own: also all that the disk or the database has refused.
         """
         own_turn: list[Claim] = []
-        found = list(self._read_all(taken, own_turn))
+        for found in _portions(self._read_all(taken, own_turn)):
+            try:
+                own_turn += self._accept_all(found)
+            except Exception as error:  # noqa: BLE001  told in their own turns, which meet it again
+                log.debug("accepted one by one", files=len(found), error=type(error).__name__)
+                own_turn += (each.claim for each in found)
+        return own_turn
+
+    def _accept_all(self, found: Sequence[_Read]) -> list[Claim]:
+        """Accept files in one commit, and place them; returns those that could not be placed."""
         with Together(self._outbox, self._spool, self._claims, self._inbox) as durable:
             with self._named([each.claim for each in found], sync=False) as names:
                 for each, name in zip(found, names, strict=True):
@@ -181,8 +186,7 @@ class Accepting:
                 jobs = from_thread.run(self._store.jobs.accept_all, arrivals)
             for each, job in zip(found, jobs, strict=True):
                 _tell(each.claim, each.reading, job)
-            own_turn += self._place_all([each.claim for each in found], jobs, durable)
-        return own_turn
+            return self._place_all([each.claim for each in found], jobs, durable)
 
     def _read_all(self, taken: Iterable[Claim], own_turn: list[Claim]) -> Iterator[_Read]:
         """Read what is as it should be; what must wait for other files, or for anything else, is not."""
@@ -290,6 +294,20 @@ class Accepting:
             return from_thread.run(self._store.jobs.named, name) is not None
 
         return is_taken
+
+
+def _portions(found: Iterable[_Read]) -> Iterator[list[_Read]]:
+    """Part files so that no commit takes more requests than it should."""
+    portion: list[_Read] = []
+    requests = 0
+    for each in found:
+        if portion and requests + each.reading.total > SLICE:
+            yield portion
+            portion, requests = [], 0
+        portion.append(each)
+        requests += each.reading.total
+    if portion:
+        yield portion
 
 
 def goes_together(claim: Claim) -> bool:
