@@ -189,7 +189,7 @@ class Dispatcher:
             self._rooms.wakeups.call(batch)
 
     async def _reopen(self, tasks: anyio.abc.TaskGroup) -> None:
-        for job in await self._store.jobs.to_retry():
+        for job in await self._store.retries.wanted():
             thing = Thing(Work.REOPEN, str(job.id), job.name, job.id)
             self._try(tasks, thing, partial(self._rooms.finishing.reopen, job))
 
@@ -272,7 +272,7 @@ class Dispatcher:
         for work, there_are, list_jobs in (
             (Work.ADD, due.arriving, store.jobs.arriving),
             (Work.FINISH, due.undelivered, store.jobs.undelivered),
-            (Work.REOPEN, due.to_retry, store.jobs.to_retry),
+            (Work.REOPEN, due.to_retry, store.retries.wanted),
         ):
             if there_are and {str(job.id) for job in await list_jobs()} - parked(work):
                 return True

@@ -189,3 +189,21 @@ def test_several_files_and_settings_become_one_folder_that_nobody_sees_half(tmp_
     )
     assert again == ticket
     assert list((inbox / "desk").iterdir()) == [bundle]
+
+
+def test_what_was_paid_for_is_asked_anew_only_when_that_is_said(batchd: Installation) -> None:
+    run(batchd)
+    batchd.drop("a.jsonl", lines(1) + lines(1).replace("q0", "q1").replace("Question 0?", "[sandbox: refuse]"))
+    batchd.job("a")
+    assert batchd.call("retry", "a").returncode == 1
+    asked = batchd.call("retry", "a", "--also", "refused")
+    assert asked.returncode == 1
+    assert "1 requests that were paid for are sent anew, which costs $" in asked.stderr
+    assert "--yes" in asked.stderr
+    assert batchd.call("retry", "a", "--also", "lost", "--yes").returncode == 2
+    assert batchd.call("retry", "a", "--also", "refused", "--only", "q9", "--yes").returncode == 2
+    told = json.loads(batchd.call("retry", "a", "--also", "refused", "--yes", "--json").stdout)
+    assert (told["job"], told["again"], told["anew"]) == ("a", 0, 1)
+    assert told["worst_case_usd"] > 0
+    batchd.wait_until((batchd.outbox / "a" / "superseded.jsonl").exists)
+    assert batchd.job("a")["requests"]["incomplete"] == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from batchd.edges.store import Arrival, Batches, Due, NewRequest, Store, open_store
 from batchd.edges.store.jobs import Jobs
+from batchd.edges.store.retries import Retries
 from batchd.edges.store.spending import Spending
 from batchd.edges.store.warmings import Warmings
 from batchd.model import Intent, Job, Lane, Plan, RequestId
@@ -78,14 +79,14 @@ async def test_a_cancelled_job_is_told_until_it_is_delivered_and_a_finished_one_
     store: Store,
 ) -> None:
     job = await accepted(store)
-    await store.jobs.want(job.id, "cancel")
+    await store.jobs.cancel(job.id)
     assert what(await store.agenda.due()) == {"waiting", "cancelled"}
     await store.jobs.cancel_waiting()
     assert what(await store.agenda.due()) == {"cancelled", "undelivered"}
     await store.jobs.close(job.id, 1.0)
     await store.jobs.deliver(job.id)
     assert await store.agenda.due() == NOTHING
-    await store.jobs.want(job.id, "retry")
+    await store.retries.want(job.id)
     assert what(await store.agenda.due()) == {"to_retry"}
 
 
@@ -106,7 +107,7 @@ async def test_a_batch_that_waits_for_a_person_is_told_and_needs_no_courier(stor
         (Jobs, "arriving"),
         (Jobs, "cancel_waiting"),
         (Jobs, "held"),
-        (Jobs, "to_retry"),
+        (Retries, "wanted"),
         (Batches, "held"),
         (Batches, "to_cancel"),
         (Spending, "uncounted"),

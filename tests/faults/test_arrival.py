@@ -146,7 +146,7 @@ async def test_a_cancelled_job_of_many_requests_is_cancelled_slice_by_slice(
 ) -> None:
     monkeypatch.setattr(requests, "SLICE", 2)
     large = await accept_first(store, 5)
-    await store.jobs.want(large.id, "cancel")
+    await store.jobs.cancel(large.id)
     assert await store.jobs.cancel_waiting() == 5
     await store.jobs.add(large, new(range(5, 6)), now=3.0)
     assert await store.jobs.cancel_waiting() == 1

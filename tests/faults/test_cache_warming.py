@@ -131,7 +131,7 @@ async def test_those_that_are_tried_again_a_day_later_find_no_warm_cache_and_let
     async with open_store(home.state / DATABASE) as store:
         job = await store.jobs.named("a")
         assert job is not None
-        await store.jobs.want(job.id, "retry")
+        await store.retries.want(job.id)
     assert await home.run()
     assert batch_counts(home) == [1, 11, 1, 5]
 

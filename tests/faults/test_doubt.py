@@ -331,8 +331,8 @@ async def test_a_retry_that_is_cancelled_before_it_begins_sends_nothing(home: Ho
     async with open_store(home.state / DATABASE) as store:
         job = await store.jobs.named("a")
         assert job is not None
-        await store.jobs.want(job.id, "retry")
-        await store.jobs.want(job.id, "cancel")
+        await store.retries.want(job.id)
+        await store.jobs.cancel(job.id)
     assert not await home.run()
     assert creates(home) == 1
     assert home.job("a")["state"] == "cancelled"

@@ -312,7 +312,7 @@ async def test_a_job_that_cannot_be_opened_again_stops_no_other(home: House, out
     async with open_store(home.state / DATABASE) as store:
         job = await store.jobs.named("a")
         assert job is not None
-        await store.jobs.want(job.id, "retry")
+        await store.retries.want(job.id)
     replace_by_link(home.outbox / "a", outside)
     await assert_a_good_file_is_done_meanwhile(home)
     (home.outbox / "a").unlink()

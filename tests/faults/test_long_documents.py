@@ -169,7 +169,7 @@ async def test_what_was_paid_before_a_cancel_between_two_rounds_is_delivered(hom
         async with open_store(home.state / DATABASE) as store:
             job = await store.jobs.named("cut")
             assert job is not None
-            await store.jobs.want(job.id, "cancel")
+            await store.jobs.cancel(job.id)
     (row,) = home.lines("cut", "report.jsonl")
     (line,) = home.lines("cut")
     paid = line["result"]["message"]["content"][0]["text"]

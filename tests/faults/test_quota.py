@@ -185,7 +185,7 @@ async def test_a_job_that_is_cancelled_while_it_is_parked_is_never_sent(home: Ho
         async with open_store(home.state / DATABASE) as store:
             job = await store.jobs.named("a")
             assert job is not None
-            await store.jobs.want(job.id, "cancel")
+            await store.jobs.cancel(job.id)
         tried = len(calls(home, "create"))
     assert home.job("a")["state"] == "cancelled"
     assert home.accepted() == {}

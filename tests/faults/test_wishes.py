@@ -17,7 +17,7 @@ async def wish(home: House, name: str, what: str) -> None:
     async with open_store(home.state / DATABASE) as store:
         job = await store.jobs.named(name)
         assert job is not None
-        await store.jobs.want(job.id, what)
+        await (store.retries.want if what == "retry" else store.jobs.cancel)(job.id)
 
 
 def stored(home: House, condition: str) -> bool:

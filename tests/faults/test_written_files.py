@@ -98,7 +98,7 @@ async def test_a_retry_and_a_second_delivery_give_the_same_bytes(home: House) ->
     assert not await home.run(retry__max_attempts=1)
     assert report(home, "again")["files"] == []
     async with open_store(home.state / DATABASE) as store:
-        await store.jobs.want((await store.jobs.recent(1))[0].id, "retry")
+        await store.retries.want((await store.jobs.recent(1))[0].id)
     troubles = [OSError(5, os.strerror(5))]
     honest = Together.sync
 

@@ -129,9 +129,12 @@ class Histories(RuleBasedStateMachine):
             job = await store.jobs.named(name)
             if job is None or (what == "retry") != job.delivered:
                 return
-            if what == "retry" and not await store.jobs.failed_ids(job.id):
+            if what == "cancel":
+                await store.jobs.cancel(job.id)
+            elif (await store.retries.preview(job.id)).on:
+                await store.retries.want(job.id)
+            else:
                 return
-            await store.jobs.want(job.id, what)
             self.touched.add(name)
 
     def teardown(self) -> None:

@@ -1,15 +1,18 @@
 """`batchd cancel`, `retry` and `release`: what a person wants of a job is written down, and the daemon acts on it."""
 
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, TypeAlias
+from pathlib import Path
+from typing import Annotated, NamedTuple, TypeAlias
 
 import anyio
 import typer
+from anyio import to_thread
 
-from batchd.claude.price import dollars, to_picodollars
-from batchd.cli.console import cell, out, printable
+from batchd.claude.price import dollars, from_picodollars, to_picodollars
+from batchd.cli.console import cell, data, err, out, printable
 from batchd.cli.exit_codes import DONE, Failure
 from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
@@ -18,19 +21,21 @@ from batchd.cli.status_view import marked, sharing
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import Store, write_to_store
+from batchd.edges.store.retries import Again
 from batchd.errors import Unusable
-from batchd.model import Batch, Job
+from batchd.model import Batch, Job, Verdict
 from batchd.running.held_file import answers
 from batchd.settings import Settings
 
 _MOST = 1_000_000
 """USD, as for every budget."""
 
+AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JobName: TypeAlias = Annotated[str, typer.Argument(metavar="JOB", help="Its name, as `batchd status` shows it.")]
 
 
 @takes_settings
-def cancel(chosen: Chosen, *, job: JobName) -> int:
+def cancel(chosen: Chosen, *, job: JobName, as_json: AsJson = False) -> int:
     """Cancel a job: nothing more is sent, and its batches are stopped.
 
     What the API has finished by then is charged, and delivered. A batch that
@@ -44,25 +49,46 @@ def cancel(chosen: Chosen, *, job: JobName) -> int:
     [bold]Exit codes[/bold] 0 done; 1 it has finished already; 2 there is no
     such job.
     """
-    return _wish(chosen.settings(), job, _cancel)
+    return _wish(chosen.settings(), job, _cancel, as_json=as_json)
 
 
 @takes_settings
-def retry(chosen: Chosen, *, job: JobName) -> int:
+def retry(  # noqa: PLR0913  its flags
+    chosen: Chosen,
+    *,
+    job: JobName,
+    also: Annotated[
+        str | None,
+        typer.Option(metavar="VERDICT,…", help="Also what was paid for: short, truncated, refused, paused."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only this request; may be repeated.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> int:
     """Send the failed requests of a finished job again.
 
     Those are the errored, the expired and the canceled ones, but for what was
-    given up with `resolve --drop`: that may have been charged. Answers that
-    were paid for and are incomplete are not sent again as they are: change
-    what is in `failures.jsonl`, and drop it into the inbox. Until the job has finished again its `job.json` is gone.
+    given up with `resolve --drop`: that may have been charged. Until the job
+    has finished again its `job.json` is gone.
 
-    [bold]Example[/bold]
+    With --also, answers that were paid for and are incomplete are asked for
+    anew, and paid for again: what that may cost is told, and asked about. The
+    old ones go to `superseded.jsonl`, and stay in the job's cost. To ask
+    something else, change `failures.jsonl` and drop it into the inbox.
+
+    [bold]Examples[/bold]
       batchd retry nightly/orders
+      batchd retry nightly/orders --also short,truncated --yes
 
-    [bold]Exit codes[/bold] 0 done; 1 it has not finished, or has nothing to
-    send again; 2 there is no such job.
+    [bold]Exit codes[/bold] 0 done; 1 it has not finished, has nothing to send
+    again, or the answer was no; 2 there is no such job or request.
     """
-    return _wish(chosen.settings(), job, _retry)
+    settings = chosen.settings()
+    verdicts = _verdicts(also)
+    retrying = partial(_retry, also=verdicts, only=only, spool=settings.state / "spool", sure=yes, as_json=as_json)
+    return _wish(settings, job, retrying, as_json=as_json)
 
 
 @takes_settings
@@ -74,6 +100,7 @@ def release(
         float | None,
         typer.Option("--up-to", metavar="USD", help="What it may cost in all; without it, whatever it costs."),
     ] = None,
+    as_json: AsJson = False,
 ) -> int:
     """Let a held job go on: past its budget, or to ask after its batches again.
 
@@ -94,46 +121,61 @@ def release(
     if up_to is not None and not 0 < up_to <= _MOST:
         raise Unusable(f"--up-to {up_to:g}: an amount in USD above 0, and {_MOST:,} at the most")
     sum_ = None if up_to is None else to_picodollars(Decimal(str(up_to)))
-    return _wish(chosen.settings(), job, partial(_release, up_to=sum_))
+    return _wish(chosen.settings(), job, partial(_release, up_to=sum_), as_json=as_json)
 
 
-def write_down(settings: Settings, write: Callable[[Store], Awaitable[str]]) -> int:
+class Answer(NamedTuple):
+    """What was written down, for a person and for a program."""
+
+    text: str
+    told: Mapping[str, object]
+
+
+def write_down(settings: Settings, write: Callable[[Store], Awaitable[Answer]], *, as_json: bool = False) -> int:
     """Write to the database, whether or not a daemon runs, and say what was written and when it will be done.
 
     Args:
         settings: All of them.
         write: Does it, and says it.
+        as_json: Whether a program asks.
 
     Raises:
         Unusable: There is no database yet.
     """
     database = installed(settings.state)
 
-    async def open_and_write() -> str:
+    async def open_and_write() -> Answer:
         async with write_to_store(database) as store:
             return await write(store)
 
-    out().print(cell(anyio.run(open_and_write)))
+    answer = anyio.run(open_and_write)
     running = daemon_runs(settings.state)
+    if as_json:
+        out().print(data({**answer.told, "daemon": {"running": running}}), soft_wrap=True)
+        return DONE
+    out().print(cell(answer.text))
     out().print(
         "The daemon takes it up within a second." if running else "It is taken up when `batchd run` is started."
     )
     return DONE
 
 
-def _wish(settings: Settings, name: str, write: Callable[[Store, Job], Awaitable[str]]) -> int:
-    async def find_and_write(store: Store) -> str:
+def _wish(settings: Settings, name: str, write: Callable[[Store, Job], Awaitable[Answer]], *, as_json: bool) -> int:
+    async def find_and_write(store: Store) -> Answer:
         return await write(store, await job_named(store, name))
 
-    return write_down(settings, find_and_write)
+    return write_down(settings, find_and_write, as_json=as_json)
 
 
-async def _cancel(store: Store, job: Job) -> str:
+async def _cancel(store: Store, job: Job) -> Answer:
     if job.delivered and not job.retry_wanted:
         raise Failure(f"job {printable(job.name)} has finished: there is nothing to cancel")
     if job.cancel_wanted:
-        return f"Job {job.name} is being cancelled already."
-    await store.jobs.want(job.id, "cancel")
+        return Answer(f"Job {job.name} is being cancelled already.", {"job": job.name, "cancelled": True})
+    await store.jobs.cancel(job.id)
+    if job.delivered and not (await store.jobs.get(job.id)).retry_wanted:
+        stays = f"Job {job.name} has finished, and stays so: nothing is sent again."
+        return Answer(stays, {"job": job.name, "again": 0})
     tally, shared = await store.jobs.tally(job.id), await store.overview.shared(job.id)
     charged = sum(each.requests for each in shared)
     told = [
@@ -147,40 +189,86 @@ async def _cancel(store: Store, job: Job) -> str:
             f"{alone:,} are on their way and stopped if the API still can; what it has answered by then is charged."
         )
     told += [f"{sharing(each)}, with {each.requests:,} of its requests." for each in shared]
-    return " ".join(told)
+    counted = {"ended": tally.settled, "unsent": tally.waiting, "stopped": alone, "charged": charged}
+    return Answer(" ".join(told), {"job": job.name, "cancelled": True, "requests": {"total": job.total, **counted}})
 
 
-async def _retry(store: Store, job: Job) -> str:
+def _verdicts(also: str | None) -> tuple[Verdict, ...]:
+    known = {str(verdict): verdict for verdict in Verdict if verdict.incomplete}
+    said = [each.strip() for each in also.split(",")] if also is not None else []
+    if wrong := [each for each in said if each not in known]:
+        raise Unusable(f"--also {','.join(wrong)}: it takes {', '.join(known)}, separated by commas")
+    return tuple(known[each] for each in said)
+
+
+async def _retry(  # noqa: PLR0913  what is to be sent again, and how that is asked
+    store: Store,
+    job: Job,
+    *,
+    also: Sequence[Verdict],
+    only: Sequence[str] | None,
+    spool: Path,
+    sure: bool,
+    as_json: bool,
+) -> Answer:
+    name = printable(job.name)
     if not job.delivered:
-        raise Failure(f"job {printable(job.name)} has not finished yet: see `batchd status`")
+        raise Failure(f"job {name} has not finished yet: see `batchd status`")
     if job.sandbox and not await store.facts.of_sandbox():
-        raise Failure(
-            f"job {printable(job.name)} was a rehearsal: drop its request into the inbox again to have it answered"
-        )
-    again = await store.jobs.failed_ids(job.id)
-    if not again:
-        raise Failure(
-            f"job {printable(job.name)} has nothing to send again: no request errored, expired or was canceled"
-        )
-    await store.jobs.want(job.id, "retry")
-    return f"{len(again):,} of {job.total:,} requests of job {job.name} are sent again."
+        raise Failure(f"job {name} was a rehearsal: drop its request into the inbox again to have it answered")
+    again = await store.retries.preview(job.id, also, only)
+    if again.unknown:
+        raise Unusable(f"job {name} has no request {', '.join(printable(each) for each in again.unknown[:3])}")
+    if not again.on + again.anew:
+        raise Failure(f"job {name} has nothing to send again: {_none_of(also)}")
+    if again.anew:
+        if not await to_thread.run_sync((spool / job.claim).exists):
+            raise Failure(
+                f"what job {name} asked is gone from the state folder: change {job.name}/failures.jsonl in the outbox "
+                "as you like, and drop it into the inbox"
+            )
+        await to_thread.run_sync(partial(_ask, again, sure=sure, as_json=as_json))
+    await store.retries.want(job.id, also, only)
+    text = f"{again.on + again.anew:,} of {job.total:,} requests of job {job.name} are sent again."
+    counted = {"again": again.on, "anew": again.anew, "worst_case_usd": _amount(again.worst)}
+    return Answer(text, {"job": job.name, **counted})
 
 
-async def _release(store: Store, job: Job, *, up_to: int | None) -> str:
+def _none_of(also: Sequence[Verdict]) -> str:
+    if not also:
+        return "no request errored, expired or was canceled"
+    return f"no request errored, expired, was canceled, or is {' or '.join(also)}"
+
+
+def _ask(again: Again, *, sure: bool, as_json: bool) -> None:
+    """Tell what it may cost to ask anew for what was paid for, and go on only if that is wanted."""
+    worst = "an unknown sum" if again.worst is None else f"{dollars(again.worst)} at the most"
+    what = f"{again.anew:,} requests that were paid for are sent anew, which costs {worst}"
+    if sure:
+        return
+    if as_json or not sys.stdin.isatty():
+        raise Failure(f"{what}: say --yes if that is wanted")
+    err().print(f"{what}.")
+    if not typer.confirm("Send them?", err=True):
+        raise Failure("nothing is sent")
+
+
+async def _release(store: Store, job: Job, *, up_to: int | None) -> Answer:
     held = [batch for batch in await store.batches.held() if job.name in await store.trips.jobs_in(batch.id)]
     if job.hold is not None or (up_to is not None and job.released and not job.delivered):
-        return "\n".join(
-            [await _release_money(store, job, up_to), *(line for batch in held for line in answers(batch))]
-        )
-    if up_to is not None:
+        said = await _release_money(store, job, up_to)
+    elif up_to is not None:
         raise Failure(f"job {printable(job.name)} does not wait for money: see `batchd status`")
-    if not held:
-        raise Failure(f"job {printable(job.name)} is not held: see `batchd status`")
-    return await _ask_again(store, job, held)
+    else:
+        said = await _release_batches(store, job, held)
+        held = [batch for batch in held if batch.remote_id is None]
+    undecided = [line for batch in held for line in answers(batch)]
+    told = {"job": job.name, "up_to_usd": _amount(up_to), "undecided": undecided}
+    return Answer("\n".join([said, *undecided]), told)
 
 
 async def _release_money(store: Store, job: Job, up_to: int | None) -> str:
-    """Let a job spend, and say how much."""
+    """Let a job go that waits for money."""
     said = f"Job {job.name} goes on, whatever it costs."
     if up_to is not None:
         committed = await store.spending.committed(job.id)
@@ -192,13 +280,19 @@ async def _release_money(store: Store, job: Job, up_to: int | None) -> str:
     return said
 
 
-async def _ask_again(store: Store, job: Job, held: list[Batch]) -> str:
-    """Have the API asked after each held batch that it is known to have; of the others only a person can find out."""
-    undecided = [line for batch in held if batch.remote_id is None for line in answers(batch)]
-    known = [batch for batch in held if batch.remote_id is not None]
-    if not known:
-        raise Failure("\n".join(["only you can find out whether the API has it; then choose:", *undecided]))
-    for batch in known:
+async def _release_batches(store: Store, job: Job, held: Sequence[Batch]) -> str:
+    """Have the API asked again after the batches of a job that it is known to have."""
+    if not held:
+        raise Failure(f"job {printable(job.name)} is not held: see `batchd status`")
+    released = [batch for batch in held if batch.remote_id is not None]
+    for batch in released:
         await store.resolutions.ask_again(batch, now=Clock().now())
-    named = ", ".join(str(batch.remote_id) for batch in known)
-    return "\n".join([f"Job {job.name} goes on: the API is asked again after {named}.", *undecided])
+    if not released:
+        undecided = [line for batch in held for line in answers(batch)]
+        raise Failure("\n".join(["only you can find out whether the API has it; then choose:", *undecided]))
+    named = ", ".join(str(batch.remote_id) for batch in released)
+    return f"Job {job.name} goes on: the API is asked again after {named}."
+
+
+def _amount(picodollars: int | None) -> float | None:
+    return None if picodollars is None else float(from_picodollars(picodollars))

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from batchd.cli.exit_codes import Failure
-from batchd.cli.job_commands import write_down
+from batchd.cli.job_commands import Answer, AsJson, write_down
 from batchd.cli.options import Chosen, takes_settings
 from batchd.decisions.batch.plan import resent_as_a_whole
 from batchd.edges.clock import Clock
@@ -46,6 +46,7 @@ def resolve(  # noqa: PLR0913  the options of a command
     drop: Annotated[
         bool, typer.Option("--drop", help="Give its requests up; `batchd retry` can still send them again.")
     ] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Decide about a batch whose submission stayed in doubt.
 
@@ -73,13 +74,15 @@ def resolve(  # noqa: PLR0913  the options of a command
             f"--adopt {adopt!r}: should be the API's id of a batch, such as msgbatch_013Zva2CMHLNnXjNJJKqJ2EF"
         )
     settings = chosen.settings()
+    decided = "adopt" if adopt is not None else "resend" if resend else "drop"
     if batch is None:
-        return write_down(settings, partial(_resolve_all, resend=resend))
+        return write_down(settings, partial(_resolve_all, resend=resend, decided=decided), as_json=as_json)
     remote = None if adopt is None else RemoteId(adopt)
-    return write_down(settings, partial(_resolve, batch=BatchId(batch), remote=remote, resend=resend))
+    one = partial(_resolve_one, batch=BatchId(batch), remote=remote, resend=resend, decided=decided)
+    return write_down(settings, one, as_json=as_json)
 
 
-async def _resolve_all(store: Store, *, resend: bool) -> str:
+async def _resolve_all(store: Store, *, resend: bool, decided: str) -> Answer:
     """Decide about all single messages alike; a batch may still be found at the API, and is decided about by itself."""
     messages = [each.id for each in await store.batches.held() if each.lane is Lane.SYNC]
     if not messages:
@@ -87,7 +90,12 @@ async def _resolve_all(store: Store, *, resend: bool) -> str:
     for each in messages:
         await _resolve(store, batch=each, remote=None, resend=resend)
     what = "sent again; whatever was charged for them is counted" if resend else "given up"
-    return f"{len(messages):,} messages are {what}."
+    return Answer(f"{len(messages):,} messages are {what}.", {"batches": messages, "decided": decided})
+
+
+async def _resolve_one(store: Store, *, batch: BatchId, remote: RemoteId | None, resend: bool, decided: str) -> Answer:
+    text = await _resolve(store, batch=batch, remote=remote, resend=resend)
+    return Answer(text, {"batches": [batch], "decided": decided})
 
 
 async def _resolve(store: Store, *, batch: BatchId, remote: RemoteId | None, resend: bool) -> str:

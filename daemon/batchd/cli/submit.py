@@ -130,7 +130,7 @@ def _tell(dropped: Ticket, accept: float, *, as_json: bool) -> int:
 
 def _wait(dropped: Ticket, timeout: float | None, *, as_json: bool) -> int:
     name = str(dropped)
-    ended = await_jobs([name], dropped.outbox, dropped.inbox, timeout=timeout)[name]
+    ended = await_jobs([name], (dropped.outbox, dropped.inbox, None), timeout)[name]
     if as_json:
         out().print(data({"ticket": dropped.id, **ended.told}), soft_wrap=True)
     else:

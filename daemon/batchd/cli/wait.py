@@ -15,6 +15,7 @@ from batchd.cli.exit_codes import DONE, FAILED, WRONG_CALL, complain
 from batchd.cli.options import Chosen, takes_settings
 from batchd.client.finished import Held, Job, Refused
 from batchd.client.waiting import Watch
+from batchd.errors import Unusable
 
 LATE: Final = 3
 HELD: Final = 4
@@ -59,7 +60,9 @@ def wait(  # noqa: PLR0913  its flags
     longer; 4 one waits for a person. Of several the highest.
     """
     settings = chosen.settings()
-    ended = await_jobs(jobs, settings.outbox, settings.inbox, timeout=timeout, first=any_, through_holds=through_holds)
+    ended = await_jobs(
+        jobs, (settings.outbox, settings.inbox, settings.state), timeout, first=any_, through_holds=through_holds
+    )
     for name, each in ended.items():
         if as_json:
             out().print(data({"job": name, **each.told}), soft_wrap=True)
@@ -70,22 +73,28 @@ def wait(  # noqa: PLR0913  its flags
     return max(each.code for each in ended.values())
 
 
-def await_jobs(  # noqa: PLR0913  what is waited for, and how
+def await_jobs(
     names: list[str],
-    outbox: Path,
-    inbox: Path,
-    *,
+    places: tuple[Path, Path, Path | None],
     timeout: float | None,
+    *,
     first: bool = False,
     through_holds: bool = False,
 ) -> dict[str, Ended]:
-    """Wait until jobs have ended, or one of them has; those that have not within the time are told as late."""
+    """Wait until jobs have ended, or one of them has; those that have not within the time are told as late.
+
+    Args:
+        names: Of the jobs.
+        places: Outbox, inbox, and the state folder where it is known.
+        timeout: Seconds.
+    """
+    watches = {name: _watched(name, places) for name in names}
     until = None if timeout is None else time.monotonic() + timeout
     ended: dict[str, Ended] = {}
     pause = _SHORTEST
     while True:
         for name in names:
-            if name not in ended and (found := _look(name, outbox, inbox, through_holds=through_holds)) is not None:
+            if name not in ended and (found := _look(watches[name], through_holds=through_holds)) is not None:
                 ended[name] = found
         waited = [name for name in names if name not in ended]
         if not waited or (first and ended):
@@ -100,9 +109,16 @@ def await_jobs(  # noqa: PLR0913  what is waited for, and how
         pause = min(pause * 1.5, _LONGEST)
 
 
-def _look(name: str, outbox: Path, inbox: Path, *, through_holds: bool) -> Ended | None:
+def _watched(name: str, places: tuple[Path, Path, Path | None]) -> Watch:
     try:
-        job = Watch(name, outbox, inbox).look(through_holds=through_holds)
+        return Watch(name, *places)
+    except LookupError as wrong:
+        raise Unusable(str(wrong.args[0])) from None
+
+
+def _look(watch: Watch, *, through_holds: bool) -> Ended | None:
+    try:
+        job = watch.look(through_holds=through_holds)
     except Refused as refused:
         return Ended(
             FAILED, {"state": "rejected", "errors": refused.errors, "count": refused.count}, f"rejected: {refused}"
@@ -112,10 +128,12 @@ def _look(name: str, outbox: Path, inbox: Path, *, through_holds: bool) -> Ended
     except LookupError as nowhere:
         return Ended(WRONG_CALL, {"state": None}, str(nowhere.args[0]))
     except PermissionError as closed:
-        why = f"this user may not read {os.fsdecode(closed.filename or outbox)}; run the command as the daemon's user"
+        why = f"this user may not read {os.fsdecode(closed.filename or '')}; run the command as the daemon's user"
         return Ended(WRONG_CALL, {"state": None}, why)
-    except FileNotFoundError:
-        return Ended(WRONG_CALL, {"state": None}, f"{outbox} is no outbox: name it with --outbox")
+    except FileNotFoundError as missing:
+        return Ended(
+            WRONG_CALL, {"state": None}, f"{os.fsdecode(missing.filename)} is not there: is this the right folder?"
+        )
     return None if job is None else _of(job)
 
 

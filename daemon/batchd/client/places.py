@@ -25,3 +25,12 @@ def outbox_at(given: Folder | None) -> Path:
         Unusable: The settings are wrong.
     """
     return Path(given) if given is not None else load_settings({}, None).outbox
+
+
+def state_at() -> Path:
+    """The state folder of the settings that the command would find.
+
+    Raises:
+        Unusable: The settings are wrong.
+    """
+    return load_settings({}, None).state

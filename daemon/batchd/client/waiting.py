@@ -12,7 +12,7 @@ import msgspec
 
 from batchd.client.dropping import Ticket
 from batchd.client.finished import Held, Job, Refused, read_job
-from batchd.client.places import Folder, inbox_at, outbox_at
+from batchd.client.places import Folder, inbox_at, outbox_at, state_at
 from batchd.text.tickets import SIGN, is_ticket, parted
 
 T = TypeVar("T")
@@ -20,6 +20,8 @@ T = TypeVar("T")
 _SHORTEST: Final = 0.05
 _LONGEST: Final = 2.0
 """Seconds between two looks: short at first, for those who rehearse."""
+_UNSEEN: Final = 5.0
+"""Seconds for which a file may be read before it is a job, or rejected, unseen by who may not look into the state."""
 _REJECTED: Final = "rejected"
 _REASONS: Final = ".errors.json"
 
@@ -48,7 +50,8 @@ def wait(
         LookupError: There is no such job, nor a file that would become it.
         PermissionError: This user may not read the outbox.
     """
-    return Watch(str(job), outbox_at(outbox), inbox_at(inbox)).until_ended(timeout, through_holds=through_holds)
+    state = state_at() if outbox is None else None
+    return Watch(str(job), outbox_at(outbox), inbox_at(inbox), state).until_ended(timeout, through_holds=through_holds)
 
 
 def accepted(ticket: Ticket, timeout: float | None) -> str:
@@ -62,8 +65,16 @@ def accepted(ticket: Ticket, timeout: float | None) -> str:
 class Watch:
     """One job that somebody waits for."""
 
-    def __init__(self, name: str, outbox: Path, inbox: Path) -> None:
+    def __init__(self, name: str, outbox: Path, inbox: Path, state: Path | None = None) -> None:
+        """Look at nothing yet.
+
+        Args:
+            state: The state folder, where a file lies between its taking and its acceptance; None where it is not
+                known. Where nobody may look into it, a name counts as unknown only after a while.
+        """
         self.name = name
+        self._claims = None if state is None else state / "claims"
+        self._nowhere_since: float | None = None
         self._outbox = outbox
         self._inbox = inbox
         if name.startswith(SIGN) and not is_ticket(name.removeprefix(SIGN)):
@@ -77,7 +88,7 @@ class Watch:
     def look(self, *, through_holds: bool = False) -> Job | None:
         """Look once; None while it goes on. Raises as `wait` does, but for the time-out."""
         # In the order in which a file moves, so that it is not missed between two places.
-        lies_in_inbox = self._lies_in_inbox()
+        on_its_way = self._lies_in(self._inbox) or self._is_claimed()
         self._raise_if_closed()
         name = self.accepted_as()
         if name is None:
@@ -86,9 +97,11 @@ class Watch:
         if (job := read_job(folder)) is not None:
             return job
         if not folder.is_dir():
-            if lies_in_inbox or self.name.startswith(SIGN):
+            if on_its_way or self.name.startswith(SIGN):
                 return None
             self._raise_if_rejected(name)
+            if self._may_be_claimed():
+                return None
             raise LookupError(f"there is no job {name!r}, and nothing in the inbox that would become it")
         note = _held(folder)
         if note is not None and note.get("until") is None and not through_holds:
@@ -117,12 +130,24 @@ class Watch:
             return
         self._inbox.stat()
 
-    def _lies_in_inbox(self) -> bool:
+    def _lies_in(self, folder: Path) -> bool:
         wanted = PurePosixPath(self.name.strip("/"))
-        folder = self._inbox / wanted.parent
-        with suppress(OSError), os.scandir(folder) as entries:
+        with suppress(OSError), os.scandir(folder / wanted.parent) as entries:
             return any(_would_become(entry.name, wanted.name) for entry in entries)
         return False
+
+    def _is_claimed(self) -> bool:
+        with suppress(OSError):
+            return self._claims is not None and any(self._lies_in(claim) for claim in self._claims.iterdir())
+        return False
+
+    def _may_be_claimed(self) -> bool:
+        """Whether a file of this name may have been taken just now, where nobody can see it."""
+        if self._claims is not None and os.access(self._claims, os.R_OK | os.X_OK):
+            return False
+        now = time.monotonic()
+        self._nowhere_since = now if self._nowhere_since is None else self._nowhere_since
+        return now - self._nowhere_since < _UNSEEN
 
     def _raise_if_rejected(self, name: str) -> None:
         for reasons in _reasons(self._outbox / _REJECTED, PurePosixPath(name)):

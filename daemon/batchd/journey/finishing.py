@@ -11,7 +11,6 @@ import msgspec
 import structlog
 from anyio import from_thread, to_thread
 
-from batchd.claude import result_line
 from batchd.decisions.document.contents import Contents
 from batchd.decisions.report import HELD, failure, rehearsal, reported, state_of, summary, usd
 from batchd.decisions.rows.answered import ANSWERS
@@ -20,9 +19,9 @@ from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.spool import read_at
 from batchd.edges.store import Store
-from batchd.errors import Garbled
 from batchd.journey.answers_table import Lost, write_answers
 from batchd.journey.documents import Documents
+from batchd.journey.reopening import take_back
 from batchd.model import Job, RequestId, Verdict
 
 log = structlog.get_logger()
@@ -102,11 +101,11 @@ class Finishing:
             await self._store.deliveries.attach(written)
 
     async def reopen(self, job: Job) -> None:
-        """Let the failed requests of a finished job travel again; their old lines leave `results.jsonl`."""
-        failed = await self._store.jobs.failed_ids(job.id)
-        length = await to_thread.run_sync(_take_back, JobFolder(self._outbox, job.name), failed)
-        await self._store.jobs.reopen(job.id, results_length=length, now=self._clock.now())
-        log.info("job opened again", job=job.name, requests=len(failed))
+        """Let requests of a finished job travel again; their old lines leave `results.jsonl`."""
+        gone = await self._store.retries.superseded(job.id)
+        length = await to_thread.run_sync(take_back, JobFolder(self._outbox, job.name), gone)
+        await self._store.retries.reopen(job.id, results_length=length, now=self._clock.now())
+        log.info("job opened again", job=job.name, requests=len(gone.failed) + len(gone.paid))
 
     def _failures(self, job: Job) -> Iterator[bytes]:
         """What failed; params that cannot be read any more keep no job from its end."""
@@ -169,28 +168,3 @@ def _have_results(folder: JobFolder) -> None:
         if found is not None:
             return
     folder.append("results.jsonl", 0, ())
-
-
-def _take_back(folder: JobFolder, failed: frozenset[str]) -> int:
-    """Take the reports away and the failures out of the results; returns the length of what is left."""
-    with folder.reading("results.jsonl") as lines:
-        for file in ("job.json", "report.jsonl", "failures.jsonl", *ANSWERS):
-            folder.remove(file)
-        folder.sync()
-        length = folder.write_whole("results.jsonl", _without(lines or (), failed))
-    folder.sync()
-    return length
-
-
-def _without(lines: Iterable[bytes], failed: frozenset[str]) -> Iterator[bytes]:
-    """The lines of a result file but for the failures of some requests; what cannot be read is kept as it is."""
-    for line in lines:
-        try:
-            custom_id, type_ = result_line.whose(line)
-        except Garbled:
-            pass
-        else:
-            if custom_id in failed and type_ != "succeeded":
-                continue
-        # Whoever cut the file may have left half a line, which the next must not continue.
-        yield line if line.endswith(b"\n") else line + b"\n"

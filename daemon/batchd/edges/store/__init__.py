@@ -15,6 +15,7 @@ from batchd.edges.store.refusals import Refusals
 from batchd.edges.store.remotes import Remotes
 from batchd.edges.store.requests import NewRequest
 from batchd.edges.store.resolutions import Resolutions
+from batchd.edges.store.retries import Retries
 from batchd.edges.store.spending import GROUPS, Spending, Spent
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.transitions import Stale
@@ -73,6 +74,7 @@ class Store:
     warmings: Warmings
     recovered: Recovered
     refusals: Refusals
+    retries: Retries
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -141,6 +143,7 @@ async def _store(database: Database) -> Store:
         Warmings(database),
         Recovered(database),
         Refusals(database),
+        Retries(database),
         database,
         str(tag["value"]),
     )

@@ -37,9 +37,10 @@ class Deliveries:
             f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name,
                     model, wishes, cancel_wanted, claim, offset, requests.size, max_tokens, requests.betas,
                     round, rounds, allowance, worst,
-                    (SELECT total(output_tokens) FROM trips AS t WHERE t.request = requests.id) AS written,
+                    (SELECT total(output_tokens) FROM trips AS t WHERE t.request = requests.id
+                     AND t.sending >= counts_from) AS written,
                     (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
-                     AND outcome = 'succeeded' AND stop_reason IS NULL) AS breaks,
+                     AND outcome = 'succeeded' AND stop_reason IS NULL AND t.sending >= counts_from) AS breaks,
                     (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
                      AND (outcome IS NULL OR outcome <> 'succeeded')) - forgiven AS attempts
                 FROM trips JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job

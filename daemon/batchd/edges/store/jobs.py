@@ -8,7 +8,7 @@ import aiosqlite
 import msgspec
 
 from batchd.delivery import Tally
-from batchd.edges.store.requests import RETRIED, NewRequest, Stored, cancel_waiting, free_id, insert_all, take_up_again
+from batchd.edges.store.requests import RETRIED, NewRequest, Stored, cancel_waiting, free_id, insert_all
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, many, returning, update
 from batchd.edges.store.sums import SPENT, tally_of
@@ -127,13 +127,13 @@ class Jobs:
                 raise LookupError(f"job {job.id} does not lack {job.missing} requests")
             place = job.total - job.missing
             await insert_all(db, [Stored(job.id, row["first_request"], place, now, requests)])
-            return _job(row)
+            return job_of(row)
 
         return await self._database.write(step)
 
     async def arriving(self) -> list[Job]:
         """List the jobs of which requests are still to be stored."""
-        return [_job(row) for row in await self._database.rows("SELECT * FROM jobs WHERE missing > 0 ORDER BY id")]
+        return [job_of(row) for row in await self._database.rows("SELECT * FROM jobs WHERE missing > 0 ORDER BY id")]
 
     async def of_claim(self, claim: str) -> Job | None:
         """Find the job of a claimed file.
@@ -142,12 +142,12 @@ class Jobs:
             claim: The claim's id.
         """
         row = await self._database.row("SELECT * FROM jobs WHERE claim = ?", claim)
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     async def of_ticket(self, ticket: str) -> Job | None:
         """Find the job of what came with a ticket."""
         row = await self._database.row("SELECT * FROM jobs WHERE ticket = ?", ticket)
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     async def needs_params(self, claim: str) -> bool:
         """Whether the params of a claimed file's requests may still be sent, or reported.
@@ -157,7 +157,8 @@ class Jobs:
         """
         row = await self._database.row(
             f"""SELECT 1 FROM jobs WHERE claim = ? AND (NOT delivered OR EXISTS (
-                    SELECT 1 FROM requests WHERE job = jobs.id AND {RETRIED}))""",  # noqa: S608  own text
+                    SELECT 1 FROM requests WHERE job = jobs.id
+                    AND ({RETRIED} OR verdict IN ('truncated', 'short', 'refused', 'paused'))))""",  # noqa: S608  own text
             claim,
         )
         return row is not None
@@ -169,7 +170,7 @@ class Jobs:
             name: Its folder in the outbox.
         """
         row = await self._database.row("SELECT * FROM jobs WHERE name = ?", name)
-        return None if row is None else _job(row)
+        return None if row is None else job_of(row)
 
     async def taken(self, names: Iterable[str]) -> frozenset[str]:
         """Say which of some names jobs have, whatever the case of their letters.
@@ -192,7 +193,7 @@ class Jobs:
         row = await self._database.row("SELECT * FROM jobs WHERE id = ?", job)
         if row is None:
             raise LookupError(f"no job {job}")
-        return _job(row)
+        return job_of(row)
 
     async def recent(self, finished: int) -> list[Job]:
         """List every job that is under way, and the last finished ones, oldest first.
@@ -207,14 +208,14 @@ class Jobs:
                ORDER BY id""",
             finished,
         )
-        return [_job(row) for row in rows]
+        return [job_of(row) for row in rows]
 
     async def undelivered(self) -> list[Job]:
         """List the jobs whose every request has its verdict, but whose `job.json` is still to be written."""
         rows = await self._database.rows(
             f"SELECT * FROM jobs WHERE {UNDELIVERED}"  # noqa: S608  own text
         )
-        return [_job(row) for row in rows]
+        return [job_of(row) for row in rows]
 
     async def all_delivered(self) -> bool:
         """Whether no job is under way, nor asked to be."""
@@ -237,7 +238,7 @@ class Jobs:
         async def step(db: aiosqlite.Connection) -> list[Job]:
             sql = f"UPDATE jobs SET finished_at = coalesce(finished_at, ?) WHERE {_AMONG.format('id')} RETURNING *"  # noqa: S608  own text
             rows = await db.execute_fetchall(sql, (finished_at, json.dumps(list(jobs))))
-            return sorted(map(_job, rows), key=lambda job: job.id)
+            return sorted(map(job_of, rows), key=lambda job: job.id)
 
         return await self._database.write(step)
 
@@ -249,24 +250,28 @@ class Jobs:
 
         await self._database.write(step)
 
-    async def want(self, job: JobId, wish: str) -> None:
-        """Note what a person wants of a job; the daemon sees it within a second. The last wish counts.
+    async def cancel(self, job: JobId) -> None:
+        """Note that a person wants a job cancelled; the daemon sees it within a second.
 
-        Args:
-            job: Its id.
-            wish: `cancel` or `retry`.
+        Of a finished one the wish is taken back to ask anew for what was paid for; what failed ends as cancelled.
         """
-        change = {"cancel": "cancel_wanted = 1", "retry": "retry_wanted = 1, cancel_wanted = 0"}[wish]
 
         async def step(db: aiosqlite.Connection) -> None:
-            await update(db, f"UPDATE jobs SET {change} WHERE id = ?", job)  # noqa: S608  one of two texts
+            await update(db, "UPDATE requests SET again = NULL WHERE job = ? AND again = 'anew'", job)
+            await update(
+                db,
+                """UPDATE jobs SET retry_wanted = retry_wanted AND EXISTS (
+                       SELECT 1 FROM requests WHERE job = jobs.id AND again IS NOT NULL) WHERE id = ?""",
+                job,
+            )
+            await update(db, "UPDATE jobs SET cancel_wanted = 1 WHERE id = ? AND (NOT delivered OR retry_wanted)", job)
 
         await self._database.write(step)
 
     async def held(self) -> list[Job]:
         """List the jobs that wait for money."""
         rows = await self._database.rows("SELECT * FROM jobs WHERE hold IS NOT NULL ORDER BY id")
-        return [_job(row) for row in rows]
+        return [job_of(row) for row in rows]
 
     async def waiting(self) -> list[Job]:
         """List the jobs of which a request has neither a batch nor a verdict, oldest first."""
@@ -274,44 +279,7 @@ class Jobs:
             """SELECT * FROM jobs WHERE EXISTS (
                    SELECT 1 FROM requests WHERE job = jobs.id AND batch IS NULL AND verdict IS NULL) ORDER BY id"""
         )
-        return [_job(row) for row in rows]
-
-    async def to_retry(self) -> list[Job]:
-        """List the finished jobs whose failed requests a person wants sent again."""
-        return [_job(row) for row in await self._database.rows("SELECT * FROM jobs WHERE retry_wanted AND delivered")]
-
-    async def failed_ids(self, job: JobId) -> frozenset[str]:
-        """Name the requests that a retry would send again.
-
-        Args:
-            job: Its id.
-        """
-        rows = await self._database.rows(
-            f"SELECT custom_id FROM requests WHERE job = ? AND {RETRIED}",  # noqa: S608  our own enum
-            job,
-        )
-        return frozenset(row["custom_id"] for row in rows)
-
-    async def reopen(self, job: JobId, *, results_length: int, now: float) -> None:
-        """Let the failed requests of a finished job wait again.
-
-        Args:
-            job: Its id.
-            results_length: Bytes of `results.jsonl` now that their lines were taken out.
-            now: Unix seconds.
-        """
-
-        async def step(db: aiosqlite.Connection) -> None:
-            await take_up_again(db, job, now=now)
-            await update(
-                db,
-                """UPDATE jobs SET delivered = 0, finished_at = NULL, retry_wanted = 0,
-                       results_length = ? WHERE id = ?""",
-                results_length,
-                job,
-            )
-
-        await self._database.write(step)
+        return [job_of(row) for row in rows]
 
     async def cancel_waiting(self) -> int:
         """Give every waiting request of a cancelled job its verdict, and say how many there were."""
@@ -375,14 +343,14 @@ _AMONG = "{} IN (SELECT value FROM json_each(?))"
 async def _of_ticket(db: aiosqlite.Connection, ticket: str) -> Job | None:
     async with db.execute("SELECT * FROM jobs WHERE ticket = ?", (ticket,)) as cursor:
         row = await cursor.fetchone()
-    return None if row is None else _job(row)
+    return None if row is None else job_of(row)
 
 
 async def _of_claims(db: aiosqlite.Connection, arrivals: Sequence[Arrival]) -> dict[str, Job]:
     """Find the jobs that some files are already, by their claims."""
     claims = json.dumps([each.claim for each in arrivals])
     sql = "SELECT * FROM jobs WHERE claim IN (SELECT value FROM json_each(?))"
-    return {row["claim"]: _job(row) for row in await db.execute_fetchall(sql, (claims,))}
+    return {row["claim"]: job_of(row) for row in await db.execute_fetchall(sql, (claims,))}
 
 
 def _bases(free: int, arrivals: Iterable[Arrival]) -> Iterator[int]:
@@ -392,7 +360,8 @@ def _bases(free: int, arrivals: Iterable[Arrival]) -> Iterator[int]:
         free += each.total
 
 
-def _job(row: Row) -> Job:
+def job_of(row: Row) -> Job:
+    """Read a row of `jobs`."""
     # What a person has cancelled waits for no money, whatever was noted of it before.
     hold = None if row["cancel_wanted"] or row["delivered"] else row["hold"]
     return Job(

@@ -184,20 +184,29 @@ async def cancel_waiting(db: aiosqlite.Connection) -> int:
 
 
 async def take_up_again(db: aiosqlite.Connection, job: JobId, *, now: float) -> None:
-    """Let the failed requests of a finished job wait again, their attempts counted anew.
+    """Let the requests that are wanted again wait again, their attempts counted anew.
 
     Args:
         db: The connection that a step was given.
-        job: Theirs.
+        job: Theirs, finished.
         now: Unix seconds, from which on they wait.
     """
     await update(
         db,
+        """UPDATE requests SET round = 0, sent_offset = NULL, sent_size = NULL, counts_from = sendings + 1,
+               max_tokens = coalesce(asked ->> 0, max_tokens), betas = coalesce(asked ->> 1, betas),
+               rounds = coalesce(asked ->> 2, rounds + round), worst = coalesce(asked ->> 4, worst),
+               allowance = coalesce(asked ->> 3, (rounds + round) * max_tokens)
+           WHERE job = ? AND again = 'anew'""",
+        job,
+    )
+    await update(
+        db,
         f"""UPDATE requests SET verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL,
-                sections = NULL, filed = NULL, promised = 0, since = ?,
+                sections = NULL, filed = NULL, promised = 0, since = ?, again = NULL,
                 cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
                     SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
-            WHERE job = ? AND {RETRIED}""",  # noqa: S608  our own enum
+            WHERE job = ? AND again IS NOT NULL""",  # noqa: S608  our own text
         now,
         job,
     )
@@ -232,7 +241,8 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
     )
     await many(
         db,
-        """UPDATE requests SET sent_offset = :offset, sent_size = :size, max_tokens = :max_tokens, betas = :betas,
+        """UPDATE requests SET asked = coalesce(asked, json_array(max_tokens, betas, rounds, allowance, worst)),
+               sent_offset = :offset, sent_size = :size, max_tokens = :max_tokens, betas = :betas,
                rounds = :rounds, allowance = :allowance, worst = :worst, promised = 1, round = round + 1, forgiven = (
                    SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded'
                ) WHERE id = :request AND round = :round""",

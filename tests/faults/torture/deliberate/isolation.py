@@ -67,7 +67,7 @@ MUTATIONS = (
     Mutation(
         "14",
         "a retry dies of a line that it cannot read",
-        "daemon/batchd/journey/finishing.py",
+        "daemon/batchd/journey/reopening.py",
         "        except Garbled:",
         "        except ZeroDivisionError:",
         "tests/journey/test_reopening.py",

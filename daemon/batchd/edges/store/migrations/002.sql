@@ -131,6 +131,19 @@ CREATE INDEX jobs_arriving ON jobs (id) WHERE missing > 0;
 ALTER TABLE jobs ADD COLUMN ticket TEXT;
 CREATE UNIQUE INDEX jobs_ticket ON jobs (ticket) WHERE ticket IS NOT NULL;
 
+-- Again ----------------------------------------------------------------------------------------------------------------
+
+-- Which requests of a finished job a person wants sent again: on from where they are, or anew, though they were paid for.
+ALTER TABLE requests ADD COLUMN again TEXT CHECK (again IN ('on', 'anew'));
+CREATE INDEX requests_again ON requests (job) WHERE again IS NOT NULL;
+UPDATE requests SET again = 'on' WHERE job IN (SELECT id FROM jobs WHERE retry_wanted)
+    AND verdict IN ('errored', 'expired', 'canceled')
+    AND NOT EXISTS (SELECT 1 FROM trips WHERE request = requests.id AND outcome IN ('dropped', 'lost'));
+-- What was asked at first of a request that was continued: max_tokens, betas, rounds, allowance and worst, as JSON.
+ALTER TABLE requests ADD COLUMN asked TEXT;
+-- The first of its sendings whose answers count: those before are superseded.
+ALTER TABLE requests ADD COLUMN counts_from INTEGER NOT NULL DEFAULT 0;
+
 -- Money ----------------------------------------------------------------------------------------------------------------
 
 -- How far a person has let a job go: in all, in picodollars; NULL where `released` means whatever it costs.

@@ -58,14 +58,14 @@ _READ = f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
         (SELECT group_concat(remote_id, ' ') FROM (
             SELECT remote_id FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
         )) AS remote_ids,
-        count(*) FILTER (WHERE outcome = 'succeeded') AS rounds,
+        count(*) FILTER (WHERE outcome = 'succeeded' AND sending >= counts_from) AS rounds,
         (SELECT json_group_array(json_object('batch', remote_id, 'outcome', outcome, 'stop_reason',
                 stop_reason, 'output_tokens', output_tokens, 'bounded', bounded,
                 'cost_picodollars', cost)) FROM (
             SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
         )) AS chain
     FROM (SELECT id, job, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
-              betas, wishes, filed, budget, first,
+              betas, wishes, filed, budget, first, counts_from,
               rounds + round AS continued
           FROM requests
           WHERE {{}} AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r

@@ -1,0 +1,143 @@
+"""Retries: which requests of a finished job a person wants sent again, and the opening of that job.
+
+What was never charged goes on from where it is. What was paid for and is not whole goes anew, from its first round: its
+answers so far are superseded, and what they cost stays in every sum.
+"""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import aiosqlite
+
+from batchd.edges.store.jobs import job_of
+from batchd.edges.store.requests import RETRIED, take_up_again
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import update
+from batchd.model import Job, JobId, Verdict
+
+_ANEW = """verdict IN (SELECT value FROM json_each(?2)) AND NOT EXISTS (
+    SELECT 1 FROM trips WHERE request = requests.id AND outcome IN ('dropped', 'lost'))"""
+_ONLY = "(?3 IS NULL OR custom_id IN (SELECT value FROM json_each(?3)))"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What a retry of a job would send."""
+
+    on: int
+    """Requests that were never charged, and go on from where they are."""
+    anew: int
+    """Requests that were paid for, and go from their first round."""
+    worst: int | None
+    """Picodollars that those may cost at the most; None where a price is not known."""
+    unknown: tuple[str, ...]
+    """Ids that were named, and are none of the job's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """Answers that a retry takes out of a job's results."""
+
+    failed: frozenset[str]
+    """Requests whose failures go: they cost nothing."""
+    paid: frozenset[str]
+    """Requests whose answers go to `superseded.jsonl`."""
+    documents: tuple[str, ...]
+    """Files of theirs, relative to the job's folder."""
+
+
+class Retries:
+    """The requests of finished jobs that travel again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def preview(self, job: JobId, also: Collection[Verdict] = (), only: Collection[str] | None = None) -> Again:
+        """Say what a retry would send.
+
+        Args:
+            job: A finished one.
+            also: Verdicts of what was paid for, that is to be sent anew.
+            only: Ids of the requests that are meant; None for all.
+        """
+        given = _given(job, also, only)
+        row = await self._database.row(
+            f"""SELECT count(*) FILTER (WHERE {RETRIED}) AS "on", count(*) FILTER (WHERE {_ANEW}) AS anew,
+                    sum(iif({_ANEW}, coalesce(asked ->> 4, worst), 0)) AS worst,
+                    count(*) FILTER (WHERE {_ANEW} AND coalesce(asked ->> 4, worst) IS NULL) AS unpriced
+                FROM requests WHERE job = ?1 AND {_ONLY}""",  # noqa: S608  own text
+            *given,
+        )
+        unknown = await self._database.rows(
+            """SELECT value FROM json_each(?3) WHERE value NOT IN (SELECT custom_id FROM requests WHERE job = ?1)
+               AND ?2 IS NOT NULL""",
+            *given,
+        )
+        if row is None:
+            raise LookupError(f"no job {job}")
+        worst = None if row["unpriced"] else int(row["worst"] or 0)
+        return Again(row["on"], row["anew"], worst, tuple(each["value"] for each in unknown))
+
+    async def want(self, job: JobId, also: Collection[Verdict] = (), only: Collection[str] | None = None) -> None:
+        """Note that a person wants requests sent again; the daemon sees it within a second.
+
+        Args:
+            job: A finished one.
+            also: Verdicts of what was paid for, that is to be sent anew.
+            only: Ids of the requests that are meant; None for all.
+        """
+        given = _given(job, also, only)
+
+        async def step(db: aiosqlite.Connection) -> None:
+            for again, chosen in (("on", RETRIED), ("anew", _ANEW)):
+                await db.execute(
+                    f"UPDATE requests SET again = '{again}' WHERE job = ?1 AND {_ONLY} AND {chosen}",  # noqa: S608  own text
+                    given,
+                )
+            await update(db, "UPDATE jobs SET retry_wanted = 1, cancel_wanted = 0 WHERE id = ?", job)
+
+        await self._database.write(step)
+
+    async def wanted(self) -> list[Job]:
+        """List the finished jobs of which a person wants requests sent again."""
+        return [job_of(row) for row in await self._database.rows("SELECT * FROM jobs WHERE retry_wanted AND delivered")]
+
+    async def superseded(self, job: JobId) -> Superseded:
+        """Say what of a job's results goes before its requests travel again."""
+        rows = await self._database.rows(
+            "SELECT custom_id, again, document, sections, filed FROM requests WHERE job = ? AND again IS NOT NULL", job
+        )
+        anew = [row for row in rows if row["again"] == "anew"]
+        files: set[str] = {row["document"] for row in anew if row["document"] is not None}
+        for row in anew:
+            files.update(file for _, file in json.loads(row["sections"] or "[]"))
+            files.update(json.loads(row["filed"] or "[[], []]")[0])
+        paid = frozenset(row["custom_id"] for row in anew)
+        return Superseded(frozenset(row["custom_id"] for row in rows) - paid, paid, tuple(sorted(files)))
+
+    async def reopen(self, job: JobId, *, results_length: int, now: float) -> None:
+        """Let the requests of a finished job that are wanted again wait again.
+
+        Args:
+            job: Its id.
+            results_length: Bytes of `results.jsonl` now that their lines were taken out.
+            now: Unix seconds.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await take_up_again(db, job, now=now)
+            await update(
+                db,
+                """UPDATE jobs SET delivered = 0, finished_at = NULL, retry_wanted = 0,
+                       results_length = ? WHERE id = ?""",
+                results_length,
+                job,
+            )
+
+        await self._database.write(step)
+
+
+def _given(job: JobId, also: Collection[Verdict], only: Collection[str] | None) -> tuple[object, ...]:
+    chosen = None if only is None else json.dumps(sorted(only))
+    return job, json.dumps([str(verdict) for verdict in also]), chosen
