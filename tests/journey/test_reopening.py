@@ -52,7 +52,7 @@ def test_what_cannot_be_read_is_kept_and_failures_go(folder: JobFolder, odd: byt
 def test_what_was_paid_of_a_document_whose_later_round_failed_is_kept(folder: JobFolder) -> None:
     paid = line("bad", "succeeded", message={"content": []})
     folder.write_whole("results.jsonl", [paid, BAD])
-    _take_back(folder, frozenset({"bad"}))
+    take_back(folder, FAILED)
     assert (folder.path / "results.jsonl").read_bytes() == paid
 
 

@@ -67,7 +67,7 @@ async def retry(home: House, name: str) -> None:
     async with open_store(home.state / DATABASE) as store:
         job = await store.jobs.named(name)
         assert job is not None
-        await store.jobs.want(job.id, "retry")
+        await store.retries.want(job.id)
 
 
 async def test_a_table_comes_back_with_its_answers(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import cache
 
 _TRIES = 3
+_ROUNDS = 4
 
 
 def effort(work: Callable[[], object]) -> float:
@@ -23,10 +24,14 @@ def assert_linear(work: Callable[[int], Callable[[], object]], size: int, times:
         size: The small one, of at least some thousandths of a second.
         times: Quadratic work takes `times` times as long as linear work.
     """
-    small = min(processor_seconds(work(size)) for _ in range(_TRIES))
-    large = min(processor_seconds(work(size * times)) for _ in range(_TRIES))
-    found = f"{times} times the work took {large / max(small, 1e-9):.0f} times as long"
-    assert large <= (times * small + 0.1 * _unit()) * times**0.5, found
+    small = large = float("inf")
+    # Caches that others use too make any one measurement longer, and none shorter: work that is quadratic stays so.
+    for _ in range(_ROUNDS):
+        small = min(small, *(processor_seconds(work(size)) for _ in range(_TRIES)))
+        large = min(large, *(processor_seconds(work(size * times)) for _ in range(_TRIES)))
+        if large <= (times * small + 0.1 * _unit()) * times**0.5:
+            return
+    raise AssertionError(f"{times} times the work took {large / max(small, 1e-9):.0f} times as long")
 
 
 def processor_seconds(work: Callable[[], object]) -> float:

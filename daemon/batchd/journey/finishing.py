@@ -13,7 +13,6 @@ from anyio import from_thread, to_thread
 
 from batchd.decisions.document.contents import Contents
 from batchd.decisions.report import HELD, failure, rehearsal, reported, state_of, summary, usd
-from batchd.decisions.rows.answered import ANSWERS
 from batchd.delivery import ReportRow, Tally, Unsent
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder

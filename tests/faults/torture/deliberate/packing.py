@@ -53,17 +53,17 @@ MUTATIONS = (
     Mutation(
         "finishing",
         "a retry takes paid answers out of the results",
-        FINISHING,
-        'if custom_id in failed and type_ != "succeeded":',
-        "if custom_id in failed:",
+        "daemon/batchd/journey/reopening.py",
+        '(custom_id in gone.failed and type_ != "succeeded")',
+        "custom_id in gone.failed",
         REOPENING,
     ),
     Mutation(
         "finishing",
         "half a line is continued by the next",
-        FINISHING,
-        'yield line if line.endswith(b"\\n") else line + b"\\n"',
-        "yield line",
+        "daemon/batchd/journey/reopening.py",
+        'line, which the next must not continue.\n        yield line if line.endswith(b"\\n") else line + b"\\n"',
+        "line, which the next must not continue.\n        yield line",
         REOPENING,
     ),
     Mutation(
