@@ -125,7 +125,10 @@ async def test_anothers_batch_of_equal_count_in_the_same_second_is_left_alone(ho
     assert "theirs" not in (home.outbox / "a" / "results.jsonl").read_text()
 
 
-async def test_of_several_batches_that_have_ended_the_one_with_our_nonce_is_ours(home: House) -> None:
+@pytest.mark.parametrize("order", ["newest_first", "oldest_first"])
+async def test_of_several_batches_that_have_ended_the_one_with_our_nonce_is_ours(home: House, order: str) -> None:
+    if order == "oldest_first":
+        home.fault("list", order, times=None)
     home.fault("create", "reset")
     home.fault("list", "status", status=503, times=4, after=1)  # the first one is the baseline
     home.drop("a.jsonl", ["one", "two"])

@@ -10,7 +10,6 @@ from pathlib import Path
 import anyio
 import pytest
 from batchd.app import serve
-from batchd.edges.claims import Claim
 from batchd.edges.evidence import NAME
 from batchd.edges.store import DATABASE
 from batchd.errors import Unusable
@@ -199,11 +198,12 @@ BROKEN = b'{"custom_id": "a", "params": {"model": 3}}\nnot json\n'
 async def claimed(home: House, *names: str) -> None:
     """Run until these files are taken, and nothing else has been done with them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Intake, "_take_in_turn", sleep_for_ever)
+        for taking in ("_take_in_turn", "_take_together"):
+            patch.setattr(Intake, taking, sleep_for_ever)
         await run_until(home, lambda: len(list((home.state / "claims").glob("*/*"))) == len(names))
 
 
-async def sleep_for_ever(_: Intake, __: Claim) -> None:
+async def sleep_for_ever(*_: object) -> None:
     await anyio.sleep_forever()
 
 

@@ -57,7 +57,7 @@ MUTATIONS = (
         "daemon/batchd/journey/finder.py",
         "if await self._carries(batch, read(first).custom_id):",
         "if True:",
-        "tests/faults/test_doubt.py",
+        "tests/faults/test_doubt.py::test_of_several_batches_that_have_ended_the_one_with_our_nonce_is_ours",
     ),
     Mutation(
         "5",
@@ -149,11 +149,11 @@ MUTATIONS = (
     ),
     Mutation(
         "10",
-        "a full disk ends the work instead of making it wait",
+        "a full disk is taken for a defect",
         "daemon/batchd/running/retrying.py",
         "case OSError() as trouble:",
         "case OSError() as trouble if False:",
-        "tests/faults/test_resources.py",
+        "tests/unit/test_retrying.py",
     ),
     Mutation(
         "11",
@@ -193,7 +193,7 @@ MUTATIONS = (
         "daemon/batchd/decisions/batch/reconcile.py",
         "contested=tuple(remote for remote in possible if owners.get(remote.id) is Evidence.COUNT),",
         "contested=(),",
-        "tests/unit/test_decisions.py",
+        "tests/unit/test_reconcile.py",
     ),
     Mutation(
         "D",

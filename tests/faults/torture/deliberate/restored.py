@@ -66,8 +66,8 @@ MUTATIONS = (
         "restored",
         "what a lost life has refused is refused again",
         "daemon/batchd/journey/lost_life.py",
-        "for file in (*jobs, *(",
-        "for file in (*jobs, *() and (",
+        "if int(each.stat().st_mtime) == int(its.st_mtime)",
+        "if int(each.stat().st_mtime) < 0",
         f"{TEST}::test_a_file_that_a_lost_life_has_refused_is_refused_once",
     ),
     Mutation(
