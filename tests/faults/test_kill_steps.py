@@ -7,6 +7,10 @@ def test_killed_at_any_step_or_two_it_loses_nothing_and_sends_nothing_twice() ->
     torture("steps", "across", "pairs")
 
 
+def test_killed_at_any_step_of_taking_a_bundle_it_makes_one_job() -> None:
+    torture("bundles", "bundles-across")
+
+
 def test_killed_at_any_step_of_the_sync_lane_it_sends_no_message_twice() -> None:
     torture("messages")
 

@@ -147,3 +147,14 @@ async def test_files_of_which_each_was_asked_come_back_as_a_table(home: House) -
         ("in/d.png", "rejected"),
     ]
     assert [bool(row[1]) for row in back] == [True, True, False]
+
+
+async def test_a_mistake_that_rows_share_is_told_once_and_refuses_them_all(home: House) -> None:
+    lines = [
+        {"job": {"on_error": "skip", "model": "claude-haiku-4-5", "max_tokens": 500_000}},
+        *({"custom_id": f"{n}", "params": {"messages": [{"role": "user", "content": "Why?"}]}} for n in range(3)),
+    ]
+    (home.inbox / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert not await home.run()
+    told = json.loads((home.outbox / "rejected" / "m.jsonl.errors.json").read_text())
+    assert [each["field"] for each in told["errors"]] == ["job.max_tokens"]

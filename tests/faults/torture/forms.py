@@ -17,7 +17,7 @@ from tests.faults.torture.messages import messages, sweep_messages
 from tests.faults.torture.odd_streams import faults, sweep_odd_streams
 from tests.faults.torture.power import cut_power, why_not
 from tests.faults.torture.restored import restore_states
-from tests.faults.torture.scenario import Scenario, everything
+from tests.faults.torture.scenario import Scenario, bundles, everything
 from tests.faults.torture.stage import Blow, Stage, drawn_pairs, sweep
 from tests.faults.torture.syscalls import Action, CallBlow, preloaded
 from tests.faults.torture.table import Row
@@ -62,26 +62,30 @@ class Form:
     """How many can go on side by side; None for any number."""
 
 
-def _steps(task: Task, row: Row) -> Row:
-    stage = Stage(everything(), task.folder)
-    undisturbed = stage.undisturbed(StepBlow())
-    blows = [(StepBlow(at),) for at in task.share(len(undisturbed.steps), 20)]
-    return sweep(stage, undisturbed, blows, row, task.until)
-
-
-def _steps_across(task: Task, row: Row) -> Row:
-    """The same with an inbox on another file system, where taking is copying."""
-    if not MEMORY.is_dir() or MEMORY.stat().st_dev == task.folder.stat().st_dev:
-        row.note = "left out: there is no other file system"
-        return row
-    inbox = Path(tempfile.mkdtemp(dir=MEMORY, prefix="torture-"))
-    try:
-        stage = Stage(everything(inbox), task.folder)
+def _steps(scenario: Callable[[], Scenario], quick: int) -> Callable[[Task, Row], Row]:
+    def play(task: Task, row: Row) -> Row:
+        stage = Stage(scenario(), task.folder)
         undisturbed = stage.undisturbed(StepBlow())
-        blows = [(StepBlow(at),) for at in task.share(len(undisturbed.steps), 6)]
+        blows = [(StepBlow(at),) for at in task.share(len(undisturbed.steps), quick)]
         return sweep(stage, undisturbed, blows, row, task.until)
-    finally:
-        shutil.rmtree(inbox)
+
+    return play
+
+
+def _steps_across(scenario: Callable[[Path], Scenario]) -> Callable[[Task, Row], Row]:
+    """The same with an inbox on another file system, where taking is copying."""
+
+    def play(task: Task, row: Row) -> Row:
+        if not MEMORY.is_dir() or MEMORY.stat().st_dev == task.folder.stat().st_dev:
+            row.note = "left out: there is no other file system"
+            return row
+        inbox = Path(tempfile.mkdtemp(dir=MEMORY, prefix="torture-"))
+        try:
+            return _steps(lambda: scenario(inbox), 6)(task, row)
+        finally:
+            shutil.rmtree(inbox)
+
+    return play
 
 
 def _pairs(task: Task, row: Row) -> Row:
@@ -170,8 +174,10 @@ def _power(task: Task, row: Row) -> Row:
 
 
 FORMS = (
-    Form("steps", "SIGKILL at each edge step", 7, _steps),
-    Form("across", "the same, inbox on another file system", 3, _steps_across),
+    Form("steps", "SIGKILL at each edge step", 7, _steps(everything, 20)),
+    Form("across", "the same, inbox on another file system", 3, _steps_across(everything)),
+    Form("bundles", "SIGKILL at each edge step, folders NAME.job", 4, _steps(bundles, 12)),
+    Form("bundles-across", "the same, inbox on another file system", 3, _steps_across(bundles)),
     Form("pairs", "SIGKILL at two steps, drawn at random", 3, _pairs),
     Form("messages", "SIGKILL at each edge step, sync lane", 2, _messages),
     Form("streams", "odd streams of every kind, sync lane", 3, _odd_streams),

@@ -8,6 +8,9 @@ from pathlib import Path
 from batchd.sandbox import Fault
 from batchd.settings import Settings, load_settings
 
+from tests.support import media
+from tests.support.bundles import drop as drop_bundle
+
 KEY = "sk-ant-torture"
 
 
@@ -24,10 +27,14 @@ class Scenario:
 
     inbox: Path | None = None
     """A folder on another file system, in which the inbox lies then."""
+    bundles: Mapping[str, Mapping[str, bytes | str]] = field(default_factory=dict)
+    """Folders, with what is in them by its path."""
 
     def drop_all(self, inbox: Path) -> None:
         for name, content in self.files.items():
             drop(inbox, name, content)
+        for name, contents in self.bundles.items():
+            drop_bundle(inbox, name, contents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,24 @@ def everything(inbox: Path | None = None) -> Scenario:
             "broken.jsonl": b'{"custom_id": "a", "params": {"model": 3}}\nnot json\n',
         },
         faults=(Fault(route="create", kind="reset"), Fault(route="results", kind="cut", at=1500)),
+        settings={"batch": {"max_requests": 5, "linger": 2.0}},
+        inbox=inbox,
+    )
+
+
+def bundles(inbox: Path | None = None) -> Scenario:
+    """Folders that are one job each: rows of which one is left out, pictures, one alone, and one that is refused."""
+    asked = "---\nmodel: claude-haiku-4-5\nmax_tokens: 60\n"
+    rows = f'{asked}on_error: skip\nattach: ["{{{{ photo }}}}"]\n---\nWhat has {{{{ subject }}}}?'
+    pictures = {f"p/{n}.png": media.png(20 + n, 9) for n in range(3)}
+    return Scenario(
+        files={"beside.txt": b"A note on bread."},
+        bundles={
+            "rows.job": {"prompt.md": rows, "t.csv": "subject,photo\na cat,p/0.png\na dog,p/9.png\n", **pictures},
+            "nightly/each.job": {"prompt.md": f"{asked}each: p/*\n---\nWhat is {{{{ stem }}}}?", **pictures},
+            "once.job": {"prompt.md": f"{asked}---\nWhat are ![these](p/1.png)?", **pictures, "deep/down/x.txt": "x"},
+            "wrong.job": {"prompt.md": f"{asked}---\nWho is {{{{ x }}}}?", "deep/y.txt": "y", **pictures},
+        },
         settings={"batch": {"max_requests": 5, "linger": 2.0}},
         inbox=inbox,
     )
