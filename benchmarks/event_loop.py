@@ -84,8 +84,8 @@ def daemon(place: Path, url: str) -> Run:
     )
 
     async def work() -> Run:
-        async with Api.connect(key=KEY, base_url=url, per_minute=1, patience=1, clock=Clock()):
-            pass  # what this imports is imported before anything else can have to wait
+        async with Api.connect(key=KEY, base_url=url, per_minute=1, patience=1, clock=Clock()) as api:
+            await api.client()  # what this imports is imported before anything else can have to wait
         async with pulse() as found:
             idle, began = memory(), time.perf_counter()
             if not await serve(settings, KEY, once=True):

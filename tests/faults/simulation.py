@@ -24,7 +24,8 @@ import anyio
 import structlog
 from batchd.claude.batch_body import new_nonce, sending_of, wire_id
 from batchd.decisions.batch.backoff import Backoff
-from batchd.edges.api import Api, Page
+from batchd.edges.api import Api
+from batchd.edges.api.responses import Page
 from batchd.edges.clock import Bell
 from batchd.edges.spool import Body
 from batchd.edges.store import Batches, CountTaken, Stale, Store

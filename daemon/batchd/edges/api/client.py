@@ -34,7 +34,7 @@ _READ_BYTES = 1 << 18
 httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = _READ_BYTES
 
 
-class Api:
+class Client:
     """The Message Batches API, called at most so many times a minute."""
 
     def __init__(self, client: anthropic.AsyncAnthropic, per_minute: int, clock: Clock) -> None:

@@ -1,0 +1,138 @@
+"""The calls of the API, as all rooms make them: the first of them imports the SDK, and none is made before its time.
+
+That import takes longer than all else at the start, and a third of the memory of a daemon that has nothing to do.
+"""
+
+import gc
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+import anyio
+from anyio import to_thread
+
+from batchd.edges.clock import Clock
+from batchd.model import RemoteBatch, RemoteId
+
+if TYPE_CHECKING:
+    from batchd.edges.api.client import Client
+    from batchd.edges.api.download import Told
+    from batchd.edges.api.responses import Page
+
+Connect: TypeAlias = Callable[[], AbstractAsyncContextManager["Client"]]
+
+_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
+"""With one of these the SDK has what it needs; what else it may find, it must be asked for."""
+
+
+class Api:
+    """The Message Batches API, called at most so many times a minute; `client.py` says what a call does and raises."""
+
+    def __init__(self, connect: Callable[[], Connect], connected: AsyncExitStack) -> None:
+        self._connect = connect
+        self._connected = connected
+        self._importing = anyio.Lock()
+        self._client: Client | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(
+        cls, *, key: str | None, base_url: str, per_minute: int, patience: float, clock: Clock
+    ) -> AsyncIterator[Self]:
+        """Make ready to call the API; nothing is sent yet.
+
+        Args:
+            key: The API key; None for whatever the SDK finds.
+            base_url: Where the API is; empty for whatever the SDK finds.
+            per_minute: Calls a minute at the most, all kinds together.
+            patience: Seconds without a byte.
+            clock: By which calls are spaced.
+
+        Raises:
+            Unusable: There is no key.
+        """
+
+        def connect() -> Connect:
+            from batchd.edges.api.client import Client  # noqa: PLC0415  the SDK
+
+            # What was imported stays: looking it all over stops every thread for 0.1 s.
+            gc.freeze()
+            return partial(
+                Client.connect, key=key, base_url=base_url, per_minute=per_minute, patience=patience, clock=clock
+            )
+
+        async with AsyncExitStack() as connected:
+            api = cls(connect, connected)
+            if not (key or any(os.environ.get(name) for name in _KEYS)):
+                await api.client()
+            yield api
+
+    async def client(self) -> "Client":
+        """What makes the calls, with the SDK, which is imported in a thread."""
+        async with self._importing:
+            if self._client is None:
+                connect = await to_thread.run_sync(self._connect)
+                self._client = await self._connected.enter_async_context(connect())
+            return self._client
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host, port and path of the API, without what may be secret in its address; known from a call on."""
+        if self._client is None:
+            raise LookupError("no call was made yet")
+        return self._client.origin
+
+    async def create(
+        self,
+        body: AsyncIterable[bytes],
+        length: int,
+        betas: tuple[str, ...],
+        *,
+        deadline: float,
+        version: str | None = None,
+    ) -> RemoteBatch:
+        """Send a batch, once."""
+        return await (await self.client()).create(body, length, betas, deadline=deadline, version=version)
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        body: bytes,
+        betas: tuple[str, ...],
+        *,
+        ready: Callable[[], Awaitable[None]],
+        version: str | None = None,
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Send a single message, once, and open its answer as a stream of bytes."""
+        async with (await self.client()).stream(body, betas, ready=ready, version=version) as pieces:
+            yield pieces
+
+    async def retrieve(self, remote: RemoteId) -> RemoteBatch:
+        """Ask after a batch."""
+        return await (await self.client()).retrieve(remote)
+
+    async def page(self, *, limit: int, after: RemoteId | None = None) -> "Page":
+        """Read one page of the list, newest first."""
+        return await (await self.client()).page(limit=limit, after=after)
+
+    async def cancel(self, remote: RemoteId) -> RemoteBatch:
+        """Ask the API to stop a batch; what it has finished is charged and delivered all the same."""
+        return await (await self.client()).cancel(remote)
+
+    @asynccontextmanager
+    async def results(
+        self, remote: RemoteId, url: str | None, told: "Told | None" = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open the results of an ended batch as a stream of bytes."""
+        async with (await self.client()).results(remote, url, told) as pieces:
+            yield pieces
+
+    async def count_tokens(self, body: bytes, betas: tuple[str, ...]) -> int:
+        """Count the tokens of a prompt, free of charge."""
+        return await (await self.client()).count_tokens(body, betas)
+
+    async def models(self) -> list[str]:
+        """Name the models that the key may use: the cheapest call that proves reach and key."""
+        return await (await self.client()).models()
