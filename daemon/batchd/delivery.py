@@ -1,5 +1,6 @@
 """The values of the way out: a request on its trip, what became of it, and what is reported of it in the end."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -125,6 +126,7 @@ class ReportRow:
     attempts: int
     rounds: int
     """How many of them brought an answer."""
+    model: str
     batches: tuple[str, ...]
     document: str | None
     sections: tuple[tuple[str, str], ...]
@@ -156,6 +158,8 @@ class Tally:
     """USD by which the prompt cache made it cheaper, as far as prices are known."""
     bounded: int = 0
     """How many answers were cut before their tokens of output were told: those are a bound."""
+    models: Mapping[str, int] = field(default_factory=dict)
+    """How many requests go to each."""
 
     @property
     def settled(self) -> int:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from batchd.decisions.jobfile.other_forms import OpenAiLines, encoding, form_of_lines, results
+from batchd.decisions.jobfile.other_forms import encoding, form_of_lines, results
 from batchd.decisions.jobfile.reader import Rules, read
 from batchd.model import Problem
 
@@ -58,18 +58,8 @@ def test_what_came_out_is_not_taken_in_again(key: str) -> None:
     assert results({**REQUEST, key: {}}) == ""
 
 
-def test_another_vendors_lines_are_one_mistake_with_all_that_has_to_change() -> None:
-    body = {"model": "gpt-4o", "n": 2, "max_completion_tokens": 5, "messages": [{"role": "developer", "content": "x"}]}
-    lines = [{"custom_id": str(n), "method": "POST", "url": "/v1/chat", "body": body} for n in range(50)]
-    lines[7]["body"] = {**body, "seed": 1}
-    (problem,) = problems("\n".join(map(json.dumps, lines)).encode())
-    words = ("params", "gpt-4o", "body.n", "max_tokens", "system, beside messages", "body.seed")
-    assert [word for word in words if word not in problem.message] == []
-
-
 @pytest.mark.parametrize("value", [None, [], "x", {}, REQUEST, {"body": 3}, {"url": "x", "body": []}])
 def test_no_line_upsets_it(value: Any) -> None:
-    OpenAiLines().take(1, value)
     results(value)
 
 

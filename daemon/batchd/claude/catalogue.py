@@ -23,6 +23,9 @@ from batchd.model import DEFAULT_MODEL
 LONGEST_OUTPUT: Final = 300_000
 """Tokens of output that no model exceeds, with every beta there is."""
 
+FAMILIES: Final = ("opus", "sonnet", "haiku")
+"""Names that stand for the newest model of theirs."""
+
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 _DATED: Final = re.compile(r"-\d{8}\Z")
@@ -198,6 +201,13 @@ class Catalogue:
     """The models that are known, with what the settings say about them on top."""
 
     models: Mapping[str, ModelFacts] = field(default_factory=_table)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Names of the settings that stand for models; those of the families stand for the newest of each."""
+
+    def resolve(self, name: str) -> str:
+        """The model that a name stands for; the name itself where it stands for none."""
+        name = self.aliases.get(name, name)
+        return self.newest(name) if name in FAMILIES and name not in self.models else name
 
     def find(self, model: str) -> ModelFacts:
         """Look a model up; never fails.
@@ -234,7 +244,11 @@ class Catalogue:
                 known=True,
                 retired="",
             )
-        return Catalogue(MappingProxyType(models))
+        return replace(self, models=MappingProxyType(models))
+
+    def with_aliases(self, aliases: Mapping[str, str]) -> "Catalogue":
+        """Let names stand for models."""
+        return replace(self, aliases=aliases)
 
     def newest(self, family: str) -> str:
         """Name the newest model of a family such as `sonnet`, or else the default of all; for messages."""

@@ -48,6 +48,7 @@ def summary(job: Job, tally: Tally, batches: list[str], cautions: Sequence[str] 
             **{str(verdict): verdicts.get(verdict, 0) for verdict in AGAIN},
             "rejected": job.rejected,
         },
+        "models": tally.models,
         "usage": _tokens(tally),
         "bounded": tally.bounded,
         "cost_usd": usd(tally.cost.charged),
@@ -72,6 +73,7 @@ def reported(row: ReportRow, *, sandbox: bool) -> dict[str, object]:
     return {
         "custom_id": row.custom_id,
         **rehearsal(sandbox=sandbox),
+        "model": row.model,
         "verdict": row.verdict,
         "reason": row.reason or None,
         "stop_reason": row.stop_reason,

@@ -41,7 +41,7 @@ def rules_of(settings: Settings) -> Rules:
         model=settings.defaults.model,
         max_tokens=settings.defaults.max_tokens,
         betas=settings.api.betas,
-        catalogue=Catalogue().with_overrides(settings.models),
+        catalogue=Catalogue().with_overrides(settings.models).with_aliases(settings.aliases),
         long_tokens=settings.batch.long_tokens,
         max_job_bytes=settings.intake.max_job_bytes,
         rows_max_tokens=settings.defaults.rows_max_tokens,

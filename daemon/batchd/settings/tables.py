@@ -23,10 +23,12 @@ from batchd.model import (
 )
 from batchd.settings.values import (
     Table,
+    Within,
     amount,
     fields_of,
     flag,
     listed,
+    names,
     optional,
     origin,
     place,
@@ -206,6 +208,12 @@ class Settings(Table, frozen=True):
     results: Results = Results()
     attach: Attach = Attach()
     models: dict[str, ModelOverride] = field(default_factory=dict)
+    aliases: Annotated[
+        dict[str, str],
+        Within("models", "alias"),
+        names,
+        "Names that stand for models, each with its model; `opus`, `sonnet` and `haiku` stand for the newest of each.",
+    ] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._keep_apart()
@@ -255,5 +263,9 @@ def describe() -> Iterator[Setting]:
         elif said.table is not None:
             for key, inner in fields_of(said.table).items():
                 yield Setting(f"{name}.{key}", inner.default, f"{PREFIX}{name}__{key}".upper(), inner.description)
+        elif said.within is not None:
+            yield Setting(
+                ".".join(said.within), said.default, f"{PREFIX}{'__'.join(said.within)}".upper(), said.description
+            )
         else:
             yield Setting(name, said.default, f"{PREFIX}{name}".upper(), said.description)

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
 
@@ -60,6 +60,13 @@ class Mistakes(Exception):
         self.found = tuple(found)
 
 
+class Within(NamedTuple):
+    """A place in another table, among the names of which it has tables."""
+
+    table: str
+    key: str
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One setting of a table, or a table in it."""
@@ -71,6 +78,8 @@ class Field:
     table: type[Table] | None = None
     by_id: bool = False
     """Whether it holds a table for each of any number of names."""
+    within: "Within | None" = None
+    """Where it stands, if not under its own name."""
 
 
 @lru_cache
@@ -84,7 +93,8 @@ def _field(hint: Any, default: object) -> Field:  # noqa: ANN401  an annotation
     if get_origin(hint) is Annotated:
         _, *told = get_args(hint)
         rule = next((each for each in reversed(told) if callable(each)), None)
-        return Field(default, next(each for each in told if isinstance(each, str)), rule)
+        within = next((each for each in told if isinstance(each, Within)), None)
+        return Field(default, next(each for each in told if isinstance(each, str)), rule, within=within)
     if get_origin(hint) is dict:
         return Field(default, "", None, get_args(hint)[1], by_id=True)
     return Field(default, "", None, hint)
@@ -108,8 +118,16 @@ def _read(table: type[T], said: object, path: tuple[str, ...], mistakes: list[Mi
         mistakes.append(Mistake(path, said, "should be a table"))
         return None
     before, known = len(mistakes), fields_of(table)
-    values = {name: _value(each, said[name], (*path, name), mistakes) for name, each in known.items() if name in said}
-    mistakes += [Mistake((*path, name), said[name], "", unknown=True) for name in said if name not in known]
+    said, elsewhere = _parted(said, known)
+    values = {
+        name: _value(each, said[name], (*path, name), mistakes)
+        for name, each in known.items()
+        if name in said and each.within is None
+    }
+    for name, (place, value) in elsewhere.items():
+        values[name] = _value(known[name], value, (*path, *place), mistakes)
+    strange = [name for name in said if name not in known or known[name].within]
+    mistakes += [Mistake((*path, name), said[name], "", unknown=True) for name in strange]
     if len(mistakes) > before:
         return None
     try:
@@ -117,6 +135,18 @@ def _read(table: type[T], said: object, path: tuple[str, ...], mistakes: list[Mi
     except ValueError as error:
         mistakes.append(Mistake(path, said, str(error), of_several=True))
         return None
+
+
+def _parted(
+    said: Mapping[str, Any], known: Mapping[str, Field]
+) -> tuple[dict[str, Any], dict[str, tuple[Within, object]]]:
+    """Part what was said from the settings that stand within other tables, which are given with their places."""
+    rest, elsewhere = dict(said), dict[str, tuple[Within, object]]()
+    for name, each in known.items():
+        if each.within and isinstance(around := rest.get(each.within.table), Mapping) and each.within.key in around:
+            elsewhere[name] = (each.within, around[each.within.key])
+            rest[each.within.table] = {key: value for key, value in around.items() if key != each.within.key}
+    return rest, elsewhere
 
 
 def _value(of: Field, said: object, path: tuple[str, ...], mistakes: list[Mistake]) -> object:
@@ -282,6 +312,21 @@ def listed(rule: Rule) -> Rule:
             raise _OfPart(str(error), said) from None
 
     return read
+
+
+def names(said: object) -> dict[str, str]:
+    """Expect a table of names, each with what it stands for; an environment variable or a flag has it as JSON."""
+    if isinstance(said, str):
+        try:
+            said = json.loads(said)
+        except (ValueError, RecursionError):
+            raise ValueError('should be a JSON object such as {"gpt-4o-mini": "claude-haiku-5-5"}') from None
+    if not isinstance(said, Mapping):
+        raise ValueError('should be a table such as "gpt-4o-mini" = "claude-haiku-5-5"')  # noqa: TRY004  same
+    for name, each in said.items():
+        if not isinstance(each, str) or not each.strip():
+            raise ValueError(f"{name!r} should stand for the name of a model")
+    return dict(said)
 
 
 def optional(rule: Rule) -> Rule:

@@ -15,7 +15,7 @@ from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm
 from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.jobfile.settings_check import Settings
 from batchd.model import Entry, Lane, Wishes
-from batchd.text.strictjson import Flaw, Flawed, Json, encode
+from batchd.text.strictjson import Flaw, Flawed, Json, encode, shown
 
 _ROUNDS_OF_LONG: Final = 3
 
@@ -64,6 +64,7 @@ class Draft:
 
 def finished(draft: Draft, rules: Rules) -> Draft:
     """Hold a draft against its model and its lane, and serialize it; all that is wrong with it is among its flaws."""
+    _resolve_model(draft, rules)
     if SCHEMA in draft.said:
         _answer_by_schema(draft)
     _fit_model(draft, rules)
@@ -71,6 +72,14 @@ def finished(draft: Draft, rules: Rules) -> Draft:
         _choose_lane(draft, rules)
     _serialize(draft, rules)
     return draft
+
+
+def _resolve_model(draft: Draft, rules: Rules) -> None:
+    """Put the model where a name stands for one."""
+    name = draft.params.get("model")
+    if isinstance(name, str) and (model := rules.catalogue.resolve(name)) != name:
+        draft.params["model"] = model
+        draft.cautions.append(Flaw("model", f"{shown(name)} is {model} here"))
 
 
 def _answer_by_schema(draft: Draft) -> None:

@@ -3,20 +3,15 @@
 A file of the wrong form has one mistake, however many lines it has.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
-from batchd.claude.params_check import look_at
 from batchd.model import Problem
-from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, decode, member, shown
+from batchd.text.strictjson import Flawed, Json, Malformed, decode
 
 _RESULT: Final = frozenset({"result", "verdict", "response", "error"})
-_OF_OPENAI: Final = frozenset({"method", "url", "body"})
-_MOST_TOLD: Final = 30
 _UTF_16: Final = "is UTF-16, as Windows PowerShell writes it with > and Out-File; save it as UTF-8 (-Encoding utf8)"
 _UTF_32: Final = "is UTF-32; save it as UTF-8"
-_SERIES: Final = re.compile(r"\[\d+\]")
 
 HEAD: Final = 64
 """Bytes from the beginning that tell an encoding."""
@@ -85,71 +80,18 @@ def results(value: Json) -> str:
     return f"{said}, drop failures.jsonl of the job's folder in the outbox"
 
 
-class Strays:
-    """Lines that are no requests for a reason that they share: each reason is told once, at its first line."""
+class BadlyEncoded:
+    """Lines in another encoding, which are told once, at the first of them."""
 
     def __init__(self) -> None:
-        self._openai = OpenAiLines()
-        self._badly_encoded: list[int] = []
+        self._lines: list[int] = []
 
-    def not_utf8(self, line: int) -> None:
-        """Note a line in another encoding."""
-        self._badly_encoded.append(line)
-
-    def take(self, line: int, value: Json) -> bool:
-        """Note a line, if it is another vendor's."""
-        return self._openai.take(line, value)
+    def add(self, line: int) -> None:
+        """Note a line."""
+        self._lines.append(line)
 
     def problems(self) -> Iterator[Problem]:
         """Tell of them, once all have been seen."""
-        if lines := self._badly_encoded:
+        if lines := self._lines:
             more = f" ({len(lines):,} lines, of which this is the first)" if len(lines) > 1 else ""
             yield Problem(lines[0], "", NOT_UTF8 + more)
-        if self._openai.first:
-            yield Problem(self._openai.first, "body", self._openai.said())
-
-
-class OpenAiLines:
-    """The lines of another vendor's batch file that a file holds; told as one mistake, with all that has to change."""
-
-    def __init__(self) -> None:
-        self.first = 0
-        """The line on which the first of them stands; 0 while there is none."""
-        self._told: dict[Flaw, None] = {}
-
-    def take(self, line: int, value: Json) -> bool:
-        """Note a line, if it is one of them."""
-        if not isinstance(value, dict) or "params" in value or not _OF_OPENAI & value.keys():
-            return False
-        self.first = self.first or line
-        body = value.get("body")
-        for key, inner in body.items() if isinstance(body, dict) else ():
-            for flaw in self._of(key, inner):
-                if len(self._told) < _MOST_TOLD:
-                    self._told.setdefault(flaw)
-        return True
-
-    def _of(self, key: str, value: Json) -> Iterator[Flaw]:
-        place = f"body.{member('', key)}"
-        if key == "model":
-            if isinstance(value, str) and not value.startswith("claude"):
-                yield Flaw(place, f"{shown(value)} is no model of this API; name one of Claude's")
-        elif key in {"temperature", "top_p"}:
-            yield Flaw(place, "leave it out, unless the model is one of 4.6 or before")
-        elif key == "messages" and isinstance(value, list):
-            if any(isinstance(each, dict) and each.get("role") in {"system", "developer"} for each in value):
-                yield Flaw(place, "put the text of its system message into system, beside messages")
-            yield from self._shape(key, value)
-        else:
-            yield from self._shape(key, value)
-
-    def _shape(self, key: str, value: Json) -> Iterator[Flaw]:
-        flaws = look_at(key, value, ((None, "body"), key)).flaws
-        yield from (Flaw(_SERIES.sub("[…]", flaw.field), flaw.message) for flaw in flaws)
-
-    def said(self) -> str:
-        """The mistake, and everything that has to change."""
-        form = '{"custom_id": …, "params": {…}}'
-        say = f"a line of another vendor's batch file; here a line is {form}: rename body to params"
-        changes = "; ".join(f"{flaw.field}: {flaw.message}" for flaw in self._told)
-        return f"{say}, leave out method and url" + (f". Then: {changes}" if changes else "")

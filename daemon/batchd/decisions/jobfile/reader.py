@@ -6,13 +6,15 @@ Pure and streaming: of a file of any size no more is kept than a chunk, one requ
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from batchd.claude.params_check import PARAMETERS
 from batchd.decisions.jobfile.attachment import ATTACH, Attached, attach, wrapped
 from batchd.decisions.jobfile.naming import LONGEST_ID
-from batchd.decisions.jobfile.other_forms import HEAD, NOT_UTF8, Strays, encoding, form_of_lines, results
+from batchd.decisions.jobfile.openai_file import BODY, OpenAiFile
+from batchd.decisions.jobfile.other_forms import HEAD, NOT_UTF8, BadlyEncoded, encoding, form_of_lines, results
 from batchd.decisions.jobfile.request import Requests, Said, apart
 from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.jobfile.settings_check import BESIDE, SETTINGS, likely
@@ -62,7 +64,7 @@ def read(
         yield Problem(0, "", wrong)
         return
     if kind in {".jsonl", ".ndjson"}:
-        said = _read_lines(source, requests, limit, rules.max_requests * LINES_A_REQUEST)
+        said = _read_lines(source, requests, rules)
     elif kind == ".json":
         said = _read_document(source, requests, usable(stem), limit)
     elif kind in SUFFIXES:
@@ -88,8 +90,9 @@ def usable(stem: str) -> str:
     return stem.encode("utf-8", "replace").decode()[:LONGEST_ID] or "request"
 
 
-def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> Iterator[Said]:
-    strays = Strays()
+def _read_lines(source: Source, requests: Requests, rules: Rules) -> Iterator[Said]:
+    limit, most = rules.max_request_bytes, rules.max_requests * LINES_A_REQUEST
+    badly_encoded, openai = BadlyEncoded(), OpenAiFile(rules.catalogue)
     first = True
     for number, line in filled(split_lines(source(), limit), most):
         first, was_first = False, first
@@ -105,18 +108,35 @@ def _read_lines(source: Source, requests: Requests, limit: int, most: int) -> It
             elif isinstance(error, Flawed):
                 yield from _no_line(source, number, line if was_first else None, error, limit)
             else:
-                strays.not_utf8(number)
+                badly_encoded.add(number)
             continue
         if was_first and (said := _another_form(value)):
             raise Broken(number, said)
         if was_first and isinstance(value, dict) and "job" in value and "custom_id" not in value:
             yield from _job_line(number, value, requests)
-        elif strays.take(number, value):
-            requests.count(number)
         else:
-            offered = requests.offer(number, value, written=line)
+            offered = _offered(number, value, line, requests, openai)
             yield from apart(offered, Reject(number, 0, id_of(value), (), value)) if requests.skips else offered
-    yield from strays.problems()
+    yield from badly_encoded.problems()
+    yield from openai.told()
+
+
+def _offered(number: int, value: Json, line: bytes | None, requests: Requests, openai: OpenAiFile) -> Iterator[Said]:
+    """Offer a line, converted where the file is another vendor's; what it shares with others is told at the end."""
+    if objection := openai.objection(value):
+        requests.count(number)
+        yield Problem(number, "", objection)
+    elif not openai.theirs or not isinstance(value, dict):
+        yield from requests.offer(number, value, written=line)
+    elif (found := openai.converted(number, value)).flaws:
+        requests.count(number)
+        if requests.skips:
+            yield from (Problem(number, *flaw) for flaw in found.flaws)
+        else:
+            openai.refuse(number, found.flaws)
+    else:
+        for said in requests.offer(number, found.said, BODY):
+            yield replace(said, field=found.place(said.field)) if isinstance(said, Problem | Caution) else said
 
 
 def filled(lines: Iterable[bytes | None], most: int) -> Iterator[tuple[int, bytes | None]]:

@@ -314,7 +314,14 @@ class Jobs:
             among,
         )
         spent = {row["job"]: row for row in sums}
-        return {job: tally_of(counts[job], spent.get(job)) for job in jobs}
+        models: dict[int, dict[str, int]] = {job: {} for job in jobs}
+        for row in await self._database.rows(
+            f"""SELECT job, model, count(*) AS n FROM requests WHERE {_AMONG.format("job")}
+                GROUP BY job, model ORDER BY model""",  # noqa: S608  own text
+            among,
+        ):
+            models[row["job"]][row["model"]] = row["n"]
+        return {job: tally_of(counts[job], spent.get(job), models[job]) for job in jobs}
 
     async def batches_of(self, job: JobId) -> list[str]:
         """Name the batches of the API that a job travelled in, in the order of their making.

@@ -1,7 +1,8 @@
 """Sums over the trips of a job or a request: tokens, money, and how its requests stand."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 from batchd.claude.price import from_picodollars
 from batchd.delivery import Tally
@@ -38,12 +39,13 @@ SPENT = f"""
 """Sums over trips; one of unknown cost makes the sum unknown."""
 
 
-def tally_of(counts: Collection[Row], spent: Row | None) -> Tally:
+def tally_of(counts: Collection[Row], spent: Row | None, models: Mapping[str, int] = MappingProxyType({})) -> Tally:
     """Sum up how the requests of a job stand.
 
     Args:
         counts: How many (`n`) have which `verdict`, and are `travelling` or not.
         spent: A row that has `SPENT`; None for a job that has made no trip.
+        models: How many of them go to each.
     """
     return Tally(
         waiting=sum(row["n"] for row in counts if row["verdict"] is None and not row["travelling"]),
@@ -53,6 +55,7 @@ def tally_of(counts: Collection[Row], spent: Row | None) -> Tally:
         cost=Cost(Decimal(0), Decimal(0)) if spent is None else cost_of(spent),
         saved=Decimal(0) if spent is None else from_picodollars(amount(spent, "saved")),
         bounded=0 if spent is None else spent["bounded"],
+        models=models,
     )
 
 

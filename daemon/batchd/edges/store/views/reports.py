@@ -64,7 +64,7 @@ _READ = f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
                 'cost_picodollars', cost)) FROM (
             SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
         )) AS chain
-    FROM (SELECT id, job, custom_id, verdict, stop_reason, reason, document, sections, offset, size,
+    FROM (SELECT id, job, custom_id, model, verdict, stop_reason, reason, document, sections, offset, size,
               betas, wishes, filed, budget, first, counts_from,
               rounds + round AS continued
           FROM requests
@@ -84,6 +84,7 @@ def _report_row(row: Row) -> ReportRow:
         cost=cost_of(row),
         attempts=row["attempts"],
         rounds=row["rounds"],
+        model=row["model"],
         batches=tuple((row["remote_ids"] or "").split()),
         document=row["document"],
         sections=tuple((title, file) for title, file in json.loads(row["sections"] or "[]")),
