@@ -16,6 +16,35 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
+_LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ .-:"
+_DOTS = (
+    "75557 26222 71747 71717 55711 74717 74757 71111 75757 75717 25755 65656 34443 65556 74647 74644 34553 55755 72227 "
+    "11152 55655 44447 57755 65555 25552 65644 25563 65655 34216 72222 55557 55552 55775 55255 55222 71247 00000 00002 "
+    "00700 02020"
+)
+_GLYPHS = dict(zip(_LETTERS, _DOTS.split(), strict=True))
+"""Letters of three by five dots: a row each, of three bits."""
+
+
+def scan(lines: list[str], scale: int = 4) -> bytes:
+    """A page with these lines on it, in capitals, as a scanner would see it: a PNG that can be read."""
+    width, height = 4 * max(map(len, lines)) + 8, 8 * len(lines) + 8
+    page = [bytearray(b"\xff" * width) for _ in range(height)]
+    for row, line in enumerate(lines):
+        for column, char in enumerate(line.upper()):
+            for y, bits in enumerate(_GLYPHS.get(char, "00000")[-5:]):
+                for x in range(3):
+                    if int(bits) >> (2 - x) & 1:
+                        page[4 + 8 * row + y][4 + 4 * column + x] = 0
+    rows = [b"\0" + bytes(dot for dot in line for _ in range(scale)) for line in page for _ in range(scale)]
+    header = struct.pack(">IIBBBBB", width * scale, height * scale, 8, 0, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"".join(rows), 9)), (b"IEND", b""))
+    chunks = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
 def gif(width: int, height: int) -> bytes:
     return b"GIF89a" + struct.pack("<HHBBB", width, height, 0, 0, 0) + b"\x3b"
 
