@@ -153,6 +153,7 @@ async def test_a_mistake_that_rows_share_is_told_once_and_refuses_them_all(home:
     lines = [
         {"job": {"on_error": "skip", "model": "claude-haiku-4-5", "max_tokens": 500_000}},
         *({"custom_id": f"{n}", "params": {"messages": [{"role": "user", "content": "Why?"}]}} for n in range(3)),
+        {"custom_id": "sound", "params": {"max_tokens": 9, "messages": [{"role": "user", "content": "Why?"}]}},
     ]
     (home.inbox / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert not await home.run()
