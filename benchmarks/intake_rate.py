@@ -16,7 +16,7 @@ from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import DATABASE, Arrival, open_store
 from batchd.edges.store.sqlite.statements import update
 from batchd.journey.intake import Intake
-from batchd.journey.spooling import rules_of
+from batchd.journey.reading import rules_of
 from batchd.running.retrying import Retrying
 from batchd.settings import Settings
 from batchd.settings.tables import Intake as Taking

@@ -34,9 +34,9 @@ from batchd.journey.intake import Intake, Places
 from batchd.journey.packer import Budgets, Packer
 from batchd.journey.poller import Poller
 from batchd.journey.readiness import Readiness
+from batchd.journey.reading import rules_of
 from batchd.journey.restoring import Restoring
 from batchd.journey.sender import Sender
-from batchd.journey.spooling import rules_of
 from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
 from batchd.model import Lane

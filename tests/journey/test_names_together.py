@@ -17,7 +17,7 @@ from batchd.edges.store import DATABASE, Arrival, Store, open_store
 from batchd.errors import Unavailable
 from batchd.journey import accepting
 from batchd.journey.intake import Intake
-from batchd.journey.spooling import rules_of
+from batchd.journey.reading import rules_of
 from batchd.model import Job
 from batchd.running.retrying import Retrying
 from batchd.settings import Settings

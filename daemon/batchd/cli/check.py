@@ -11,10 +11,8 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISREG
 from typing import Annotated, Final
 
-import anyio
 import msgspec
 import typer
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from batchd.cli.console import cell, data, err, hush_libraries, out, usd
@@ -29,9 +27,7 @@ from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.decisions.rows.reader import read
 from batchd.edges import disk, inbox
 from batchd.edges.clock import Clock
-from batchd.edges.store import DATABASE
-from batchd.journey.reading import said_of_bundle
-from batchd.journey.spooling import Reading, rules_of
+from batchd.journey.reading import Reading, rules_of, said_of_bundle
 from batchd.model import Caution, Cost, Entry, Lane, Problem, total
 from batchd.text import litter
 
@@ -146,7 +142,7 @@ def check(
     if show is not None and not unreadable:
         return _print_request(findings, show)
     kinds = dict.fromkeys(kind for finding in findings for kind in finding.estimate.kinds)
-    history = anyio.run(read_history, settings.state / DATABASE, kinds)
+    history = read_history(settings.state, kinds)
     if as_json:
         told = [as_data(each, history) for each in findings]
         out().print(data({**rehearsal(sandbox=history.sandbox), "files": told}), soft_wrap=True)
@@ -379,10 +375,21 @@ def _reason(error: OSError) -> str:
 def _progress() -> Iterator[Progressed]:
     """Show on a terminal how far the reading is, once it takes longer."""
     console = err()
+    if not console.is_terminal:
+        yield lambda _so_far, _size: None
+        return
+    from rich.progress import (  # noqa: PLC0415  as much as all the rest of rich, for a terminal alone
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     clock = Clock()
     began = clock.now()
     columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("reading", total=None, visible=False)
 
         def progressed(so_far: int, size: int) -> None:

@@ -8,13 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from anyio import to_thread
+import anyio
 
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import from_picodollars, price, to_picodollars
 from batchd.claude.prompt_size import measure, region_of, window_of
 from batchd.decisions.money.worst_case import worst_of
-from batchd.edges.store import look_into_store
 from batchd.errors import BatchdError
 from batchd.model import Cost, Entry, Lane, Usage
 
@@ -155,15 +154,23 @@ class Estimate:
         return Expected(answers, median, high)
 
 
-async def read_history(database: Path, kinds: Collection[Kind]) -> History:
+def read_history(state: Path, kinds: Collection[Kind]) -> History:
     """Read how long earlier answers were, whether or not a daemon runs; nothing is made or changed.
 
     Args:
-        database: The file; where there is none, there is no history.
+        state: The folder; where there is no database in it, there is no history.
         kinds: Of which requests.
     """
-    if not await to_thread.run_sync(database.exists):
+    if not state.is_dir():
         return History()
+    from batchd.edges.store import DATABASE  # noqa: PLC0415  a tenth of a second, where there is something to read
+
+    return anyio.run(_read_history, state / DATABASE, kinds) if (state / DATABASE).exists() else History()
+
+
+async def _read_history(database: Path, kinds: Collection[Kind]) -> History:
+    from batchd.edges.store import look_into_store  # noqa: PLC0415  see above
+
     try:
         async with look_into_store(database) as store:
             lengths = {kind: sorted(await store.spending.lengths(*kind, newest=_NEWEST)) for kind in kinds}

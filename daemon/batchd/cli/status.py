@@ -11,7 +11,6 @@ import anyio
 import typer
 from anyio import to_thread
 from rich.console import Group, RenderableType
-from rich.live import Live
 
 from batchd.cli.console import cell, data, hush_libraries, moment, out, printable
 from batchd.cli.exit_codes import DONE
@@ -181,6 +180,8 @@ async def _look(settings: Settings, job: str | None, *, waits: bool) -> _Seen:
 async def _watch(look: Callable[[], Awaitable[_Seen]]) -> None:
     console, clock = out(), Clock()
     if console.is_terminal:
+        from rich.live import Live  # noqa: PLC0415  for a terminal that is watched alone
+
         with Live(console=console, auto_refresh=False) as live:
             while True:
                 live.update((await look()).as_table(clock.now()), refresh=True)

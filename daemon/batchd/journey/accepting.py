@@ -34,7 +34,8 @@ from batchd.edges.store.requests import SLICE
 from batchd.errors import BatchdError, Defect, Rejected, Unavailable
 from batchd.journey import lost_life
 from batchd.journey.instructions import prompt_of
-from batchd.journey.spooling import Copy, Reading, copy
+from batchd.journey.reading import Reading
+from batchd.journey.spooling import Copy, copy
 from batchd.model import Job, Problem
 from batchd.text import safepath
 from batchd.trouble import Work

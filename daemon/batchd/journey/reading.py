@@ -1,19 +1,108 @@
-"""What a claim says, whatever it is: a file, by itself or by the instructions of its folder, or a bundle."""
+"""What a claim says, whatever it is: a file, by itself or by the instructions of its folder, or a bundle.
+
+`batchd check` reads with it as the daemon does, and has no need of the store.
+"""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from batchd.claude.catalogue import Catalogue
 from batchd.decisions.bundle import reader as bundle_reader
 from batchd.decisions.bundle.files import Files
 from batchd.decisions.jobfile.reader import Rules, Said
+from batchd.decisions.money.shared_beginnings import Beginnings, Priming
 from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.decisions.rows.reader import read
-from batchd.edges import bundles, claims, disk
+from batchd.edges import attachments, bundles, claims, disk
 from batchd.edges.claims import Claim
 from batchd.edges.pdf import PdfReader
+from batchd.edges.rejected import MAX_PROBLEMS
 from batchd.errors import Rejected
-from batchd.model import Problem
+from batchd.model import Caution, Entry, Lane, Problem, Reject, Terms, Wishes
+from batchd.settings import Settings
+
+if TYPE_CHECKING:
+    from batchd.edges.store import NewRequest
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Say by which rules files are checked."""
+    return Rules(
+        model=settings.defaults.model,
+        max_tokens=settings.defaults.max_tokens,
+        betas=settings.api.betas,
+        catalogue=Catalogue().with_overrides(settings.models).with_aliases(settings.aliases),
+        long_tokens=settings.batch.long_tokens,
+        max_job_bytes=settings.intake.max_job_bytes,
+        rows_max_tokens=settings.defaults.rows_max_tokens,
+        gather=partial(attachments.gather, settings.attach.folders) if settings.attach.folders else None,
+    )
+
+
+@dataclass(slots=True)
+class Reading:
+    """What reading a file came to."""
+
+    total: int = 0
+    """Requests."""
+    problems: list[Problem] = field(default_factory=list)
+    """The first of them."""
+    count: int = 0
+    """All of them."""
+    cautions: list[Caution] = field(default_factory=list)
+    rejected: int = 0
+    """Requests that were left out."""
+    terms: Terms = field(default_factory=Terms)
+    _of_rejected: list[Problem] = field(default_factory=list)
+    """What is wrong with those; the first of it."""
+    _count_of_rejected: int = 0
+    rows: "list[NewRequest]" = field(default_factory=list)
+    """What the store is to know of the first of them: of all of them, unless there is an index."""
+    _beginnings: Beginnings | None = None
+
+    @property
+    def priming(self) -> Priming | None:
+        """What is decided about the prompt cache, once all is read; None where nobody asked for it."""
+        return self._beginnings.decide() if self._beginnings else None
+
+    def take(self, said: Said, rules: Rules) -> None:
+        """Note one thing that the file says.
+
+        Args:
+            said: A request, or a remark.
+            rules: By which it is checked.
+        """
+        match said:
+            case Entry():
+                if may_be_cached(said.wishes):
+                    self._beginnings = self._beginnings or Beginnings(rules.long_tokens)
+                    self._beginnings.add(self.total, said.params, said.betas)
+                self.total += 1
+            case Problem():
+                self.count += 1
+                if len(self.problems) < MAX_PROBLEMS:
+                    self.problems.append(said)
+            case Caution():
+                self.cautions.append(said)
+            case Reject():
+                self.rejected += 1
+                self._count_of_rejected += len(said.problems)
+                self._of_rejected += said.problems[: MAX_PROBLEMS - len(self._of_rejected)]
+            case Terms():
+                self.terms = said
+
+    def conclude(self) -> None:
+        """Refuse a file of which nothing is left: then it is no use to leave anything out."""
+        if self.rejected and not self.total and not self.count:
+            self.problems, self.count, self.rejected = self._of_rejected, self._count_of_rejected, 0
+
+
+def may_be_cached(wishes: Wishes) -> bool:
+    """Whether a request may wait for another to leave in the cache what both begin with."""
+    return wishes.cache == "auto" and wishes.lane is Lane.BATCH
 
 
 def said_of(claim: Claim, rules: Rules, prompt: PromptFile | None) -> Iterator[Said]:

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import aiosqlite
 
 from batchd.claude.price import to_picodollars
-from batchd.decisions.document.contents import Contents
 from batchd.delivery import PARKED, Delivery, Trip, Unsent
 from batchd.edges.store import requests, trips
 from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, betas_of, many, update
 from batchd.model import Batch, BatchId, Cost, JobId, Place, RequestId, Usage
+
+if TYPE_CHECKING:
+    from batchd.decisions.document.contents import Contents
 
 LET_GO = "UPDATE jobs SET hold = NULL, held_from = NULL, hold_until = NULL, hold_room = NULL"
 """What waits for money is tried again."""
@@ -158,7 +161,7 @@ class Deliveries:
         )
         return {JobId(row["job"]) for row in rows}
 
-    async def attach(self, contents: Mapping[RequestId, Contents]) -> None:
+    async def attach(self, contents: "Mapping[RequestId, Contents]") -> None:
         """Note where the documents of some requests are, all of them durable."""
         await self._database.write(lambda db: requests.attach(db, contents))
 

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import aiosqlite
 import msgspec
 
 from batchd.claude.verdict import AGAIN
-from batchd.decisions.document.contents import Contents
 from batchd.delivery import Delivery
 from batchd.edges.store.facts import FLOOR
 from batchd.edges.store.sqlite.statements import Row, many, update
 from batchd.model import BatchId, JobId, RequestId, Verdict, Wishes
+
+if TYPE_CHECKING:
+    from batchd.decisions.document.contents import Contents
 
 BEHIND = "first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0"
 """Of requests that have not gone yet, and share their beginning with others."""
@@ -264,7 +266,7 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
     )
 
 
-async def attach(db: aiosqlite.Connection, contents: Mapping[RequestId, Contents]) -> None:
+async def attach(db: aiosqlite.Connection, contents: "Mapping[RequestId, Contents]") -> None:
     """Note which files hold the documents of some requests.
 
     Args:
@@ -278,7 +280,7 @@ async def attach(db: aiosqlite.Connection, contents: Mapping[RequestId, Contents
     )
 
 
-def _files_of(of: Delivery | Contents) -> dict[str, object]:
+def _files_of(of: "Delivery | Contents") -> dict[str, object]:
     return {
         "document": of.document,
         "sections": json.dumps(of.sections) if of.sections else None,
