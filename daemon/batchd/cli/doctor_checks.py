@@ -21,7 +21,7 @@ from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, look_into_store
 from batchd.errors import BatchdError, Gone, Parked, Unreachable, Unusable
 from batchd.journey.instructions import waiting
-from batchd.journey.spooling import rules_of
+from batchd.journey.reading import rules_of
 from batchd.settings import CONFIG_VARIABLE, Settings, default_config_file, find_api_key
 
 _LITTLE_SPACE: Final = 1_000_000_000

@@ -1,13 +1,15 @@
-"""Parameters that are text, paths or flags, read without pydantic: typer imports it for every value, at 0.1 s."""
+"""Plain parameters, read without pydantic: typer imports it for every value, at 0.1 s."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast, get_args, get_origin
 
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 _PLAIN: Final[frozenset[object]] = frozenset({str, Path, bool})
-_CHECKED: Final = ("envvar", "parser", "exists", "resolve_path", "allow_dash", "min", "max")
+_CHECKED: Final = ("envvar", "parser", "exists", "resolve_path", "allow_dash", "max")
 """What makes typer look at a value more closely."""
 
 
@@ -35,10 +37,22 @@ class _Plain:
         self._many = many
 
     def coerce(self, value: object, param: object, ctx: object) -> object:
-        del param, ctx
         if self._many:
             return [self._kind(each) for each in cast("list[object]", value or [])]
-        return None if value is None else self._kind(value)
+        try:
+            return None if value is None else self._kind(value)
+        except BadParameter as wrong:
+            raise BadParameter(wrong.message, cast("Any", ctx), cast("Any", param)) from None
+
+
+def _whole_number(value: object, *, least: int | None) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        raise BadParameter(f"{value!r} is no whole number") from None
+    if least is not None and number < least:
+        raise BadParameter(f"{number} is less than {least}")
+    return number
 
 
 def _read_plainly(parameters: list[Any]) -> list[Any]:
@@ -51,6 +65,10 @@ def _read_plainly(parameters: list[Any]) -> list[Any]:
             continue
         many = get_origin(descriptor.annotation) is list
         kind = get_args(descriptor.annotation)[0] if many else descriptor.annotation
-        if kind in _PLAIN:
+        if kind is int:
+            kind = partial(_whole_number, least=descriptor.parameter_info.min)
+        elif getattr(descriptor.parameter_info, "min", None) is not None:
+            continue
+        if kind in _PLAIN or isinstance(kind, partial):
             each._runtime_param = _Plain(kind, many=many)  # noqa: SLF001  there is no other place to say so
     return parameters

@@ -15,7 +15,6 @@ from rich.console import Group, RenderableType
 from batchd.cli.console import cell, data, hush_libraries, moment, out, printable
 from batchd.cli.exit_codes import DONE
 from batchd.cli.installed import installed
-from batchd.cli.instructed import said_of, waits_as_data
 from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.status_view import (
     batch_as_data,
@@ -31,8 +30,6 @@ from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, Standing, Store, look_into_store
 from batchd.errors import Unusable
-from batchd.journey.instructions import waiting
-from batchd.journey.spooling import rules_of
 from batchd.model import Job
 from batchd.settings import Settings
 
@@ -110,7 +107,7 @@ class _Seen:
         self._running = daemon_runs(settings.state)
         seen = inbox.look(settings.inbox) if settings.inbox.is_dir() else inbox.Seen([], {}, {})
         self._waiting = len(seen.candidates)
-        self._waits = list(waiting(settings.inbox, seen, rules_of(settings)))
+        self._waits = _waiting(settings, seen) if seen.instructions else []
         self._rejected = _count_of(settings.outbox / "rejected", ".errors.json")
 
     def as_data(self) -> dict[str, object]:
@@ -123,7 +120,7 @@ class _Seen:
             "inbox": {
                 "path": str(self._settings.inbox),
                 "waiting": self._waiting,
-                "waits": [waits_as_data(each) for each in self._waits],
+                "waits": [told for _, told in self._waits],
             },
             "outbox": {"path": str(self._settings.outbox), "rejected": self._rejected},
             "jobs": [job_as_data(each, self._standing) for each in self._standing.jobs],
@@ -134,7 +131,7 @@ class _Seen:
     def as_table(self, now: float) -> RenderableType:
         """Tell it to a person."""
         parts: list[RenderableType] = [cell(self._headline(), "dim")]
-        parts += [cell(f"! {said_of(each)}", "bold red") for each in self._waits]
+        parts += [cell(f"! {said}", "bold red") for said, _ in self._waits]
         if not self._standing.jobs:
             kept = [of_thing(each) for each in self._standing.troubles]
             return Group(*parts, cell(f"Nothing yet: drop a file into {self._settings.inbox}"), *kept)
@@ -194,6 +191,16 @@ async def _watch(look: Callable[[], Awaitable[_Seen]]) -> None:
             console.print(seen.as_table(clock.now()))
             console.file.flush()
         await clock.sleep(_REFRESH)
+
+
+def _waiting(settings: Settings, seen: inbox.Seen) -> list[tuple[str, dict[str, object]]]:
+    """Say what waits for instructions to be put right, for people and for programs."""
+    # What reads instructions is a tenth of a second, where there are any.
+    from batchd.cli.instructed import said_of, waits_as_data  # noqa: PLC0415
+    from batchd.journey.instructions import waiting  # noqa: PLC0415
+    from batchd.journey.reading import rules_of  # noqa: PLC0415
+
+    return [(said_of(each), waits_as_data(each)) for each in waiting(settings.inbox, seen, rules_of(settings))]
 
 
 def _count_of(folder: os.PathLike[str], ending: str) -> int:
