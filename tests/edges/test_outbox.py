@@ -239,6 +239,36 @@ def test_every_name_on_the_way_to_a_file_is_made_durable(job: JobFolder, monkeyp
     assert synced == ["."]
 
 
+@pytest.mark.parametrize("folder", ["a", "queue/a"])
+def test_a_sync_that_failed_is_repeated_together_with_what_it_was_for(
+    out: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    """The kernel takes what it could not write for written: a second sync of the same would tell of success."""
+    honest, done = os.fsync, list[str]()
+
+    def fails_at(place: str) -> None:
+        def fails_once(descriptor: int) -> None:
+            name = str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(out))
+            done.append(name)
+            if name == place and done.count(name) == 1:
+                raise OSError(errno.EIO, "Input/output error")
+            honest(descriptor)
+
+        done.clear()
+        monkeypatch.setattr(os, "fsync", fails_once)
+
+    job, source = JobFolder(out, folder), drop(out.parent / "claimed" / "a.jsonl")
+    fails_at(str(Path(folder).parent))
+    with pytest.raises(OSError, match="Input"):
+        job.place_request(source, ".jsonl")
+    assert not job.path.exists(), "the folder is made, and synced, anew"
+    fails_at(folder)
+    with pytest.raises(OSError, match="Input"):
+        job.place_request(source, ".jsonl")
+    job.place_request(source, ".jsonl")
+    assert done.count(folder) == 2, "the name of the file is synced again"
+
+
 def test_links_put_in_the_place_of_folders_and_files_are_not_followed(out: Path, tmp_path: Path) -> None:
     outside = drop(tmp_path / "outside" / "victim")
     (out / "a").symlink_to(outside.parent)

@@ -93,15 +93,26 @@ def opened(root: Path, inside: PurePosixPath = HERE, *, create: bool = False, sy
         for part in inside.parts:
             if create:
                 with suppress(FileExistsError):
-                    os.mkdir(part, PRIVATE_FOLDER, dir_fd=at)
-                    if sync:
-                        os.fsync(at)
+                    _make(part, at, sync=sync)
             below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
             os.close(at)
             at = below
         yield at
     finally:
         os.close(at)
+
+
+def _make(name: str, at: int, *, sync: bool) -> None:
+    """Make a folder; where its name cannot be synced it is not there, so that a repetition makes and syncs it anew."""
+    os.mkdir(name, PRIVATE_FOLDER, dir_fd=at)
+    if not sync:
+        return
+    try:
+        os.fsync(at)
+    except OSError:
+        with suppress(OSError):
+            os.rmdir(name, dir_fd=at)
+        raise
 
 
 def stat_at(folder: int, name: str) -> os.stat_result | None:

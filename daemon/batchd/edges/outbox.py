@@ -165,6 +165,9 @@ class JobFolder:
             except FileNotFoundError:
                 if disk.stat_at(folder, final) is None:
                     raise
+                # A repetition: the name may have its file since a sync of it has failed.
+                if sync:
+                    os.fsync(folder)
                 return
             except OSError as error:
                 if error.errno != errno.EXDEV:

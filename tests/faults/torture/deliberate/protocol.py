@@ -219,4 +219,12 @@ MUTATIONS = (
         "return Joined(before + between + rest[1:], start,",
         "tests/properties/test_stitch_properties.py",
     ),
+    Mutation(
+        "6",
+        "a folder whose name could not be synced is taken for one whose name was",
+        "daemon/batchd/edges/disk.py",
+        "            os.rmdir(name, dir_fd=at)\n",
+        "            pass\n",
+        "tests/edges/test_outbox.py::test_a_sync_that_failed_is_repeated_together_with_what_it_was_for",
+    ),
 )
