@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import socket
 import sqlite3
 from contextlib import closing
@@ -270,3 +271,73 @@ async def test_the_table_of_a_bundle_is_kept_where_the_bundle_is_not(home: House
     )
     assert await home.run(intake__keep_bundle=False)
     assert [each.name for each in (home.outbox / "p" / "request").iterdir()] == ["t.csv"]
+
+
+async def asked(home: House, job: str) -> list[dict[str, Any]]:
+    """What the spool holds of a job's requests, while it is held for want of money."""
+    await run_until(home, (home.outbox / job / "held.json").exists, budget__per_job=0.0000001)
+    [spooled] = [file for file in (home.state / "spool").iterdir() if "." not in file.name]
+    return [json.loads(line) for line in spooled.read_bytes().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("photo.png", media.png(9, 9), "image"),
+        ("photo.jpg", media.png(9, 9), "image"),
+        ("scan.PDF", media.pdf(2, packed=True, draw=random.Random(1)), "document"),  # noqa: S311  a document
+    ],
+)
+async def test_a_picture_that_falls_into_a_folder_with_instructions_is_asked_of(
+    home: House, name: str, data: bytes, kind: str
+) -> None:
+    write(home.inbox / "scans", {".batchd.md": "---\nmodel: claude-haiku-4-5\n---\nDescribe {{ stem }}."})
+    drop_file(home.inbox / "scans" / name, data)
+    [request] = await asked(home, f"scans/{Path(name).stem}")
+    block, text = request["messages"][0]["content"]
+    assert (block["type"], text["text"]) == (kind, f"Describe {Path(name).stem}.")
+    assert block["source"]["media_type"] == ("application/pdf" if kind == "document" else "image/png")
+
+
+def drop_file(file: Path, data: bytes) -> None:
+    hidden = file.with_name(f".{file.name}")
+    hidden.write_bytes(data)
+    hidden.rename(file)
+
+
+@pytest.mark.parametrize("instructed", [False, True])
+async def test_a_picture_that_nobody_asks_anything_of_says_what_would_do(home: House, instructed: bool) -> None:  # noqa: FBT001
+    if instructed:
+        write(home.inbox, {".batchd.md": "---\nmodel: claude-haiku-4-5\n---\n"})
+    drop_file(home.inbox / "a.png", media.png(9, 9))
+    assert not await home.run()
+    assert "prompt" in reasons(home, "a.png")["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("name", sorted(media.CYCLIC_PDFS))
+async def test_a_pdf_within_params_is_opened_as_one_that_lies_in_a_file(home: House, name: str) -> None:
+    document = {"type": "document", "source": media.base64_source("application/pdf", media.CYCLIC_PDFS[name])}
+    ask = {"role": "user", "content": [document, {"type": "text", "text": "Why?"}]}
+    line = {"custom_id": "a", "params": {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [ask]}}
+    drop_file(home.inbox / "a.jsonl", json.dumps(line).encode())
+    assert not await home.run()
+    [error] = reasons(home, "a.jsonl")["errors"]
+    assert error["field"] == "params.messages[0].content[0].source.data"
+    assert "cannot be read as a PDF" in error["message"]
+
+
+async def test_photos_cost_by_their_pixels_and_not_by_their_bytes(home: House) -> None:
+    photos = {f"{n:02}.jpg": media.jpeg(1_000, 800) + bytes(1_500_000) for n in range(24)}
+    prompt = "---\neach: '*.jpg'\nmodel: claude-haiku-4-5\nmax_tokens: 100\nbudget: 0.04\n---\nDescribe."
+    drop(home.inbox, "p.job", {"prompt.md": prompt, **photos})
+    await home.run()
+    assert home.job("p")["requests"]["total"] == 24
+    assert not (home.outbox / "p" / "held.json").exists()
+    assert len(home.results("p")) == 24
+
+
+async def test_the_bounds_of_a_folder_hold_for_its_bundles(home: House) -> None:
+    write(home.inbox / "q", {".batchd.md": "---\nbudget: 0.0000001\ntakes: ['*.job', '*.csv']\n---\n"})
+    drop(home.inbox, "q/a.job", {"prompt.md": "---\nbudget: 5\n---\nWhy?"})
+    await run_until(home, (home.outbox / "q" / "a" / "held.json").exists)
+    assert (home.outbox / "q" / "a" / "instructions.md").read_text() == "---\nbudget: 5\n---\nWhy?"

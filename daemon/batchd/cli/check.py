@@ -27,6 +27,7 @@ from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.decisions.rows.reader import read
 from batchd.edges import disk, inbox
 from batchd.edges.clock import Clock
+from batchd.edges.pdf import PdfReader
 from batchd.journey.reading import Reading, rules_of, said_of_bundle
 from batchd.model import Caution, Cost, Entry, Lane, Problem, total
 from batchd.text import litter
@@ -207,8 +208,9 @@ def examine(
                 progressed(opened.tell(), stat.st_size)
                 yield piece
 
-    for said in read(source, PurePosixPath(file.name), rules, prompt):
-        found.take(said, rules)
+    with PdfReader() as pdfs:
+        for said in read(source, PurePosixPath(file.name), replace(rules, count_pages=pdfs.pages), prompt):
+            found.take(said, rules)
     found.reading.conclude()
     return found
 

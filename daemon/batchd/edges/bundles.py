@@ -20,6 +20,7 @@ from batchd.text.litter import ignored
 _MOST_NAMES: Final = 2 * MOST_FILES
 """Names that are looked at: of more than enough, none is worth another look."""
 _MOST_PROBLEMS: Final = 1_000
+_LONGEST_PROMPT: Final = 1_000_000
 _TICK: Final = 20_000_000
 """Nanoseconds by which times of one moment may differ: a kernel counts in ticks."""
 _KINDS: Final = (
@@ -135,6 +136,11 @@ class Bundle:
             if len(found.problems) >= _MOST_PROBLEMS:
                 break
         return found
+
+    def prompt(self) -> bytes | None:
+        """Read its prompt; None where it has none any more."""
+        path = prompt_of(name for name in trees.names_in(self._folder) if not ignored(name))
+        return None if path is None else self.read(path, _LONGEST_PROMPT)
 
     @contextmanager
     def opened(self, path: str) -> Iterator[BinaryIO]:

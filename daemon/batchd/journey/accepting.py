@@ -124,7 +124,7 @@ class Accepting:
     def place(self, claim: Claim, job: Job) -> None:
         """Move the file of an accepted job to the outbox, and what was to be done with it."""
         folder = JobFolder(self._outbox, job.name)
-        if (text := claims.instructions(claim)) is not None:
+        if (text := _asked(claim)) is not None:
             folder.write_whole(INSTRUCTIONS, [text])
         for name in claims.going_along(claim):
             with claims.open_along(claim, name) as file:
@@ -309,6 +309,17 @@ def _portions(found: Iterable[_Read]) -> Iterator[list[_Read]]:
         requests += each.reading.total
     if portion:
         yield portion
+
+
+def _asked(claim: Claim) -> bytes | None:
+    """What was asked, where that is not in the file itself: the prompt of a bundle, or the instructions of a folder."""
+    if not claim.is_bundle:
+        return claims.instructions(claim)
+    try:
+        with bundles.opened(claim.path) as bundle:
+            return bundle.prompt()
+    except FileNotFoundError:  # it has been placed
+        return None
 
 
 def goes_together(claim: Claim) -> bool:

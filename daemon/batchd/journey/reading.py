@@ -113,7 +113,7 @@ def said_of(claim: Claim, rules: Rules, prompt: PromptFile | None) -> Iterator[S
         OSError: The disk's fault.
     """
     if claim.is_bundle:
-        yield from said_of_bundle(claim.path, claim.called.stem, rules)
+        yield from said_of_bundle(claim.path, claim.called.stem, rules, prompt)
         return
 
     def source() -> Iterator[bytes]:
@@ -126,23 +126,29 @@ def said_of(claim: Claim, rules: Rules, prompt: PromptFile | None) -> Iterator[S
         yield from read(source, claim.called, replace(rules, count_pages=pdfs.pages), prompt)
 
 
-def said_of_bundle(path: Path, name: str, rules: Rules) -> Iterator[Said]:
+def said_of_bundle(path: Path, name: str, rules: Rules, folder: PromptFile | None = None) -> Iterator[Said]:
     """Read a bundle, unless something lies in it that may not.
 
     Args:
         path: Of the folder, below folders that are trusted.
         name: Its own, without the ending.
+        folder: The instructions of the folder that it was dropped into, whose bounds hold for it.
 
     Raises:
         Rejected: It cannot be looked into.
         OSError: The disk's fault.
     """
     try:
+        if folder is not None and not folder.wants(path.name):
+            takes = ", ".join(folder.own.takes)
+            yield Problem(0, "", f"this folder takes what is named {takes} alone (takes of its .batchd.md)")
+            return
         with bundles.opened(path) as bundle, PdfReader() as pdfs:
             contents = bundle.contents()
             yield from contents.problems
             if not contents.problems:
                 files = Files(contents.files, bundle.read, bundle.pieces, pdfs.pages)
-                yield from bundle_reader.read(files, name, replace(rules, count_pages=pdfs.pages))
+                ceiling = folder.budget if folder else None
+                yield from bundle_reader.read(files, name, replace(rules, count_pages=pdfs.pages), ceiling)
     except PermissionError:
         raise Rejected([Problem(0, "", "the daemon may not read this folder: its rights forbid it")]) from None

@@ -10,7 +10,7 @@ from batchd.text.globs import Globs, objection
 from batchd.text.strictjson import Flaw, Flawed
 
 _MOST_CAUTIONS: Final = 100
-_MOST_KEPT: Final = 64_000_000
+_MOST_KEPT: Final = 24_000_000
 """Bytes of files that are kept for further requests."""
 
 
@@ -50,30 +50,29 @@ class Files:
             raise Flawed([Flaw(place, said or f"{_shown(pattern)} is no file of this bundle, nor a pattern for any")])
         return found
 
-    def load(self, path: str, place: str = "") -> Loaded:
+    def load(self, path: str, *, again: bool = True) -> Loaded:
         """Read a file as it goes along.
 
         Args:
-            place: What is told where it cannot go along: its path, if nothing is said.
+            again: Whether others may need it, too, so that it is kept as long as there is room.
 
         Raises:
             Flawed: It cannot go along.
         """
-        place = place or path
         self.used.add(path)
         if (known := self._kept.get(path)) is not None:
             return known
         try:
             data = self.read(path, MOST_MEDIUM_BYTES)
         except OSError as error:
-            raise Flawed([Flaw(place, f"{_shown(path)} cannot be read: {error.strerror}")]) from None
+            raise Flawed([Flaw(path, f"cannot be read: {error.strerror}")]) from None
         loaded = load(path, data, self.count_pages)
         if loaded.wrong:
-            raise Flawed([Flaw(place, loaded.wrong if place == path else f"{_shown(path)} {loaded.wrong}")])
+            raise Flawed([Flaw(path, loaded.wrong)])
         if loaded.caution and path not in self._told and len(self._told) < _MOST_CAUTIONS:
             self._told.add(path)
             self.cautions[path] = loaded.caution
-        if self._kept_bytes + len(data) <= _MOST_KEPT:
+        if again and self._kept_bytes + len(data) <= _MOST_KEPT:
             self._kept[path] = loaded
             self._kept_bytes += len(data)
         return loaded

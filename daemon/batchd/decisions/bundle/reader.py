@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -34,13 +35,14 @@ _SHOWN: Final = 5
 """Unused files that are named."""
 
 
-def read(files: Files, name: str, rules: Rules) -> Iterator[Said]:
+def read(files: Files, name: str, rules: Rules, ceiling: Decimal | None = None) -> Iterator[Said]:
     """Read a bundle; this never raises anything of its own, whatever it holds.
 
     Args:
         files: All of them, the prompt among them.
         name: Of the bundle, without its ending.
         rules: Defaults, limits and the catalogue of models.
+        ceiling: USD that the instructions of its folder allow a job; its own budget cannot widen that.
 
     Yields:
         What `jobfile.reader.read` yields.
@@ -67,6 +69,8 @@ def read(files: Files, name: str, rules: Rules) -> Iterator[Said]:
     if isinstance(found, list):
         yield from (replace(each, message=f"{path}: {each.message}") for each in found)
         return
+    if ceiling is not None and (found.budget is None or found.budget > ceiling):
+        found.settings["budget"] = float(ceiling)
     files.sizes = {other: size for other, size in files.sizes.items() if other != path}
     try:
         yield from _asked(files, name, rules, found)
@@ -157,7 +161,7 @@ def _records(files: Files, paths: Iterable[str], template: PromptTemplate) -> It
             yield Fault(0, number, path[:LONGEST_ID], (Problem(0, path, said),), (path,))
             continue
         try:
-            loaded = files.load(path)
+            loaded = files.load(path, again=False)
         except Flawed as flawed:
             yield Fault(0, number, path, tuple(Problem(0, *flaw) for flaw in flawed.flaws), (path,))
             continue

@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from batchd.claude.media import decoded, files_of
+from batchd.claude.media_limits import most_pages
 from batchd.claude.model_check import CURRENT_VERSION, Asked, fit
 from batchd.claude.shapes import Look
 from batchd.decisions.jobfile import lanes
@@ -18,6 +20,9 @@ from batchd.model import Entry, Lane, Wishes
 from batchd.text.strictjson import Flaw, Flawed, Json, encode, shown
 
 _ROUNDS_OF_LONG: Final = 3
+
+_MOST_WINDOW: Final = 1_000_000
+"""Tokens of the largest model."""
 
 
 @dataclass(slots=True)
@@ -71,6 +76,7 @@ def finished(draft: Draft, rules: Rules) -> Draft:
     if "model" in draft.params and "max_tokens" in draft.params:
         _choose_lane(draft, rules)
     _serialize(draft, rules)
+    _open_pdfs(draft, rules)
     return draft
 
 
@@ -117,6 +123,18 @@ def _choose_lane(draft: Draft, rules: Rules) -> None:
     if remark and not unfit:
         draft.cautions.append(Flaw("needed_by", remark))
     draft.flaws += unfit
+
+
+def _open_pdfs(draft: Draft, rules: Rules) -> None:
+    """Have a parser open the PDFs of a request, which tells what their bytes alone do not."""
+    if rules.count_pages is None or b'"application/pdf"' not in draft.body or draft.flaws:
+        return
+    for file in files_of(draft.params.get("messages")):
+        if file.picture or file.data is None or (data := decoded(file.data)) is None:
+            continue
+        found = rules.count_pages(data, most_pages(_MOST_WINDOW))
+        if isinstance(found, str):
+            draft.flaws.append(Flaw(f"{file.field}.source.data", found))
 
 
 def _serialize(draft: Draft, rules: Rules) -> None:
