@@ -264,6 +264,7 @@ def _composed(on: _Ground) -> Dispatcher:
     guard = settings.results.guard_formulas
     finishing = Finishing(store, clock, places.outbox, places.spool, on.documents, guard_formulas=guard)
     rooms = Rooms(
+        api=on.api,
         intake=Intake(store, clock, places, on.rules, settings.intake, on.bell, on.retrying),
         packer=_packer(on, sync_sender),
         sender=sender,

@@ -11,6 +11,7 @@ import anyio.abc
 import structlog
 from anyio import to_thread
 
+from batchd.edges.api import Api
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import Due, Store
 from batchd.edges.systemd import notify
@@ -48,6 +49,7 @@ GRACE = 5.0
 class Rooms:
     """Where the work is done."""
 
+    api: Api
     intake: Intake
     packer: Packer
     sender: Sender
@@ -152,6 +154,8 @@ class Dispatcher:
             return self._soonest
         await self._step("cancelled jobs", self._store.jobs.cancel_waiting, due=due.cancelled and due.waiting)
         await self._step("cold caches", rooms.cache_warmer.look, due=due.behind)
+        if due.waiting and not rooms.api.prepared:  # while they wait for company
+            self._try(tasks, Thing(Work.LOOK, "api", "api"), rooms.api.prepare)
         leaves_in = await self._step("waiting requests", rooms.packer.pack, due=due.waiting or rooms.packer.met_defects)
         if due.waiting:  # what waited may travel now, or have its verdict
             due = await self._step("agenda", agenda.due) or due

@@ -78,6 +78,15 @@ class Api:
             return self._client
 
     @property
+    def prepared(self) -> bool:
+        """Whether the SDK was imported."""
+        return self._client is not None
+
+    async def prepare(self) -> None:
+        """Import the SDK before it is needed, since it soon will be."""
+        await self.client()
+
+    @property
     def origin(self) -> str:
         """Scheme, host, port and path of the API, without what may be secret in its address; known from a call on."""
         if self._client is None:
