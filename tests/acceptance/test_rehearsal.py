@@ -100,7 +100,7 @@ def test_five_thousand_tickets_are_all_labelled_within_a_hundred_tokens_each(bat
     assert all(labels.count(label) > 1_000 for label in LABELS)
 
 
-AMOUNT = re.compile(r"\$\d(?:[\d,.]*\d)?(?! \(sandbox\))")
+AMOUNT = re.compile(r"\$\d++(?:[.,]\d++)*+(?! \(sandbox\))")
 
 
 def test_every_figure_of_a_rehearsal_says_that_it_is_one(batchd: Installation) -> None:

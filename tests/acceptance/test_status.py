@@ -128,8 +128,8 @@ def test_a_job_is_released_up_to_a_sum(batchd: Installation) -> None:
         assert batchd.call("release", "dear", "--up-to", amount).returncode == 2
     released = batchd.call("release", "dear", "--up-to", "0.003")
     assert released.returncode == 0
-    assert "goes on up to $0.0030: $0.00 of it are spent or reserved" in released.stdout
-    assert "released up to $0.0030" in batchd.call("status").stdout
+    assert "goes on up to $0.0030 (sandbox): $0.00 (sandbox) of it are spent or reserved" in released.stdout
+    assert "released up to $0.0030 (sandbox)" in batchd.call("status").stdout
     assert batchd.call(*run).returncode == 1
     (job,) = batchd.status()["jobs"]
     assert (job["released"], job["released_up_to_usd"], job["state"]) == (True, 0.003, "held")
