@@ -1,7 +1,7 @@
 # Needed: Python 3.11 or newer, make, a package index. Everything lands in .venv; nothing outside this folder changes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types bench torture mutations format lock clean
+.PHONY: help demo test lint types peers bench torture mutations format lock clean
 
 # Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or
 # Debian's without the module that puts pip into an environment.
@@ -36,8 +36,17 @@ types: $(DEV) ## mypy, strict
 
 # Those whose name begins with _ are what the others share.
 BENCHMARKS = $(sort $(notdir $(basename $(filter-out benchmarks/_%, $(wildcard benchmarks/*.py)))))
-bench: $(DEV) ## figures; they pass or fail nothing
+bench: $(DEV) ## figures; they pass or fail nothing. After `make peers` beside those of others
 	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
+
+# Each with an environment of its own: they ask for other releases of the SDK than batchd does.
+PEERS = batchwizard steadybatch
+peers: $(PEERS:%=.venv/peers/%/.installed) ## programs that do the same, for `make bench`
+
+.venv/peers/%/.installed: requirements/%.txt | $(BIN)/pip
+	$(BIN)/python -m venv --clear .venv/peers/$*
+	.venv/peers/$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
 
 # Of the kills; the slow tests and the simulation take some minutes more.
 MINUTES ?= 20
@@ -88,6 +97,8 @@ lock: $(DEV) ## pin again what pyproject.toml asks for, with hashes
 		"make lock PYTHON=python3.11" >&2; exit 1; }
 	$(LISTED) build-system requires | $(COMPILE) --output-file requirements/runtime.txt pyproject.toml -
 	$(LISTED) dependency-groups dev | $(COMPILE) --output-file requirements/dev.txt --constraint requirements/runtime.txt -
+	set -e; for peer in $(PEERS); do \
+		$(LISTED) dependency-groups $$peer | $(COMPILE) --output-file requirements/$$peer.txt -; done
 
 # Never inbox, outbox or .batchd: what lies there is somebody's work.
 clean: ## remove what was made here
