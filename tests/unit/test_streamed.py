@@ -19,7 +19,8 @@ START: dict[str, Any] = {
         "model": "m",
         "content": [],
         "stop_reason": None,
-        "usage": {"input_tokens": 7, "output_tokens": 1},
+        "stop_sequence": None,
+        "usage": {"input_tokens": 7, "output_tokens": 1, "server_tool_use": None},
     },
 }
 
@@ -89,7 +90,8 @@ def test_a_whole_message_is_what_the_api_would_have_sent_in_one_piece() -> None:
         "id": "msg_1",
         "model": "m",
         "stop_reason": "end_turn",
-        "usage": {"input_tokens": 7, "output_tokens": 42},
+        "stop_sequence": None,
+        "usage": {"input_tokens": 7, "output_tokens": 42, "server_tool_use": None},
         "content": [
             {"type": "thinking", "thinking": "Hmm.", "signature": "abc"},
             {"type": "text", "text": "Hello world"},

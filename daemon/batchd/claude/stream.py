@@ -125,6 +125,9 @@ class _Growing:
         if again:  # it was told anew behind what is here, and nobody can know which of the two is the answer
             self._found.unreadable += 1
         self._message.update(told)
+        for name in _OF_THE_MESSAGE:  # null until it is told
+            if name in message:
+                self._message.setdefault(name, None)
         self._count(message.get("usage"), at_first=True)
         content = message.get("content")
         if self._blocks and not again:

@@ -41,6 +41,8 @@ def larger(one: Mapping[str, object], other: Mapping[str, object]) -> dict[str, 
             merged[name] = max(int(str(before)), int(str(value)))
         elif value is not None and (is_count(value) or not _looks_like_a_count(name)):
             merged[name] = value
+        elif value is None:
+            merged.setdefault(name, None)
     return {name: value for name, value in merged.items() if is_count(value) or not _looks_like_a_count(name)}
 
 
