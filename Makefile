@@ -1,7 +1,7 @@
 # Needed: Python 3.11 or newer, make, a package index. Everything lands in .venv; nothing outside this folder changes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types peers bench torture mutations format lock clean
+.PHONY: help demo test lint types peers bench million torture mutations format lock clean
 
 # Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or
 # Debian's without the module that puts pip into an environment.
@@ -35,7 +35,7 @@ types: $(DEV) ## mypy, strict
 	$(BIN)/mypy
 
 # Those whose name begins with _ are what the others share.
-BENCHMARKS = $(sort $(notdir $(basename $(filter-out benchmarks/_%, $(wildcard benchmarks/*.py)))))
+BENCHMARKS = $(sort $(notdir $(basename $(filter-out benchmarks/_% benchmarks/million_rows.py, $(wildcard benchmarks/*.py)))))
 bench: $(DEV) ## figures; they pass or fail nothing. After `make peers` beside those of others
 	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
 
@@ -47,6 +47,9 @@ peers: $(PEERS:%=.venv/peers/%/.installed) ## programs that do the same, for `ma
 	$(BIN)/python -m venv --clear .venv/peers/$*
 	.venv/peers/$*/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	@touch $@
+
+million: $(DEV) ## a table of a million rows through the sandbox: memory, and each row compared; half an hour, 5 GB of disk
+	$(BIN)/python -m benchmarks.million_rows
 
 # Of the kills; the slow tests and the simulation take some minutes more.
 MINUTES ?= 20

@@ -15,7 +15,9 @@ from tests.acceptance.installation import Installation
 from tests.support import surroundings
 from tests.support.surroundings import REPOSITORY
 
-RECIPES = sorted(path.parent.name for path in (REPOSITORY / "examples").glob("*/README.md"))
+RECIPES = sorted(
+    path.parent.name for path in (REPOSITORY / "examples").glob("*/README.md") if path.parent.name != "tickets"
+)
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ON_THE_PATH = {"batchd": f"{sys.executable} -m batchd", "python": sys.executable}
 
