@@ -116,12 +116,16 @@ class Dispatcher:
             tasks.start_soon(self._stop_on_signal, tasks.cancel_scope)
             for claim in await self._rooms.intake.recover():
                 tasks.start_soon(self._rooms.intake.start, claim, tasks)
-            tasks.start_soon(self._watch)
-            tasks.start_soon(self._listen)
-            tasks.start_soon(self._rooms.watchdog.feed)
-            tasks.start_soon(self._rooms.restoring.run)
-            tasks.start_soon(self._look_at_inbox_for_ever, tasks)
-            tasks.start_soon(self._look_at_store_for_ever, tasks, once)
+            for name, work in (
+                ("the inbox's watcher", self._watch),
+                ("commands", self._listen),
+                ("the watchdog", self._rooms.watchdog.feed),
+                ("the restored state", self._rooms.restoring.run),
+                ("all files", partial(self._look_at_inbox_for_ever, tasks)),
+                ("all work", partial(self._look_at_store_for_ever, tasks, once)),
+            ):
+                # What goes on for ever goes on after a defect, too: that ends nobody else's work.
+                tasks.start_soon(self._retrying.until_done, Thing(Work.LOOK, name, name), work)
             notify("READY=1")
             log.info("ready", inbox=str(self._places.inbox), outbox=str(self._places.outbox))
         return self._all_well and self._rooms.intake.rejections == 0

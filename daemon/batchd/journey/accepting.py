@@ -48,6 +48,9 @@ SMALL = 64_000
 """Bytes of a file that may go together with others: it is read in some milliseconds."""
 PATIENCE = 2.0
 """Seconds of one small file, after which those behind it are read one by one: it takes longer than it should."""
+_PAUSE = 0.25
+"""How long, of the time that a commit took, another process may take the database before the next one of a large file.
+SQLite has no queue for it: whoever waits asks ten times a second, and would miss a shorter moment again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,9 @@ class Accepting:
             some = list(islice(rows, SLICE))
             if not some:
                 raise Unavailable(f"{copied.index} ends {job.missing} requests too early")
-            job = from_thread.run(partial(self._store.jobs.add, job, some, now=self._clock.now()))
+            began = self._clock.now()
+            job = from_thread.run(partial(self._store.jobs.add, job, some, now=began))
+            from_thread.run(self._clock.sleep, (self._clock.now() - began) * _PAUSE)
         copied.discard_index()
         from_thread.run(self._store.database.give_back_log)
 
