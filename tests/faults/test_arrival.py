@@ -81,6 +81,7 @@ async def test_killed_at_any_slice_the_file_is_one_job_with_all_its_requests(
         await home.run()
         assert home.job("a")["requests"] == {
             "total": REQUESTS, "complete": REQUESTS, "incomplete": 0, "errored": 0, "expired": 0, "canceled": 0,
+            "rejected": 0,
         }  # fmt: skip
         assert home.results("a") == {f"r{n}": "succeeded" for n in range(REQUESTS)}
         assert sorted(path.name for path in home.outbox.iterdir() if not path.name.startswith(".")) == ["a"]

@@ -10,7 +10,7 @@ All of it runs in worker threads.
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -151,15 +151,17 @@ class Accepting:
     def add(self, job: Job) -> None:
         """Store the requests that an accepted job lacks, slice by slice."""
         copied = Copy(self._spool, job.claim)
-        rows = islice(copied.indexed(), job.total - job.missing, None)
-        while job.missing:
-            disk.stop_if_told()
-            some = list(islice(rows, SLICE))
-            if not some:
-                raise Unavailable(f"{copied.index} ends {job.missing} requests too early")
-            began = self._clock.now()
-            job = from_thread.run(partial(self._store.jobs.add, job, some, now=began))
-            from_thread.run(self._clock.sleep, (self._clock.now() - began) * _PAUSE)
+        with closing(copied.indexed()) as rows:
+            for _ in islice(rows, job.total - job.missing):
+                pass
+            while job.missing:
+                disk.stop_if_told()
+                some = list(islice(rows, SLICE))
+                if not some:
+                    raise Unavailable(f"{copied.index} ends {job.missing} requests too early")
+                began = self._clock.now()
+                job = from_thread.run(partial(self._store.jobs.add, job, some, now=began))
+                from_thread.run(self._clock.sleep, (self._clock.now() - began) * _PAUSE)
         copied.discard_index()
         from_thread.run(self._store.database.give_back_log)
 

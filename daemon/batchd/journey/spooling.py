@@ -3,7 +3,7 @@
 What it writes counts only from the commit on that accepts the job; until then it may be written again, the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -48,7 +48,7 @@ class Copy:
         """What the store is to know of each, one a line, where that is too much for one commit; gone once it does."""
         return self.folder / f"{self.claim}{INDEX}"
 
-    def indexed(self) -> Iterator[NewRequest]:
+    def indexed(self) -> Generator[NewRequest]:
         """Read the index, row by row."""
         decoder = msgspec.json.Decoder(NewRequest)
         with self.index.open("rb") as rows:
