@@ -123,3 +123,9 @@ def in_any_order(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: in_any_order(inner) for key, inner in value.items()}
     return sorted(map(json.dumps, map(in_any_order, value))) if isinstance(value, list) else value
+
+
+def test_they_agree_on_replayed_conversations_odd_values_and_what_others_write() -> None:
+    """Files of no one in particular: thinking and citations sent back, server tools, null, other vendors' habits."""
+    found = {row["custom_id"]: said for row in rows("agreement.jsonl") if (said := disagreement(row))}
+    assert found == {}

@@ -205,6 +205,7 @@ _NOT_OURS: Final = {
     "max_completion_tokens": "another vendor's parameter; use max_tokens",
     "max_output_tokens": "another vendor's parameter; use max_tokens",
     "response_format": 'another vendor\'s; use output_config: {"format": {"type": "json_schema", "schema": {…}}}',
+    "effort": 'not a parameter of its own; use output_config: {"effort": "low"}',
     "reasoning_effort": 'another vendor\'s parameter; use output_config: {"effort": "low"}',
     "reasoning": 'another vendor\'s parameter; use output_config: {"effort": "low"}',
     "stop": "another vendor's parameter; use stop_sequences, a list",

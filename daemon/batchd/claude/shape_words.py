@@ -1,7 +1,7 @@
 """How messages call the parts of a request, and what they suggest where others' APIs have another word."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeAlias
@@ -85,14 +85,15 @@ _FOREIGN_KEYS: Final = {
     "json_schema": "another vendor's wrapping; put what is in its schema into schema, here",
     "arguments": "another vendor's; here it is input, as an object",
     "detail": "another vendor's; leave it out",
+    "effort": 'belongs into output_config: {"effort": "low"}',
     "reasoning_content": "another vendor's; leave it out",
 }
 
 
-def stray(key: str, whose: str, keys: Iterable[str]) -> str:
+def stray(key: str, whose: str, keys: Collection[str]) -> str:
     """Say of a key that an object does not take what would do."""
     known = [each for each in keys if each != "type"]
-    if key in _FOREIGN_KEYS:
+    if key in _FOREIGN_KEYS and not (key == "name" and "role" not in keys):  # only messages have speakers
         return _FOREIGN_KEYS[key]
     close = closest(key, known, 0.75)
     if close:
@@ -123,6 +124,11 @@ def _arms(hints: Sequence[Hint]) -> Iterator[str]:
     yield from (described(arm) for arm in hints if arm not in objects and arm != "null")
     if objects:
         yield "an object"
+
+
+def or_nothing(value: object) -> str:
+    """What to say of null besides, which others' programs write for what is not said."""
+    return ", not null; what is not said is left out" if value is None else ""
 
 
 def title(name: str) -> str:

@@ -16,6 +16,7 @@ from batchd.claude.shape_words import (
     Hint,
     Path,
     described,
+    or_nothing,
     quoted,
     stray,
     table,
@@ -109,7 +110,7 @@ class _Object:
 
     def walk(self, value: object, path: Path, look: Look) -> None:
         if not isinstance(value, dict):
-            look.say(path, f"must be {title(self.name)}")
+            look.say(path, f"must be an object{or_nothing(value)}")
             return
         before = len(look.flaws)
         if "type" in value and (tag := self.keys.get("type")):
@@ -195,7 +196,7 @@ class Shapes:
         def walk(value: object, path: Path, look: Look) -> None:
             arm = by_kind.get(type(value))
             if arm is None:
-                look.say(path, said)
+                look.say(path, said + or_nothing(value))
             else:
                 arm(value, path, look)
 
@@ -247,7 +248,7 @@ def _of_a_beta(inner: Walk, use: str) -> Walk:
 def _list_of(inner: Walk) -> Walk:
     def walk(value: object, path: Path, look: Look) -> None:
         if not isinstance(value, list):
-            look.say(path, "must be a list")
+            look.say(path, f"must be a list{or_nothing(value)}")
             return
         for index, each in enumerate(value):
             inner(each, (path, index), look)
@@ -288,7 +289,7 @@ def _anything(_value: object, _path: Path, _look: Look) -> None:
 def _kind(*kinds: type, said: str) -> Walk:
     def walk(value: object, path: Path, look: Look) -> None:
         if type(value) not in kinds:
-            look.say(path, f"must be {said}")
+            look.say(path, f"must be {said}{or_nothing(value)}")
 
     return walk
 
