@@ -195,7 +195,7 @@ _NOT_OURS: Final = {
     "custom_id": "not a parameter: custom_id stands beside params",
     **{
         key: _BESIDE.format(key)
-        for key in ("betas", "budget", "continue", "needed_by", "schema", *Wishes.__struct_fields__)
+        for key in ("betas", "budget", "continue", "needed_by", "on_error", "schema", *Wishes.__struct_fields__)
     },
     "workspace_id": "a header, not a parameter: a whole batch has one workspace, that of the key",
     "user_profile_id": "a header, not a parameter, and batches have none",
