@@ -341,3 +341,14 @@ async def test_the_bounds_of_a_folder_hold_for_its_bundles(home: House) -> None:
     drop(home.inbox, "q/a.job", {"prompt.md": "---\nbudget: 5\n---\nWhy?"})
     await run_until(home, (home.outbox / "q" / "a" / "held.json").exists)
     assert (home.outbox / "q" / "a" / "instructions.md").read_text() == "---\nbudget: 5\n---\nWhy?"
+
+
+async def test_a_bundle_with_a_ticket_is_one_job_however_often_it_comes(home: House) -> None:
+    ticket = "00mbx3k8v1q0r7c2d5f9g4h6j2"
+    for _ in range(3):
+        drop(home.inbox, f"ask.@{ticket}.job", FILES)
+        await home.run()
+    assert home.job("ask")["state"] == "done"
+    assert not (home.outbox / "ask-2").exists()
+    assert json.loads((home.outbox / ".tickets" / f"{ticket}.json").read_text())["job"] == "ask"
+    assert sum(home.accepted().values()) == 1
