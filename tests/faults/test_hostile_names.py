@@ -11,11 +11,13 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import anyio
 import pytest
-from batchd.decisions.jobfile.reader import Rules, Said, Source, read
+from batchd.decisions.jobfile.reader import Rules, Said, Source
+from batchd.decisions.rows.prompt_file import PromptFile
+from batchd.decisions.rows.reader import read
 from batchd.edges.store import DATABASE, open_store
 from batchd.journey.intake import READERS
 
@@ -326,12 +328,12 @@ async def test_a_defect_that_one_file_meets_is_told_beside_it_and_stops_neither_
 ) -> None:
     """None is known, so one is made: this shows that even that costs no more than the file itself."""
 
-    def defective(source: Source, suffix: str, stem: str, rules: Rules) -> Iterator[Said]:
-        if stem == "a":
+    def defective(source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile | None) -> Iterator[Said]:
+        if path.stem == "a":
             raise ZeroDivisionError("canary-prompt")
-        return read(source, suffix, stem, rules)
+        return read(source, path, rules, prompt)
 
-    monkeypatch.setattr("batchd.journey.spooling.read", defective)
+    monkeypatch.setattr("batchd.journey.reading.read", defective)
     put(home, b"a.md")
     await assert_a_good_file_is_done(home)
     (reasons,) = rejections(home)

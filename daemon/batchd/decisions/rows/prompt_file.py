@@ -10,7 +10,6 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm, answer_form
-from batchd.decisions.jobfile.front_matter import read_prose
 from batchd.decisions.jobfile.request import Requests
 from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
@@ -117,6 +116,8 @@ def parse_prompt_file(
     Returns:
         What it says; or everything that is wrong with it, each with its line.
     """
+    from batchd.decisions.jobfile.front_matter import read_prose  # noqa: PLC0415  YAML, which other files never need
+
     try:
         prose = read_prose(text)
     except Broken as broken:
