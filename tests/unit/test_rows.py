@@ -197,7 +197,7 @@ def test_rows_share_what_their_job_may_weigh() -> None:
         ("---\nmodel: claude-haiku-55\n---\n", 2, "model", "claude-haiku"),
         ("---\nmax_tokens: 900000\n---\n", 2, "max_tokens", ""),
         ("---\non_error: stop\n---\n", 2, "on_error", "'refuse', 'skip'"),
-        ("---\nbudget_day: -1\n---\n", 2, "budget_day", "above 0"),
+        ("---\nbudget_day: -1\n---\n", 2, "budget_day", "not known yet"),
         ("---\ntakes: x\n---\n", 2, "takes", "list of patterns"),
         ("---\ndelimiter: x\n---\n", 2, "delimiter", "one of"),
         ("---\nschema: {type: string}\n---\n", 2, "schema.type", "object with properties"),

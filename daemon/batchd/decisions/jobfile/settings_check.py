@@ -103,6 +103,7 @@ _KEPT_AS_JSON: Final = frozenset(wish.name for wish in fields(Wishes) if wish.ty
 
 _HINTS: Final = {
     ATTACH: "only the front matter of a .md or .txt file may attach files; here the contents go into messages",
+    "budget_day": "not known yet; budget limits each job, and budget.per_day of the program's settings all of a day",
     "job": "the job's settings are the first line of a file, alone",
     "requests": "a whole body of requests; save it as a .json file, or write its requests a line each",
     "prompt": 'another program\'s; here it is params: {"messages": [{"role": "user", "content": "…"}]}',

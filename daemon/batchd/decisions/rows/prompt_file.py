@@ -14,7 +14,7 @@ from batchd.decisions.jobfile.request import Requests
 from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
 from batchd.decisions.rows.template import PromptTemplate, parse_template
-from batchd.model import MOST_DOLLARS, Caution, Problem
+from batchd.model import Caution, Problem
 from batchd.text.globs import objection
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import Flaw, Json
@@ -35,7 +35,6 @@ class Own(msgspec.Struct, frozen=True):
     delimiter: str | None = None
     encoding: str | None = None
     takes: list[str] = []
-    budget_day: float | None = None
     rows: str | None = None
     each: list[str] | str = []
     attach: list[str] = []
@@ -47,7 +46,7 @@ class Own(msgspec.Struct, frozen=True):
 
 
 _OF_BUNDLES: Final = frozenset({"rows", "each", "attach"})
-_OF_FOLDERS: Final = frozenset({"takes", "budget_day"})
+_OF_FOLDERS: Final = frozenset({"takes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +82,6 @@ class PromptFile:
     def budget(self) -> Decimal | None:
         """USD that a job may cost."""
         return Decimal(str(self.settings["budget"])) if "budget" in self.settings else None
-
-    @property
-    def budget_day(self) -> Decimal | None:
-        """USD for all jobs of these instructions together, in a day of UTC."""
-        return None if self.own.budget_day is None else Decimal(str(self.own.budget_day))
 
     def wants(self, name: str) -> bool:
         """Tell whether a file of that name is meant; without `takes` all are."""
@@ -218,18 +212,12 @@ def _globs(value: Json) -> str:
     return next((said for each in value if (said := objection(each))), "")
 
 
-def _dollars(value: Json) -> str:
-    right = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= MOST_DOLLARS
-    return "" if right else f"must be an amount of USD above 0, up to {MOST_DOLLARS:,}"
-
-
 _CHECKS: Final[Mapping[str, _Check]] = {
     "id": _text,
     "on_error": _one_of("refuse", "skip"),
     "delimiter": _one_of(*DELIMITERS),
     "encoding": _one_of(*ENCODINGS),
     "takes": _patterns,
-    "budget_day": _dollars,
     "rows": _text,
     "each": lambda value: _pattern(value) if isinstance(value, str) else _globs(value),
     "attach": _globs,
