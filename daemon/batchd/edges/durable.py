@@ -22,9 +22,9 @@ from batchd.edges import disk
 
 FEW: Final = 2
 """Things up to which each is synced by itself: then what others write to the file system need not be waited for."""
-CALM: Final = 64_000_000
+CALM: Final = 128_000_000
 """Bytes that all of the machine may have written and not brought to a disk yet, where a `syncfs` is to be quick: a slow
-disk takes a second or two for them."""
+disk takes two seconds or so for them."""
 _SYNCS: Final = 8
 """Syncs at one time: a journal commits what waits for it in one go."""
 _SYNCED_AS_ONE: Final = frozenset({0xEF53, 0x58465342, 0x9123683E, 0xF2F52010, 0x01021994})
