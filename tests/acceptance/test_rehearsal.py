@@ -73,8 +73,13 @@ def test_ordinary_jobs_end_well(batchd: Installation) -> None:
         requests.append({**line, "params": {**line.get("params", {}), "messages": content}})
     batchd.drop("ordinary.jsonl", "\n".join(map(json.dumps, requests)))
     assert run(batchd) == 0
-    told = {row["custom_id"]: row["verdict"] for row in rows(batchd, "ordinary")}
-    assert told == {f"r{number}": "complete" for number in range(len(ORDINARY))}
+    told = {row["custom_id"]: row for row in rows(batchd, "ordinary")}
+    assert {name: row["verdict"] for name, row in told.items()} == {f"r{n}": "complete" for n in range(len(ORDINARY))}
+    data = [f"r{number}" for number, (_, asked) in enumerate(ORDINARY) if "schema" in asked or "params" in asked]
+    assert [told[name]["document"] for name in data] == [f"documents/{name}.json" for name in data]
+    for name in data:
+        answer = json.loads((batchd.outbox / "ordinary" / "documents" / f"{name}.json").read_text())
+        assert answer.keys() == set(TICKET["required"])
 
 
 @pytest.mark.parametrize("example", README, ids=lambda text: text[:20])

@@ -38,7 +38,7 @@ def look_at(key: str, value: Json, path: Path) -> Look:
         look.say(path, _NOT_OURS.get(key) or _unknown(key))
     else:
         walk(value, path, look)
-        if key in WORDS:
+        if key in WORDS and key not in _RULES:
             bound(value, path, look)
         if not look.flaws and (rule := _RULES.get(key)):
             rule(value, path, look)
@@ -126,6 +126,7 @@ def _tools(value: list[dict[str, Any]], path: Path, look: Look) -> None:
 
 
 def _stop_sequences(value: list[str], path: Path, look: Look) -> None:
+    bound(value, path, look)
     for index, each in enumerate(value):
         if not each or each.isspace():
             look.say((path, index), "must be a text that is not empty")
