@@ -151,7 +151,7 @@ async def test_files_of_which_each_was_asked_come_back_as_a_table(home: House) -
 
 async def test_a_mistake_that_rows_share_is_told_once_and_refuses_them_all(home: House) -> None:
     lines = [
-        {"job": {"on_error": "skip", "model": "claude-haiku-4-5", "max_tokens": 500_000}},
+        {"job": {"on_error": "skip", "model": "claude-haiku-4-5", "max_tokens": 200_000}},
         *({"custom_id": f"{n}", "params": {"messages": [{"role": "user", "content": "Why?"}]}} for n in range(3)),
         {"custom_id": "sound", "params": {"max_tokens": 9, "messages": [{"role": "user", "content": "Why?"}]}},
     ]
