@@ -3,9 +3,10 @@
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import anyio
 import typer
@@ -29,9 +30,14 @@ from batchd.edges import inbox
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, Standing, Store, look_into_store
+from batchd.edges.store.views.progress import Progress
 from batchd.errors import Unusable
 from batchd.model import Job
 from batchd.settings import Settings
+from batchd.text.moments import moment_of
+
+if TYPE_CHECKING:
+    from batchd.cli.status_progress import Far
 
 _FINISHED: Final = 20
 """Finished jobs that are shown besides those under way."""
@@ -47,26 +53,35 @@ def status(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it, until Ctrl-C.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="MOMENT", help="All since 2h, 3d, yesterday or 2026-11-26.", show_default=False),
+    ] = None,
 ) -> int:
     """Show what is under way, what it has cost, when the next poll is.
 
     The daemon need not run. Every job under way is shown, and the last 20 that
-    have finished. A batch in trouble gets a line of its own; one that only a
+    have finished; with --since all that were received or have finished since,
+    by the days of this machine. Of one job it also shows how far its documents
+    are, and why requests failed, alike ones together. A batch in trouble gets a line of its own; one that only a
     person can decide about names the commands to do so.
 
     [bold]Examples[/bold]
       batchd status
       batchd status nightly/orders --watch
+      batchd status --since yesterday
       batchd status --json | jq '.jobs[] | .job, .state'
 
-    [bold]Exit codes[/bold] 0 shown; 2 there is no such job, or
-    no installation.
+    [bold]Exit codes[/bold] 0 shown; 2 there is no such job, or no
+    installation.
     """
     if watch and as_json:
         raise Unusable("--watch is for people and --json for programs: choose one of them")
     hush_libraries()
     settings = chosen.settings()
-    look = partial(_look, settings, job, waits=watch)
+    if since is not None and job is not None:
+        raise Unusable("--since is for all jobs: leave it out, or the job")
+    look = partial(_look, settings, job, waits=watch, since=_moment(since))
     if as_json:
         out().print(data(anyio.run(look).as_data()), soft_wrap=True)
     elif watch:
@@ -100,10 +115,10 @@ async def job_named(store: Store, name: str) -> Job:
 class _Seen:
     """What one look has found."""
 
-    def __init__(self, settings: Settings, standing: Standing, job: str | None) -> None:
+    def __init__(self, settings: Settings, standing: Standing, progress: Progress | None) -> None:
         self._settings = settings
         self._standing = standing
-        self._alone = job is not None
+        self._far = None if progress is None else _far(settings, standing, progress)
         self._running = daemon_runs(settings.state)
         seen = inbox.look(settings.inbox) if settings.inbox.is_dir() else inbox.Seen([], {}, {})
         self._waiting = len(seen.candidates)
@@ -112,6 +127,7 @@ class _Seen:
 
     def as_data(self) -> dict[str, object]:
         """Tell it in the words of `--json`."""
+        alone = {} if self._far is None else self._far.as_data()
         batches = {batch.id: batch for batch in self._standing.batches}
         names = {batch: [each.job.name for each in self._standing.jobs if batch in each.batches] for batch in batches}
         return {
@@ -123,7 +139,7 @@ class _Seen:
                 "waits": [told for _, told in self._waits],
             },
             "outbox": {"path": str(self._settings.outbox), "rejected": self._rejected},
-            "jobs": [job_as_data(each, self._standing) for each in self._standing.jobs],
+            "jobs": [job_as_data(each, self._standing) | alone for each in self._standing.jobs],
             "batches": [batch_as_data(batch, names[batch.id]) for batch in self._standing.batches],
             "troubles": [trouble_as_data(each) for each in self._standing.troubles],
         }
@@ -136,11 +152,12 @@ class _Seen:
             kept = [of_thing(each) for each in self._standing.troubles]
             return Group(*parts, cell(f"Nothing yet: drop a file into {self._settings.inbox}"), *kept)
         parts.append(tables(self._standing, now))
-        if self._alone:
+        if self._far is not None:
             job = self._standing.jobs[0].job
             finished = moment(job.finished_at) or "not yet"
             about = f"{job.source}: received {moment(job.received_at)}, finished {finished}"
             parts += [cell(""), cell(about), cell(f"in {self._settings.outbox / job.name}")]
+            parts.append(self._far.as_lines())
             if self._standing.batches:
                 parts += [cell(""), batch_table(self._standing, now)]
         return Group(*parts)
@@ -162,16 +179,33 @@ class _Seen:
         return int(said) if said.isdecimal() else None
 
 
-async def _look(settings: Settings, job: str | None, *, waits: bool) -> _Seen:
+def _far(settings: Settings, standing: Standing, progress: Progress) -> "Far":
+    # What measures documents is a tenth of a second, where one job is asked for.
+    from batchd.cli.status_progress import Far  # noqa: PLC0415
+
+    return Far(standing.jobs[0].job, progress, settings.state / "drafts", Clock().now())
+
+
+def _moment(since: str | None) -> float | None:
+    if since is None:
+        return None
+    found = moment_of(since, datetime.now().astimezone())
+    if found is None:
+        raise Unusable(f"--since {since!r}: write 2h, 30m, 3d, today, yesterday, or a date such as 2026-11-26")
+    return found.timestamp()
+
+
+async def _look(settings: Settings, job: str | None, *, waits: bool, since: float | None = None) -> _Seen:
     if waits and not await to_thread.run_sync(os.path.exists, settings.state / DATABASE):
         return await to_thread.run_sync(_Seen, settings, Standing((), ()), None)
     database = await to_thread.run_sync(installed, settings.state)
     async with look_into_store(database) as store:
         if job is None:
-            standing = await store.overview.read(finished=_FINISHED)
+            standing, progress = await store.overview.read(finished=_FINISHED, since=since), None
         else:
-            standing = await store.overview.read_job(await job_named(store, job))
-    return await to_thread.run_sync(_Seen, settings, standing, job)
+            found = await job_named(store, job)
+            standing, progress = await store.overview.read_job(found), await store.progress.read(found.id)
+    return await to_thread.run_sync(_Seen, settings, standing, progress)
 
 
 async def _watch(look: Callable[[], Awaitable[_Seen]]) -> None:

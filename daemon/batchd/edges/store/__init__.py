@@ -23,6 +23,7 @@ from batchd.edges.store.trips import Spooled, Trips
 from batchd.edges.store.troubles import Troubles
 from batchd.edges.store.views.agenda import Agenda, Due
 from batchd.edges.store.views.overview import JobStanding, Overview, Shared, Standing
+from batchd.edges.store.views.progress import ProgressOf
 from batchd.edges.store.views.reports import Reports
 from batchd.edges.store.warmings import Warmings
 from batchd.errors import Unusable
@@ -68,6 +69,7 @@ class Store:
     deliveries: Deliveries
     reports: Reports
     overview: Overview
+    progress: ProgressOf
     spending: Spending
     troubles: Troubles
     facts: Facts
@@ -137,6 +139,7 @@ async def _store(database: Database) -> Store:
         Deliveries(database),
         Reports(database),
         Overview(database),
+        ProgressOf(database),
         Spending(database),
         Troubles(database),
         Facts(database),

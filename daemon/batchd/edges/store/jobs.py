@@ -210,6 +210,17 @@ class Jobs:
         )
         return [job_of(row) for row in rows]
 
+    async def since(self, moment: float) -> list[Job]:
+        """List every job that is under way, or was received or has finished since a moment, oldest first.
+
+        Args:
+            moment: Unix seconds.
+        """
+        rows = await self._database.rows(
+            "SELECT * FROM jobs WHERE NOT delivered OR received_at >= ?1 OR finished_at >= ?1 ORDER BY id", moment
+        )
+        return [job_of(row) for row in rows]
+
     async def undelivered(self) -> list[Job]:
         """List the jobs whose every request has its verdict, but whose `job.json` is still to be written."""
         rows = await self._database.rows(

@@ -26,8 +26,8 @@ MUTATIONS = (
         "1",
         "a start stores a large file's first requests again",
         "daemon/batchd/journey/accepting.py",
-        "islice(copied.indexed(), job.total - job.missing, None)",
-        "copied.indexed()",
+        "for _ in islice(rows, job.total - job.missing):",
+        "for _ in islice(rows, 0):",
         f"{ARRIVAL}::test_killed_at_any_slice_the_file_is_one_job_with_all_its_requests[before add-1]",
     ),
     Mutation(

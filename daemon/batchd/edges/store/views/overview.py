@@ -65,13 +65,15 @@ class Overview:
         self._troubles = Troubles(database)
         self._facts = Facts(database)
 
-    async def read(self, *, finished: int) -> Standing:
+    async def read(self, *, finished: int, since: float | None = None) -> Standing:
         """Read how every unfinished job and batch stands, and the last finished jobs.
 
         Args:
             finished: How many finished jobs.
+            since: Unix seconds: instead of the last, all that were received or have finished since.
         """
-        jobs = await self._standing(await self._jobs.recent(finished))
+        shown = await (self._jobs.recent(finished) if since is None else self._jobs.since(since))
+        jobs = await self._standing(shown)
         troubles = await self._troubles.all()
         batches = tuple(await self._batches.unfinished())
         return Standing(jobs, batches, _shown(troubles), await self._facts.of_sandbox())
