@@ -47,6 +47,8 @@ TWO = "[SECTION: A]\n[SECTION: B]"
             Outline(("A", "B"), marker=MARKED, words=2_000),
         ),
         ("Every section has at least 300 words.\nSections: A, B", Outline(("A", "B"), words=600)),
+        ("Sections: A, B\nAt least 900 words in each section, 2,000 in all.", Outline(("A", "B"), words=1_800)),
+        ("Sections: A, B\n90 words in each section, 2,000 words in all.", Outline(("A", "B"), words=2_000)),
         ("Write twenty-word captions.", Outline(words=20)),
         ("A book in three chapters of 2.5k words.", Outline(("Chapter 1", "Chapter 2", "Chapter 3"), words=7_500)),
         ("Between 800 and 1,000 words, 2 sentences first.", Outline(words=1_000)),

@@ -54,8 +54,10 @@ def words(wish: str, sections: int = 0) -> int | None:
         None where nothing is said.
     """
     found: list[int] = []
+    seen = 0
     for length in islice(_LENGTH.finditer(wish), _SEEN):
-        before = wish[max(0, length.start() - 80) : length.start()]
+        # Of "900 words in each part, 9,000 in all" the word before the second length belongs to the first.
+        before, seen = wish[max(seen, length.start() - 80) : length.start()], length.end()
         if _MATERIAL_BEFORE.search(before):
             continue
         each = length["each"] or _EACH_BEFORE.search(before)
