@@ -4,6 +4,7 @@ Every field may be missing, null or new: what was paid for is never dropped beca
 """
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,6 +15,7 @@ from batchd.claude.result_shape import (
     Error,
     LineSaid,
     Message,
+    ResultSaid,
     Stream,
     UsageSaid,
     read_leniently,
@@ -50,31 +52,40 @@ def read(raw: bytes) -> Line:
         line = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         line = read_leniently(raw)
-    message, error = line.result.message or Message(), line.result.error or Error()
+    return Line(line.custom_id, _result(line.result))
+
+
+def _result(said: ResultSaid) -> Result:
+    message, stream = said.message or Message(), said.stream or Stream()
+    error = said.error or Error()
     error = error.error or error
-    stream = line.result.stream or Stream()
-    text = "".join(block.text or "" for block in message.content if block.type == "text")
-    return Line(
-        line.custom_id,
-        Result(
-            type=line.result.type,
-            stop_reason=message.stop_reason,
-            error_type=error.type,
-            error_message=error.message,
-            error_code=error.details.error_code if error.details else None,
-            model=message.model,
-            usage=(usage := _usage(message.usage or UsageSaid())),
-            metered=_costs_nothing(line.result.type, stream) or _metered(message.usage or UsageSaid(), usage),
-            geo=message.usage.inference_geo if message.usage else None,
-            thinking_tokens=_thought(message.usage),
-            text=text,
-            calls=tuple(_call(block) for block in message.content if block.type == "tool_use"),
-            silent=(not text or text.isspace()) and all(block.type in _NOTHING_SAID for block in message.content),
-            broken=stream.broken,
-            unreadable=stream.unreadable,
-            bounded=stream.bounded,
-        ),
+    used = message.usage or UsageSaid()
+    usage = _usage(used)
+    text, silent = _text(message.content)
+    return Result(
+        type=said.type,
+        stop_reason=message.stop_reason,
+        error_type=error.type,
+        error_message=error.message,
+        error_code=error.details.error_code if error.details else None,
+        model=message.model,
+        usage=usage,
+        metered=_costs_nothing(said.type, stream) or _metered(used, usage),
+        geo=used.inference_geo,
+        thinking_tokens=_thought(used),
+        text=text,
+        calls=tuple(_call(block) for block in message.content if block.type == "tool_use"),
+        silent=silent,
+        broken=stream.broken,
+        unreadable=stream.unreadable,
+        bounded=stream.bounded,
     )
+
+
+def _text(content: Sequence[Block]) -> tuple[str, bool]:
+    """What was written, and whether there is nothing at all for a reader."""
+    text = "".join(block.text or "" for block in content if block.type == "text")
+    return text, (not text or text.isspace()) and all(block.type in _NOTHING_SAID for block in content)
 
 
 class _Typed(msgspec.Struct, frozen=True):
@@ -139,8 +150,8 @@ def _call(block: Block) -> ToolCall:
     return ToolCall(block.name or "", bytes(block.input).decode("utf-8", "replace"))
 
 
-def _thought(usage: UsageSaid | None) -> int | None:
-    return usage.output_tokens_details.thinking_tokens if usage and usage.output_tokens_details else None
+def _thought(usage: UsageSaid) -> int | None:
+    return usage.output_tokens_details.thinking_tokens if usage.output_tokens_details else None
 
 
 def _usage(usage: UsageSaid) -> Usage:

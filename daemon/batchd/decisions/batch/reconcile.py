@@ -125,19 +125,39 @@ def newer(entries: Sequence[RemoteBatch], intent: Intent, *, whole: bool, gone: 
     place = next((place for place, remote in enumerate(entries) if remote.id == intent.baseline_id), None)
     anchored = place is not None or intent.baseline_id is None
     if ordered and place is not None:
-        # One of the same instant may stand on either side.
-        baseline, behind = entries[place], entries[place + 1 :]
-        tied = tuple(takewhile(lambda remote: remote.created_at == baseline.created_at, behind))
-        return Newer((*entries[:place], *tied), anchored, ordered) if whole or len(tied) < len(behind) else None
+        found = _before(entries, place, whole=whole)
+    else:
+        found = _young(entries, intent, whole=whole, passed=ordered and gone)
+    return None if found is None else Newer(found, anchored, ordered)
+
+
+def _before(entries: Sequence[RemoteBatch], place: int, *, whole: bool) -> tuple[RemoteBatch, ...] | None:
+    """Pick what stands before the baseline; one of the same instant may stand on either side."""
+    baseline, behind = entries[place], entries[place + 1 :]
+    tied = tuple(takewhile(lambda remote: remote.created_at == baseline.created_at, behind))
+    return (*entries[:place], *tied) if whole or len(tied) < len(behind) else None
+
+
+def _young(
+    entries: Sequence[RemoteBatch], intent: Intent, *, whole: bool, passed: bool
+) -> tuple[RemoteBatch, ...] | None:
+    """Pick what time says is newer; of a list that was not read to its end only where its order shows the rest older.
+
+    Args:
+        entries: The list, as far as it was read.
+        intent: What was sent.
+        whole: Whether that is all of it.
+        passed: Whether it is newest first, and the baseline gone.
+    """
     young = tuple(takewhile(lambda remote: not _older(remote, intent), entries))
-    if ordered and gone and len(young) < len(entries):
-        return Newer(young, anchored, ordered)
+    if passed and len(young) < len(entries):
+        return young
     if not whole:
         return None
     distinct = {remote.id: remote for remote in entries if remote.id != intent.baseline_id}.values()
     if intent.baseline_id is None:
-        return Newer(tuple(distinct), anchored, ordered)
-    return Newer(tuple(remote for remote in distinct if not _older(remote, intent)), anchored, ordered)
+        return tuple(distinct)
+    return tuple(remote for remote in distinct if not _older(remote, intent))
 
 
 def passed_by(entries: Iterable[RemoteBatch], intent: Intent) -> bool:

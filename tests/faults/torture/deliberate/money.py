@@ -39,7 +39,7 @@ MUTATIONS = (
         "15",
         "an answer without usage is free of charge",
         "daemon/batchd/claude/result_line.py",
-        "metered=_costs_nothing(line.result.type, stream) or",
+        "metered=_costs_nothing(said.type, stream) or",
         "metered=True or",
         "tests/unit/test_charge.py",
     ),
