@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from decimal import Decimal
 from hashlib import sha256
 from importlib.resources import files
@@ -13,6 +14,7 @@ from batchd.claude.batch_body import new_nonce
 from batchd.decisions.batch.plan import halves
 from batchd.delivery import Delivery, Filed
 from batchd.edges.store import Arrival, CountTaken, NewRequest, Stale, Store, open_store
+from batchd.edges.store.views import reports
 from batchd.errors import Unavailable, Unusable
 from batchd.lifecycle import STEPS, State
 from batchd.model import (
@@ -301,6 +303,28 @@ async def test_what_was_asked_of_a_request_of_the_first_schema_is_still_asked(tm
         assert [row.settings for row in pages[0]] == [{"continue": 0}, {"continue": 2, "betas": ["b", "c"], **ASKED}]
         assert list(pages[0][1].settings) == ["continue", "betas", *ASKED]
         assert [row.filed for row in pages[0]] == [None, Filed(("a.md",))]
+
+
+async def test_a_report_reads_each_request_once_in_the_order_of_the_file_however_many_pages_it_has(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "PAGE", 2)
+    for name in "ab":
+        await accept(store, 5, f"claim-{name}", name)
+    with closing(sqlite3.connect(tmp_path / "batchd.sqlite")) as database, database:
+        database.execute("UPDATE requests SET verdict = 'complete'")
+        # As the requests of two files lie that are stored by turns.
+        database.execute(
+            "UPDATE requests SET job = 3 - job, custom_id = custom_id || '-' || job, name = id WHERE id IN (2, 7, 9)"
+        )
+    pages = [[row.custom_id for row in page] async for page in store.reports.read(JobId(1))]
+    assert pages == [["r0", "r2"], ["r3", "r4"], ["r1-2", "r3-2"]]
+    plan = await store.database.rows(
+        f"EXPLAIN QUERY PLAN {reports.READ.format(reports.BY_ID)}",
+        *(1, 1, 9, 2),
+    )
+    within = [row["detail"] for row in plan][1]
+    assert within.startswith("SEARCH requests USING INTEGER PRIMARY KEY"), "no page sorts the whole job"
 
 
 async def test_several_processes_may_make_the_same_database_at_one_time(tmp_path: Path) -> None:

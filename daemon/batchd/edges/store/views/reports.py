@@ -31,11 +31,7 @@ class Reports:
         if bounds is None or bounds["least"] is None:
             return
         following = bounds["least"]
-        # By their ids, nearly all of which are the job's between these two: an index by jobs has them in another order,
-        # and each page would sort them all.
-        while rows := await self._database.rows(
-            _READ.format("+job = ?1 AND id BETWEEN ?2 AND ?3"), job, following, bounds["most"], PAGE
-        ):
+        while rows := await self._database.rows(READ.format(BY_ID), job, following, bounds["most"], PAGE):
             following = rows[-1]["id"] + 1
             yield [_report_row(row) for row in rows]
 
@@ -45,7 +41,7 @@ class Reports:
         among = json.dumps(list(jobs))
         rows = await self._database.values(
             lambda row: (JobId(row["job"]), _report_row(row)),
-            _READ.format("job IN (SELECT value FROM json_each(?))"),
+            READ.format("job IN (SELECT value FROM json_each(?))"),
             among,
             -1,
         )
@@ -54,7 +50,10 @@ class Reports:
         return found
 
 
-_READ = f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
+BY_ID = "+job = ?1 AND id BETWEEN ?2 AND ?3"
+"""Between the first and the last id of a job nearly all are its own; by jobs an index has them in another order, so
+that each page would sort them all."""
+READ = f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
         (SELECT group_concat(remote_id, ' ') FROM (
             SELECT remote_id FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
         )) AS remote_ids,
