@@ -1,10 +1,11 @@
 """The one place where everything is put together: settings in, a running daemon out."""
 
 import asyncio
+import ctypes
 import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from anyio import to_thread
@@ -52,6 +53,8 @@ from batchd.settings import Settings
 
 WORKERS = 40
 """Worker threads: for the disk, parsing, reports."""
+_MOST_ARENAS = -8
+"""`M_ARENA_MAX` of mallopt(3)."""
 RESOLVERS = 8
 """Threads of the event loop's own, which look up names; by default their number goes by that of processors."""
 OURS = frozenset({"claims", "spool", "drafts", "streams", "lock", "sandbox", "lost+found"})
@@ -106,7 +109,12 @@ async def serve(  # noqa: PLR0913  what a command can say
 
 
 def _bound_threads() -> None:
-    """Keep the number of threads the same on any machine: the unit's `TasksMax` must not keep one from starting."""
+    """Keep the number of threads the same on any machine: the unit's `TasksMax` must not keep one from starting.
+
+    They share two heaps: with one for each, as glibc has it, what forty threads have used now and then stays taken.
+    """
+    with suppress(OSError, AttributeError):  # another C library has no such heaps
+        ctypes.CDLL(None).mallopt(_MOST_ARENAS, 2)
     to_thread.current_default_thread_limiter().total_tokens = WORKERS
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(RESOLVERS, "names"))
 

@@ -17,7 +17,7 @@ from tests.faults.torture.messages import messages, sweep_messages
 from tests.faults.torture.odd_streams import faults, sweep_odd_streams
 from tests.faults.torture.power import cut_power, why_not
 from tests.faults.torture.restored import restore_states
-from tests.faults.torture.scenario import Scenario, bundles, everything
+from tests.faults.torture.scenario import Scenario, bundles, everything, rows
 from tests.faults.torture.stage import Blow, Stage, drawn_pairs, sweep
 from tests.faults.torture.syscalls import Action, CallBlow, preloaded
 from tests.faults.torture.table import Row
@@ -178,6 +178,8 @@ FORMS = (
     Form("across", "the same, inbox on another file system", 3, _steps_across(everything)),
     Form("bundles", "SIGKILL at each edge step, folders NAME.job", 4, _steps(bundles, 12)),
     Form("bundles-across", "the same, inbox on another file system", 3, _steps_across(bundles)),
+    Form("rows", "SIGKILL at each edge step, tables in folders with instructions", 4, _steps(rows, 12)),
+    Form("rows-across", "the same, inbox on another file system", 3, _steps_across(rows)),
     Form("pairs", "SIGKILL at two steps, drawn at random", 3, _pairs),
     Form("messages", "SIGKILL at each edge step, sync lane", 2, _messages),
     Form("streams", "odd streams of every kind, sync lane", 3, _odd_streams),

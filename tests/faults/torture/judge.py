@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from batchd.edges.evidence import NAME as EVIDENCE
+from batchd.edges.inbox import INSTRUCTIONS
 
 from tests.faults.torture.scenario import Home
 
@@ -199,7 +200,7 @@ def _parsed(raw: bytes) -> dict[str, Any]:
 
 
 def _litter(home: Home, jobs: dict[str, JobLeft], *, swept: bool) -> Iterator[str]:
-    yield from (f"inbox/{file.relative_to(home.inbox)}" for file in _files(home.inbox))
+    yield from (f"inbox/{file.relative_to(home.inbox)}" for file in _files(home.inbox) if file.name != INSTRUCTIONS)
     for folder in (home.state / "claims", *([home.state / "spool"] if swept else ())):
         yield from (str(file.relative_to(home.place)) for file in _files(folder))
     hidden = (file for file in _files(home.outbox) if file.name.startswith(".") and file != home.outbox / EVIDENCE)

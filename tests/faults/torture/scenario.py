@@ -136,3 +136,22 @@ def bundles(inbox: Path | None = None) -> Scenario:
         settings={"batch": {"max_requests": 5, "linger": 2.0}},
         inbox=inbox,
     )
+
+
+def rows(inbox: Path | None = None) -> Scenario:
+    """Tables, objects and texts, in folders that know what to ask, one below the other; one table is refused."""
+    asked = b"---\nmodel: claude-haiku-4-5\nmax_tokens: 60\n---\n"
+    return Scenario(
+        files={
+            "q/.batchd.md": asked + b"What has {{ subject }}?",
+            "q/deep/.batchd.md": asked + b'Who knows {{ row["the thing"] }}? {{ file }}',
+            "q/t.csv": b'\xef\xbb\xbfsubject;n\r\na cat;007\r\n[sandbox: refuse] a dog; x \r\n"two\nlines";=1\r\n',
+            "q/o.jsonl": b'{"subject": "[sandbox: fail overloaded_error 1] a cow", "k": 1.50}\n{"subject": null}\n',
+            "q/deep/t.tsv": b"the thing\tid\nsalt\t1\nbread\t2\n",
+            "q/wrong.csv": b"subjct\na horse\n",
+            "q/note.txt": b"A note on tides.",
+            "beside.txt": b"A note on bread.",
+        },
+        settings={"batch": {"max_requests": 3, "linger": 2.0}},
+        inbox=inbox,
+    )
