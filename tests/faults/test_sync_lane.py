@@ -231,7 +231,7 @@ async def test_a_message_that_was_cancelled_before_its_first_word_is_not_left_to
 async def test_a_message_of_which_nothing_had_come_may_have_been_charged(home: House) -> None:
     home.fault("message", "only_pings", at=0, seconds=0.05)
     drop(home, "a.jsonl", ["Hello"])
-    with anyio.fail_after(30):
+    with anyio.fail_after(90):
         async with at_work(home):
             await until(lambda: streams(home, 100))
             await cancel(home, "a")
