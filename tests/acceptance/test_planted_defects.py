@@ -60,7 +60,7 @@ class Room:
 
 
 ROOMS = {
-    "intake": Room("batchd.journey.intake", "Intake", "_accept", 'words[0].relative.stem == "a"', {}),
+    "intake": Room("batchd.journey.accepting", "Accepting", "_arrival", 'words[0].claim.relative.stem == "a"', {}),
     "packer": Room(
         "batchd.journey.packer", "Packer", "_afford", f"any(each.max_tokens == {MARK} for each in words[0])", {}
     ),
