@@ -145,7 +145,7 @@ def rows(inbox: Path | None = None) -> Scenario:
         files={
             "q/.batchd.md": asked + b"What has {{ subject }}?",
             "q/deep/.batchd.md": asked + b'Who knows {{ row["the thing"] }}? {{ file }}',
-            "q/t.csv": b'\xef\xbb\xbfsubject;n\r\na cat;007\r\n[sandbox: refuse] a dog; x \r\n"two\nlines";=1\r\n',
+            "q/t.csv": b'\xef\xbb\xbfsubject;n\r\na cat;007\r\n[sandbox: unicode] a dog; x \r\n"two\nlines";=1\r\n',
             "q/o.jsonl": b'{"subject": "[sandbox: fail overloaded_error 1] a cow", "k": 1.50}\n{"subject": null}\n',
             "q/deep/t.tsv": b"the thing\tid\nsalt\t1\nbread\t2\n",
             "q/wrong.csv": b"subjct\na horse\n",
