@@ -136,6 +136,7 @@ def test_every_request_of_a_mixed_job_is_accounted_for_everywhere(batchd: Instal
         "errored": 0,
         "expired": TALLY["expired"],
         "canceled": 0,
+        "rejected": 0,
     }
     folder = batchd.outbox / "mixed"
     report = [json.loads(each) for each in (folder / "report.jsonl").read_text().splitlines()]

@@ -90,6 +90,7 @@ async def test_behind_a_first_that_failed_another_goes_first(home: House) -> Non
     assert not await home.run()
     assert home.job("a")["requests"] == {
         "total": 12, "complete": 11, "incomplete": 0, "errored": 1, "expired": 0, "canceled": 0,
+        "rejected": 0,
     }  # fmt: skip
     assert batch_counts(home) == [1, 1, 10]
     assert written(home, "a") < 5

@@ -96,6 +96,7 @@ async def test_what_may_be_sent_again_is_and_what_may_not_is_not(home: House) ->
         "errored": 2,
         "expired": 1,
         "canceled": 0,
+        "rejected": 0,
     }
     assert set(home.results("a")) == {f"r{n}" for n in range(10)}
     assert {row["custom_id"] for row in home.lines("a", "failures.jsonl")} == {f"r{n}" for n in range(2, 9)}
