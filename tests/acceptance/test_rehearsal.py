@@ -142,8 +142,8 @@ def test_what_is_no_rehearsal_says_nothing_of_one_and_each_keeps_its_own_money(b
     assert process.stdout is not None
     elsewhere = {"ANTHROPIC_BASE_URL": process.stdout.readline().split()[-1], "ANTHROPIC_API_KEY": "sk-any"}
     batchd.drop("second.md", "Hello.")
-    # As good as the API to the daemon, which nobody told that it is the sandbox; with room for one answer, not two.
-    ended = batchd.call("run", "--once", "--set", "budget.per_day=0.7", **elsewhere)
+    # As good as the API to the daemon, which nobody told that it is the sandbox; with room for it alone.
+    ended = batchd.call("run", "--once", "--set", "budget.per_day=0.3206", **elsewhere)
     assert ended.returncode == 0, ended.stderr
     assert "sandbox" not in batchd.job("second")
     assert not any("sandbox" in row for row in rows(batchd, "second"))
