@@ -268,7 +268,9 @@ class Dispatcher:
         """Whether anything is being done, or lies in the inbox to be taken."""
         if any(not self._at_rest(thing) for thing in self._under_way) or self._rooms.restoring.under_way:
             return True
-        return not self._rooms.intake.idle or await self._rooms.intake.has_files()
+        intake = self._rooms.intake
+        # Looked at twice: what was taken from the inbox while it was searched is in hand by then.
+        return not intake.idle or await intake.has_files() or not intake.idle
 
     async def _is_due(self, due: Due) -> bool:
         """Whether anything of the agenda is parked by no defect."""
