@@ -103,7 +103,7 @@ async def test_status_says_in_the_servers_own_words_what_all_are_refused_for(hom
         await until(lambda: any("every batch alike" in told for told in troubles(home)))
         told = next(told for told in troubles(home) if "alike" in told)
         home.server.faults.clear()
-    assert told == "the API refuses every batch alike (invalid_request_error): This workspace is … a …"
+    assert told == "the API refuses every batch alike (invalid_request_error): This workspace is taking a nap."
 
 
 async def test_an_unknown_beta_of_one_job_stops_no_other(swift: House) -> None:

@@ -217,7 +217,9 @@ def test_the_daemon_names_only_pages_that_exist() -> None:
 
 
 def test_every_source_file_that_a_page_names_exists() -> None:
-    sources = [path.as_posix() for folder in ("daemon", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    sources = [
+        path.as_posix() for folder in ("daemon", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+    ]
     for page in DOCS:
         for name in re.findall(r"(?<![\w*/.<>{])[\w/]+\.py\b", FENCE.sub(text_kept, page.read_text("utf-8"))):
             assert any(source.endswith(f"/{name}") for source in sources), f"{page.name}: {name}"

@@ -44,7 +44,7 @@ class Far:
     def as_lines(self) -> RenderableType:
         """Tell it to a person."""
         lines = [cell(f"{'took' if self._ended else 'for'} {duration(self._age)}")]
-        lines += [cell(f"  {each.of.custom_id}: {_so_far(each)}") for each in self._written]
+        lines += [cell(f"  request {each.of.number:,}: {_so_far(each)}") for each in self._written]
         lines += [cell(f"  {_failed(each)}", "yellow") for each in self._reasons]
         return Group(*lines)
 
@@ -54,7 +54,7 @@ class Far:
             "age_seconds": round(self._age, 3),
             "documents": [
                 {
-                    "custom_id": each.of.custom_id,
+                    "request": each.of.number,
                     "round": each.of.round + 1,
                     "rounds": each.of.round + each.of.rounds + 1,
                     "words": each.words,
@@ -65,7 +65,7 @@ class Far:
                 for each in self._written
             ],
             "failures": [
-                {"verdict": each.verdict, "reason": each.reason, "count": each.count, "example": each.example}
+                {"verdict": each.verdict, "reason": each.reason, "count": each.count, "first": each.first}
                 for each in self._reasons
             ],
         }
@@ -92,4 +92,5 @@ def _so_far(each: Written) -> str:
 
 def _failed(each: Reason) -> str:
     more = f" (and {each.count - 1:,} more alike)" if each.count > 1 else ""
-    return f"{each.verdict}: {each.example}: {each.reason}{more}"
+    why = f": {each.reason}" if each.reason else ""
+    return f"{each.verdict}: request {each.first:,}{why}{more}"

@@ -11,6 +11,9 @@ from batchd.model import JobId, RequestId, Verdict, Wishes
 
 MOST: Final = 10
 """Documents that are listed, and reasons."""
+_NUMBER: Final = "id - (SELECT min(id) FROM requests WHERE job = ?1) + 1"
+_OWN: Final = re.compile(r"[^:;\"'`“«]*")
+"""How a reason begins, before it quotes anything."""
 _DIGITS: Final = re.compile(r"\d[\d,.]*")
 
 
@@ -19,7 +22,8 @@ class Unfinished:
     """A document between two rounds."""
 
     request: RequestId
-    custom_id: str
+    number: int
+    """Its place in the file, from 1: what a user calls it may tell of what was asked."""
     round: int
     """How many parts of it are written."""
     rounds: int
@@ -33,10 +37,10 @@ class Reason:
 
     verdict: Verdict
     reason: str
-    """As it was said of the first of them."""
+    """In our own words alone: what the API or a document says stands in `report.jsonl`, which is private."""
     count: int
-    example: str
-    """The custom_id of that one."""
+    first: int
+    """The place in the file of the first of them, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +62,29 @@ class ProgressOf:
     async def read(self, job: JobId) -> Progress:
         """Read how far a job is."""
         rows = await self._database.rows(
-            """SELECT id, custom_id, round, rounds, wishes FROM requests
-               WHERE job = ? AND verdict IS NULL AND round > 0 ORDER BY round DESC, id LIMIT ?""",
+            f"""SELECT id, {_NUMBER} AS number, round, rounds, wishes FROM requests
+               WHERE job = ?1 AND verdict IS NULL AND round > 0 ORDER BY round DESC, id LIMIT ?2""",  # noqa: S608  own text
             job,
             MOST,
         )
         unfinished = tuple(
-            Unfinished(RequestId(row["id"]), row["custom_id"], row["round"], row["rounds"], wishes_of(row))
-            for row in rows
+            Unfinished(RequestId(row["id"]), row["number"], row["round"], row["rounds"], wishes_of(row)) for row in rows
         )
         failed = await self._database.rows(
-            """SELECT verdict, reason, count(*) AS n, min(id), custom_id FROM requests
-               WHERE job = ? AND verdict <> 'complete' GROUP BY verdict, reason ORDER BY n DESC, min(id)""",
+            f"""SELECT verdict, reason, count(*) AS n, min({_NUMBER}) AS number FROM requests
+                WHERE job = ?1 AND verdict <> 'complete' GROUP BY verdict, reason ORDER BY min(id)""",  # noqa: S608  own text
             job,
         )
         count: Counter[tuple[str, str]] = Counter()
         first: dict[tuple[str, str], Reason] = {}
         for row in failed:
-            said = row["reason"] or str(row["verdict"])
-            alike = (row["verdict"], _DIGITS.sub("N", said))
+            said = _OWN.match(row["reason"] or "")
+            own = said[0].strip() if said else ""
+            alike = (row["verdict"], _DIGITS.sub("N", own))
             count[alike] += row["n"]
-            first.setdefault(alike, Reason(Verdict(row["verdict"]), said, 0, row["custom_id"]))
+            first.setdefault(alike, Reason(Verdict(row["verdict"]), own, 0, row["number"]))
         reasons = tuple(
-            Reason(first[alike].verdict, first[alike].reason, n, first[alike].example)
+            Reason(first[alike].verdict, first[alike].reason, n, first[alike].first)
             for alike, n in count.most_common(MOST)
         )
         return Progress(unfinished, reasons)
