@@ -129,6 +129,16 @@ def files(*folders: Path) -> Iterator[Path]:
 # --- what is shown ----------------------------------------------------------------------------------------------------
 
 
+async def test_what_a_caution_quotes_is_in_no_log(home: House) -> None:
+    (home.inbox / "a.md").write_text(f"---\nmodel: claude-{SYSTEM}\n---\nLook: ![]({PROMPT}.png)\n")
+    command = Command(home.place, home.server.base_url)
+    checked = await to_thread.run_sync(command.said, "check", "inbox/a.md")
+    assert PROMPT in checked[1], "whoever asks is told"
+    _, log = await to_thread.run_sync(command.said, "run", "--once", "--verbose")
+    assert "event=cautions" in log
+    assert [canary for canary in CANARIES if canary in log] == []
+
+
 async def test_logs_at_every_level_and_what_is_shown_hold_no_key_prompt_or_answer(home: House) -> None:
     for route, kind in (("create", "garbled"), ("retrieve", "garbled"), ("results", "cut")):
         home.fault(route, kind)

@@ -358,8 +358,10 @@ def printable(path: PurePosixPath | str) -> str:
 
 
 def _tell(claim: Claim, reading: Reading, job: Job) -> None:
-    for caution in reading.cautions:
-        log.warning("caution", file=str(claim.relative), line=caution.line, message=caution.message)
+    if reading.cautions:
+        # What a caution says quotes what was dropped, which no log shows.
+        count, first = len(reading.cautions), min(caution.line for caution in reading.cautions)
+        log.warning("cautions", file=str(claim.relative), count=count, first_line=first, see="batchd check")
     for reason in reading.priming.reasons if reading.priming else ():
         log.info("cache", file=str(claim.relative), decision=reason)
     log.info("job accepted", job=job.name, requests=job.total)
