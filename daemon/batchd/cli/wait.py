@@ -1,7 +1,6 @@
 """`batchd wait`: for scripts that go on when a job has ended."""
 
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,11 @@ from batchd.cli.console import data, out, printable
 from batchd.cli.exit_codes import DONE, FAILED, WRONG_CALL, complain
 from batchd.cli.options import Chosen, takes_settings
 from batchd.client.finished import Held, Job, Refused
-from batchd.client.waiting import Watch
+from batchd.client.waiting import Watch, looks
 from batchd.errors import Unusable
 
 LATE: Final = 3
 HELD: Final = 4
-_SHORTEST: Final = 0.05
-_LONGEST: Final = 1.0
-"""Seconds between two looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +85,15 @@ def await_jobs(
         timeout: Seconds.
     """
     watches = {name: _watched(name, places) for name in names}
-    until = None if timeout is None else time.monotonic() + timeout
     ended: dict[str, Ended] = {}
-    pause = _SHORTEST
-    while True:
+    for _ in looks(timeout):
         for name in names:
             if name not in ended and (found := _look(watches[name], through_holds=through_holds)) is not None:
                 ended[name] = found
-        waited = [name for name in names if name not in ended]
-        if not waited or (first and ended):
+        if len(ended) == len(watches) or (first and ended):
             return ended
-        left = _LONGEST if until is None else until - time.monotonic()
-        if left <= 0:
-            late = {
-                name: Ended(LATE, {"state": None}, f"job {name} has not ended within {timeout:g} s") for name in waited
-            }
-            return ended | late
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.5, _LONGEST)
+    late = {name: f"job {name} has not ended within {timeout or 0:g} s" for name in names if name not in ended}
+    return ended | {name: Ended(LATE, {"state": None}, said) for name, said in late.items()}
 
 
 def _watched(name: str, places: tuple[Path, Path, Path | None]) -> Watch:

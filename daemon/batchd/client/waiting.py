@@ -18,7 +18,7 @@ from batchd.text.tickets import SIGN, is_ticket, parted
 T = TypeVar("T")
 
 _SHORTEST: Final = 0.05
-_LONGEST: Final = 2.0
+_LONGEST: Final = 1.0
 """Seconds between two looks: short at first, for those who rehearse."""
 _UNSEEN: Final = 5.0
 """Seconds for which a file may be read before it is a job, or rejected, unseen by who may not look into the state."""
@@ -156,15 +156,27 @@ class Watch:
 
 
 def _until(look: Callable[[], T | None], timeout: float | None, late: str) -> T:
+    for _ in looks(timeout):
+        if (seen := look()) is not None:
+            return seen
+    raise TimeoutError(late)
+
+
+def looks(timeout: float | None) -> Iterator[None]:
+    """Give the moments at which to look, ever less often; the first is now, and the last when the time is up.
+
+    Args:
+        timeout: Seconds; None for as long as it takes.
+    """
     until = None if timeout is None else time.monotonic() + timeout
     pause = _SHORTEST
-    while (seen := look()) is None:
+    while True:
+        yield
         left = _LONGEST if until is None else until - time.monotonic()
         if left <= 0:
-            raise TimeoutError(late)
+            return
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, _LONGEST)
-    return seen
 
 
 def _would_become(file: str, job: str) -> bool:

@@ -47,14 +47,7 @@ class Client:
     async def connect(
         cls, *, key: str | None, base_url: str, per_minute: int, patience: float, clock: Clock
     ) -> AsyncIterator[Self]:
-        """Make ready to call the API; nothing is sent yet.
-
-        Args:
-            key: The API key; None for whatever the SDK finds.
-            base_url: Where the API is; empty for whatever the SDK finds.
-            per_minute: Calls a minute at the most, all kinds together.
-            patience: Seconds without a byte.
-            clock: By which calls are spaced.
+        """Make ready to call the API, as `Api.connect` says; nothing is sent yet.
 
         Raises:
             Unusable: There is no key.
