@@ -13,7 +13,7 @@ from batchd.claude.price import from_picodollars
 from batchd.decisions.money.budget import Bar, Hold, Purse
 from batchd.delivery import Delivery
 from batchd.edges.store import Arrival, NewRequest, Store, open_store
-from batchd.model import Batch, BatchId, Cost, Intent, Job, JobId, Plan, RequestId, Usage
+from batchd.model import Batch, BatchId, Ceiling, Cost, Intent, Job, JobId, Plan, RequestId, Usage
 
 pytestmark = pytest.mark.anyio
 
@@ -33,10 +33,12 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
         yield opened
 
 
-async def accept(store: Store, name: str = "a", count: int = 3, worst: int | None = DOLLAR) -> Job:
+async def accept(
+    store: Store, name: str = "a", count: int = 3, worst: int | None = DOLLAR, ceiling: Ceiling | None = None
+) -> Job:
     made = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), n * 10, 9, worst) for n in range(count)]
     return await store.jobs.accept(
-        Arrival(claim=name, name=name, source=f"{name}.jsonl", received_at=0.0, total=count, requests=made)
+        Arrival(name, name, f"{name}.jsonl", received_at=0.0, total=count, requests=made, ceiling=ceiling)
     )
 
 
@@ -127,7 +129,11 @@ async def _made_nothing(store: Store, batch: Batch, *, refused: bool) -> None:
 
 async def test_sums_are_those_of_the_trips_whatever_happens_to_them(store: Store, tmp_path: Path) -> None:
     draw = random.Random(7)  # noqa: S311  a history, no secret
-    jobs = [await accept(store, name, count=12, worst=draw.randrange(1, 10**13)) for name in "abc"]
+    folders = (None, Ceiling("q", None), Ceiling("q", DOLLAR))
+    jobs = [
+        await accept(store, name, count=12, worst=draw.randrange(1, 10**13), ceiling=ceiling)
+        for name, ceiling in zip("abc", folders, strict=True)
+    ]
     for turn in range(8):
         batch = await plan(store, now=turn * DAY / 3 + 1, most=9)
         (waiting,) = [each for each in await store.batches.unfinished() if each.id == batch]
@@ -148,11 +154,21 @@ async def test_sums_are_those_of_the_trips_whatever_happens_to_them(store: Store
                    JOIN batches ON batches.id = batch GROUP BY 1"""
             )
         )
-    assert sum(by_day.values())
+        of_folder = dict(
+            raw.execute(
+                """SELECT CAST(planned_at / 86400 AS INTEGER), sum(committed) FROM trips
+                   JOIN batches ON batches.id = trips.batch JOIN requests ON requests.id = request
+                   JOIN jobs ON jobs.id = requests.job WHERE folder = 'q' GROUP BY 1"""
+            )
+        )
+    assert sum(by_day.values()) > sum(of_folder.values()) > 0
     for job in jobs:
         assert (await purse(store, job.id)).jobs[job.id].committed == by_job.get(job.id, 0)
     for day in range(4):
         assert (await purse(store, midnight=day * DAY)).today.committed == by_day.get(day, 0)
+        found = await purse(store, *(job.id for job in jobs), midnight=day * DAY)
+        assert found.folders.get("q", 0) == of_folder.get(day, 0)
+        assert found.ceilings == {jobs[1].id: folders[1], jobs[2].id: folders[2]}
 
 
 async def test_more_money_than_an_integer_holds_is_summed_all_the_same(store: Store) -> None:

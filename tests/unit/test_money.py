@@ -6,7 +6,7 @@ from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import dollars, from_picodollars, price, to_picodollars
 from batchd.decisions.money.budget import Bar, Limit, Purse, afford
 from batchd.decisions.money.worst_case import Prompt, worst_case
-from batchd.model import JobId, RequestId, Usage, Waiting
+from batchd.model import Ceiling, JobId, RequestId, Usage, Waiting
 
 ONE = to_picodollars(Decimal(1)) or 0
 A, B = JobId(1), JobId(2)
@@ -152,3 +152,21 @@ def test_a_region_of_the_request_is_in_the_worst_case() -> None:
     assert dearer == plain * 11 // 10
     assert worst_case(there._replace(geo="mars"), "claude-sonnet-4-6", 1_000) is None
     assert bounded(b'{"messages":[{"role":"user","content":"\\"inference_geo\\":\\"us\\""}]}').geo is None
+
+
+def test_jobs_of_a_folder_share_what_it_may_cost_in_a_day_and_no_other_job_does() -> None:
+    there = Purse(Limit(None), {}, {}, {A: Ceiling("q", 3 * ONE), B: Ceiling("q", 3 * ONE)}, {"q": ONE})
+    other = JobId(3)
+    allowed = afford([waiting(1, A), waiting(2, B), waiting(3, B), waiting(4, other), waiting(5, A)], there)
+    assert fitting(allowed.fitting) == [1, 2, 4]
+    hold = allowed.holds[A]
+    assert (hold.bar, hold.first, hold.room, hold.until_tomorrow) == (Bar.FOLDER, 5, 0, True)
+    assert "budget_day of its folder's .batchd.md is $3.00, $3.00 of it are spent" in hold.reason
+
+
+def test_a_job_of_a_folder_that_is_let_go_is_asked_about_no_day_and_counts_in_it() -> None:
+    ceilings = {A: Ceiling("q", ONE), B: Ceiling("q", ONE), JobId(3): Ceiling("q", None)}
+    free = Purse(Limit(None), {}, {A: None}, ceilings, {"q": ONE})
+    allowed = afford([waiting(1, A), waiting(2, B), waiting(3, JobId(3))], free)
+    assert fitting(allowed.fitting) == [1, 3]
+    assert "$2.00 of it are spent" in allowed.holds[B].reason

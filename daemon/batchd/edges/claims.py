@@ -31,7 +31,16 @@ _ALONG = ".along"
 """What the reading of a claim has written for its job's folder."""
 _COPY = ".copy"
 _INSTRUCTIONS = ".instructions"
-"""What its folder said to do with the file, when it was taken."""
+"""What a folder said to do with the file, when it was taken; it lies where that folder is in the claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was said to do with what was taken."""
+
+    text: bytes
+    folder: PurePosixPath
+    """Whose instructions they are, below the inbox: that of the file, or one above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ class Claim:
         return S_ISDIR(self.mode)
 
 
-def claim(inbox: Path, relative: PurePosixPath, claims: Path, instructions: bytes | None = None) -> Claim:
+def claim(inbox: Path, relative: PurePosixPath, claims: Path, instructions: Given | None = None) -> Claim:
     """Take a file out of the inbox, whatever it is; nothing may be done with it before it is `secure`.
 
     Args:
@@ -94,9 +103,9 @@ def claim(inbox: Path, relative: PurePosixPath, claims: Path, instructions: byte
             disk.opened(claims, inside, create=True, sync=instructions is not None) as target,
         ):
             if instructions is not None:
-                with disk.opened(claims / name) as top:
-                    disk.write_whole(top, _INSTRUCTIONS, [instructions])
-                    os.fsync(top)
+                with disk.opened(claims / name, instructions.folder) as theirs:
+                    disk.write_whole(theirs, _INSTRUCTIONS, [instructions.text])
+                    os.fsync(theirs)
             try:
                 os.rename(relative.name, relative.name, src_dir_fd=source, dst_dir_fd=target)
             except OSError as error:
@@ -321,7 +330,7 @@ def open_claim(claim: Claim) -> BinaryIO:
 
 def instructed(claim: Claim) -> bool:
     """Whether anybody has said what is to be done with what was taken."""
-    return os.path.lexists(claim.folder / _INSTRUCTIONS)
+    return any(os.path.lexists(claim.folder / above / _INSTRUCTIONS) for above in claim.relative.parents)
 
 
 def going_along(claim: Claim) -> Iterator[str]:
@@ -372,16 +381,16 @@ class Along:
             file.close()
 
 
-def instructions(claim: Claim) -> bytes | None:
+def instructions(claim: Claim) -> Given | None:
     """Read what is to be done with what was taken; None where nobody has said.
 
     Raises:
         OSError: The disk's fault.
     """
-    try:
-        return (claim.folder / _INSTRUCTIONS).read_bytes()
-    except FileNotFoundError:
-        return None
+    for above in claim.relative.parents:
+        with suppress(FileNotFoundError):
+            return Given((claim.folder / above / _INSTRUCTIONS).read_bytes(), above)
+    return None
 
 
 def chunks(file: BinaryIO, size: int = 1 << 20) -> Iterator[bytes]:

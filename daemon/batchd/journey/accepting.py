@@ -7,6 +7,7 @@ Each step may be repeated: what was done before the commit counts for nothing, a
 All of it runs in worker threads.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +26,7 @@ from batchd.decisions.bundle.reader import FOLDER
 from batchd.decisions.jobfile.reader import Rules
 from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.edges import bundles, claims, disk, inbox
-from batchd.edges.claims import Claim
+from batchd.edges.claims import Claim, Given
 from batchd.edges.clock import Clock
 from batchd.edges.durable import Together
 from batchd.edges.outbox import JobFolder, choose_name
@@ -36,7 +37,7 @@ from batchd.journey import lost_life
 from batchd.journey.instructions import prompt_of
 from batchd.journey.reading import Reading
 from batchd.journey.spooling import Copy, copy
-from batchd.model import Job, Problem
+from batchd.model import Ceiling, Job, Problem
 from batchd.text import safepath
 from batchd.trouble import Work
 
@@ -60,6 +61,7 @@ class _Read:
     claim: Claim
     copied: Copy
     reading: Reading
+    ceiling: Ceiling | None = None
 
 
 class Accepting:
@@ -108,11 +110,12 @@ class Accepting:
         copied = Copy(self._spool, claim.id)
         lacking = False
         try:
-            reading = self._copy_whatever_it_is(claim, copied)
+            read = self._copy_whatever_it_is(claim, copied)
+            reading = read.reading
             if reading.count:
                 raise Rejected(reading.problems, reading.count)
             with self._named([claim], sync=True) as (name,):
-                job = from_thread.run(self._store.jobs.accept, self._arrival(_Read(claim, copied, reading), name))
+                job = from_thread.run(self._store.jobs.accept, self._arrival(read, name))
                 if job.claim != claim.id:  # another's, with the same ticket
                     with suppress(OSError):
                         JobFolder(self._outbox, name).path.rmdir()
@@ -234,11 +237,14 @@ class Accepting:
             claims.discard(claim)
         return stay
 
-    def _copy_whatever_it_is(self, claim: Claim, to: Copy) -> Reading:
+    def _copy_whatever_it_is(self, claim: Claim, to: Copy) -> _Read:
         """A defect that a file meets is told beside that file, and stops neither the others nor the next start."""
         try:
             rules = replace(self._rules, now=self._clock.now())
-            return copy(claim, rules, to, _prompt(claim, rules))
+            given = claims.instructions(claim)
+            prompt = _prompt(given, rules) if given else None
+            ceiling = Ceiling(_identity(given.folder), to_picodollars(prompt.budget_day)) if given and prompt else None
+            return _Read(claim, to, copy(claim, rules, to, prompt), ceiling)
         except (OSError, BatchdError):
             raise
         except Exception as bug:
@@ -261,6 +267,7 @@ class Accepting:
             ticket=read.claim.ticket,
             rows=reading.terms.rows,
             rejected=reading.rejected,
+            ceiling=read.ceiling,
         )
 
     @contextmanager
@@ -321,7 +328,7 @@ def _portions(found: Iterable[_Read]) -> Iterator[list[_Read]]:
 def _asked(claim: Claim) -> bytes | None:
     """What was asked, where that is not in the file itself: the prompt of a bundle, or the instructions of a folder."""
     if not claim.is_bundle:
-        return claims.instructions(claim)
+        return given.text if (given := claims.instructions(claim)) else None
     try:
         with bundles.opened(claim.path) as bundle:
             return bundle.prompt()
@@ -334,18 +341,22 @@ def goes_together(claim: Claim) -> bool:
     return S_ISREG(claim.mode) and claim.size <= SMALL and claim.ticket is None and not claims.instructed(claim)
 
 
-def _prompt(claim: Claim, rules: Rules) -> PromptFile | None:
-    """What is to be done with a claimed file, if anybody has said.
+def _prompt(given: Given, rules: Rules) -> PromptFile | None:
+    """Read what is to be done with a claimed file.
 
     Raises:
         Rejected: An earlier version took the instructions, or they have run out.
     """
-    text = claims.instructions(claim)
-    parsed = None if text is None else prompt_of(text.decode(), rules)
+    parsed = prompt_of(given.text.decode(), rules)
     if isinstance(parsed, list):
         where = f"{inbox.INSTRUCTIONS} of its folder, line"
         raise Rejected([Problem(0, each.field, f"{where} {each.line}: {each.message}") for each in parsed])
     return parsed
+
+
+def _identity(folder: PurePosixPath) -> str:
+    """Write a folder so that it can be stored, and is no other's, whatever its bytes."""
+    return os.fsencode(folder).decode("utf-8", "backslashreplace")
 
 
 def printable(path: PurePosixPath | str) -> str:

@@ -110,6 +110,10 @@ class Instructions:
         known = nearest(folder, self._known)
         return Ready("") if known is None else self._known[known].standing
 
+    def whose(self, folder: PurePosixPath) -> PurePosixPath | None:
+        """Find the folder whose instructions count in another; None where there are none."""
+        return nearest(folder, self._known)
+
     def due(self, now: float) -> float | None:
         """Say after how many seconds another look is worth while; None where nothing changes by itself."""
         waits = [each.standing.until - now for each in self._known.values() if isinstance(each.standing, NotYet)]

@@ -228,8 +228,9 @@ class Intake:
             try:
                 if self._is_written(candidate):
                     continue
-                text = standing.text.encode() if standing.text else None
-                claim = claims.claim(self._places.inbox, candidate.relative, self._places.claims, text)
+                whose = self._instructions.whose(folder)
+                given = claims.Given(standing.text.encode(), whose) if standing.text and whose is not None else None
+                claim = claims.claim(self._places.inbox, candidate.relative, self._places.claims, given)
             except (FileNotFoundError, BlockingIOError):
                 continue
             except Exception as error:  # noqa: BLE001  told as that folder's trouble

@@ -6,7 +6,7 @@ trip to the API, which may carry requests of several jobs.
 
 from batchd.model.batch import Batch, Counts, Evidence, Intent, Place, Plan, RemoteBatch, Sending, WireRow
 from batchd.model.ids import BatchId, JobId, RemoteId, RequestId
-from batchd.model.job import Job
+from batchd.model.job import Ceiling, Job
 from batchd.model.money import Cost, Usage, total
 from batchd.model.request import (
     BETA_300K,
@@ -39,6 +39,7 @@ __all__ = [
     "Batch",
     "BatchId",
     "Caution",
+    "Ceiling",
     "Cost",
     "Counts",
     "Entry",

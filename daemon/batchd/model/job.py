@@ -7,6 +7,16 @@ from batchd.model.request import RowsForm
 
 
 @dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What a folder's instructions let all jobs that belong to them cost in a day, together."""
+
+    folder: str
+    """In which they lie, below the inbox."""
+    budget: int | None
+    """Picodollars; None for any amount."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A file that was taken, as the store knows it."""
 

@@ -50,7 +50,8 @@ def _rounds(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, f"must be a whole number from 0 to {_MOST_ROUNDS}: how often a cut document is continued")
 
 
-def _dollars(value: Json, path: str) -> Iterator[Flaw]:
+def check_dollars(value: Json, path: str) -> Iterator[Flaw]:
+    """Check what something may cost."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 < value <= MOST_DOLLARS:
         yield Flaw(path, f"must be an amount of USD above 0, up to {MOST_DOLLARS:,}")
@@ -87,7 +88,7 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         "params": mapping,
         "betas": _betas,
         **{wish.name: _CHECKS.get(wish.name) or _CHECKS_OF_TYPES[wish.type] for wish in fields(Wishes)},
-        "budget": _dollars,
+        "budget": check_dollars,
         "continue": _rounds,
         SCHEMA: check_schema,
         "needed_by": lanes.check_needed_by,
@@ -103,7 +104,7 @@ _KEPT_AS_JSON: Final = frozenset(wish.name for wish in fields(Wishes) if wish.ty
 
 _HINTS: Final = {
     ATTACH: "only the front matter of a .md or .txt file may attach files; here the contents go into messages",
-    "budget_day": "not known yet; budget limits each job, and budget.per_day of the program's settings all of a day",
+    "budget_day": "is for the .batchd.md of a folder, and all its jobs of a day together; budget limits one job",
     "job": "the job's settings are the first line of a file, alone",
     "requests": "a whole body of requests; save it as a .json file, or write its requests a line each",
     "prompt": 'another program\'s; here it is params: {"messages": [{"role": "user", "content": "…"}]}',

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from batchd.claude.price import dollars
-from batchd.model import JobId, RequestId, Waiting
+from batchd.model import Ceiling, JobId, RequestId, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,10 @@ class Purse:
     jobs: Mapping[JobId, Limit]
     released: Mapping[JobId, int | None] = field(default_factory=dict)
     """Jobs that a person has let go, and up to which sum; None: whatever they cost. No other limit is theirs."""
+    ceilings: Mapping[JobId, Ceiling] = field(default_factory=dict)
+    """Of the jobs that belong to a folder's instructions."""
+    folders: Mapping[str, int] = field(default_factory=dict)
+    """What is spent or reserved today of each of those folders."""
 
 
 class Bar(StrEnum):
@@ -39,6 +43,8 @@ class Bar(StrEnum):
     """Nobody knows what it would cost."""
     REQUEST = "request"
     JOB = "job"
+    FOLDER = "folder"
+    """What the instructions of its folder allow in a day."""
     DAY = "day"
     RELEASE = "release"
     """The sum up to which a person has let it go."""
@@ -58,7 +64,7 @@ class Hold:
     @property
     def until_tomorrow(self) -> bool:
         """Whether the next day brings room of itself."""
-        return self.bar is Bar.DAY
+        return self.bar in {Bar.FOLDER, Bar.DAY}
 
 
 @dataclass(slots=True)
@@ -82,6 +88,7 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
     """
     allowed = Allowance()
     committed = {job: limit.committed for job, limit in purse.jobs.items()}
+    folders = dict(purse.folders)
     today = purse.today.committed
     for request in waiting:
         if request.promised:
@@ -91,12 +98,15 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
             continue
         limit = purse.jobs.get(request.job, Limit(None))
         spent = committed.get(request.job, limit.committed)
+        ceiling = purse.ceilings.get(request.job)
+        of_folder = folders.get(ceiling.folder, 0) if ceiling else 0
         if request.job in purse.released:
             limits = {Bar.RELEASE: Limit(purse.released[request.job], spent)}
         else:
             limits = {
                 Bar.REQUEST: Limit(request.budget),
                 Bar.JOB: Limit(limit.budget, spent),
+                Bar.FOLDER: Limit(ceiling.budget if ceiling else None, of_folder),
                 Bar.DAY: Limit(purse.today.budget, today),
             }
         if (hold := _objection(request, limits)) is not None:
@@ -104,6 +114,8 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
             continue
         allowed.fitting.append(request)
         committed[request.job] = spent + (request.worst or 0)
+        if ceiling:
+            folders[ceiling.folder] = of_folder + (request.worst or 0)
         today += request.worst or 0
     return allowed
 
@@ -122,6 +134,7 @@ def _objection(request: Waiting, limits: Mapping[Bar, Limit]) -> Hold | None:
 
 _WHOSE = {
     Bar.JOB: "the budget of the job is {}",
+    Bar.FOLDER: "budget_day of its folder's .batchd.md is {}",
     Bar.DAY: "the budget of the day is {}",
     Bar.RELEASE: "the job was released up to {}",
 }

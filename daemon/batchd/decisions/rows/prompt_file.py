@@ -12,6 +12,7 @@ import msgspec
 from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm, answer_form
 from batchd.decisions.jobfile.request import Requests
 from batchd.decisions.jobfile.rules import Rules
+from batchd.decisions.jobfile.settings_check import check_dollars
 from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
 from batchd.decisions.rows.template import PromptTemplate, parse_template
 from batchd.model import Caution, Problem
@@ -35,6 +36,7 @@ class Own(msgspec.Struct, frozen=True):
     delimiter: str | None = None
     encoding: str | None = None
     takes: list[str] = []
+    budget_day: int | float | None = None
     rows: str | None = None
     each: list[str] | str = []
     attach: list[str] = []
@@ -46,7 +48,7 @@ class Own(msgspec.Struct, frozen=True):
 
 
 _OF_BUNDLES: Final = frozenset({"rows", "each", "attach"})
-_OF_FOLDERS: Final = frozenset({"takes"})
+_OF_FOLDERS: Final = frozenset({"takes", "budget_day"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ class PromptFile:
     def budget(self) -> Decimal | None:
         """USD that a job may cost."""
         return Decimal(str(self.settings["budget"])) if "budget" in self.settings else None
+
+    @property
+    def budget_day(self) -> Decimal | None:
+        """USD that all jobs of these instructions may cost in a day, together."""
+        return None if self.own.budget_day is None else Decimal(str(self.own.budget_day))
 
     def wants(self, name: str) -> bool:
         """Tell whether a file of that name is meant; without `takes` all are."""
@@ -212,12 +219,17 @@ def _globs(value: Json) -> str:
     return next((said for each in value if (said := objection(each))), "")
 
 
+def _dollars(value: Json) -> str:
+    return next((flaw.message for flaw in check_dollars(value, "")), "")
+
+
 _CHECKS: Final[Mapping[str, _Check]] = {
     "id": _text,
     "on_error": _one_of("refuse", "skip"),
     "delimiter": _one_of(*DELIMITERS),
     "encoding": _one_of(*ENCODINGS),
     "takes": _patterns,
+    "budget_day": _dollars,
     "rows": _text,
     "each": lambda value: _pattern(value) if isinstance(value, str) else _globs(value),
     "attach": _globs,

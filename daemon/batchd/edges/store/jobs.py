@@ -12,7 +12,7 @@ from batchd.edges.store.requests import RETRIED, NewRequest, Stored, cancel_wait
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, many, returning, update
 from batchd.edges.store.sums import SPENT, tally_of
-from batchd.model import Job, JobId, RowsForm
+from batchd.model import Ceiling, Job, JobId, RowsForm
 
 UNDELIVERED = """NOT delivered AND NOT retry_wanted AND missing = 0
     AND NOT EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)"""
@@ -45,6 +45,8 @@ class Arrival:
     """How its rows stand in its file; None where its requests are no rows."""
     rejected: int = 0
     """Requests of its file that were left out, for what is wrong with them."""
+    ceiling: Ceiling | None = None
+    """Of the instructions that it belongs to; None where it belongs to none."""
 
 
 class Jobs:
@@ -81,8 +83,8 @@ class Jobs:
             await many(
                 db,
                 """INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing,
-                                     ticket, rows, rejected, sandbox)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                                     ticket, rows, rejected, folder, folder_per_day, sandbox)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                            EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'))""",
                 [
                     (
@@ -90,6 +92,7 @@ class Jobs:
                         *(starts[each.claim], each.total - len(each.requests), each.ticket),
                         None if each.rows is None else msgspec.json.encode(each.rows).decode(),
                         each.rejected,
+                        *((each.ceiling.folder, each.ceiling.budget) if each.ceiling else (None, None)),
                     )
                     for each in new
                 ],

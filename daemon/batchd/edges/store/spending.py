@@ -12,7 +12,7 @@ from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, betas_of, update
 from batchd.edges.store.sums import UNKNOWN, amount, exact
-from batchd.model import Held, JobId, Place, RequestId
+from batchd.model import Ceiling, Held, JobId, Place, RequestId
 
 _PROMISED = f"SELECT {exact('worst', 'promised')} FROM requests WHERE promised AND batch IS NULL AND verdict IS NULL"  # noqa: S608
 """What further rounds of unfinished documents can cost, while they wait for their trip."""
@@ -70,8 +70,8 @@ class Spending:
         promised = amount(await self._database.row(_PROMISED), "promised")
         today = await self._database.row("SELECT * FROM days WHERE day = ?", int(midnight // _DAY))
         rows = await self._database.rows(
-            f"""SELECT jobs.id, budget, released, released_up_to, committed_micro, committed_pico, promised_micro,
-                    promised_pico
+            f"""SELECT jobs.id, budget, released, released_up_to, folder, folder_per_day, committed_micro,
+                    committed_pico, promised_micro, promised_pico
                 FROM jobs LEFT JOIN (
                     SELECT job, {exact("worst", "promised")} FROM requests
                     WHERE promised AND batch IS NULL AND verdict IS NULL GROUP BY job
@@ -90,14 +90,38 @@ class Spending:
                 JobId(row["id"]): Limit(per_job if row["budget"] is None else row["budget"], spent(row)) for row in rows
             },
             released={JobId(row["id"]): row["released_up_to"] for row in rows if row["released"]},
+            ceilings={JobId(row["id"]): Ceiling(row["folder"], row["folder_per_day"]) for row in rows if row["folder"]},
+            folders=await self._folders({row["folder"] for row in rows if row["folder"]}, midnight),
         )
 
+    async def _folders(self, folders: Collection[str], midnight: float) -> dict[str, int]:
+        """Sum up what is spent or reserved of some folders in a day, further rounds of what is unfinished included."""
+        if not folders:
+            return {}
+        among = json.dumps(list(folders))
+        days = await self._database.rows(
+            "SELECT * FROM folder_days WHERE folder IN (SELECT value FROM json_each(?)) AND day = ?",
+            among,
+            int(midnight // _DAY),
+        )
+        begun = await self._database.rows(
+            f"""SELECT folder, {exact("worst", "promised")} FROM requests JOIN jobs ON jobs.id = requests.job
+                WHERE promised AND batch IS NULL AND verdict IS NULL
+                  AND folder IN (SELECT value FROM json_each(?)) GROUP BY folder""",  # noqa: S608  our own text
+            among,
+        )
+        sums = {row["folder"]: amount(row, "committed") for row in days}
+        for row in begun:
+            sums[row["folder"]] = sums.get(row["folder"], 0) + amount(row, "promised")
+        return sums
+
     async def limited(self) -> bool:
-        """Whether any job or request that is under way has a budget of its own."""
+        """Whether any job or request that is under way has a budget of its own, or of its folder's."""
         row = await self._database.row(
             """SELECT 1 WHERE EXISTS (SELECT 1 FROM requests WHERE verdict IS NULL AND budget IS NOT NULL)
                    OR EXISTS (SELECT 1 FROM jobs
-                              WHERE NOT delivered AND (budget IS NOT NULL OR released_up_to IS NOT NULL))"""
+                              WHERE NOT delivered AND (budget IS NOT NULL OR released_up_to IS NOT NULL
+                                                       OR folder_per_day IS NOT NULL))"""
         )
         return row is not None
 

@@ -12,6 +12,14 @@ MUTATIONS = (
         "tests/unit/test_money.py",
     ),
     Mutation(
+        "rows",
+        "each job of a folder has the folder's day to itself",
+        "daemon/batchd/decisions/money/budget.py",
+        "folders[ceiling.folder] = of_folder + (request.worst or 0)",
+        "folders[ceiling.folder] = of_folder",
+        "tests/unit/test_money.py",
+    ),
+    Mutation(
         "D",
         "what goes at once is priced as a batch",
         "daemon/batchd/claude/price.py",
