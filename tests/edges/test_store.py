@@ -225,7 +225,10 @@ async def test_a_newer_database_and_one_that_is_none_are_refused(tmp_path: Path)
         assert raised.group_contains(Unusable, match=said)
 
 
-LANDED = {"001.sql": "4c49c02d53c3e44dee02bb154e4bb043c8499a7e137db81fb7dd70e837197965"}
+LANDED = {
+    "001.sql": "4c49c02d53c3e44dee02bb154e4bb043c8499a7e137db81fb7dd70e837197965",
+    "002.sql": "fe374cc1dc092203e551d0c7e9aff896a291e518e6103d194e353b4c7b0627b0",
+}
 """Migrations that some installation has run, by their SHA-256: a change to one would reach new installations only."""
 
 

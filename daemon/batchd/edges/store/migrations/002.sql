@@ -166,19 +166,6 @@ CREATE TABLE days (
     committed_pico INTEGER NOT NULL
 ) STRICT;
 
--- To whose instructions a job belongs: the folder of the `.batchd.md`, and what that lets all of its jobs cost in a day.
-ALTER TABLE jobs ADD COLUMN folder TEXT;
-ALTER TABLE jobs ADD COLUMN folder_per_day INTEGER CHECK (
-    folder_per_day IS NULL OR (folder_per_day >= 0 AND folder IS NOT NULL)
-);
-CREATE TABLE folder_days (
-    folder         TEXT    NOT NULL,
-    day            INTEGER NOT NULL,                        -- as in `days`
-    committed_micro INTEGER NOT NULL,
-    committed_pico INTEGER NOT NULL,
-    PRIMARY KEY (folder, day)
-) STRICT, WITHOUT ROWID;
-
 UPDATE jobs SET (committed_micro, committed_pico) = (
     SELECT coalesce(sum(committed / 1000000), 0), coalesce(sum(committed % 1000000), 0)
     FROM requests JOIN trips ON trips.request = requests.id WHERE requests.job = jobs.id
@@ -194,12 +181,6 @@ CREATE TRIGGER trip_planned AFTER INSERT ON trips WHEN NEW.committed <> 0 BEGIN
         FROM batches WHERE id = NEW.batch
         ON CONFLICT (day) DO UPDATE SET committed_micro = committed_micro + excluded.committed_micro,
             committed_pico = committed_pico + excluded.committed_pico;
-    INSERT INTO folder_days
-        SELECT folder, CAST(planned_at / 86400 AS INTEGER), NEW.committed / 1000000, NEW.committed % 1000000
-        FROM requests JOIN jobs ON jobs.id = requests.job JOIN batches ON batches.id = NEW.batch
-        WHERE requests.id = NEW.request AND folder IS NOT NULL
-        ON CONFLICT (folder, day) DO UPDATE SET committed_micro = committed_micro + excluded.committed_micro,
-            committed_pico = committed_pico + excluded.committed_pico;
 END;
 CREATE TRIGGER trip_charged AFTER UPDATE ON trips WHEN NEW.committed <> OLD.committed BEGIN
     UPDATE jobs SET committed_micro = committed_micro + (NEW.committed - OLD.committed) / 1000000,
@@ -208,10 +189,6 @@ CREATE TRIGGER trip_charged AFTER UPDATE ON trips WHEN NEW.committed <> OLD.comm
     UPDATE days SET committed_micro = committed_micro + (NEW.committed - OLD.committed) / 1000000,
         committed_pico = committed_pico + (NEW.committed - OLD.committed) % 1000000
         WHERE day = (SELECT CAST(planned_at / 86400 AS INTEGER) FROM batches WHERE id = NEW.batch);
-    UPDATE folder_days SET committed_micro = committed_micro + (NEW.committed - OLD.committed) / 1000000,
-        committed_pico = committed_pico + (NEW.committed - OLD.committed) % 1000000
-        WHERE folder = (SELECT folder FROM requests JOIN jobs ON jobs.id = requests.job WHERE requests.id = NEW.request)
-          AND day = (SELECT CAST(planned_at / 86400 AS INTEGER) FROM batches WHERE id = NEW.batch);
 END;
 CREATE TRIGGER trip_undone AFTER DELETE ON trips WHEN OLD.committed <> 0 BEGIN
     UPDATE jobs SET committed_micro = committed_micro - OLD.committed / 1000000,
@@ -220,17 +197,12 @@ CREATE TRIGGER trip_undone AFTER DELETE ON trips WHEN OLD.committed <> 0 BEGIN
     UPDATE days SET committed_micro = committed_micro - OLD.committed / 1000000,
         committed_pico = committed_pico - OLD.committed % 1000000
         WHERE day = (SELECT CAST(planned_at / 86400 AS INTEGER) FROM batches WHERE id = OLD.batch);
-    UPDATE folder_days SET committed_micro = committed_micro - OLD.committed / 1000000,
-        committed_pico = committed_pico - OLD.committed % 1000000
-        WHERE folder = (SELECT folder FROM requests JOIN jobs ON jobs.id = requests.job WHERE requests.id = OLD.request)
-          AND day = (SELECT CAST(planned_at / 86400 AS INTEGER) FROM batches WHERE id = OLD.batch);
 END;
 
 -- Asked at every look of the packer, over all requests that wait.
 CREATE INDEX requests_promised ON requests (job, worst) WHERE promised AND batch IS NULL AND verdict IS NULL;
 CREATE INDEX requests_budgeted ON requests (job) WHERE verdict IS NULL AND budget IS NOT NULL;
-CREATE INDEX jobs_budgeted ON jobs (id)
-    WHERE NOT delivered AND (budget IS NOT NULL OR released_up_to IS NOT NULL OR folder_per_day IS NOT NULL);
+CREATE INDEX jobs_budgeted ON jobs (id) WHERE NOT delivered AND (budget IS NOT NULL OR released_up_to IS NOT NULL);
 -- By which `costs` finds the trips of its days.
 CREATE INDEX batches_planned ON batches (planned_at);
 
