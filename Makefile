@@ -93,13 +93,16 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --genera
 # The lists of pyproject.toml that pip-compile does not read by itself go in through a pipe.
 LISTED = $(BIN)/python -c 'import sys, tomllib; table, key = sys.argv[1:]; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))[table][key], sep="\n")'
+# The tests run with what each extra needs.
+EXTRAS = $(BIN)/python -c 'import tomllib; \
+	print(*sum(tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"].values(), []), sep="\n")'
 
 lock: $(DEV) ## pin again what pyproject.toml asks for, with hashes
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Locks are made with Python" \
 		"3.11, the oldest supported: what only it needs would be missing. make clean;" \
 		"make lock PYTHON=python3.11" >&2; exit 1; }
 	$(LISTED) build-system requires | $(COMPILE) --output-file requirements/runtime.txt pyproject.toml -
-	$(LISTED) dependency-groups dev | $(COMPILE) --output-file requirements/dev.txt --constraint requirements/runtime.txt -
+	{ $(LISTED) dependency-groups dev; $(EXTRAS); } | $(COMPILE) --output-file requirements/dev.txt --constraint requirements/runtime.txt -
 	set -e; for peer in $(PEERS); do \
 		$(LISTED) dependency-groups $$peer | $(COMPILE) --output-file requirements/$$peer.txt -; done
 
