@@ -33,7 +33,7 @@ def with_jobs(place: Path, jobs: int) -> None:
         async with open_store(places.state / DATABASE) as store:
             for at in range(0, jobs, PORTION):
                 names = [f"old-{number_}" for number_ in range(at, at + PORTION)]
-                old = await store.jobs.accept_all([Arrival(name, name, name, 0.0, 1, [request]) for name in names])
+                old = await store.arrivals.accept_all([Arrival(name, name, name, 0.0, 1, [request]) for name in names])
                 ids = [job.id for job in old]
                 await store.jobs.close_all(ids, 1.0)
                 await store.jobs.deliver(*ids)

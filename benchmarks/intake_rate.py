@@ -111,7 +111,9 @@ def commit(steps: int, *, together: bool) -> float:
     async def work() -> float:
         with tempfile.TemporaryDirectory() as place:
             async with open_store(Path(place, DATABASE)) as store:
-                await store.jobs.accept(Arrival(claim="c", name="n", source="s", received_at=0, total=1, requests=()))
+                await store.arrivals.accept(
+                    Arrival(claim="c", name="n", source="s", received_at=0, total=1, requests=())
+                )
                 began = time.perf_counter()
                 if together:
                     async with anyio.create_task_group() as tasks:

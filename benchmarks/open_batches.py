@@ -59,7 +59,7 @@ def fill(place: Path, batches: int) -> None:
     async def work() -> None:
         async with open_store(prepared(settings_of(place)).state / DATABASE) as store:
             now = time.time()
-            await store.jobs.accept(
+            await store.arrivals.accept(
                 Arrival(
                     claim="bench",
                     name="bench",

@@ -189,7 +189,7 @@ class Dispatcher:
         return done
 
     async def _add(self, tasks: anyio.abc.TaskGroup) -> None:
-        for job in await self._store.jobs.arriving():
+        for job in await self._store.arrivals.arriving():
             self._try(tasks, Thing(Work.ADD, str(job.id), job.name, job.id), partial(self._rooms.intake.add, job))
 
     async def _call_cancelled(self, _: anyio.abc.TaskGroup) -> None:
@@ -280,7 +280,7 @@ class Dispatcher:
         if due.waiting and await self._rooms.packer.could_pack():
             return True
         for work, there_are, list_jobs in (
-            (Work.ADD, due.arriving, store.jobs.arriving),
+            (Work.ADD, due.arriving, store.arrivals.arriving),
             (Work.FINISH, due.undelivered, store.jobs.undelivered),
             (Work.REOPEN, due.to_retry, store.retries.wanted),
         ):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from batchd.edges.store import Arrival, Batches, Due, NewRequest, Store, open_store
+from batchd.edges.store.arrivals import Arrivals
 from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.retries import Retries
 from batchd.edges.store.spending import Spending
@@ -42,7 +43,7 @@ def request(*, first: int | None = None) -> NewRequest:
 
 
 async def accepted(store: Store, *, first: int | None = None) -> Job:
-    return await store.jobs.accept(
+    return await store.arrivals.accept(
         Arrival(claim="c", name="a", source="a.jsonl", received_at=0.0, total=1, requests=[request(first=first)])
     )
 
@@ -64,9 +65,11 @@ async def test_a_request_that_waits_is_told_until_it_travels(store: Store) -> No
 
 
 async def test_a_job_that_lacks_requests_is_told_and_is_not_finished_before_they_are_here(store: Store) -> None:
-    job = await store.jobs.accept(Arrival(claim="c", name="a", source="a.jsonl", received_at=0.0, total=1, requests=[]))
+    job = await store.arrivals.accept(
+        Arrival(claim="c", name="a", source="a.jsonl", received_at=0.0, total=1, requests=[])
+    )
     assert what(await store.agenda.due()) == {"arriving"}
-    await store.jobs.add(job, [request()], now=0.0)
+    await store.arrivals.add(job, [request()], now=0.0)
     assert what(await store.agenda.due()) == {"waiting"}
 
 
@@ -104,7 +107,7 @@ async def test_a_batch_that_waits_for_a_person_is_told_and_needs_no_courier(stor
 @pytest.mark.parametrize(
     ("room", "question"),
     [
-        (Jobs, "arriving"),
+        (Arrivals, "arriving"),
         (Jobs, "cancel_waiting"),
         (Jobs, "held"),
         (Retries, "wanted"),

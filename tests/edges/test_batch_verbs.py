@@ -72,7 +72,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 async def planned(store: Store) -> Batch:
     requests = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), n * 10, 9) for n in range(2)]
-    await store.jobs.accept(Arrival(claim="c", name="a", source="a", received_at=1.0, total=2, requests=requests))
+    await store.arrivals.accept(Arrival(claim="c", name="a", source="a", received_at=1.0, total=2, requests=requests))
     waiting = await store.queue.waiting(9)
     await store.batches.plan([Plan(tuple(each.id for each in waiting), (), 18)], now=2.0, nonce=new_nonce)
     (batch,) = await store.batches.unfinished()

@@ -19,7 +19,7 @@ FIRST, SECOND = RequestId(1), RequestId(2)
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     async with open_store(tmp_path / "batchd.sqlite") as opened:
         requests = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), n * 10, 9) for n in range(2)]
-        await opened.jobs.accept(
+        await opened.arrivals.accept(
             Arrival(claim="claim", name="a", source="a.jsonl", received_at=1.0, total=2, requests=requests)
         )
         yield opened

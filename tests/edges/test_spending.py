@@ -37,7 +37,7 @@ async def accept(
     store: Store, name: str = "a", count: int = 3, worst: int | None = DOLLAR, ceiling: Ceiling | None = None
 ) -> Job:
     made = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 100, (), n * 10, 9, worst) for n in range(count)]
-    return await store.jobs.accept(
+    return await store.arrivals.accept(
         Arrival(name, name, f"{name}.jsonl", received_at=0.0, total=count, requests=made, ceiling=ceiling)
     )
 
@@ -89,7 +89,7 @@ async def test_what_may_have_been_charged_counts_with_its_reservation(
     assert from_picodollars(found.jobs[job.id].committed) == 2 + Decimal(counts)
     (spent,) = await store.spending.by("day")
     assert spent.reserved + spent.cost == found.today.committed
-    tally = await store.jobs.tally(job.id)
+    tally = await store.tallies.of(job.id)
     unknown = outcome not in {"errored", "expired", "canceled"} and cost == UNKNOWN
     assert (tally.cost.charged is None) == unknown
     assert spent.unpriced == unknown
@@ -108,7 +108,7 @@ async def test_what_a_person_gives_up_or_sends_again_may_have_been_charged(store
     else:
         await store.resolutions.drop(held, "dropped")
     assert (await purse(store, job.id)).jobs[job.id].committed == 3 * DOLLAR // 2
-    assert (await store.jobs.tally(job.id)).cost.charged is None
+    assert (await store.tallies.of(job.id)).cost.charged is None
 
 
 async def test_what_was_surely_not_created_reserves_nothing(store: Store) -> None:
@@ -182,7 +182,7 @@ async def test_more_money_than_an_integer_holds_is_summed_all_the_same(store: St
     assert (await purse(store, job.id)).jobs[job.id].committed == 6 * worst
     (spent,) = await store.spending.by("job")
     assert (spent.cost, spent.reserved) == (5 * worst, worst)
-    assert (await store.jobs.tally(job.id)).usage.input_tokens == 6
+    assert (await store.tallies.of(job.id)).usage.input_tokens == 6
 
 
 async def test_a_release_during_the_packers_look_stands(store: Store) -> None:

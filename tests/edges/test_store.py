@@ -55,7 +55,7 @@ def requests(count: int) -> list[NewRequest]:
 
 
 async def accept(store: Store, count: int = 3, claim: str = "claim-1", name: str = "nightly/a") -> Job:
-    return await store.jobs.accept(
+    return await store.arrivals.accept(
         Arrival(
             claim=claim, name=name, source=f"{name}.jsonl", received_at=1000.0, total=count, requests=requests(count)
         )
@@ -72,14 +72,14 @@ async def test_a_file_is_accepted_once_with_all_its_requests(store: Store) -> No
     first, again = await accept(store), await accept(store)
     assert first == again
     assert len(await store.queue.waiting(10)) == 3
-    tally = await store.jobs.tally(first.id)
+    tally = await store.tallies.of(first.id)
     assert (tally.waiting, tally.travelling, tally.settled) == (3, 0, 0)
 
 
 async def test_a_job_of_which_one_request_cannot_be_stored_is_not_stored_at_all(store: Store) -> None:
     twice = [*requests(2), requests(1)[0]]
     with pytest.raises(sqlite3.IntegrityError):
-        await store.jobs.accept(Arrival(claim="c", name="n", source="s", received_at=0.0, total=3, requests=twice))
+        await store.arrivals.accept(Arrival(claim="c", name="n", source="s", received_at=0.0, total=3, requests=twice))
     assert await store.jobs.of_claim("c") is None
     assert await store.queue.waiting(10) == []
 
@@ -180,7 +180,7 @@ async def test_a_refused_batch_is_cut_in_two_until_the_bad_request_stands_alone(
     (alone,) = await store.batches.unfinished()
     alone = await store.batches.intend(alone, INTENT)
     await store.batches.refuse(alone, "invalid_request_error: no")
-    assert (await store.jobs.tally(job.id)).verdicts == {Verdict.ERRORED: 1}
+    assert (await store.tallies.of(job.id)).verdicts == {Verdict.ERRORED: 1}
     assert len(await store.queue.waiting(10)) == 2
 
 
@@ -193,7 +193,7 @@ async def test_a_delivery_counts_once_and_money_sums_exactly(store: Store) -> No
     lost = Delivery(1, RequestId(2), "expired", None, "")
     for _ in range(2):
         await store.deliveries.deliver(batch, [delivery, lost], {job.id: 100}, now=5.0)
-    tally = await store.jobs.tally(job.id)
+    tally = await store.tallies.of(job.id)
     assert (tally.waiting, tally.travelling, tally.verdicts) == (1, 1, {Verdict.COMPLETE: 1})
     assert tally.cost == cost
     assert tally.usage == Usage(5, 7, 1, 2, 3)
@@ -210,7 +210,7 @@ async def test_an_unknown_price_makes_the_sum_unknown_and_never_zero(store: Stor
     known = Delivery(0, RequestId(1), "succeeded", Verdict.COMPLETE, "", cost=Cost(Decimal(1), Decimal(2)))
     unknown = Delivery(1, RequestId(2), "succeeded", Verdict.COMPLETE, "")
     await store.deliveries.deliver(batch, [known, unknown], {}, now=5.0)
-    assert (await store.jobs.tally(job.id)).cost == Cost(None, None)
+    assert (await store.tallies.of(job.id)).cost == Cost(None, None)
 
 
 async def test_a_newer_database_and_one_that_is_none_are_refused(tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ REQUESTS = 10
 SLICE = 3
 DYING = f"""
 import os, signal, sys
-from batchd.edges.store.jobs import Jobs
+from batchd.edges.store.arrivals import Arrivals
 from batchd.journey import accepting, spooling
 accepting.SLICE = spooling.SLICE = {SLICE}
 where, left = sys.argv.pop(1), int(sys.argv.pop(1))
 name = where.removeprefix("before ").removeprefix("after ")
-real = getattr(Jobs, name)
+real = getattr(Arrivals, name)
 async def dying(*args, **kwargs):
     global left
     left -= 1
@@ -37,7 +37,7 @@ async def dying(*args, **kwargs):
     if left < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return done
-setattr(Jobs, name, dying)
+setattr(Arrivals, name, dying)
 from batchd.__main__ import main
 main()
 """
@@ -91,16 +91,18 @@ async def test_killed_at_any_slice_the_file_is_one_job_with_all_its_requests(
 
 async def accept_first(store: Store, first: int = 2, total: int = 6) -> Job:
     requests = new(range(first), first=total - 1)
-    return await store.jobs.accept(
+    return await store.arrivals.accept(
         Arrival(claim="large", name="large", source="large", received_at=1.0, total=total, requests=requests)
     )
 
 
 async def test_requests_keep_the_order_of_their_file_whatever_is_accepted_between(store: Store, tmp_path: Path) -> None:
     large = await accept_first(store)
-    await store.jobs.accept(Arrival(claim="b", name="b", source="b", received_at=2.0, total=2, requests=new(range(2))))
+    await store.arrivals.accept(
+        Arrival(claim="b", name="b", source="b", received_at=2.0, total=2, requests=new(range(2)))
+    )
     for start in (2, 4):
-        large = await store.jobs.add(large, new(range(start, start + 2), first=5), now=3.0)
+        large = await store.arrivals.add(large, new(range(start, start + 2), first=5), now=3.0)
     assert large.missing == 0
     with sqlite3.connect(tmp_path / DATABASE) as looking:
         rows = looking.execute("SELECT id, custom_id, first, job FROM requests ORDER BY id").fetchall()
@@ -114,16 +116,16 @@ async def test_requests_keep_the_order_of_their_file_whatever_is_accepted_betwee
 
 async def test_the_same_slice_is_never_stored_twice(store: Store) -> None:
     large = await accept_first(store)
-    await store.jobs.add(large, new(range(2, 4)), now=3.0)
+    await store.arrivals.add(large, new(range(2, 4)), now=3.0)
     with pytest.raises(LookupError):
-        await store.jobs.add(large, new(range(4, 6)), now=3.0)
-    assert [job.missing for job in await store.jobs.arriving()] == [2]
+        await store.arrivals.add(large, new(range(4, 6)), now=3.0)
+    assert [job.missing for job in await store.arrivals.arriving()] == [2]
 
 
 async def test_a_restored_state_gives_requests_that_follow_no_id_of_its_lost_life(store: Store) -> None:
     await store.facts.begin_restoring(epoch=1, intents=0)
     large = await accept_first(store)
-    await store.jobs.add(large, new(range(2, 6)), now=3.0)
+    await store.arrivals.add(large, new(range(2, 6)), now=3.0)
     assert min(each.id for each in await store.queue.waiting(9)) >= 1 << FLOOR_BITS
 
 
@@ -132,7 +134,7 @@ async def test_what_has_not_arrived_waits_and_keeps_its_job_from_finishing(store
     with sqlite3.connect(tmp_path / DATABASE) as settling:
         settling.execute("UPDATE requests SET verdict = 'errored'")
     settling.close()
-    assert (await store.jobs.tally(large.id)).waiting == 4
+    assert (await store.tallies.of(large.id)).waiting == 4
     (standing,) = (await store.overview.read(finished=9)).jobs
     assert standing.tally.waiting == 4
     assert await store.jobs.undelivered() == []
@@ -149,7 +151,7 @@ async def test_a_cancelled_job_of_many_requests_is_cancelled_slice_by_slice(
     large = await accept_first(store, 5)
     await store.jobs.cancel(large.id)
     assert await store.jobs.cancel_waiting() == 5
-    await store.jobs.add(large, new(range(5, 6)), now=3.0)
+    await store.arrivals.add(large, new(range(5, 6)), now=3.0)
     assert await store.jobs.cancel_waiting() == 1
     assert [job.id for job in await store.jobs.undelivered()] == [large.id]
 

@@ -62,7 +62,7 @@ async def place(folder: Path, count: int = 3) -> AsyncIterator[Place]:
         (folder / name).mkdir(parents=True)
     async with open_store(folder / DATABASE) as store:
         requests = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 9, (), n * 14, 13) for n in range(2)]
-        jobs = await store.jobs.accept_all(
+        jobs = await store.arrivals.accept_all(
             [Arrival(f"claim-{n}", f"job-{n}", f"job-{n}.jsonl", 5.0, len(requests), requests) for n in range(count)]
         )
         for job in jobs:

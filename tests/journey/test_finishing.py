@@ -69,7 +69,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
         spool.finish()
     async with open_store(tmp_path / DATABASE) as store:
         requests = [NewRequest("a", "a", "m", 9, (), 0, 13)]
-        job = await store.jobs.accept(Arrival("claim", "job", "job.jsonl", 0.0, 1, requests))
+        job = await store.arrivals.accept(Arrival("claim", "job", "job.jsonl", 0.0, 1, requests))
         JobFolder(tmp_path / "outbox", "job").create()
         yield Place(tmp_path, store, job)
 

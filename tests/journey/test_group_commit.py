@@ -41,7 +41,7 @@ class Office:
         for name, count in (("a", 6), ("b", 3)):
             requests = [NewRequest(f"r{n}", f"r{n}", "claude-haiku-4-5", 300, (), n, 1) for n in range(count)]
             arrival = Arrival(claim=name, name=name, source=name, received_at=0.0, total=count, requests=requests)
-            self.jobs.append(await self.store.jobs.accept(arrival))
+            self.jobs.append(await self.store.arrivals.accept(arrival))
             JobFolder(self.outbox, name).create()
         for first in (1, 4, 7):
             plan = Plan(tuple(RequestId(first + n) for n in range(3)), (), 3)

@@ -59,7 +59,7 @@ async def test_each_gets_its_own(settings: Settings, monkeypatch: pytest.MonkeyP
     both = anyio.Event()
 
     def wrap(store: Store) -> None:
-        store_it = store.jobs.accept
+        store_it = store.arrivals.accept
 
         async def accept_when_both_are_named(asked: Arrival) -> Job:
             names.append(asked.name)
@@ -69,7 +69,7 @@ async def test_each_gets_its_own(settings: Settings, monkeypatch: pytest.MonkeyP
             alike = names.count(asked.name) > 1  # is told below; the store would refuse it for ever
             return await store_it(replace(asked, name=f"{asked.name} of {asked.claim}") if alike else asked)
 
-        monkeypatch.setattr(store.jobs, "accept", accept_when_both_are_named)
+        monkeypatch.setattr(store.arrivals, "accept", accept_when_both_are_named)
 
     await take_all(settings, wrap)
     assert sorted(names) == ["a", "a-2"]
@@ -138,13 +138,13 @@ async def test_no_commit_takes_more_requests_than_it_should(
     portions: list[int] = []
 
     def wrap(store: Store) -> None:
-        accept_all = store.jobs.accept_all
+        accept_all = store.arrivals.accept_all
 
         async def counted(arrivals: Sequence[Arrival]) -> list[Job]:
             portions.append(sum(arrival.total for arrival in arrivals))
             return await accept_all(arrivals)
 
-        monkeypatch.setattr(store.jobs, "accept_all", counted)
+        monkeypatch.setattr(store.arrivals, "accept_all", counted)
 
     assert len(await take_all(settings, wrap)) == 5
     assert sum(portions) == 11
@@ -158,7 +158,7 @@ async def test_where_a_go_fails_each_file_is_taken_in_its_own_turn(
     failed: list[str] = []
 
     def wrap(store: Store) -> None:
-        sync, accept_all = Together.sync, store.jobs.accept_all
+        sync, accept_all = Together.sync, store.arrivals.accept_all
 
         def refused(durable: Together) -> None:
             if not failed:
@@ -175,7 +175,7 @@ async def test_where_a_go_fails_each_file_is_taken_in_its_own_turn(
         if what == "sync":
             monkeypatch.setattr(Together, "sync", refused)
         else:
-            monkeypatch.setattr(store.jobs, "accept_all", locked)
+            monkeypatch.setattr(store.arrivals, "accept_all", locked)
 
     assert {job.name for job in await take_all(settings, wrap)} == {"a", "a-2"}
     assert failed == [what]

@@ -60,7 +60,7 @@ class Place:
     async def accept(self, *worst: int | None, budget: int | None = None) -> Job:
         name = f"job{next(self.numbers)}"
         requests = [NewRequest(f"r{n}", f"r{n}", "m", 100, (), n * 10, 9, each) for n, each in enumerate(worst)]
-        return await self.store.jobs.accept(
+        return await self.store.arrivals.accept(
             Arrival(name, name, f"{name}.jsonl", 0.0, len(requests), requests, budget=budget)
         )
 

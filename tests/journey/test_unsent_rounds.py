@@ -32,7 +32,7 @@ async def finished(place: Path, request: NewRequest, *, draft: bool = True) -> d
         spool.finish()
     drafts = Drafts(place / "drafts")
     async with open_store(place / DATABASE) as store:
-        job = await store.jobs.accept(
+        job = await store.arrivals.accept(
             Arrival(claim="claim", name="job", source="job.json", received_at=0.0, total=1, requests=[request])
         )
         with sqlite3.connect(place / DATABASE) as database:

@@ -176,7 +176,7 @@ async def _cancel(store: Store, job: Job) -> Answer:
     if job.delivered and not (await store.jobs.get(job.id)).retry_wanted:
         stays = f"Job {job.name} has finished, and stays so: nothing is sent again."
         return Answer(stays, {"job": job.name, "again": 0})
-    tally, shared = await store.jobs.tally(job.id), await store.overview.shared(job.id)
+    tally, shared = await store.tallies.of(job.id), await store.overview.shared(job.id)
     charged = sum(each.requests for each in shared)
     told = [
         (

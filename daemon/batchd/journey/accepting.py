@@ -115,7 +115,7 @@ class Accepting:
             if reading.count:
                 raise Rejected(reading.problems, reading.count)
             with self._named([claim], sync=True) as (name,):
-                job = from_thread.run(self._store.jobs.accept, self._arrival(read, name))
+                job = from_thread.run(self._store.arrivals.accept, self._arrival(read, name))
                 if job.claim != claim.id:  # another's, with the same ticket
                     with suppress(OSError):
                         JobFolder(self._outbox, name).path.rmdir()
@@ -163,7 +163,7 @@ class Accepting:
                 if not some:
                     raise Unavailable(f"{copied.index} ends {job.missing} requests too early")
                 began = self._clock.now()
-                job = from_thread.run(partial(self._store.jobs.add, job, some, now=began))
+                job = from_thread.run(partial(self._store.arrivals.add, job, some, now=began))
                 from_thread.run(self._clock.sleep, (self._clock.now() - began) * _PAUSE)
         copied.discard_index()
         from_thread.run(self._store.database.give_back_log)
@@ -194,7 +194,7 @@ class Accepting:
                 durable.note(self._spool)
                 claims.secure([each.claim for each in found], durable, self._claims, self._inbox)
                 arrivals = [self._arrival(each, name) for each, name in zip(found, names, strict=True)]
-                jobs = from_thread.run(self._store.jobs.accept_all, arrivals)
+                jobs = from_thread.run(self._store.arrivals.accept_all, arrivals)
             for each, job in zip(found, jobs, strict=True):
                 _tell(each.claim, each.reading, job)
             return self._place_all([each.claim for each in found], jobs, durable)

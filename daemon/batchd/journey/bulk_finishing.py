@@ -61,7 +61,7 @@ class BulkFinishing:
             Unavailable: The database does.
         """
         jobs = [job for job in jobs if job.rows is None]
-        tallies = await self._store.jobs.tallies([job.id for job in jobs])
+        tallies = await self._store.tallies.of_all([job.id for job in jobs])
         good = [
             job.id for job in jobs if not job.rejected and tallies[job.id].verdicts == {Verdict.COMPLETE: job.total}
         ]
@@ -69,7 +69,7 @@ class BulkFinishing:
         if not good:
             return frozenset()
         closed = await self._store.jobs.close_all(good, self._clock.now())
-        batches = await self._store.jobs.batches_of_all(good)
+        batches = await self._store.tallies.batches_of_all(good)
         rows = await self._store.reports.read_all(good)
         written = await to_thread.run_sync(self._write, closed, tallies, batches, rows)
         await self._store.jobs.deliver(*(each.job.id for each in written))

@@ -55,8 +55,8 @@ class Finishing:
         Done twice, it writes the same bytes.
         """
         job = await self._store.jobs.close(job.id, self._clock.now())
-        tally = await self._store.jobs.tally(job.id)
-        batches = await self._store.jobs.batches_of(job.id)
+        tally = await self._store.tallies.of(job.id)
+        batches = await self._store.tallies.batches_of(job.id)
         folder = JobFolder(self._outbox, job.name)
         await self._deliver_drafts(job, folder)
         await to_thread.run_sync(_have_results, folder)

@@ -117,7 +117,7 @@ class Restoring:
 
         So is the last request of a job that is still arriving: of one that is not in the store, nothing can be adopted.
         """
-        if arriving := await self._store.jobs.arriving():
+        if arriving := await self._store.arrivals.arriving():
             raise Unavailable(f"not all requests of job {arriving[0].name} are in the store yet")
         running = 0
         for remote in await self._younger():
@@ -180,7 +180,7 @@ class Restoring:
             if row.custom_id in waiting and row.verdict is not None
         ]
         await self._store.recovered.settle_as_reported(told)
-        tally = await self._store.jobs.tally(job.id)
+        tally = await self._store.tallies.of(job.id)
         if tally.settled == job.total and tally.settled == len(told):
             await self._store.recovered.finished(job.id, finished_at=finished_at, results_length=length)
         log.warning("taken as it lies in the outbox", job=job.name, requests=len(told))
@@ -221,6 +221,6 @@ class Restoring:
                 break
 
     async def _found(self, job: Job) -> Found:
-        tally = await self._store.jobs.tally(job.id)
+        tally = await self._store.tallies.of(job.id)
         folder = JobFolder(self._places.outbox, job.name)
         return await to_thread.run_sync(lost_life.look_at, folder, job.results_length, tally.settled < job.total)

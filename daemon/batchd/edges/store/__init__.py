@@ -5,10 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchd.edges.store.arrivals import Arrival, Arrivals
 from batchd.edges.store.batches import Batches, CountTaken
 from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
-from batchd.edges.store.jobs import Arrival, Jobs
+from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.queue import Queue, Waits
 from batchd.edges.store.recovered import Recovered
 from batchd.edges.store.refusals import Refusals
@@ -25,6 +26,7 @@ from batchd.edges.store.views.agenda import Agenda, Due
 from batchd.edges.store.views.overview import JobStanding, Overview, Shared, Standing
 from batchd.edges.store.views.progress import ProgressOf
 from batchd.edges.store.views.reports import Reports
+from batchd.edges.store.views.tallies import Tallies
 from batchd.edges.store.warmings import Warmings
 from batchd.errors import Unusable
 
@@ -60,6 +62,7 @@ class Store:
     """What is durable."""
 
     agenda: Agenda
+    arrivals: Arrivals
     jobs: Jobs
     queue: Queue
     batches: Batches
@@ -70,6 +73,7 @@ class Store:
     reports: Reports
     overview: Overview
     progress: ProgressOf
+    tallies: Tallies
     spending: Spending
     troubles: Troubles
     facts: Facts
@@ -130,6 +134,7 @@ async def _store(database: Database) -> Store:
         raise Unusable("the database does not say which installation it is: see docs/operations.md")
     return Store(
         Agenda(database),
+        Arrivals(database),
         Jobs(database),
         Queue(database),
         Batches(database),
@@ -140,6 +145,7 @@ async def _store(database: Database) -> Store:
         Reports(database),
         Overview(database),
         ProgressOf(database),
+        Tallies(database),
         Spending(database),
         Troubles(database),
         Facts(database),

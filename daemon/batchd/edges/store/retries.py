@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import aiosqlite
 
-from batchd.edges.store.jobs import job_of
+from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import RETRIED, take_up_again
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import update

@@ -51,7 +51,7 @@ MUTATIONS = (
     Mutation(
         "bundles",
         "the original of a copied bundle stays under its name",
-        "daemon/batchd/edges/claims.py",
+        "daemon/batchd/edges/claims/crossing.py",
         "        os.rename(name, _hidden(folder.name), src_dir_fd=source, dst_dir_fd=source)\n",
         "",
         f"{TREES}::test_a_bundle_of_another_file_system_is_copied_and_gone_at_once",
@@ -59,7 +59,7 @@ MUTATIONS = (
     Mutation(
         "bundles",
         "a bundle that changed while it was copied is taken half",
-        "daemon/batchd/edges/claims.py",
+        "daemon/batchd/edges/claims/crossing.py",
         "if bundles.look_at(source, name).state.hex() != before:",
         "if False:",
         f"{TREES}::test_a_bundle_that_changes_while_it_is_copied_stays",

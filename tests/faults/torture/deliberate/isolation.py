@@ -59,7 +59,7 @@ MUTATIONS = (
     Mutation(
         "14",
         "what lies among the claims by mistake keeps the daemon from starting",
-        "daemon/batchd/edges/claims.py",
+        "daemon/batchd/edges/claims/taking.py",
         "        except (OSError, ValueError) as error:",
         "        except ZeroDivisionError as error:",
         SPOILED,

@@ -59,7 +59,7 @@ MUTATIONS = (
     Mutation(
         "rehearsal",
         "a job of the sandbox is none",
-        "daemon/batchd/edges/store/jobs.py",
+        "daemon/batchd/edges/store/arrivals.py",
         "EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox')",
         "0",
         f"{REHEARSAL}::test_every_figure_of_a_rehearsal_says_that_it_is_one",

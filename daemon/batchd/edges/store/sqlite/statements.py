@@ -13,6 +13,9 @@ Row = sqlite3.Row
 Step = Callable[[aiosqlite.Connection], Awaitable[T]]
 """A few statements that belong together; it runs inside a transaction and never commits itself."""
 
+AMONG = "{} IN (SELECT value FROM json_each(?))"
+"""A condition on a column, whose values come as one JSON list."""
+
 
 async def update(db: aiosqlite.Connection, sql: str, *parameters: object) -> int:
     """Run one statement and say how many rows it changed.

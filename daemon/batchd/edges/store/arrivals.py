@@ -1,0 +1,167 @@
+"""Arrivals: files become jobs, each with all of its requests."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import aiosqlite
+import msgspec
+
+from batchd.edges.store.job_rows import job_of
+from batchd.edges.store.requests import NewRequest, Stored, free_id, insert_all
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import many, returning
+from batchd.model import Ceiling, Job, RowsForm
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A file that is to be a job."""
+
+    claim: str
+    """The claim's id."""
+    name: str
+    """Its folder in the outbox; nobody else's."""
+    source: str
+    """Its path in the inbox."""
+    received_at: float
+    """Unix seconds."""
+    total: int
+    """How many requests there are."""
+    requests: Sequence[NewRequest]
+    """The first of them, or all."""
+    budget: int | None = None
+    """Picodollars that the job may cost; None for what the settings say."""
+    cache: str | None = None
+    """What was decided about the prompt cache, for a person; None where nobody asked."""
+    ticket: str | None = None
+    """Whoever dropped it gave it this one; None where they gave none."""
+    rows: RowsForm | None = None
+    """How its rows stand in its file; None where its requests are no rows."""
+    rejected: int = 0
+    """Requests of its file that were left out, for what is wrong with them."""
+    ceiling: Ceiling | None = None
+    """Of the instructions that it belongs to; None where it belongs to none."""
+
+
+_INSERT: Final = """
+    INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing, ticket, rows,
+                      rejected, folder, folder_per_day, sandbox)
+    VALUES (:claim, :name, :source, :received_at, :total, :budget, :cache, :first_request, :missing, :ticket, :rows,
+            :rejected, :folder, :folder_per_day,
+            EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'))"""
+
+
+class Arrivals:
+    """What becomes a job, and what of its requests is still to come."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def accept(self, arrival: Arrival) -> Job:
+        """Acknowledge a file, as `accept_all` does."""
+        (job,) = await self.accept_all([arrival])
+        return job
+
+    async def accept_all(self, arrivals: Sequence[Arrival]) -> list[Job]:
+        """Acknowledge files in one durable commit: from it on each file is a job, and all of its requests are.
+
+        Those that do not fit into one commit follow by `add`, from what the spool keeps of them; the job cannot finish
+        before.
+
+        Args:
+            arrivals: Files; accepting one twice gives the job of the first time.
+
+        Returns:
+            Their jobs, in the same order: that of another claim where its ticket was accepted before.
+        """
+
+        async def step(db: aiosqlite.Connection) -> list[Job]:
+            known = await _of_claims(db, arrivals)
+            for each in arrivals:
+                if each.ticket is not None and (first := await _of_ticket(db, each.ticket)) is not None:
+                    known[each.claim] = first
+            base, new = await free_id(db), [each for each in arrivals if each.claim not in known]
+            starts = dict(zip((each.claim for each in new), _bases(base, new), strict=True))
+            await many(db, _INSERT, (_values(each, starts[each.claim]) for each in new))
+            known |= await _of_claims(db, new)
+            await insert_all(
+                db,
+                (Stored(known[each.claim].id, starts[each.claim], 0, each.received_at, each.requests) for each in new),
+            )
+            return [known[each.claim] for each in arrivals]
+
+        return await self._database.write(step)
+
+    async def add(self, job: Job, requests: Sequence[NewRequest], *, now: float) -> Job:
+        """Store the next requests of a job that lacks some.
+
+        Args:
+            job: As it is now.
+            requests: Of its file, from the first that is missing.
+            now: Unix seconds, from which on they wait.
+
+        Raises:
+            LookupError: It lacks other requests than that.
+        """
+
+        async def step(db: aiosqlite.Connection) -> Job:
+            row = await returning(
+                db,
+                "UPDATE jobs SET missing = missing - ? WHERE id = ? AND missing = ? RETURNING *",
+                len(requests),
+                job.id,
+                job.missing,
+            )
+            if row is None:
+                raise LookupError(f"job {job.id} does not lack {job.missing} requests")
+            place = job.total - job.missing
+            await insert_all(db, [Stored(job.id, row["first_request"], place, now, requests)])
+            return job_of(row)
+
+        return await self._database.write(step)
+
+    async def arriving(self) -> list[Job]:
+        """List the jobs of which requests are still to be stored."""
+        return [job_of(row) for row in await self._database.rows("SELECT * FROM jobs WHERE missing > 0 ORDER BY id")]
+
+
+async def _of_ticket(db: aiosqlite.Connection, ticket: str) -> Job | None:
+    async with db.execute("SELECT * FROM jobs WHERE ticket = ?", (ticket,)) as cursor:
+        row = await cursor.fetchone()
+    return None if row is None else job_of(row)
+
+
+async def _of_claims(db: aiosqlite.Connection, arrivals: Sequence[Arrival]) -> dict[str, Job]:
+    """Find the jobs that some files are already, by their claims."""
+    claims = json.dumps([each.claim for each in arrivals])
+    sql = "SELECT * FROM jobs WHERE claim IN (SELECT value FROM json_each(?))"
+    return {row["claim"]: job_of(row) for row in await db.execute_fetchall(sql, (claims,))}
+
+
+def _bases(free: int, arrivals: Iterable[Arrival]) -> Iterator[int]:
+    """The id of the first request of each: those of a file that are to follow have theirs already."""
+    for each in arrivals:
+        yield free
+        free += each.total
+
+
+def _values(arrival: Arrival, first_request: int) -> dict[str, object]:
+    ceiling = arrival.ceiling
+    return {
+        "claim": arrival.claim,
+        "name": arrival.name,
+        "source": arrival.source,
+        "received_at": arrival.received_at,
+        "total": arrival.total,
+        "budget": arrival.budget,
+        "cache": arrival.cache,
+        "first_request": first_request,
+        "missing": arrival.total - len(arrival.requests),
+        "ticket": arrival.ticket,
+        "rows": None if arrival.rows is None else msgspec.json.encode(arrival.rows).decode(),
+        "rejected": arrival.rejected,
+        "folder": None if ceiling is None else ceiling.folder,
+        "folder_per_day": None if ceiling is None else ceiling.budget,
+    }

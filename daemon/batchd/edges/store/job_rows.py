@@ -1,0 +1,34 @@
+"""A row of `jobs`, as the value that the rest of the program knows."""
+
+import msgspec
+
+from batchd.edges.store.sqlite.statements import Row
+from batchd.model import Job, JobId, RowsForm
+
+
+def job_of(row: Row) -> Job:
+    """Read a row of `jobs`."""
+    # What a person has cancelled waits for no money, whatever was noted of it before.
+    hold = None if row["cancel_wanted"] or row["delivered"] else row["hold"]
+    return Job(
+        id=JobId(row["id"]),
+        claim=row["claim"],
+        name=row["name"],
+        source=row["source"],
+        received_at=row["received_at"],
+        total=row["total"],
+        finished_at=row["finished_at"],
+        delivered=bool(row["delivered"]),
+        cancel_wanted=bool(row["cancel_wanted"]),
+        retry_wanted=bool(row["retry_wanted"]),
+        hold=hold,
+        hold_until=None if hold is None else row["hold_until"],
+        released=bool(row["released"]),
+        released_up_to=row["released_up_to"],
+        cache=row["cache"],
+        results_length=row["results_length"],
+        missing=row["missing"],
+        rejected=row["rejected"],
+        rows=None if row["rows"] is None else msgspec.json.decode(row["rows"], type=RowsForm),
+        sandbox=bool(row["sandbox"]),
+    )

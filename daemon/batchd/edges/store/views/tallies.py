@@ -1,0 +1,72 @@
+"""Tallies: how a job's requests stand, what they have cost, and in which batches they travelled."""
+
+import json
+from collections.abc import Sequence
+
+from batchd.delivery import Tally
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import AMONG, Row
+from batchd.edges.store.sums import SPENT, tally_of
+from batchd.model import JobId
+
+
+class Tallies:
+    """The sums of jobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, job: JobId) -> Tally:
+        """Count how the requests of a job stand, and what they have cost.
+
+        Args:
+            job: Its id.
+        """
+        return (await self.of_all([job]))[job]
+
+    async def of_all(self, jobs: Sequence[JobId]) -> dict[JobId, Tally]:
+        """Count how the requests of each of some jobs stand, and what they have cost."""
+        among = json.dumps(list(jobs))
+        counts: dict[int, list[Row]] = {job: [] for job in jobs}
+        for row in await self._database.rows(
+            f"""SELECT job, verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests
+                WHERE {AMONG.format("job")} GROUP BY job, verdict, travelling
+                UNION ALL SELECT id, NULL, 0, missing FROM jobs WHERE {AMONG.format("id")}""",  # noqa: S608  own text
+            among,
+            among,
+        ):
+            counts[row["job"]].append(row)
+        sums = await self._database.rows(
+            f"""SELECT job, {SPENT} FROM requests JOIN trips ON trips.request = requests.id
+                WHERE {AMONG.format("job")} GROUP BY job""",  # noqa: S608  own text
+            among,
+        )
+        spent = {row["job"]: row for row in sums}
+        models: dict[int, dict[str, int]] = {job: {} for job in jobs}
+        for row in await self._database.rows(
+            f"""SELECT job, model, count(*) AS n FROM requests WHERE {AMONG.format("job")}
+                GROUP BY job, model ORDER BY model""",  # noqa: S608  own text
+            among,
+        ):
+            models[row["job"]][row["model"]] = row["n"]
+        return {job: tally_of(counts[job], spent.get(job), models[job]) for job in jobs}
+
+    async def batches_of(self, job: JobId) -> list[str]:
+        """Name the batches of the API that a job travelled in, in the order of their making.
+
+        Args:
+            job: Its id.
+        """
+        return (await self.batches_of_all([job]))[job]
+
+    async def batches_of_all(self, jobs: Sequence[JobId]) -> dict[JobId, list[str]]:
+        """Name the batches of the API that each of some jobs travelled in, in the order of their making."""
+        found: dict[JobId, list[str]] = {job: [] for job in jobs}
+        for row in await self._database.rows(
+            f"""SELECT DISTINCT job, batches.id, remote_id, twin FROM requests
+                JOIN trips ON trips.request = requests.id JOIN batches ON batches.id = trips.batch
+                WHERE {AMONG.format("job")} AND remote_id IS NOT NULL ORDER BY batches.id""",  # noqa: S608  own text
+            json.dumps(list(jobs)),
+        ):
+            found[row["job"]] += (remote for remote in (row["remote_id"], row["twin"]) if remote is not None)
+        return found
