@@ -22,6 +22,7 @@ from batchd.edges.clock import Clock
 from batchd.edges.store import Spent, look_into_store
 from batchd.errors import Unusable
 from batchd.settings import Settings
+from batchd.standing.spent import spent_as_data
 
 _CHART = 20
 _DAY = 86_400.0
@@ -63,7 +64,7 @@ def costs(
                     "by": by,
                     "days": days,
                     **rehearsal(sandbox=any(each.sandbox for each in spent)),
-                    "spent": [_data(each, by) for each in spent],
+                    "spent": [spent_as_data(each, by) for each in spent],
                 }
             ),
             soft_wrap=True,
@@ -82,26 +83,10 @@ async def _read(settings: Settings, by: str, days: int) -> list[Spent]:
         return await store.spending.by(by, since=now - now % _DAY - (days - 1) * _DAY)
 
 
-def _data(spent: Spent, by: str) -> dict[str, object]:
-    known = not spent.unpriced
-    return {
-        by: spent.group,
-        **rehearsal(sandbox=spent.sandbox),
-        "answers": spent.requests,
-        "input_tokens": spent.input_tokens,
-        "output_tokens": spent.output_tokens,
-        "cost_usd": float(from_picodollars(spent.cost)) if known else None,
-        "standard_cost_usd": float(from_picodollars(spent.standard_cost)) if known else None,
-        "reserved_usd": float(from_picodollars(spent.reserved)),
-        "answers_without_a_price": spent.unpriced,
-        "answers_bounded": spent.bounded,
-    }
-
-
 def _csv(spent: list[Spent], by: str) -> str:
     text = io.StringIO()
-    rows = [{**_data(each, by), "sandbox": str(each.sandbox).lower()} for each in spent]
-    empty = {**_data(Spent("", 0, 0, 0, 0, 0, 0, 0), by), "sandbox": ""}
+    rows = [{**spent_as_data(each, by), "sandbox": str(each.sandbox).lower()} for each in spent]
+    empty = {**spent_as_data(Spent("", 0, 0, 0, 0, 0, 0, 0), by), "sandbox": ""}
     writer = csv.DictWriter(text, fieldnames=list(empty), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

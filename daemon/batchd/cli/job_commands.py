@@ -17,15 +17,15 @@ from batchd.cli.exit_codes import DONE, Failure
 from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.status import job_named
-from batchd.cli.status_view import marked, sharing
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import Store, write_to_store
 from batchd.edges.store.retries import Again
 from batchd.errors import Unusable
 from batchd.model import Batch, Job, Verdict
-from batchd.running.held_file import answers
 from batchd.settings import Settings
+from batchd.standing.batches import answers
+from batchd.standing.jobs import marked, sharing
 
 _MOST = 1_000_000
 """USD, as for every budget."""

@@ -10,11 +10,12 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from batchd.cli.console import cell, usd
-from batchd.cli.status_view import read_standing, state, tables
+from batchd.cli.status_view import read_standing, tables
 from batchd.edges.clock import Clock
 from batchd.edges.store import Standing
 from batchd.errors import BatchdError
 from batchd.model import Verdict
+from batchd.standing.jobs import state
 
 LOOK = 0.25
 """Seconds between looks at the database."""

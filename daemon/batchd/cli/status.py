@@ -17,14 +17,7 @@ from batchd.cli.console import cell, data, hush_libraries, moment, out, printabl
 from batchd.cli.exit_codes import DONE
 from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
-from batchd.cli.status_view import (
-    batch_as_data,
-    batch_table,
-    job_as_data,
-    of_thing,
-    tables,
-    trouble_as_data,
-)
+from batchd.cli.status_view import batch_table, of_thing, tables
 from batchd.decisions.report import rehearsal
 from batchd.edges import inbox
 from batchd.edges.clock import Clock
@@ -34,10 +27,13 @@ from batchd.edges.store.views.progress import Progress
 from batchd.errors import Unusable
 from batchd.model import Job
 from batchd.settings import Settings
+from batchd.standing.batches import batch_as_data
+from batchd.standing.jobs import job_as_data
+from batchd.standing.troubles import trouble_as_data
 from batchd.text.moments import moment_of
 
 if TYPE_CHECKING:
-    from batchd.cli.status_progress import Far
+    from batchd.standing.progress import Far
 
 _FINISHED: Final = 20
 """Finished jobs that are shown besides those under way."""
@@ -157,7 +153,7 @@ class _Seen:
             finished = moment(job.finished_at) or "not yet"
             about = f"{job.source}: received {moment(job.received_at)}, finished {finished}"
             parts += [cell(""), cell(about), cell(f"in {self._settings.outbox / job.name}")]
-            parts.append(self._far.as_lines())
+            parts.append(_lines(self._far))
             if self._standing.batches:
                 parts += [cell(""), batch_table(self._standing, now)]
         return Group(*parts)
@@ -181,9 +177,15 @@ class _Seen:
 
 def _far(settings: Settings, standing: Standing, progress: Progress) -> "Far":
     # What measures documents is a tenth of a second, where one job is asked for.
-    from batchd.cli.status_progress import Far  # noqa: PLC0415
+    from batchd.standing.progress import Far  # noqa: PLC0415
 
-    return Far(standing.jobs[0].job, progress, settings.state / "drafts", Clock().now())
+    return Far.measured(standing.jobs[0].job, progress, settings.state / "drafts", Clock().now())
+
+
+def _lines(far: "Far") -> RenderableType:
+    from batchd.cli.status_progress import as_lines  # noqa: PLC0415  same
+
+    return as_lines(far)
 
 
 def _moment(since: str | None) -> float | None:

@@ -11,19 +11,9 @@ from batchd.decisions.report import HELD, rehearsal, timestamp
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.store import Store
-from batchd.lifecycle import State
-from batchd.model import Batch, BatchId, Job, Lane, RemoteId
+from batchd.model import BatchId, Job
+from batchd.standing.batches import answers
 from batchd.trouble import Trouble, Work
-
-
-def answers(batch: Batch) -> list[str]:
-    """List the commands with which a person can decide about a held batch; none for any other."""
-    if batch.state is not State.HELD:
-        return []
-    known = batch.remote_id or RemoteId("ID")
-    # No list shows a single message, so there is nothing to adopt.
-    adopt = [f"--adopt {known}"] if batch.lane is Lane.BATCH else []
-    return [f"batchd resolve {batch.id} {answer}" for answer in (*adopt, "--resend", "--drop")]
 
 
 @dataclass(frozen=True, slots=True)
