@@ -18,7 +18,7 @@ LONG = "All of this is the same for everybody. " * 1_000
 MODEL = "claude-sonnet-4-6"
 
 
-def params(question: object, **more: Any) -> dict[str, Any]:
+def params(question: object, **more: Any) -> Any:
     return {"model": MODEL, "max_tokens": 300, "messages": [{"role": "user", "content": question}], **more}
 
 
@@ -101,7 +101,7 @@ contents = st.one_of(
     tools=st.one_of(st.none(), st.lists(texts.map(lambda name: {"name": name}), min_size=1, max_size=2)),
 )
 def test_a_breakpoint_changes_nothing_but_itself(turns: list[Any], system: Any, tools: Any) -> None:
-    request: dict[str, Any] = {
+    request: Any = {
         "model": MODEL,
         "messages": [{"role": "user" if n % 2 == 0 else "assistant", "content": each} for n, each in enumerate(turns)],
     }
@@ -116,7 +116,7 @@ def test_a_breakpoint_changes_nothing_but_itself(turns: list[Any], system: Any, 
             assert encode(request) == before
 
 
-def _as_blocks(request: dict[str, Any]) -> dict[str, Any]:
+def _as_blocks(request: Any) -> dict[str, Any]:
     def blocks(content: Any) -> Any:
         return [{"type": "text", "text": content}] if isinstance(content, str) else content
 

@@ -7,7 +7,7 @@ from batchd.claude.price import Prices
 from batchd.claude.turn import Wanted, larger_params, next_params
 from batchd.decisions.document.next_round import Action, RoundFacts, decide, tokens_at_most
 
-FIRST: dict[str, Any] = {
+FIRST: Any = {
     "model": "claude-sonnet-4-6",
     "max_tokens": 1_000,
     "system": [{"type": "text", "text": "Ünïcode"}],
@@ -17,7 +17,7 @@ FIRST: dict[str, Any] = {
 SONNET = Prices(Decimal("0.0000015"), Decimal("0.0000075"))
 
 
-def following(kept: str = "Once upon\n", first: dict[str, Any] = FIRST, **asked: Any) -> dict[str, Any]:
+def following(kept: str = "Once upon\n", first: Any = FIRST, **asked: Any) -> dict[str, Any]:
     raw = next_params(first, kept, **{"max_tokens": 9_000, **asked})
     assert b"\n" not in raw
     found: dict[str, Any] = json.loads(raw)

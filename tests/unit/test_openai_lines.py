@@ -134,7 +134,8 @@ def test_calls_and_their_results_are_turns_and_text_behind_a_result_shares_its_t
     ]
     done = chat(messages=messages)
     assert done.flaws == []
-    assert done.params["messages"][1:] == [
+    turns: Any = done.params["messages"]
+    assert turns[1:] == [
         {"role": "assistant", "content": [{"type": "tool_use", "id": "c1", "name": "f", "input": {"x": 1}}]},
         {
             "role": "user",
@@ -161,7 +162,8 @@ def test_pictures_and_files_become_blocks() -> None:
     ]
     done = chat(messages=[{"role": "user", "content": content}])
     assert done.flaws == []
-    assert [block.get("source", {}).get("type") for block in done.params["messages"][0]["content"]] == [
+    turns: Any = done.params["messages"]
+    assert [block.get("source", {}).get("type") for block in turns[0]["content"]] == [
         None,
         "base64",
         "url",

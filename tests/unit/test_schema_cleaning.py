@@ -30,10 +30,11 @@ def test_what_pydantic_prints_is_taken() -> None:
     assert isinstance(found, OutputSchema), found
     assert found.taken_out == ("maximum", "minItems", "minLength", "minimum")
     assert found.properties == ("label", "parts")
-    assert found.schema["additionalProperties"] is False
-    assert found.schema["$defs"]["Part"]["additionalProperties"] is False
-    assert found.schema["$defs"]["Part"]["properties"]["share"]["description"] == "{maximum: 1, minimum: 0}"
-    assert found.schema["properties"]["parts"]["description"] == "All of them.\n\n{minItems: 2}"
+    schema: Any = found.schema
+    assert schema["additionalProperties"] is False
+    assert schema["$defs"]["Part"]["additionalProperties"] is False
+    assert schema["$defs"]["Part"]["properties"]["share"]["description"] == "{maximum: 1, minimum: 0}"
+    assert schema["properties"]["parts"]["description"] == "All of them.\n\n{minItems: 2}"
 
 
 def test_a_property_may_be_called_as_a_keyword_is() -> None:

@@ -39,7 +39,8 @@ class OutputSchema:
     @property
     def properties(self) -> tuple[str, ...]:
         """Of the object at its top, in its order."""
-        return tuple(self.schema["properties"])
+        properties = self.schema["properties"]
+        return tuple(properties) if isinstance(properties, dict) else ()
 
 
 def clean_schema(schema: Json, name: str = "schema") -> OutputSchema | list[Flaw]:
@@ -57,7 +58,7 @@ def clean_schema(schema: Json, name: str = "schema") -> OutputSchema | list[Flaw
     for where, said in _top(schema, path):
         look.say(where, said)
     cleaning = _Cleaning(look)
-    cleaned = {} if look.flaws else cleaning.clean(schema, path, 0)
+    cleaned = {} if look.flaws else cleaning.schema(schema, path, 0)
     if not look.flaws:
         check_answer(cleaned, path, look)
     return look.flaws or OutputSchema(cleaned, tuple(sorted(cleaning.taken_out)))
@@ -78,13 +79,8 @@ class _Cleaning:
         self.taken_out: set[str] = set()
         self._look = look
 
-    def clean(self, schema: Json, path: Path, depth: int) -> Json:
+    def schema(self, schema: Mapping[str, Json], path: Path, depth: int) -> dict[str, Json]:
         """Return a copy that the API takes."""
-        if isinstance(schema, bool) and depth:
-            return schema
-        if not isinstance(schema, dict):
-            self._look.say(path, 'must be a schema, such as {"type": "string"}')
-            return {}
         if depth > _DEEPEST:
             self._look.say(path, f"nested deeper than {_DEEPEST} levels")
             return {}
@@ -106,14 +102,22 @@ class _Cleaning:
             cleaned["description"] = f"{said}\n\n{told}" if said else told
         return cleaned
 
+    def _nested(self, schema: Json, path: Path, depth: int) -> Json:
+        if isinstance(schema, bool):
+            return schema
+        if isinstance(schema, dict):
+            return self.schema(schema, path, depth)
+        self._look.say(path, 'must be a schema, such as {"type": "string"}')
+        return {}
+
     def _inner(self, key: str, value: Json, path: Path, depth: int) -> Json:
         place = (path, key)
         if key in _MAPS and isinstance(value, dict):
-            return {name: self.clean(inner, (place, name), depth + 1) for name, inner in value.items()}
+            return {name: self._nested(inner, (place, name), depth + 1) for name, inner in value.items()}
         if key in _INNER:
-            return self.clean(value, place, depth + 1)
+            return self._nested(value, place, depth + 1)
         if key in _LISTS and isinstance(value, list):
-            return [self.clean(inner, (place, index), depth + 1) for index, inner in enumerate(value)]
+            return [self._nested(inner, (place, index), depth + 1) for index, inner in enumerate(value)]
         return value
 
 

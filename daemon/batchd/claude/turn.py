@@ -4,15 +4,16 @@ There is no prefill since the 4.6 models, so the text so far becomes an assistan
 user's turn asks to go on behind it. What precedes them stays as it was, so that what the cache holds of it serves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from batchd.claude.params import Block, Params
 from batchd.text.markdown import open_fence
 from batchd.text.sections import MARKER, TITLE
-from batchd.text.strictjson import Json, encode
+from batchd.text.strictjson import encode
 
 _MOST_BREAKPOINTS: Final = 4
 _OURS: Final = 2
@@ -39,7 +40,7 @@ class Wanted:
 
 
 def next_params(
-    first: Mapping[str, Json],
+    first: Params,
     kept: str,
     *,
     max_tokens: int,
@@ -60,9 +61,9 @@ def next_params(
     Returns:
         Its params, one line of JSON.
     """
-    messages: list[Json] = list(first["messages"])
+    messages = list(first["messages"])
     begun = _begun(messages.pop()["content"]) if messages[-1]["role"] == "assistant" else []
-    written: list[Json] = [{"type": "text", "text": piece} for piece in _pieces(kept, cached or ())]
+    written: list[Block] = [{"type": "text", "text": piece} for piece in _pieces(kept, cached or ())]
     if cached is not None:
         # The last one is written, the one before is what an earlier round has written, to be read.
         for block in written[::-1][: min(_room_for_breakpoints(first), _OURS)]:
@@ -71,10 +72,12 @@ def next_params(
         {"role": "assistant", "content": begun + written},
         {"role": "user", "content": _write_the_rest(wanted) if wanted else _go_on(kept)},
     ]
-    return encode(_sized({**first, "messages": messages}, max_tokens))
+    going_on = first.copy()
+    going_on["messages"] = messages
+    return encode(_sized(going_on, max_tokens))
 
 
-def larger_params(first: Mapping[str, Json], max_tokens: int) -> bytes:
+def larger_params(first: Params, max_tokens: int) -> bytes:
     """Write the same request with more room for its answer.
 
     Args:
@@ -126,17 +129,18 @@ def writes_by_schema(params: bytes) -> bool:
     )
 
 
-def _sized(params: Mapping[str, Json], max_tokens: int) -> dict[str, Json]:
+def _sized(params: Params, max_tokens: int) -> Params:
     """The params with another max_tokens; a budget of thinking that would no longer fit below it takes half of it."""
-    before = params["max_tokens"]
-    thinking = params.get("thinking") or {}
-    sized = {**params, "max_tokens": max_tokens}
-    if max_tokens <= thinking.get("budget_tokens", 0) < before:
-        sized["thinking"] = {**thinking, "budget_tokens": max_tokens // 2}
+    before, thinking = params["max_tokens"], params.get("thinking")
+    sized = params.copy()
+    sized["max_tokens"] = max_tokens
+    if thinking and max_tokens <= thinking.get("budget_tokens", 0) < before:
+        sized["thinking"] = thinking.copy()
+        sized["thinking"]["budget_tokens"] = max_tokens // 2
     return sized
 
 
-def _begun(content: Json) -> list[Json]:
+def _begun(content: str | list[Block]) -> list[Block]:
     """What the user had begun the answer with, where a model takes that."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content.strip() else []
@@ -154,7 +158,7 @@ def _pieces(kept: str, seams: Sequence[int]) -> list[str]:
     return [*pieces, kept[begin:]]
 
 
-def _room_for_breakpoints(params: Mapping[str, Json]) -> int:
+def _room_for_breakpoints(params: Params) -> int:
     """How many more may stand behind the user's own: four in all, and none of an hour behind one of less."""
     controls = list(_controls(params))
     if any(each.get("ttl") != _HOUR for each in controls):
@@ -163,13 +167,13 @@ def _room_for_breakpoints(params: Mapping[str, Json]) -> int:
     return max(_MOST_BREAKPOINTS - len(controls) - automatic, 0)
 
 
-def _controls(params: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
+def _controls(params: Params) -> Iterator[Block]:
     holders = [params.get("tools"), params.get("system"), *(turn["content"] for turn in params["messages"])]
     for holder in holders:
         yield from _within(holder)
 
 
-def _within(content: Json) -> Iterator[Mapping[str, Json]]:
+def _within(content: object) -> Iterator[Block]:
     for block in content if isinstance(content, list) else ():
         if isinstance(block, dict):
             if isinstance(block.get("cache_control"), dict):

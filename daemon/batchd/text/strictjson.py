@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-Json: TypeAlias = Any
-"""What JSON can say: dict, list, str, int, float, bool or None, each nested in the first two."""
+Json: TypeAlias = object
+"""What JSON can say: dict, list, str, int, float, bool or None, each nested in the first two; ask which."""
 
 DEEPEST: Final = 200
 """Levels of nesting in one value."""

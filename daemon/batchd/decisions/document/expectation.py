@@ -37,7 +37,7 @@ class Expectation:
     """Its last words; blanks behind them do not count."""
     json: bool = False
     """Whether it is JSON, alone or in one code fence."""
-    form: Mapping[str, Json] | None = None
+    form: json_form.Form | None = None
     """Of the JSON: what `jsonform` can check."""
     closed: bool = False
     """Whether no code fence, and no bracket outside of code, may be left open."""
@@ -127,7 +127,7 @@ def _expectation(setting: _Setting) -> Expectation:
         marker=setting.marker,
         ends_with=setting.ends_with,
         json=json is not False,
-        form=MappingProxyType(json) if isinstance(json, dict) else None,
+        form=json_form.form_of(json) if isinstance(json, dict) else None,
         closed=setting.closed,
         characters=setting.characters,
     )

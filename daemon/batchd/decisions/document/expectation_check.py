@@ -4,7 +4,7 @@ Why the model stopped is not asked here: `stop_reason` decides first, in `verdic
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -17,7 +17,7 @@ from batchd.text import titles
 from batchd.text.length import characters, words
 from batchd.text.markdown import open_fence, without_code
 from batchd.text.sections import heads, marks
-from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, decode, shown
+from batchd.text.strictjson import Flaw, Flawed, Malformed, decode, shown
 
 _SHOWN_TITLE: Final = 60
 _SHOWN_FLAWS: Final = 3
@@ -136,7 +136,7 @@ def _listed(titles: tuple[str, ...]) -> str:
 _IN_A_FENCE: Final = re.compile(r"(?:```|~~~)[^\n`]*\n(.*)\n[ \t]*(?:```|~~~)", re.DOTALL)
 
 
-def _data(document: str, calls: Sequence[ToolCall], form: Mapping[str, Json] | None) -> str:
+def _data(document: str, calls: Sequence[ToolCall], form: json_form.Form | None) -> str:
     said = _json(document, form)
     if not said or not calls:
         return said
@@ -144,7 +144,7 @@ def _data(document: str, calls: Sequence[ToolCall], form: Mapping[str, Json] | N
     return next((f"in the call of {shown(name)}: {each}" for name, each in of_calls if each), "")
 
 
-def _json(document: str, form: Mapping[str, Json] | None) -> str:
+def _json(document: str, form: json_form.Form | None) -> str:
     bare = document.strip()
     if fenced := _IN_A_FENCE.fullmatch(bare):
         bare = fenced[1].strip()

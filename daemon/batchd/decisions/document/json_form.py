@@ -8,13 +8,26 @@ them compiled), and one that writes code from a user's schema (fastjsonschema) h
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypedDict, cast
 
 from batchd.claude.params_check import Check, whole_number
 from batchd.text.strictjson import Flaw, Json, member
 
 _ANNOTATIONS: Final = frozenset({"$schema", "title", "description"})
 """Words that say nothing about the value."""
+
+
+class Form(TypedDict, total=False):
+    """A form without flaws."""
+
+    type: str | list[str]
+    enum: list[Json]
+    required: list[str]
+    properties: "dict[str, Form]"
+    additionalProperties: "bool | Form"
+    items: "Form"
+    minItems: int
+    minLength: int
 
 
 def flaws_of(form: Json, path: str) -> Iterator[Flaw]:
@@ -35,24 +48,24 @@ def flaws_of(form: Json, path: str) -> Iterator[Flaw]:
             yield Flaw(place, f"not checked here; what can be asked for is {', '.join(_WORDS)}")
 
 
-def form_of(schema: Mapping[str, Json]) -> dict[str, Json]:
+def form_of(schema: Json) -> Form:
     """Leave of a JSON Schema what is known here: all that it says of itself is checked, as far as it can be.
 
     Args:
         schema: A sound one; what a `$ref` in it refers to is not looked up.
     """
     form: dict[str, Json] = {}
-    for word, value in schema.items():
+    for word, value in schema.items() if isinstance(schema, dict) else ():
         if word == "properties" and isinstance(value, dict):
-            form[word] = {key: form_of(inner) if isinstance(inner, dict) else {} for key, inner in value.items()}
+            form[word] = {key: form_of(inner) for key, inner in value.items()}
         elif word in {"items", "additionalProperties"} and isinstance(value, dict):
             form[word] = form_of(value)
         elif word in _WORDS and next(_WORDS[word](value, ""), None) is None:
             form[word] = value
-    return form
+    return cast("Form", form)  # its words were checked, one by one
 
 
-def unmet(value: Json, form: Mapping[str, Json], path: str = "") -> Iterator[Flaw]:
+def unmet(value: Json, form: Form, path: str = "") -> Iterator[Flaw]:
     """Tell what a value lacks of its form.
 
     Args:
@@ -60,8 +73,8 @@ def unmet(value: Json, form: Mapping[str, Json], path: str = "") -> Iterator[Fla
         form: A form without flaws.
         path: The value's own, for messages.
     """
-    types = form.get("type", ())
-    types = (types,) if isinstance(types, str) else tuple(types)
+    said = form.get("type", ())
+    types = (said,) if isinstance(said, str) else tuple(said)
     if types and not any(_TYPES[each](value) for each in types):
         yield Flaw(path, f"is not of the type {' or '.join(types)}")
         return
@@ -75,20 +88,20 @@ def unmet(value: Json, form: Mapping[str, Json], path: str = "") -> Iterator[Fla
         yield from _unmet_list(value, form, path)
 
 
-def _unmet_object(value: dict[str, Json], form: Mapping[str, Json], path: str) -> Iterator[Flaw]:
+def _unmet_object(value: dict[str, Json], form: Form, path: str) -> Iterator[Flaw]:
     yield from (Flaw(member(path, key), "is missing") for key in form.get("required", ()) if key not in value)
     known, others = form.get("properties", {}), form.get("additionalProperties", True)
     for key, inner in known.items():
         if key in value:
             yield from unmet(value[key], inner, member(path, key))
-    for key in sorted(value.keys() - known.keys()) if others is not True else ():
+    for key in sorted(value.keys() - known.keys()):
         if others is False:
             yield Flaw(member(path, key), "is not asked for")
-        else:
+        elif others is not True:
             yield from unmet(value[key], others, member(path, key))
 
 
-def _unmet_list(value: list[Json], form: Mapping[str, Json], path: str) -> Iterator[Flaw]:
+def _unmet_list(value: list[Json], form: Form, path: str) -> Iterator[Flaw]:
     if len(value) < form.get("minItems", 0):
         yield Flaw(path, f"has {len(value):,} items of at least {form['minItems']:,}")
     if "items" in form:
@@ -105,13 +118,17 @@ def _number(value: Json) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _whole(value: Json) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1
+
+
 _TYPES: Final[Mapping[str, Callable[[Json], bool]]] = MappingProxyType(
     {
         "object": lambda value: isinstance(value, dict),
         "array": lambda value: isinstance(value, list),
         "string": lambda value: isinstance(value, str),
         "number": _number,
-        "integer": lambda value: _number(value) and value == value // 1,
+        "integer": _whole,
         "boolean": lambda value: isinstance(value, bool),
         "null": lambda value: value is None,
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final as Constant
 
 from batchd.claude.catalogue import LONGEST_OUTPUT, LongOutput
+from batchd.claude.params import Params, params_of
 from batchd.claude.price import token_prices
 from batchd.claude.turn import Wanted, larger_params, next_params, writes_by_schema
 from batchd.claude.verdict import LOST, Result, judge
@@ -20,7 +21,6 @@ from batchd.decisions.document.remaining import rounds_left, still_to_cost, take
 from batchd.decisions.document.round import Round
 from batchd.decisions.document.stitch import kept
 from batchd.model import BETA_300K, Lane, Verdict
-from batchd.text.strictjson import Json, decode
 
 UNFINISHED: Constant = frozenset({Verdict.TRUNCATED, Verdict.SHORT})
 """Verdicts after which a document can be continued."""
@@ -80,7 +80,7 @@ def next_step(before: Round, result: Result | None) -> Final | Again | Continue:
         return _unanswered(before, outcome.verdict, outcome.reason)
     answered = judged(before, result, outcome)
     if answered.verdict in UNFINISHED and not trip.cancelled and not answered.hopeless:
-        first, _ = decode(before.first.decode()) if trip.rounds or trip.round else ({}, 0)
+        first = params_of(before.first) if trip.rounds or trip.round else Params()
         decision = decide(_facts(answered, first), token_prices(trip.model, trip.wishes.lane))
         if decision.action is not Action.STOP:
             return _continued(answered, first, decision)
@@ -102,7 +102,7 @@ def _answered(answered: Answered, reason: str) -> Final:
     return Final(verdict, reason, contents_of(before.trip, text, before.expected, cut=verdict not in ENDED, data=data))
 
 
-def _facts(answered: Answered, first: dict[str, Json]) -> RoundFacts:
+def _facts(answered: Answered, first: Params) -> RoundFacts:
     """Gather what decides about another round."""
     trip, draft, facts = answered.before.trip, answered.before.draft, answered.before.facts
     expected, text = answered.before.expected, answered.text
@@ -125,7 +125,7 @@ def _facts(answered: Answered, first: dict[str, Json]) -> RoundFacts:
     )
 
 
-def _continued(answered: Answered, first: dict[str, Json], decision: RoundDecision) -> Continue:
+def _continued(answered: Answered, first: Params, decision: RoundDecision) -> Continue:
     trip, facts = answered.before.trip, answered.before.facts
     if decision.action is Action.RESEND:
         draft = Draft("", "", ended=False, prompt_tokens=0, earlier=answered.text)
@@ -145,7 +145,7 @@ def _continued(answered: Answered, first: dict[str, Json], decision: RoundDecisi
     )
 
 
-def _asked_to_go_on(answered: Answered, first: dict[str, Json], decision: RoundDecision) -> tuple[Draft, bytes]:
+def _asked_to_go_on(answered: Answered, first: Params, decision: RoundDecision) -> tuple[Draft, bytes]:
     """The text as it is sent, and the request that carries it on."""
     draft, findings, text = answered.before.draft, answered.findings, answered.text
     wanted = Wanted(findings.sentence, findings.missing, answered.before.expected.marker) if findings else None

@@ -17,7 +17,7 @@ class AnswerForm:
     """What became of a schema without flaws."""
 
     sent: OutputSchema
-    expected: dict[str, Json]
+    expected: json_form.Form
     """The schema as its user wrote it, as far as an answer is checked."""
 
     @property

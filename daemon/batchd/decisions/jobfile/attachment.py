@@ -60,7 +60,7 @@ def attach(patterns: Json, gather: Gather | None, most_bytes: int) -> Gathered:
         return Gathered(flaws=flaws)
     if gather is None:
         return Gathered(flaws=(Flaw(ATTACH, _NO_FOLDERS),))
-    found = gather(patterns, most_bytes)
+    found = gather([str(each) for each in patterns] if isinstance(patterns, list) else [], most_bytes)
     unspeakable = tuple(
         Flaw(ATTACH, f"the name of {file.path!a} has characters that cannot be told; rename it")
         for file in found.files

@@ -11,11 +11,12 @@ import msgspec
 from batchd.claude.media import decoded, files_of
 from batchd.claude.media_limits import most_pages
 from batchd.claude.model_check import CURRENT_VERSION, Asked, fit
+from batchd.claude.params import Params
 from batchd.claude.shapes import Look
 from batchd.decisions.jobfile import lanes
-from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm
+from batchd.decisions.jobfile.answer_form import SCHEMA
 from batchd.decisions.jobfile.rules import Rules
-from batchd.decisions.jobfile.settings_check import Settings
+from batchd.decisions.jobfile.settings_check import Said, Settings
 from batchd.model import Entry, Lane, Wishes
 from batchd.text.strictjson import Flaw, Flawed, Json, encode, shown
 
@@ -29,9 +30,9 @@ _MOST_WINDOW: Final = 1_000_000
 class Draft:
     """A request, as far as it is known; its flaws and cautions name parameters as if they stood alone."""
 
-    params: dict[str, Json]
+    params: Params
     """The sound ones of all places."""
-    said: dict[str, Json]
+    said: Said
     """Its other settings, of all places."""
     betas: tuple[str, ...]
     looks: Mapping[str, Look]
@@ -90,7 +91,7 @@ def _resolve_model(draft: Draft, rules: Rules) -> None:
 
 def _answer_by_schema(draft: Draft) -> None:
     """Put a schema where the API has it, and expect an answer that keeps it."""
-    form: AnswerForm = draft.said.pop(SCHEMA)
+    form = draft.said.pop(SCHEMA)
     expect = msgspec.json.decode(draft.said["expect"]) if "expect" in draft.said else {}
     config = draft.params.get("output_config") or {}
     if "json" in expect:

@@ -76,8 +76,10 @@ def _convert_body(body: Mapping[str, Json], known: "Mapping[str, _Field]", done:
             done.say(place, UNKNOWN)
         elif value not in _HARMLESS.get(key, (None,)):
             done.say(place, _REFUSED[key])
-    if "tools" not in done.params and (done.params.get("tool_choice") or {}).get("type") in {"auto", "none"}:
-        del done.params["tool_choice"]
+    if "tools" not in done.params and done.tool_choice.get("type") in {None, "auto", "none"}:
+        done.tool_choice = {}
+    if done.tool_choice:
+        done.params["tool_choice"] = done.tool_choice
 
 
 def _in_order(body: Mapping[str, Json], known: Iterable[str]) -> list[str]:
@@ -126,7 +128,7 @@ def _response_format(value: Json, place: str, done: Converted) -> None:
     if kind == "json_object":
         done.expects_json = True
         done.drop(place, "json_object is no parameter here: the answer is expected to be JSON (expect.json)")
-    elif kind == "json_schema":
+    elif isinstance(value, dict) and kind == "json_schema":
         wrapped, inside = value.get("json_schema"), f"{place}.json_schema"
         wrapped, inside = (wrapped, inside) if isinstance(wrapped, dict) else (value, place)
         done.schema, done.schema_at = wrapped.get("schema"), f"{inside}.schema"
@@ -148,21 +150,21 @@ def _text(value: Json, place: str, done: Converted) -> None:
 
 def _tool_choice(value: Json, place: str, done: Converted) -> None:
     if value in ("auto", "none"):
-        done.params["tool_choice"] = {"type": value}
+        done.tool_choice = {"type": value}
     elif value == "required":
-        done.params["tool_choice"] = {"type": "any"}
+        done.tool_choice = {"type": "any"}
     elif isinstance(value, dict) and value.get("type") == "function":
         function = value.get("function", value)
         name = function.get("name") if isinstance(function, dict) else None
-        done.params["tool_choice"] = {"type": "tool", "name": name}
+        done.tool_choice = {"type": "tool", "name": name}
     else:
         done.say(place, "must be auto, none, required, or a function by its name")
 
 
 def _parallel(value: Json, _place: str, done: Converted) -> None:
-    choice = done.params.setdefault("tool_choice", {"type": "auto"})
-    if value is False and choice["type"] != "none":
-        choice["disable_parallel_tool_use"] = True
+    done.tool_choice = done.tool_choice or {"type": "auto"}
+    if value is False and done.tool_choice["type"] != "none":
+        done.tool_choice["disable_parallel_tool_use"] = True
 
 
 def _system(value: Json, place: str, done: Converted) -> None:

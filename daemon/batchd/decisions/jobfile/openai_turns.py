@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
+from batchd.claude.params import Block, Turn
 from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, decode, member, shown
 
 _DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
@@ -24,6 +27,7 @@ class Converted:
     """What a line comes to."""
 
     params: dict[str, Json] = field(default_factory=dict)
+    tool_choice: Block = field(default_factory=dict)
     schema: Json = None
     """Of the answer, to be cleaned as the setting `schema` is; None where it has none."""
     schema_at: str = ""
@@ -53,7 +57,7 @@ def put_messages(value: Json, place: str, done: Converted) -> None:
     if not isinstance(value, list) or not value:
         done.say(place, "must be a list of at least one message")
         return
-    turns: list[dict[str, Json]] = []
+    turns: list[Turn] = []
     for index, message in enumerate(value):
         at = f"{place}[{index}]"
         role = message.get("role") if isinstance(message, dict) else None
@@ -85,20 +89,20 @@ def _strange_keys(message: Mapping[str, Json], at: str, own: tuple[str, ...], do
             done.say(member(at, key), UNKNOWN)
 
 
-_Turn = Callable[[Mapping[str, Json], str, list[dict[str, Json]], Converted], None]
+_Convert = Callable[[Mapping[str, Json], str, list[Turn], Converted], None]
 
 
-def _user(message: Mapping[str, Json], at: str, turns: list[dict[str, Json]], done: Converted) -> None:
+def _user(message: Mapping[str, Json], at: str, turns: list[Turn], done: Converted) -> None:
     _strange_keys(message, at, (), done)
     content = message.get("content")
-    blocks: Json = content if isinstance(content, str) else list(_blocks(content, f"{at}.content", done))
-    if turns and turns[-1]["role"] == "user" and isinstance(turns[-1]["content"], list):
-        turns[-1]["content"] += [{"type": "text", "text": blocks}] if isinstance(blocks, str) else blocks
+    blocks = content if isinstance(content, str) else list(_blocks(content, f"{at}.content", done))
+    if (before := _blocks_of_user(turns)) is not None:
+        before += [{"type": "text", "text": blocks}] if isinstance(blocks, str) else blocks
     else:
         turns.append({"role": "user", "content": blocks})
 
 
-def _assistant(message: Mapping[str, Json], at: str, turns: list[dict[str, Json]], done: Converted) -> None:
+def _assistant(message: Mapping[str, Json], at: str, turns: list[Turn], done: Converted) -> None:
     _strange_keys(message, at, ("tool_calls", "refusal"), done)
     content, calls, refusal = message.get("content"), message.get("tool_calls") or [], message.get("refusal")
     text = "" if content is None else _plain(content, f"{at}.content", done)
@@ -106,43 +110,59 @@ def _assistant(message: Mapping[str, Json], at: str, turns: list[dict[str, Json]
     if not calls:
         turns.append({"role": "assistant", "content": text})
         return
-    blocks: list[Json] = [{"type": "text", "text": text}] if text else []
+    blocks: list[Block] = [{"type": "text", "text": text}] if text else []
     for index, call in enumerate(calls if isinstance(calls, list) else [calls]):
         try:
             blocks.append(_call(call))
-        except (TypeError, KeyError, Malformed, Flawed):
+        except (msgspec.ValidationError, TypeError, Malformed, Flawed):
             said = "must have an id, and a function with a name and arguments that are a JSON object"
             done.say(f"{at}.tool_calls[{index}]", said)
     turns.append({"role": "assistant", "content": blocks})
 
 
-def _call(call: Json) -> Json:
+def _blocks_of_user(turns: list[Turn]) -> list[Block] | None:
+    """The blocks that the next of a user's join: those of the last turn, if it is a user's."""
+    content = turns[-1]["content"] if turns and turns[-1]["role"] == "user" else None
+    return content if isinstance(content, list) else None
+
+
+class _Function(msgspec.Struct):
+    name: str
+    arguments: str | None = None
+
+
+class _Call(msgspec.Struct):
+    id: object
+    function: _Function
+
+
+def _call(said: Json) -> Block:
     """Convert a call.
 
     Raises:
-        TypeError, KeyError: It lacks something.
-        Malformed, Flawed: Its arguments are no JSON.
+        ValidationError: It lacks something.
+        TypeError: Its arguments are no object.
+        Malformed, Flawed: They are no JSON.
     """
-    name, arguments = call["function"]["name"], call["function"].get("arguments") or "{}"
-    if not isinstance(name, str) or not isinstance(arguments, str):
-        raise TypeError("not a text")
+    call = msgspec.convert(said, _Call)
+    arguments = call.function.arguments or "{}"
     given, end = decode(arguments.strip())
     if not isinstance(given, dict) or end < len(arguments.strip()):
         raise TypeError("not an object")
-    return {"type": "tool_use", "id": call["id"], "name": name, "input": given}
+    return {"type": "tool_use", "id": call.id, "name": call.function.name, "input": given}
 
 
-def _tool(message: Mapping[str, Json], at: str, turns: list[dict[str, Json]], done: Converted) -> None:
+def _tool(message: Mapping[str, Json], at: str, turns: list[Turn], done: Converted) -> None:
     _strange_keys(message, at, ("tool_call_id",), done)
     text = _plain(message.get("content"), f"{at}.content", done)
     result = {"type": "tool_result", "tool_use_id": message.get("tool_call_id"), "content": text}
-    if turns and turns[-1]["role"] == "user" and isinstance(turns[-1]["content"], list):
-        turns[-1]["content"].append(result)
+    if (before := _blocks_of_user(turns)) is not None:
+        before.append(result)
     else:
         turns.append({"role": "user", "content": [result]})
 
 
-_ROLES: Final[Mapping[str, _Turn]] = {"user": _user, "assistant": _assistant, "tool": _tool}
+_ROLES: Final[Mapping[str, _Convert]] = {"user": _user, "assistant": _assistant, "tool": _tool}
 
 
 def _plain(content: Json, at: str, done: Converted) -> str:

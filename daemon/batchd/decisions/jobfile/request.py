@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
+from batchd.claude.params import Params
 from batchd.decisions.jobfile.draft import Draft, Origins, budget_of, finished
 from batchd.decisions.jobfile.naming import LONGEST_ID, Names
 from batchd.decisions.jobfile.rules import Rules
@@ -196,7 +197,7 @@ class Requests:
             params.pop(key, None)
         looks = {key: look for key in params if (look := (own if key in given else job).looks.get(key))}
         betas = tuple(sorted({*self._asked, *own.betas})) if own.betas else self._asked
-        return Draft(params, {**job.said, **own.said}, betas, looks)
+        return Draft(cast("Params", params), {**job.said, **own.said}, betas, looks)
 
     def _tell(self, line: int, flaw: Flaw) -> Iterator[Problem]:
         """What lies in the job's settings, or beneath them, is one mistake, however many requests it hits."""
@@ -229,11 +230,12 @@ def laid_over(beneath: Mapping[str, Json], found: Mapping[str, Json]) -> dict[st
         beneath: Without flaws.
         found: As the user wrote them.
     """
-    params, under = found.get("params"), beneath.get("params", {})
+    params, under = found.get("params"), beneath.get("params")
+    kept = {key: value for key, value in under.items() if key not in found} if isinstance(under, dict) else {}
     if isinstance(params, dict):
-        params = {**{key: value for key, value in under.items() if key not in found}, **params}
+        params = {**kept, **params}
     elif params is None:
-        params = {key: value for key, value in under.items() if key not in found}
+        params = kept
     own = params if isinstance(params, dict) else {}
     settings = {**{key: value for key, value in beneath.items() if key not in own}, **found, "params": params}
     most, wanted = beneath.get("budget"), found.get("budget")

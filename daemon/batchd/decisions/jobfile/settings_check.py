@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypedDict, cast
 
 import msgspec
 from msgspec.structs import fields
@@ -17,7 +17,7 @@ from batchd.claude.params_check import PARAMETERS, Check, checked, look_at, mapp
 from batchd.claude.shapes import Look
 from batchd.decisions.document import expectation
 from batchd.decisions.jobfile import lanes
-from batchd.decisions.jobfile.answer_form import SCHEMA, answer_form, check_schema
+from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm, answer_form, check_schema
 from batchd.decisions.jobfile.attachment import ATTACH
 from batchd.model import BETA_NAME, MOST_DOLLARS, Wishes
 from batchd.text.spelling import closest
@@ -52,8 +52,7 @@ def _rounds(value: Json, path: str) -> Iterator[Flaw]:
 
 def check_dollars(value: Json, path: str) -> Iterator[Flaw]:
     """Check what something may cost."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 0 < value <= MOST_DOLLARS:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= MOST_DOLLARS:
         yield Flaw(path, f"must be an amount of USD above 0, up to {MOST_DOLLARS:,}")
 
 
@@ -111,6 +110,22 @@ _HINTS: Final = {
 }
 
 
+Said = TypedDict(
+    "Said",
+    {
+        "budget": float,
+        "continue": int,
+        "expect": msgspec.Raw,
+        "lane": str,
+        "needed_by": str,
+        "on_error": str,
+        "schema": AnswerForm,
+    },
+    total=False,
+)
+"""Settings without flaws, by their names; those that only the rooms know that act on them are there as well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one place: of the job, or of one request."""
@@ -120,8 +135,8 @@ class Settings:
     params: Mapping[str, Json] = field(default_factory=dict)
     shortcuts: Mapping[str, Json] = field(default_factory=dict)
     betas: tuple[str, ...] = ()
-    said: Mapping[str, Json] = field(default_factory=dict)
-    """All others that have no flaws: a schema as an `AnswerForm`, those that are kept as JSON in that form."""
+    said: Said = field(default_factory=Said)
+    """All others that have no flaws."""
     flaws: tuple[Flaw, ...] = ()
     unsound: frozenset[str] = frozenset()
     """The parameters of the API among the flawed ones."""
@@ -139,7 +154,7 @@ NOTHING: Final = Settings()
 
 
 def read_settings(
-    found: dict[str, Json], path: str, params_path: str = "params", beside: frozenset[str] = frozenset()
+    found: Mapping[str, Json], path: str, params_path: str = "params", beside: frozenset[str] = frozenset()
 ) -> Settings:
     """Check the settings of one place and take them in.
 
@@ -162,22 +177,26 @@ def read_settings(
         path=params_path,
         params=params,
         shortcuts={key: found[key] for key in SHORTCUTS if key in found},
-        betas=() if "betas" in unsound else tuple(found.get("betas", ())),
-        said=said,
+        betas=_names(found.get("betas")) if "betas" not in unsound else (),
+        said=cast("Said", said),
         flaws=tuple(flaws),
         unsound=frozenset(unsound | {key for key, look in looks.items() if look.flaws}),
         looks={key: look for key, look in looks.items() if look.uses or look.breakpoints},
     )
 
 
-def _looks_at_shortcuts(found: dict[str, Json], but: Collection[str]) -> dict[str, Look]:
+def _names(betas: Json) -> tuple[str, ...]:
+    return tuple(map(str, betas)) if isinstance(betas, list) else ()
+
+
+def _looks_at_shortcuts(found: Mapping[str, Json], but: Collection[str]) -> dict[str, Look]:
     """A text or a number has nothing worth a note; a system prompt of blocks may hold breakpoints."""
     lists = [key for key in SHORTCUTS if key not in but and isinstance(found.get(key), list)]
     return {key: look_at(key, found[key], (None, key)) for key in lists}
 
 
 def _read_beside(
-    found: dict[str, Json], path: str, beside: frozenset[str]
+    found: Mapping[str, Json], path: str, beside: frozenset[str]
 ) -> tuple[list[Flaw], set[str], dict[str, Json]]:
     """Read all but the inside of `params`: flaws, the names of what has any, and what else was said."""
     flaws: list[Flaw] = []

@@ -19,8 +19,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from batchd.claude.cache_marks import Depth, beginnings
+from batchd.claude.params import Params
 from batchd.claude.price import CachePrices, cache_prices
-from batchd.text.strictjson import Json
 
 HITS: Final = Decimal("0.8")
 """Share of the requests behind the first that are reckoned to find in the cache what it has written."""
@@ -109,7 +109,7 @@ class Priming:
     reasons: tuple[str, ...]
     """For a person; at least one."""
 
-    def find(self, params: Mapping[str, Json], betas: tuple[str, ...]) -> Place | None:
+    def find(self, params: Params, betas: tuple[str, ...]) -> Place | None:
         """Say how a request is to be cached; None for not at all.
 
         Args:
@@ -143,7 +143,7 @@ class Beginnings:
         """
         if _OWN in params:
             return
-        found = msgspec.json.decode(params)
+        found: Params = msgspec.json.decode(params)
         system, context = beginnings(found, betas)
         model, max_tokens = found["model"], found["max_tokens"]
         family = self._families.get(system.digest)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from batchd.claude.media_check import kind_of
 from batchd.claude.media_limits import wrong_picture
+from batchd.claude.params import Block
 from batchd.claude.pictures import pixels
 from batchd.decisions.jobfile.attachment import CountPages
 from batchd.text.strictjson import Json
@@ -85,7 +86,7 @@ def _pdf(path: str, data: bytes, count_pages: CountPages) -> Loaded:
         return Loaded(wrong=pages)
     if pages > _MOST_PAGES:
         return Loaded(wrong=f"has {pages:,} pages; no model reads more than {_MOST_PAGES} at one time; split it up")
-    block = {"type": "document", "source": _base64("application/pdf", data), "title": path[-_LONGEST_TITLE:]}
+    block: Block = {"type": "document", "source": _base64("application/pdf", data), "title": path[-_LONGEST_TITLE:]}
     return Loaded(block)
 
 

@@ -155,9 +155,9 @@ def parse_prompt_file(
 
 
 def _put_schema(settings: dict[str, Json], load: Callable[[str], Json] | None) -> Iterator[Flaw]:
-    if load is not None and isinstance(settings.get(SCHEMA), str):
+    if load is not None and isinstance(path := settings.get(SCHEMA), str):
         try:
-            settings[SCHEMA] = load(settings[SCHEMA])
+            settings[SCHEMA] = load(path)
         except ValueError as error:
             del settings[SCHEMA]
             yield Flaw(SCHEMA, str(error))

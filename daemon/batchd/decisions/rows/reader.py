@@ -226,8 +226,9 @@ def terms_of(prompt: PromptFile, file: str, *, objects: bool = False) -> Terms:
 
 
 def _params(prompt: PromptFile) -> dict[str, Json]:
-    shortcut = {"max_tokens": prompt.settings["max_tokens"]} if "max_tokens" in prompt.settings else {}
-    return {**shortcut, **prompt.settings.get("params", {})}
+    shortcut: dict[str, Json] = {"max_tokens": prompt.settings["max_tokens"]} if "max_tokens" in prompt.settings else {}
+    params = prompt.settings.get("params")
+    return {**shortcut, **params} if isinstance(params, dict) else shortcut
 
 
 def _is_request(line: Mapping[str, Json]) -> bool:

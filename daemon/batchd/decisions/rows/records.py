@@ -129,7 +129,7 @@ def objects_of(
                 wrong = [Problem(number, "", "a request among rows; a file holds one kind of line: part them")]
             else:
                 custom_id, wrong = _identity(value, id_column(said, value), number)
-        if wrong:
+        if wrong or not isinstance(value, dict):
             problems = tuple(Problem(number, each.field, each.message) for each in wrong)
             yield Fault(number, number, custom_id, problems, written=line or b"")
         else:

@@ -70,10 +70,10 @@ def requests_of(
 
 def _rejected(record: Record | Fault) -> Reject:
     """What is known of a record that is left out, without what is wrong with it."""
-    told = record.values if isinstance(record, Record) else record.cells
+    told: Mapping[str, Json] | Sequence[str] = record.values if isinstance(record, Record) else record.cells
     if isinstance(record, Record) and not record.values:
         told = {name: value for name, value in record.of_file.items() if name == "file"}
-    said, cells = (told, tuple(told.values())) if isinstance(told, Mapping) else (None, tuple(told))
+    said, cells = (told, tuple(map(str, told.values()))) if isinstance(told, Mapping) else (None, tuple(told))
     return Reject(record.line, record.row, record.custom_id, (), said, cells)
 
 

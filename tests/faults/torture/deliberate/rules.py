@@ -121,8 +121,8 @@ MUTATIONS = (
         "rules",
         "a job counts for more than its request",
         "daemon/batchd/decisions/jobfile/request.py",
-        "return Draft(params, {**job.said, **own.said}, betas, looks)",
-        "return Draft(params, {**own.said, **job.said}, betas, looks)",
+        "{**job.said, **own.said}, betas, looks)",
+        "{**own.said, **job.said}, betas, looks)",
         "tests/unit/test_request.py",
     ),
     Mutation(
