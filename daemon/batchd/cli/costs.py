@@ -1,4 +1,4 @@
-"""`batchd costs`: what was spent, by day, job or model."""
+"""`batchd costs`: what was spent, by day, folder, job or model."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ _MOST_DAYS = 100_000
 def costs(
     chosen: Chosen,
     *,
-    by: Annotated[Literal["day", "job", "model"], typer.Option("--by", help="What a line is about.")] = "day",
+    by: Annotated[Literal["day", "folder", "job", "model"], typer.Option("--by", help="What a line is about.")] = "day",
     days: Annotated[
         int, typer.Option("--days", min=1, max=_MOST_DAYS, help="How far back, in days (UTC), today included.")
     ] = 30,
@@ -43,8 +43,9 @@ def costs(
     """Tell what was spent, and what the same tokens would have cost without batches.
 
     Amounts are USD, at the prices that were known when the answers came. A
-    batch belongs to the day (UTC) on which it was made. What is reserved is
-    the worst case of what is under way; it becomes what it really cost.
+    batch belongs to the day (UTC) on which it was made, a job to the first
+    folder that it lay in. What is reserved is the worst case of what is under
+    way; it becomes what it really cost.
 
     [bold]Examples[/bold]
       batchd costs

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import aiosqlite
 
-from batchd.claude.price import to_picodollars
-from batchd.delivery import PARKED, Delivery, Trip, Unsent
+from batchd.delivery import Delivery, Trip, Unsent
 from batchd.edges.store import requests, trips
 from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.sqlite.database import Database
@@ -102,11 +101,6 @@ class Deliveries:
             await trips.deliver(db, batch.id, deliveries)
             await requests.deliver(db, batch.id, deliveries, now=now)
             await many(
-                db,
-                "DELETE FROM trips WHERE batch = ? AND row = ?",
-                ((batch.id, d.row) for d in deliveries if d.outcome == PARKED),
-            )
-            await many(
                 db, "UPDATE jobs SET results_length = ? WHERE id = ?", ((size, job) for job, size in lengths.items())
             )
             # What cost less than its worst case may have made room for what waits for money.
@@ -123,25 +117,7 @@ class Deliveries:
             cost: Of them.
             bounded: Whether its tokens of output are a bound.
         """
-
-        async def step(db: aiosqlite.Connection) -> None:
-            await update(
-                db,
-                """UPDATE trips SET input_tokens = ?, output_tokens = ?, cache_read = ?, cache_write_5m = ?,
-                       cache_write_1h = ?, cost = ?, standard_cost = ?, bounded = ?
-                   WHERE batch = ? AND outcome IS NULL""",
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.cache_read_input_tokens,
-                usage.cache_write_5m_tokens,
-                usage.cache_write_1h_tokens,
-                to_picodollars(cost.charged),
-                to_picodollars(cost.standard),
-                bounded,
-                batch.id,
-            )
-
-        await self._database.write(step)
+        await self._database.write(lambda db: trips.note_cost(db, batch.id, usage, cost, bounded=bounded))
 
     async def unsent(self, job: JobId) -> list[Unsent]:
         """List the requests of a job that got their verdict between two rounds, and nothing of their documents yet."""

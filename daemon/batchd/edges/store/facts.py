@@ -93,16 +93,6 @@ class Facts:
 
         async def step(db: aiosqlite.Connection) -> None:
             await update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES ('api', ?)", api)
-            # What a rehearsal came to is no money of this day, nor the other way round.
-            await update(db, "DELETE FROM days")
-            await update(
-                db,
-                """INSERT INTO days SELECT CAST(planned_at / 86400 AS INTEGER), sum(committed / 1000000),
-                       sum(committed % 1000000)
-                   FROM trips JOIN batches ON batches.id = trips.batch JOIN requests ON requests.id = trips.request
-                   JOIN jobs ON jobs.id = requests.job WHERE jobs.sandbox = ? GROUP BY 1""",
-                api == SANDBOX,
-            )
 
         await self._database.write(step)
         return True

@@ -9,19 +9,32 @@ import aiosqlite
 from batchd.decisions.money.budget import Hold, Limit, Purse
 from batchd.edges.store.deliveries import LET_GO
 from batchd.edges.store.requests import wishes_of
+from batchd.edges.store.rollup import COLUMNS, SUMS
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, betas_of, update
-from batchd.edges.store.sums import UNKNOWN, amount, exact
+from batchd.edges.store.sums import amount, exact
 from batchd.model import Ceiling, Held, JobId, Place, RequestId
 
 _PROMISED = f"SELECT {exact('worst', 'promised')} FROM requests WHERE promised AND batch IS NULL AND verdict IS NULL"  # noqa: S608
 """What further rounds of unfinished documents can cost, while they wait for their trip."""
 _DAY = 86_400.0
 
+_COMMITTED_OF_DAY = """
+    SELECT coalesce(sum(cost_micro + reserved_micro), 0) AS committed_micro,
+        coalesce(sum(cost_pico + reserved_pico), 0) AS committed_pico FROM spent
+    WHERE day = ? AND sandbox = EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox')"""
+"""What a rehearsal came to is no money, and what was paid is none of a rehearsal's."""
+
+_ROLLED_UP = """SELECT {} AS label, sandbox, {} FROM spent WHERE day >= ? GROUP BY label, sandbox
+    HAVING sum(trips) > 0 ORDER BY label, sandbox"""
 GROUPS: Mapping[str, str] = {
-    "day": "date(batches.planned_at, 'unixepoch')",
-    "job": "jobs.name",
-    "model": "requests.model",
+    "day": _ROLLED_UP.format("date(day * 86400, 'unixepoch')", SUMS),
+    "model": _ROLLED_UP.format("model", SUMS),
+    "folder": _ROLLED_UP.format("queue", SUMS),
+    "job": f"""SELECT name AS label, sandbox, {SUMS} FROM (
+                   SELECT job, day, {", ".join(COLUMNS)} FROM charges
+                   UNION ALL SELECT job, day, {", ".join(COLUMNS)} FROM spent_of_jobs
+               ) JOIN jobs ON jobs.id = job WHERE day >= ? GROUP BY job ORDER BY label""",  # noqa: S608  our own names
 }
 """By what spending can be told; days are UTC, and a batch belongs to the day it was made."""
 
@@ -68,7 +81,7 @@ class Spending:
             midnight: When the day began, in unix seconds.
         """
         promised = amount(await self._database.row(_PROMISED), "promised")
-        today = await self._database.row("SELECT * FROM days WHERE day = ?", int(midnight // _DAY))
+        today = await self._database.row(_COMMITTED_OF_DAY, int(midnight // _DAY))
         rows = await self._database.rows(
             f"""SELECT jobs.id, budget, released, released_up_to, folder, folder_per_day, committed_micro,
                     committed_pico, promised_micro, promised_pico
@@ -227,28 +240,17 @@ class Spending:
 
         Args:
             group: One of `GROUPS`.
-            since: Unix seconds; batches made before do not count.
+            since: When a day began, in unix seconds; batches made before do not count.
         """
-        rows = await self._database.rows(
-            f"""SELECT {GROUPS[group]} AS label, count(*) FILTER (WHERE outcome = 'succeeded') AS requests,
-                    total(input_tokens + cache_read + cache_write_5m + cache_write_1h) AS input,
-                    total(output_tokens) AS output, {exact("cost", "cost")}, {exact("standard_cost", "standard")},
-                    {exact("iif(cost IS NULL, committed, 0)", "reserved")},
-                    count(*) FILTER (WHERE {UNKNOWN}) AS unpriced, coalesce(sum(bounded), 0) AS bounded,
-                    sandbox
-                FROM trips JOIN batches ON batches.id = trips.batch JOIN requests ON requests.id = trips.request
-                JOIN jobs ON jobs.id = requests.job
-                WHERE batches.planned_at >= ? GROUP BY label, sandbox ORDER BY label, sandbox""",  # noqa: S608  one of three texts of ours
-            since,
-        )
+        rows = await self._database.rows(GROUPS[group], int(since // _DAY))
         return [
             Spent(
                 group=row["label"],
-                requests=row["requests"],
-                input_tokens=int(row["input"]),
-                output_tokens=int(row["output"]),
+                requests=row["answers"],
+                input_tokens=row["input_tokens"] + row["cache_read"] + row["cache_write_5m"] + row["cache_write_1h"],
+                output_tokens=row["output_tokens"],
                 cost=amount(row, "cost"),
-                standard_cost=amount(row, "standard"),
+                standard_cost=amount(row, "standard_cost"),
                 reserved=amount(row, "reserved"),
                 unpriced=row["unpriced"],
                 bounded=row["bounded"],

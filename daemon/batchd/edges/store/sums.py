@@ -26,15 +26,12 @@ def amount(row: Row | None, name: str) -> int:
     return 0 if row is None else int(row[f"{name}_micro"]) * MICRO + int(row[f"{name}_pico"])
 
 
-UNKNOWN = "outcome NOT IN ('errored', 'expired', 'canceled') AND cost IS NULL"
-"""Of a trip that is over: it may have been charged, and nobody knows how much."""
-
 SPENT = f"""
     total(input_tokens) AS input_tokens, total(output_tokens) AS output_tokens, total(cache_read) AS cache_read,
     total(cache_write_5m) AS cache_write_5m, total(cache_write_1h) AS cache_write_1h,
     {exact("cache_saved", "saved")}, {exact("cost", "cost")}, {exact("standard_cost", "standard_cost")},
-    coalesce(sum(bounded), 0) AS bounded, count(*) FILTER (WHERE {UNKNOWN}) AS unpriced,
-    count(*) FILTER (WHERE {UNKNOWN.replace("cost", "standard_cost")}) AS unpriced_standard
+    coalesce(sum(bounded), 0) AS bounded, coalesce(sum(unpriced), 0) AS unpriced,
+    coalesce(sum(unpriced_standard), 0) AS unpriced_standard
 """
 """Sums over trips; one of unknown cost makes the sum unknown."""
 

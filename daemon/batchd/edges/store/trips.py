@@ -3,14 +3,16 @@
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import aiosqlite
 
 from batchd.claude.price import to_picodollars
-from batchd.delivery import Delivery
+from batchd.delivery import PARKED, Delivery
+from batchd.edges.store.rollup import in_step
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import many, update
-from batchd.model import BatchId, JobId, Place, RequestId, Sending, WireRow
+from batchd.model import BatchId, Cost, JobId, Place, RequestId, Sending, Usage, WireRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +126,16 @@ async def begin(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[Req
         batch: A new one.
         requests: Waiting ones, whose `sendings` count this trip already.
     """
-    await many(
-        db,
-        """INSERT INTO trips (batch, row, request, reserved, sending)
-           SELECT ?, ?, id, worst, sendings FROM requests WHERE id = ?""",
-        ((batch, row, request) for row, request in enumerate(requests)),
-    )
+
+    async def change(db: aiosqlite.Connection) -> None:
+        await many(
+            db,
+            """INSERT INTO trips (batch, row, request, reserved, sending)
+               SELECT ?, ?, id, worst, sendings FROM requests WHERE id = ?""",
+            ((batch, row, request) for row, request in enumerate(requests)),
+        )
+
+    await in_step(db, batch, change)
 
 
 async def end(db: aiosqlite.Connection, batch: BatchId, outcome: str) -> None:
@@ -140,7 +146,8 @@ async def end(db: aiosqlite.Connection, batch: BatchId, outcome: str) -> None:
         batch: Theirs.
         outcome: What became of them, as if it were the type of a result.
     """
-    await update(db, "UPDATE trips SET outcome = ? WHERE batch = ? AND outcome IS NULL", outcome, batch)
+    ending = "UPDATE trips SET outcome = ? WHERE batch = ? AND outcome IS NULL"
+    await in_step(db, batch, lambda db: update(db, ending, outcome, batch))
 
 
 async def forget(db: aiosqlite.Connection, batch: BatchId) -> None:
@@ -156,40 +163,69 @@ async def forget(db: aiosqlite.Connection, batch: BatchId) -> None:
            JOIN batches ON batches.id = trips.batch WHERE trips.batch = ? AND doubts > 0""",
         batch,
     )
-    await update(db, "DELETE FROM trips WHERE batch = ?", batch)
+    await in_step(db, batch, lambda db: update(db, "DELETE FROM trips WHERE batch = ?", batch))
+
+
+async def note_cost(db: aiosqlite.Connection, batch: BatchId, usage: Usage, cost: Cost, *, bounded: bool) -> None:
+    """Note what is known of the cost of trips under way, as `Deliveries.note_cost` says."""
+
+    async def change(db: aiosqlite.Connection) -> None:
+        await update(
+            db,
+            """UPDATE trips SET input_tokens = ?, output_tokens = ?, cache_read = ?, cache_write_5m = ?,
+                   cache_write_1h = ?, cost = ?, standard_cost = ?, bounded = ?
+               WHERE batch = ? AND outcome IS NULL""",
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cache_read_input_tokens,
+            usage.cache_write_5m_tokens,
+            usage.cache_write_1h_tokens,
+            to_picodollars(cost.charged),
+            to_picodollars(cost.standard),
+            bounded,
+            batch,
+        )
+
+    await in_step(db, batch, change)
 
 
 async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence[Delivery]) -> None:
-    """Note what trips have brought and cost; one that was delivered before is passed over.
+    """Note what trips have brought and cost: one that was delivered before is passed over, one that is parked undone.
 
     Args:
         db: The connection that a step was given.
         batch: Theirs.
         deliveries: What became of them.
     """
-    await many(
-        db,
-        """UPDATE trips SET outcome = :outcome, stop_reason = :stop_reason, input_tokens = :input_tokens,
-               output_tokens = :output_tokens, cache_read = :cache_read, cache_write_5m = :cache_write_5m,
-               cache_write_1h = :cache_write_1h, cost = :cost, standard_cost = :standard_cost,
-               cache_saved = :cache_saved, bounded = :bounded
-           WHERE batch = :batch AND row = :row AND outcome IS NULL""",
-        (
-            {
-                "outcome": d.outcome,
-                "stop_reason": d.stop_reason,
-                "input_tokens": d.usage.input_tokens,
-                "output_tokens": d.usage.output_tokens,
-                "cache_read": d.usage.cache_read_input_tokens,
-                "cache_write_5m": d.usage.cache_write_5m_tokens,
-                "cache_write_1h": d.usage.cache_write_1h_tokens,
-                "cost": to_picodollars(d.cost.charged),
-                "standard_cost": to_picodollars(d.cost.standard),
-                "cache_saved": to_picodollars(d.saved),
-                "bounded": d.bounded,
-                "batch": batch,
-                "row": d.row,
-            }
-            for d in deliveries
-        ),
-    )
+
+    async def change(db: aiosqlite.Connection) -> None:
+        await many(db, _DELIVER, ({"batch": batch, "row": d.row, **_brought(d)} for d in deliveries))
+        parked = ((batch, d.row) for d in deliveries if d.outcome == PARKED)
+        await many(db, "DELETE FROM trips WHERE batch = ? AND row = ?", parked)
+
+    await in_step(db, batch, change, rows={d.row for d in deliveries})
+
+
+_DELIVER: Final = """
+    UPDATE trips SET outcome = :outcome, stop_reason = :stop_reason, input_tokens = :input_tokens,
+        output_tokens = :output_tokens, cache_read = :cache_read, cache_write_5m = :cache_write_5m,
+        cache_write_1h = :cache_write_1h, cost = :cost, standard_cost = :standard_cost,
+        cache_saved = :cache_saved, bounded = :bounded
+    WHERE batch = :batch AND row = :row AND outcome IS NULL"""
+
+
+def _brought(delivery: Delivery) -> dict[str, object]:
+    usage, cost = delivery.usage, delivery.cost
+    return {
+        "outcome": delivery.outcome,
+        "stop_reason": delivery.stop_reason,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read": usage.cache_read_input_tokens,
+        "cache_write_5m": usage.cache_write_5m_tokens,
+        "cache_write_1h": usage.cache_write_1h_tokens,
+        "cost": to_picodollars(cost.charged),
+        "standard_cost": to_picodollars(cost.standard),
+        "cache_saved": to_picodollars(delivery.saved),
+        "bounded": delivery.bounded,
+    }

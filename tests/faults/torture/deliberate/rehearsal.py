@@ -67,9 +67,9 @@ MUTATIONS = (
     Mutation(
         "rehearsal",
         "what a rehearsal came to counts for the budget of the day",
-        "daemon/batchd/edges/store/facts.py",
-        '            await update(db, "DELETE FROM days")\n',
-        "            return\n",
+        "daemon/batchd/edges/store/spending.py",
+        "    WHERE day = ? AND sandbox = EXISTS (",
+        "    WHERE day = ? AND 1 OR EXISTS (",
         f"{REHEARSAL}::test_what_is_no_rehearsal_says_nothing_of_one_and_each_keeps_its_own_money",
     ),
 )

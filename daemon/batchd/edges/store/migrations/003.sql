@@ -9,7 +9,7 @@ ALTER TABLE jobs ADD COLUMN folder_per_day INTEGER CHECK (
 );
 CREATE TABLE folder_days (
     folder         TEXT    NOT NULL,
-    day            INTEGER NOT NULL,                        -- as in `days`
+    day            INTEGER NOT NULL,                        -- since 1970, UTC: that on which a trip's batch was planned
     committed_micro INTEGER NOT NULL,
     committed_pico INTEGER NOT NULL,
     PRIMARY KEY (folder, day)
@@ -25,10 +25,6 @@ CREATE TRIGGER trip_planned AFTER INSERT ON trips WHEN NEW.committed <> 0 BEGIN
     UPDATE jobs SET committed_micro = committed_micro + NEW.committed / 1000000,
         committed_pico = committed_pico + NEW.committed % 1000000
         WHERE id = (SELECT job FROM requests WHERE id = NEW.request);
-    INSERT INTO days SELECT CAST(planned_at / 86400 AS INTEGER), NEW.committed / 1000000, NEW.committed % 1000000
-        FROM batches WHERE id = NEW.batch
-        ON CONFLICT (day) DO UPDATE SET committed_micro = committed_micro + excluded.committed_micro,
-            committed_pico = committed_pico + excluded.committed_pico;
     INSERT INTO folder_days
         SELECT folder, CAST(planned_at / 86400 AS INTEGER), NEW.committed / 1000000, NEW.committed % 1000000
         FROM requests JOIN jobs ON jobs.id = requests.job JOIN batches ON batches.id = NEW.batch
@@ -40,21 +36,17 @@ CREATE TRIGGER trip_charged AFTER UPDATE ON trips WHEN NEW.committed <> OLD.comm
     UPDATE jobs SET committed_micro = committed_micro + (NEW.committed - OLD.committed) / 1000000,
         committed_pico = committed_pico + (NEW.committed - OLD.committed) % 1000000
         WHERE id = (SELECT job FROM requests WHERE id = NEW.request);
-    UPDATE days SET committed_micro = committed_micro + (NEW.committed - OLD.committed) / 1000000,
-        committed_pico = committed_pico + (NEW.committed - OLD.committed) % 1000000
-        WHERE day = (SELECT CAST(planned_at / 86400 AS INTEGER) FROM batches WHERE id = NEW.batch);
     UPDATE folder_days SET committed_micro = committed_micro + (NEW.committed - OLD.committed) / 1000000,
         committed_pico = committed_pico + (NEW.committed - OLD.committed) % 1000000
         WHERE folder = (SELECT folder FROM requests JOIN jobs ON jobs.id = requests.job WHERE requests.id = NEW.request)
           AND day = (SELECT CAST(planned_at / 86400 AS INTEGER) FROM batches WHERE id = NEW.batch);
 END;
-CREATE TRIGGER trip_undone AFTER DELETE ON trips WHEN OLD.committed <> 0 BEGIN
+-- Not of a job whose rows are pruned: what it has cost stays.
+CREATE TRIGGER trip_undone AFTER DELETE ON trips WHEN OLD.committed <> 0
+    AND NOT (SELECT rows_pruned FROM jobs WHERE id = (SELECT job FROM requests WHERE id = OLD.request)) BEGIN
     UPDATE jobs SET committed_micro = committed_micro - OLD.committed / 1000000,
         committed_pico = committed_pico - OLD.committed % 1000000
         WHERE id = (SELECT job FROM requests WHERE id = OLD.request);
-    UPDATE days SET committed_micro = committed_micro - OLD.committed / 1000000,
-        committed_pico = committed_pico - OLD.committed % 1000000
-        WHERE day = (SELECT CAST(planned_at / 86400 AS INTEGER) FROM batches WHERE id = OLD.batch);
     UPDATE folder_days SET committed_micro = committed_micro - OLD.committed / 1000000,
         committed_pico = committed_pico - OLD.committed % 1000000
         WHERE folder = (SELECT folder FROM requests JOIN jobs ON jobs.id = requests.job WHERE requests.id = OLD.request)
@@ -66,5 +58,79 @@ END;
 -- Told: notices -------------------------------------------------------------------------------------------------------
 
 -- Kept: pauses, pruning, keys -----------------------------------------------------------------------------------------
+
+-- The first folder of a job's name: the queue that its file came in by; '' where it lay in none.
+ALTER TABLE jobs ADD COLUMN queue TEXT GENERATED ALWAYS AS (
+    iif(instr(name, '/'), substr(name, 1, instr(name, '/') - 1), '')
+) VIRTUAL;
+-- Whether its requests and trips are being removed, or are gone: what they came to is added to the two tables below.
+ALTER TABLE jobs ADD COLUMN rows_pruned INTEGER NOT NULL DEFAULT 0 CHECK (
+    rows_pruned IN (0, 1) AND (NOT rows_pruned OR delivered)
+);
+
+-- What a trip counts for in the sums: an answer; one of unknown cost, by which the sum is unknown; what may yet be charged.
+ALTER TABLE trips ADD COLUMN answered INTEGER GENERATED ALWAYS AS (coalesce(outcome = 'succeeded', 0)) VIRTUAL;
+ALTER TABLE trips ADD COLUMN unpriced INTEGER GENERATED ALWAYS AS (
+    coalesce(outcome NOT IN ('errored', 'expired', 'canceled') AND cost IS NULL, 0)
+) VIRTUAL;
+ALTER TABLE trips ADD COLUMN unpriced_standard INTEGER GENERATED ALWAYS AS (
+    coalesce(outcome NOT IN ('errored', 'expired', 'canceled') AND standard_cost IS NULL, 0)
+) VIRTUAL;
+ALTER TABLE trips ADD COLUMN pending INTEGER GENERATED ALWAYS AS (iif(cost IS NULL, committed, 0)) VIRTUAL;
+
+-- What was spent, rolled up by `rollup.py` in the commit that changes trips: it outlives them. Money is in two parts, as in
+-- `jobs`.
+CREATE TABLE spent (
+    day     INTEGER NOT NULL,                               -- since 1970, UTC: that on which a trip's batch was planned
+    sandbox INTEGER NOT NULL,                               -- a rehearsal, whose figures are no money
+    queue   TEXT    NOT NULL,
+    model   TEXT    NOT NULL,
+    lane    TEXT    NOT NULL,
+    trips INTEGER NOT NULL, answers INTEGER NOT NULL, unpriced INTEGER NOT NULL, unpriced_standard INTEGER NOT NULL,
+    bounded INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL,
+    cache_write_5m INTEGER NOT NULL, cache_write_1h INTEGER NOT NULL, cost_micro INTEGER NOT NULL,
+    cost_pico INTEGER NOT NULL, standard_cost_micro INTEGER NOT NULL, standard_cost_pico INTEGER NOT NULL,
+    saved_micro INTEGER NOT NULL, saved_pico INTEGER NOT NULL, reserved_micro INTEGER NOT NULL,
+    reserved_pico INTEGER NOT NULL,
+    PRIMARY KEY (day, sandbox, queue, model, lane)
+) STRICT, WITHOUT ROWID;
+-- The same of trips that are pruned, by job.
+CREATE TABLE spent_of_jobs (
+    job     INTEGER NOT NULL REFERENCES jobs (id),
+    day     INTEGER NOT NULL,
+    trips INTEGER NOT NULL, answers INTEGER NOT NULL, unpriced INTEGER NOT NULL, unpriced_standard INTEGER NOT NULL,
+    bounded INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL,
+    cache_write_5m INTEGER NOT NULL, cache_write_1h INTEGER NOT NULL, cost_micro INTEGER NOT NULL,
+    cost_pico INTEGER NOT NULL, standard_cost_micro INTEGER NOT NULL, standard_cost_pico INTEGER NOT NULL,
+    saved_micro INTEGER NOT NULL, saved_pico INTEGER NOT NULL, reserved_micro INTEGER NOT NULL,
+    reserved_pico INTEGER NOT NULL,
+    PRIMARY KEY (job, day)
+) STRICT, WITHOUT ROWID;
+-- How requests have ended that are pruned.
+CREATE TABLE kept_verdicts (
+    job     INTEGER NOT NULL REFERENCES jobs (id),
+    verdict TEXT    NOT NULL,
+    n       INTEGER NOT NULL,
+    PRIMARY KEY (job, verdict)
+) STRICT, WITHOUT ROWID;
+
+-- Each trip as what it adds to those sums.
+CREATE VIEW charges AS SELECT
+        trips.batch, row, request, job, CAST(planned_at / 86400 AS INTEGER) AS day, sandbox, queue, model, batches.lane,
+        1 AS trips, answered AS answers, unpriced, unpriced_standard, bounded, input_tokens, output_tokens, cache_read,
+        cache_write_5m, cache_write_1h, coalesce(cost, 0) / 1000000 AS cost_micro,
+        coalesce(cost, 0) % 1000000 AS cost_pico, coalesce(standard_cost, 0) / 1000000 AS standard_cost_micro,
+        coalesce(standard_cost, 0) % 1000000 AS standard_cost_pico, coalesce(cache_saved, 0) / 1000000 AS saved_micro,
+        coalesce(cache_saved, 0) % 1000000 AS saved_pico, pending / 1000000 AS reserved_micro,
+        pending % 1000000 AS reserved_pico
+    FROM trips JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
+    JOIN batches ON batches.id = trips.batch;
+INSERT INTO spent SELECT day, sandbox, queue, model, lane,
+        sum(trips), sum(answers), sum(unpriced), sum(unpriced_standard), sum(bounded), sum(input_tokens),
+        sum(output_tokens), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h), sum(cost_micro), sum(cost_pico),
+        sum(standard_cost_micro), sum(standard_cost_pico), sum(saved_micro), sum(saved_pico), sum(reserved_micro),
+        sum(reserved_pico)
+    FROM charges GROUP BY 1, 2, 3, 4, 5;
+DROP TABLE days;                                            -- `spent` has its sums
 
 -- People: readers, droppers -------------------------------------------------------------------------------------------
