@@ -38,6 +38,7 @@ from batchd.journey.readiness import Readiness
 from batchd.journey.reading import rules_of
 from batchd.journey.restoring import Restoring
 from batchd.journey.sender import Sender
+from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
 from batchd.model import Lane
@@ -284,6 +285,7 @@ def _composed(on: _Ground) -> Dispatcher:
         held_files=HeldFiles(store, clock, places.outbox),
         bulk_finishing=BulkFinishing(store, clock, places.outbox, places.spool, finishing),
         finishing=finishing,
+        stepping=Stepping(store, clock, places.outbox, places.spool, on.rules),
         transcripts=on.transcripts,
         retrying=on.retrying,
         watchdog=Watchdog(store, round_=settings.intake.rescan + ROUND),

@@ -26,6 +26,7 @@ from batchd.journey.intake import TOGETHER, Intake, Places
 from batchd.journey.packer import Packer
 from batchd.journey.restoring import Restoring
 from batchd.journey.sender import Sender
+from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import Job, JobId
 from batchd.running.held_file import HeldFiles
@@ -61,6 +62,7 @@ class Rooms:
     held_files: HeldFiles
     finishing: Finishing
     bulk_finishing: BulkFinishing
+    stepping: Stepping
     transcripts: Transcripts
     retrying: Retrying
     watchdog: Watchdog
@@ -168,6 +170,7 @@ class Dispatcher:
         said = due.held or bool(self._retrying.troubles) or rooms.held_files.any_written
         for name, start, there_is in (
             ("arriving jobs", self._add, due.arriving),
+            ("next steps", self._advance, due.stepping),
             ("cancelled batches", self._call_cancelled, due.cancelled and bool(due.live)),
             ("jobs to reopen", self._reopen, due.to_retry),
             ("finished jobs", self._finish_all, due.undelivered),
@@ -191,6 +194,12 @@ class Dispatcher:
     async def _add(self, tasks: anyio.abc.TaskGroup) -> None:
         for job in await self._store.arrivals.arriving():
             self._try(tasks, Thing(Work.ADD, str(job.id), job.name, job.id), partial(self._rooms.intake.add, job))
+
+    async def _advance(self, tasks: anyio.abc.TaskGroup) -> None:
+        for job in await self._store.steps.due():
+            self._try(
+                tasks, Thing(Work.STEP, str(job.id), job.name, job.id), partial(self._rooms.stepping.advance, job)
+            )
 
     async def _call_cancelled(self, _: anyio.abc.TaskGroup) -> None:
         for batch in await self._store.batches.to_cancel():
@@ -281,6 +290,7 @@ class Dispatcher:
             return True
         for work, there_are, list_jobs in (
             (Work.ADD, due.arriving, store.arrivals.arriving),
+            (Work.STEP, due.stepping, store.steps.due),
             (Work.FINISH, due.undelivered, store.jobs.undelivered),
             (Work.REOPEN, due.to_retry, store.retries.wanted),
         ):

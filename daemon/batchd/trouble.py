@@ -18,6 +18,8 @@ class Work(StrEnum):
     """The files of one folder of the inbox are taken."""
     ADD = "add"
     """The requests of an accepted job are put into the store, as far as its acknowledgement did not."""
+    STEP = "step"
+    """The next step of a job is asked."""
     PACK = "pack"
     """Waiting requests of a job are put into batches."""
     CARRY = "carry"
@@ -45,6 +47,7 @@ _UNDONE = {
     Work.TAKE: "not taken",
     Work.ENTER: "its files are not taken",
     Work.ADD: "its requests are not all in the store",
+    Work.STEP: "its next step is not asked",
     Work.PACK: "not put into a batch",
     Work.CARRY: "not carried on",
     Work.COUNT: "its tokens are not counted",

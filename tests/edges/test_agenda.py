@@ -22,6 +22,7 @@ NOTHING = Due(
     cancelled=False,
     undelivered=False,
     to_retry=False,
+    stepping=False,
     held=False,
 )
 pytestmark = pytest.mark.anyio

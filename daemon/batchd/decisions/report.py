@@ -10,7 +10,7 @@ from batchd.claude.cache_marks import unmarked
 from batchd.claude.price import from_picodollars
 from batchd.claude.verdict import AGAIN
 from batchd.delivery import Filed, ReportRow, Tally
-from batchd.model import Job, Verdict
+from batchd.model import NOT_BEGUN, NOTHING_BEGUN, Job, Standing, Verdict
 
 HELD = "held.json"
 """What a job that is held has in its folder, and a finished one has not."""
@@ -24,16 +24,21 @@ def state_of(job: Job, tally: Tally) -> str:
         tally: How its requests ended.
     """
     complete = tally.verdicts.get(Verdict.COMPLETE, 0)
-    if complete == job.total:
-        return "partial" if job.rejected else "done"
+    if complete == job.total and not job.steps_left:
+        return "partial" if job.rejected or job.steps_note else "done"
+    if complete == job.total and job.cancel_wanted:
+        return "cancelled"
     if job.cancel_wanted and tally.verdicts.get(Verdict.CANCELED):
         return "cancelled"
     return "partial" if complete or any(tally.verdicts.get(v) for v in Verdict if v.incomplete) else "failed"
 
 
-def summary(job: Job, tally: Tally, batches: list[str], cautions: Sequence[str] = ()) -> dict[str, object]:
+def summary(
+    job: Job, tally: Tally, batches: list[str], cautions: Sequence[str] = (), standing: Standing = NOTHING_BEGUN
+) -> dict[str, object]:
     """Return what `job.json` holds (docs/formats.md)."""
     verdicts = tally.verdicts
+    notes = [job.steps_note] if job.steps_note else []
     return {
         "job": job.name,
         **rehearsal(sandbox=job.sandbox),
@@ -55,8 +60,22 @@ def summary(job: Job, tally: Tally, batches: list[str], cautions: Sequence[str] 
         "standard_cost_usd": usd(tally.cost.standard),
         "cache": {"decision": job.cache, "saved_usd": usd(tally.saved)},
         "batches": batches,
-        **({"cautions": list(cautions)} if cautions else {}),
+        **({"steps": steps_as_data(job, standing)} if job.steps else {}),
+        **({"cautions": [*cautions, *notes]} if cautions or notes else {}),
     }
+
+
+def steps_as_data(job: Job, standing: Standing) -> list[dict[str, object]]:
+    """How far a job is, step by step (docs/formats.md)."""
+    told: list[dict[str, object]] = []
+    for number, step in enumerate(job.steps.steps if job.steps else ()):
+        if step.join:
+            told.append({"step": step.name, "join": list(step.join), "document": f"documents/{step.write}"})
+            continue
+        of = standing.get(number, NOT_BEGUN)
+        begun = {"requests": of.requests, "complete": of.complete, "incomplete": of.requests - of.complete - of.open}
+        told.append({"step": step.name, **begun})
+    return told
 
 
 def rehearsal(*, sandbox: bool) -> dict[str, object]:

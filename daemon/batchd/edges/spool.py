@@ -119,13 +119,27 @@ def append_to_spool(path: Path, params: bytes) -> int:
     Returns:
         Where they begin; what a crash left behind them is nobody's.
     """
+    ((offset, _),) = append_all(path, [params])
+    return offset
+
+
+def append_all(path: Path, lines: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Add params to a job's spool file, durably, as `append_to_spool` does.
+
+    Returns:
+        Where those of each begin, and how long they are.
+    """
+    places: list[tuple[int, int]] = []
     with open(path, "ab", opener=_private) as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # two that append at one time would both begin where the file ends now
         offset = file.seek(0, os.SEEK_END)
-        file.write(params + b"\n")
+        for params in lines:
+            file.write(params + b"\n")
+            places.append((offset, len(params)))
+            offset += len(params) + 1
         file.flush()
         os.fsync(file.fileno())
-    return offset
+    return places
 
 
 def read_from_spool(path: Path, offset: int, size: int) -> bytes:

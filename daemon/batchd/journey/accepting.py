@@ -268,6 +268,7 @@ class Accepting:
             rows=reading.terms.rows,
             rejected=reading.rejected,
             ceiling=read.ceiling,
+            steps=reading.terms.steps,
         )
 
     @contextmanager

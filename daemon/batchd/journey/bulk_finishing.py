@@ -60,7 +60,7 @@ class BulkFinishing:
             OSError: The disk refuses; each may be finished in its own turn, whatever was done.
             Unavailable: The database does.
         """
-        jobs = [job for job in jobs if job.rows is None]
+        jobs = [job for job in jobs if job.rows is None and job.steps is None]
         tallies = await self._store.tallies.of_all([job.id for job in jobs])
         good = [
             job.id for job in jobs if not job.rejected and tallies[job.id].verdicts == {Verdict.COMPLETE: job.total}

@@ -20,8 +20,9 @@ from batchd.edges.spool import read_at
 from batchd.edges.store import Store
 from batchd.journey.answers_table import Lost, write_answers
 from batchd.journey.documents import Documents
+from batchd.journey.joins import write_joins
 from batchd.journey.reopening import take_back
-from batchd.model import Job, RequestId, Verdict
+from batchd.model import NOTHING_BEGUN, Job, RequestId, Standing, Verdict
 
 log = structlog.get_logger()
 
@@ -61,12 +62,13 @@ class Finishing:
         await self._deliver_drafts(job, folder)
         await to_thread.run_sync(_have_results, folder)
         cautions = await to_thread.run_sync(self._write_answers, job, folder)
+        standing = await self._join(job, folder)
         await to_thread.run_sync(folder.write_whole, REPORT, (line_of(row, job) for row in self._rows(job)))
         if tally.verdicts.get(Verdict.COMPLETE, 0) < job.total:
             await to_thread.run_sync(folder.write_whole, "failures.jsonl", self._failures(job))
         await to_thread.run_sync(folder.sync)
         await to_thread.run_sync(folder.remove, HELD)
-        await to_thread.run_sync(folder.write_whole, JOB, [self.summarized(job, tally, batches, cautions)])
+        await to_thread.run_sync(folder.write_whole, JOB, [self.summarized(job, tally, batches, cautions, standing)])
         await to_thread.run_sync(folder.sync)
         await self._store.jobs.deliver(job.id)
         if not await self._store.jobs.needs_params(job.claim):
@@ -77,9 +79,30 @@ class Finishing:
         )
         return state
 
-    def summarized(self, job: Job, tally: Tally, batches: list[str], cautions: Sequence[str] = ()) -> bytes:
+    def summarized(
+        self,
+        job: Job,
+        tally: Tally,
+        batches: list[str],
+        cautions: Sequence[str] = (),
+        standing: Standing = NOTHING_BEGUN,
+    ) -> bytes:
         """All of a job's `job.json`."""
-        return msgspec.json.format(msgspec.json.encode(summary(job, tally, batches, cautions)), indent=2) + b"\n"
+        told = summary(job, tally, batches, cautions, standing)
+        return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
+
+    async def _join(self, job: Job, folder: JobFolder) -> Standing:
+        """Write the joins of a job's steps, and say how these stand."""
+        if job.steps is None:
+            return NOTHING_BEGUN
+        answers = {
+            step.name: await self._store.steps.answers(job.id, number)
+            for number, step in enumerate(job.steps.steps)
+            if not step.join
+        }
+        written = await to_thread.run_sync(write_joins, folder, job.steps, answers)
+        await to_thread.run_sync(folder.sync, written)
+        return await self._store.steps.standing(job.id)
 
     def _write_answers(self, job: Job, folder: JobFolder) -> list[str]:
         """Write the rows as they came, with their answers; return what a user should know of them."""

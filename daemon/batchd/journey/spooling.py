@@ -4,7 +4,7 @@ What it writes counts only from the commit on that accepts the job; until then i
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -19,11 +19,11 @@ from batchd.decisions.money.worst_case import Bounds
 from batchd.decisions.rows import rejects
 from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.edges.claims import Along, Claim
-from batchd.edges.spool import SpoolWriter, read_at
+from batchd.edges.spool import SpoolWriter, append_to_spool, read_at
 from batchd.edges.store import NewRequest
 from batchd.edges.store.requests import SLICE
 from batchd.journey.reading import Reading, may_be_cached, said_of
-from batchd.model import Entry, Reject
+from batchd.model import Entry, Reject, Steps
 from batchd.text.strictjson import encode
 
 INDEX = ".index"
@@ -107,7 +107,8 @@ def copy(claim: Claim, rules: Rules, to: Copy, prompt: PromptFile | None = None,
         for said in said_of(claim, rules, prompt):
             found.take(said, rules)
             if isinstance(said, Entry):
-                rows.add(_new_request(said, bounds.of(said), *params.add(said.params)))
+                step = None if found.terms.steps is None else 0
+                rows.add(new_request(said, bounds.of(said), *params.add(said.params), step=step))
             elif isinstance(said, Reject):
                 _leave_out(said, along)
         for piece in listing(found.terms.listing) if found.terms.listing else ():
@@ -118,7 +119,16 @@ def copy(claim: Claim, rules: Rules, to: Copy, prompt: PromptFile | None = None,
     found.conclude()
     if (priming := found.priming) and priming.places and not found.count:
         _mark(found, to, priming, sync=sync)
+    if found.terms.steps is not None and not found.count:
+        _keep_script(found, to, found.terms.steps)
     return found
+
+
+def _keep_script(found: Reading, to: Copy, steps: Steps) -> None:
+    """Write what the steps of a job ask behind its first requests, and note where; durable afterwards."""
+    script = found.terms.script
+    offset = append_to_spool(to.params, script)
+    found.terms = replace(found.terms, steps=msgspec.structs.replace(steps, offset=offset, size=len(script)))
 
 
 def _leave_out(rejected: Reject, along: Along) -> None:
@@ -156,7 +166,8 @@ def _mark(found: Reading, copied: Copy, priming: Priming, *, sync: bool) -> None
         again.index.replace(copied.index)
 
 
-def _new_request(entry: Entry, worst: int | None, offset: int, size: int) -> NewRequest:
+def new_request(entry: Entry, worst: int | None, offset: int, size: int, *, step: int | None = None) -> NewRequest:
+    """What the store is to know of a request whose params lie in the spool."""
     return NewRequest(
         custom_id=entry.custom_id,
         name=entry.name,
@@ -170,4 +181,5 @@ def _new_request(entry: Entry, worst: int | None, offset: int, size: int) -> New
         rounds=entry.rounds,
         wishes=entry.wishes,
         worst=worst,
+        step=step,
     )

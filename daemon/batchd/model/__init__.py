@@ -6,7 +6,7 @@ trip to the API, which may carry requests of several jobs.
 
 from batchd.model.batch import Batch, Counts, Evidence, Intent, Place, Plan, RemoteBatch, Sending, WireRow
 from batchd.model.ids import BatchId, JobId, RemoteId, RequestId
-from batchd.model.job import Ceiling, Job
+from batchd.model.job import Ceiling, Job, StepBar
 from batchd.model.money import Cost, Usage, total
 from batchd.model.request import (
     BETA_300K,
@@ -18,6 +18,7 @@ from batchd.model.request import (
     ROWS_MAX_TOKENS,
     Caution,
     Entry,
+    Foreseen,
     Lane,
     Problem,
     Reject,
@@ -26,6 +27,7 @@ from batchd.model.request import (
     Verdict,
     Wishes,
 )
+from batchd.model.steps import NOT_BEGUN, NOTHING_BEGUN, Answered, Standing, Step, Steps
 from batchd.model.waiting import Held, Waiting
 
 __all__ = [
@@ -35,7 +37,10 @@ __all__ = [
     "DEFAULT_MODEL",
     "LONG_TOKENS",
     "MOST_DOLLARS",
+    "NOTHING_BEGUN",
+    "NOT_BEGUN",
     "ROWS_MAX_TOKENS",
+    "Answered",
     "Batch",
     "BatchId",
     "Caution",
@@ -44,6 +49,7 @@ __all__ = [
     "Counts",
     "Entry",
     "Evidence",
+    "Foreseen",
     "Held",
     "Intent",
     "Job",
@@ -58,6 +64,10 @@ __all__ = [
     "RequestId",
     "RowsForm",
     "Sending",
+    "Standing",
+    "Step",
+    "StepBar",
+    "Steps",
     "Terms",
     "Usage",
     "Verdict",

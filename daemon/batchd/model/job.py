@@ -1,9 +1,24 @@
 """A file that was taken."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from batchd.model.ids import JobId
 from batchd.model.request import RowsForm
+from batchd.model.steps import Steps
+
+
+class StepBar(StrEnum):
+    """What keeps the next step of a job until a person has answered."""
+
+    ANSWERS = "answers"
+    """Answers that it needs are not complete."""
+    MONEY = "money"
+    """A list is longer than the budget has room for."""
+    PROMPTS = "prompts"
+    """Its requests cannot be made of the answers."""
+    RESTORED = "restored"
+    """The state was restored, and what was sent of it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +69,15 @@ class Job:
     """How its rows stand in its file; None where its requests are no rows."""
     sandbox: bool = False
     """Whether it is a rehearsal, which the sandbox answers."""
+    steps: Steps | None = None
+    """What is asked one after the other; None where all of it was asked at once."""
+    steps_left: int = 0
+    """How many of them are still to be taken, the one under way included."""
+    steps_passed: int = 0
+    """What is not complete of the steps before this one, it goes on without."""
+    steps_note: str | None = None
+    """Why a step asked nothing at all."""
+    step_bar: StepBar | None = None
+    """What its next step waits for; None where `hold` is not about that."""
+    later: int = 0
+    """Picodollars that are reserved for requests that are still to be made."""

@@ -7,6 +7,8 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from batchd.model.steps import Steps
+
 DEFAULT_MODEL: Final = "claude-sonnet-5-5"
 """For a request that names none."""
 DEFAULT_MAX_TOKENS: Final = 64_000
@@ -95,6 +97,18 @@ class Entry(NamedTuple):
     """Requests of one file and template differ in nothing but their ids and texts; 0 where that was not looked at."""
 
 
+class Foreseen(NamedTuple):
+    """What a later step asks: its requests are made of answers that nobody has yet."""
+
+    step: str
+    entry: Entry
+    """One of its requests, with the shortest of answers in it."""
+    worst: int | None
+    """Picodollars that one of them can cost, with the longest; None where the price is not known."""
+    counted: bool
+    """Whether there is one of them; else a list decides."""
+
+
 class RowsForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the rows of a job stand in its file: all that is needed to lay their answers beside them."""
 
@@ -120,6 +134,12 @@ class Terms:
     """None where its requests are no rows."""
     listing: tuple[str, ...] = ()
     """The files of which each is a row, where no table has them."""
+    steps: Steps | None = None
+    """None where all that is asked stands in the file."""
+    script: bytes = b""
+    """What those steps ask, as JSON."""
+    foreseen: "tuple[Foreseen, ...]" = ()
+    """What steps will ask that is not asked yet."""
 
 
 @dataclass(frozen=True, slots=True)

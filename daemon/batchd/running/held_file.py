@@ -11,7 +11,7 @@ from batchd.decisions.report import HELD, rehearsal, timestamp
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.store import Store
-from batchd.model import BatchId, Job
+from batchd.model import BatchId, Job, StepBar
 from batchd.standing.batches import answers
 from batchd.trouble import Trouble, Work
 
@@ -86,13 +86,21 @@ class HeldFiles:
         match thing.work:
             case Work.CARRY:
                 return await self._store.trips.jobs_open_in(BatchId(int(thing.id)))
-            case Work.ADD | Work.PACK | Work.FINISH | Work.REOPEN:
+            case Work.ADD | Work.STEP | Work.PACK | Work.FINISH | Work.REOPEN:
                 return [thing.name]
             case _:
                 return []
 
 
 def _of_budget(job: Job) -> dict[str, object]:
+    if job.step_bar is StepBar.ANSWERS:
+        return {
+            "job": job.name,
+            "reason": job.hold,
+            "until": None,
+            "retry": f"batchd retry {job.name}",
+            "release": f"batchd release {job.name}",
+        }
     return {
         "job": job.name,
         "reason": job.hold,

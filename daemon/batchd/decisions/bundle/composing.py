@@ -33,6 +33,11 @@ def with_pictures_marked(prompt: str) -> str:
     return "".join((*pieces, prompt[done:]))
 
 
+def shown_in(marked: str) -> list[str]:
+    """The paths of the pictures that are marked in a prompt."""
+    return _SHOWN.findall(marked)
+
+
 class Composer:
     """Puts together what each request of one bundle says."""
 

@@ -33,6 +33,10 @@ class Files:
     _kept_bytes: int = 0
     _told: set[str] = field(default_factory=set)
 
+    def keep(self, loaded: Mapping[str, Loaded]) -> None:
+        """Take files as they were read before."""
+        self._kept |= loaded
+
     def find(self, pattern: str, place: str) -> list[str]:
         """Find the files that a pattern means.
 

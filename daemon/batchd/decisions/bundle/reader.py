@@ -11,6 +11,7 @@ import msgspec
 from batchd.decisions.bundle.composing import Composer, far_pictures, with_pictures_marked
 from batchd.decisions.bundle.contents import no_prompt, prompt_of
 from batchd.decisions.bundle.files import Files, matching
+from batchd.decisions.bundle.steps.reader import read_steps
 from batchd.decisions.jobfile.attachment import Attached, wrapped
 from batchd.decisions.jobfile.naming import LONGEST_ID
 from batchd.decisions.jobfile.reader import Rules, Said, usable
@@ -73,7 +74,10 @@ def read(files: Files, name: str, rules: Rules, ceiling: Decimal | None = None) 
         found.settings["budget"] = float(ceiling)
     files.sizes = {other: size for other, size in files.sizes.items() if other != path}
     try:
-        yield from _asked(files, name, rules, found)
+        if found.own.steps:
+            yield from read_steps(found, text, path, files, rules, lambda schema: _schema(files, schema))
+        else:
+            yield from _asked(files, name, rules, found)
     except Broken as broken:
         yield Problem(broken.line, "", broken.message)
     yield from _far(text)

@@ -3,7 +3,7 @@
 import fnmatch
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
@@ -40,6 +40,7 @@ class Own(msgspec.Struct, frozen=True):
     rows: str | None = None
     each: list[str] | str = []
     attach: list[str] = []
+    steps: dict[str, Json] = {}
 
     @property
     def each_of(self) -> list[str]:
@@ -47,7 +48,7 @@ class Own(msgspec.Struct, frozen=True):
         return [self.each] if isinstance(self.each, str) else self.each
 
 
-_OF_BUNDLES: Final = frozenset({"rows", "each", "attach"})
+_OF_BUNDLES: Final = frozenset({"rows", "each", "attach", "steps"})
 _OF_FOLDERS: Final = frozenset({"takes", "budget_day"})
 
 
@@ -130,7 +131,7 @@ def parse_prompt_file(
     if isinstance(params := settings.get("params"), dict) and "messages" in params:
         problems.append(Flaw("params.messages", "the text below the settings is the message; leave this out"))
         settings["params"] = {key: value for key, value in params.items() if key != "messages"}
-    found = [Problem(_line_of(text, flaw.field), *flaw) for flaw in problems]
+    found = [Problem(line_of(text, flaw.field), *flaw) for flaw in problems]
     template: PromptTemplate | None = None
     if prose.prompt.strip():
         try:
@@ -143,14 +144,14 @@ def parse_prompt_file(
         try:
             attach.append(parse_template(pattern) if "{{" in pattern or "{%" in pattern else pattern)
         except Broken as broken:
-            found.append(Problem(_line_of(text, "attach"), f"attach[{number}]", broken.message))
+            found.append(Problem(line_of(text, "attach"), f"attach[{number}]", broken.message))
     cautions: list[Caution] = []
-    for remark in [] if prose.flaws else _tried(settings, rules):
-        place = remark.field.removeprefix("job.").removeprefix("job")
-        if isinstance(remark, Caution):
-            cautions.append(Caution(_line_of(text, place), place, remark.message))
+    for remark in [] if prose.flaws else tried(settings, rules):
+        placed = replace(remark, line=line_of(text, remark.field))
+        if isinstance(placed, Caution):
+            cautions.append(placed)
         else:
-            found.append(Problem(_line_of(text, place), place, remark.message))
+            found.append(placed)
     return found or PromptFile(settings, template, own, tuple(attach), tuple(cautions))
 
 
@@ -163,19 +164,26 @@ def _put_schema(settings: dict[str, Json], load: Callable[[str], Json] | None) -
             yield Flaw(SCHEMA, str(error))
 
 
-def _tried(settings: dict[str, Json], rules: Rules) -> Iterator[Problem | Caution]:
+def tried(settings: dict[str, Json], rules: Rules) -> Iterator[Problem | Caution]:
     """What a request with these settings would be told: it shows a mistake before there is anything to ask."""
     requests = Requests(rules)
-    yield from (said for said in requests.settle(1, settings) if isinstance(said, Problem))
+    told = [said for said in requests.settle(1, settings) if isinstance(said, Problem)]
     probe = {"custom_id": "probe", "params": {"messages": [{"role": "user", "content": "?"}]}}
-    yield from (said for said in requests.offer(1, probe) if isinstance(said, Problem | Caution))
+    told_of_probe = (said for said in requests.offer(1, probe) if isinstance(said, Problem | Caution))
+    for said in (*told, *told_of_probe):
+        yield replace(said, field=said.field.removeprefix("job.").removeprefix("job"))
 
 
-def _line_of(text: str, place: str) -> int:
-    """The line on which a setting stands; the first where it is not found."""
-    key = _KEY.split(place, maxsplit=1)[0]
-    found = re.search(rf"^{re.escape(key)}[ \t]*:", text, re.MULTILINE) if key else None
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+def line_of(text: str, place: str) -> int:
+    """The line on which a setting stands, or that in which it stands; the first where it is not found."""
+    at = 0
+    for depth, key in enumerate(each for each in _KEY.split(place) if each):
+        before = r"^" if not depth else r"[\s{,]"
+        found = re.compile(rf"{before}[\"']?{re.escape(key.rstrip(']'))}[\"']?[ \t]*:", re.MULTILINE).search(text, at)
+        if found is None:
+            break
+        at = found.end()
+    return text.count("\n", 0, at) + 1
 
 
 def _flaws(said: Mapping[str, Json], place: Literal["bundle", "folder"]) -> Iterator[Flaw]:
@@ -223,6 +231,8 @@ def _dollars(value: Json) -> str:
     return next((flaw.message for flaw in check_dollars(value, "")), "")
 
 
+_NO_STEPS: Final = "must be steps by their names, such as outline: {prompt: outline.md}"
+
 _CHECKS: Final[Mapping[str, _Check]] = {
     "id": _text,
     "on_error": _one_of("refuse", "skip"),
@@ -233,4 +243,5 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     "rows": _text,
     "each": lambda value: _pattern(value) if isinstance(value, str) else _globs(value),
     "attach": _globs,
+    "steps": lambda value: "" if isinstance(value, dict) and value else _NO_STEPS,
 }

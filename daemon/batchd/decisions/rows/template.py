@@ -28,6 +28,8 @@ OF_FILE: Final = ("file", "stem", "text")
 """What a template may name of a file: its path, its name without ending, and its text."""
 OF_ROWS: Final = ("file", "stem")
 """What it may name of the file in which rows stand."""
+ANSWERS: Final = ("steps", "previous")
+"""What it may name of earlier answers, each followed by a dot and a name, in a step of a job of several."""
 
 _NODES: Final = frozenset(
     {"Template", "Output", "TemplateData", "Name", "Const", "Getitem", "If", "Compare", "Operand", "Not", "And", "Or"}
@@ -44,8 +46,16 @@ _TOO_DEEP: Final = "nested too deeply; say it with fewer {% if %} within each ot
 class PromptTemplate:
     """A template without errors: which names it uses, and its text for a row."""
 
-    def __init__(self, compiled: "Template", names: frozenset[str], keys: frozenset[str]) -> None:
+    def __init__(
+        self,
+        compiled: "Template",
+        names: frozenset[str],
+        keys: frozenset[str],
+        answers: frozenset[tuple[str | int, ...]] = frozenset(),
+    ) -> None:
         self._compiled = compiled
+        self.answers = answers
+        """Paths such as `("steps", "outline", "title")`."""
         self.names = names
         """Written plainly, as `{{ name }}`; `row` is none of them."""
         self.keys = keys
@@ -90,12 +100,13 @@ class PromptTemplate:
         return "".join(pieces)
 
 
-def parse_template(text: str, first_line: int = 1) -> PromptTemplate:
+def parse_template(text: str, first_line: int = 1, *, answers: bool = False) -> PromptTemplate:
     """Read a template, and compile it.
 
     Args:
         text: The prompt as it stands in its file.
         first_line: The line of the file on which it begins, for messages.
+        answers: Whether it may name earlier answers.
 
     Raises:
         Broken: It is no template, or uses what is not allowed in a prompt; says at which line.
@@ -107,8 +118,13 @@ def parse_template(text: str, first_line: int = 1) -> PromptTemplate:
     environment = _environment()
     try:
         parsed = environment.parse(text)
+        paths: frozenset[tuple[str | int, ...]] = frozenset()
+        if answers:
+            parsed = _with_keys_for_dots(parsed)
+            paths = frozenset(_paths_of_answers(parsed, first_line - 1))
         names, keys = _checked(parsed, first_line - 1)
-        return PromptTemplate(environment.from_string(parsed), names, keys)
+        names = names.difference(ANSWERS) if answers else names
+        return PromptTemplate(environment.from_string(parsed), names, keys, paths)
     except TemplateSyntaxError as error:
         raise Broken(first_line - 1 + error.lineno, _explained(error.message or "", text)) from None
     except (RecursionError, MemoryError, SyntaxError):
@@ -141,6 +157,62 @@ def _checked(parsed: "nodes.Template", before: int) -> tuple[frozenset[str], fro
                 raise Broken(line, 'a column is named by its text: row["Ticket ID"]')
             keys.add(node.arg.value)
     return frozenset(names - {"row"}), frozenset(keys)
+
+
+def _with_keys_for_dots(parsed: "nodes.Template") -> "nodes.Template":
+    """Read `steps.outline` as `steps["outline"]`: a dot finds keys alone then, and no attribute of ours."""
+    from jinja2 import nodes  # noqa: PLC0415  most files have no template
+
+    above: list[nodes.Node] = [parsed]
+    while above:
+        node = above.pop()
+        for name, value in node.iter_fields():
+            if isinstance(value, nodes.Node):
+                setattr(node, name, _with_key_for_dot(value))
+            elif isinstance(value, list):
+                value[:] = [_with_key_for_dot(each) if isinstance(each, nodes.Node) else each for each in value]
+        above.extend(node.iter_child_nodes())
+    return parsed
+
+
+def _with_key_for_dot(node: "nodes.Node") -> "nodes.Node":
+    from jinja2 import nodes  # noqa: PLC0415  most files have no template
+
+    if not isinstance(node, nodes.Getattr) or _root_of(node) not in ANSWERS:
+        return node
+    key = nodes.Const(node.attr, lineno=node.lineno, environment=node.environment)
+    return nodes.Getitem(node.node, key, node.ctx, lineno=node.lineno, environment=node.environment)
+
+
+def _root_of(node: "nodes.Node") -> str | None:
+    """The name with which a chain of dots and brackets begins."""
+    from jinja2 import nodes  # noqa: PLC0415  most files have no template
+
+    while isinstance(node, (nodes.Getattr, nodes.Getitem)):
+        node = node.node
+    return node.name if isinstance(node, nodes.Name) else None
+
+
+def _paths_of_answers(parsed: "nodes.Template", before: int) -> Iterator[tuple[str | int, ...]]:
+    """Find what is named of earlier answers, and refuse what names none of them."""
+    from jinja2 import nodes  # noqa: PLC0415  most files have no template
+
+    waiting: list[nodes.Node] = [parsed]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, nodes.Name) and node.name in ANSWERS:
+            said = "say whose answer: {{ steps.NAME }}" if node.name == "steps" else "is written {{ previous.text }}"
+            raise Broken(before + node.lineno, f"{node.name} alone is no answer; {said}")
+        if not isinstance(node, nodes.Getitem) or (root := _root_of(node)) not in ANSWERS:
+            waiting.extend(node.iter_child_nodes())
+            continue
+        path: list[str | int] = []
+        while isinstance(node, nodes.Getitem):
+            if not isinstance(node.arg, nodes.Const) or not isinstance(node.arg.value, (str, int)):
+                raise Broken(before + node.lineno, f"what stands behind {root} is named by its text, or its number")
+            path.append(node.arg.value)
+            node = node.node
+        yield (root, *reversed(path))
 
 
 def _walk(node: "nodes.Node") -> Iterator["nodes.Node"]:

@@ -19,6 +19,7 @@ from batchd.edges.store.resolutions import Resolutions
 from batchd.edges.store.retries import Retries
 from batchd.edges.store.spending import GROUPS, Spending, Spent
 from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.steps import JobSteps
 from batchd.edges.store.transitions import Stale
 from batchd.edges.store.trips import Spooled, Trips
 from batchd.edges.store.troubles import Troubles
@@ -79,6 +80,7 @@ class Store:
     facts: Facts
     warmings: Warmings
     recovered: Recovered
+    steps: JobSteps
     refusals: Refusals
     retries: Retries
     database: Database
@@ -151,6 +153,7 @@ async def _store(database: Database) -> Store:
         Facts(database),
         Warmings(database),
         Recovered(database),
+        JobSteps(database),
         Refusals(database),
         Retries(database),
         database,

@@ -12,7 +12,7 @@ from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import NewRequest, Stored, free_id, insert_all
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import many, returning
-from batchd.model import Ceiling, Job, RowsForm
+from batchd.model import Ceiling, Job, RowsForm, Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,15 @@ class Arrival:
     """Requests of its file that were left out, for what is wrong with them."""
     ceiling: Ceiling | None = None
     """Of the instructions that it belongs to; None where it belongs to none."""
+    steps: Steps | None = None
+    """What follows its first request; None where nothing does."""
 
 
 _INSERT: Final = """
     INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing, ticket, rows,
-                      rejected, folder, folder_per_day, sandbox)
+                      rejected, folder, folder_per_day, steps, steps_left, later, later_open, sandbox)
     VALUES (:claim, :name, :source, :received_at, :total, :budget, :cache, :first_request, :missing, :ticket, :rows,
-            :rejected, :folder, :folder_per_day,
+            :rejected, :folder, :folder_per_day, :steps, :steps_left, :later, :later_open,
             EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'))"""
 
 
@@ -164,4 +166,16 @@ def _values(arrival: Arrival, first_request: int) -> dict[str, object]:
         "rejected": arrival.rejected,
         "folder": None if ceiling is None else ceiling.folder,
         "folder_per_day": None if ceiling is None else ceiling.budget,
+        **_steps(arrival.steps),
+    }
+
+
+def _steps(steps: Steps | None) -> dict[str, object]:
+    if steps is None:
+        return {"steps": None, "steps_left": 0, "later": 0, "later_open": False}
+    return {
+        "steps": msgspec.json.encode(steps).decode(),
+        "steps_left": len(steps.steps) - 1,
+        "later": steps.counted_after(0),
+        "later_open": steps.is_open_after(0),
     }

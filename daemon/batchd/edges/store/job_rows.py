@@ -3,13 +3,14 @@
 import msgspec
 
 from batchd.edges.store.sqlite.statements import Row
-from batchd.model import Job, JobId, RowsForm
+from batchd.model import Job, JobId, RowsForm, StepBar, Steps
 
 
 def job_of(row: Row) -> Job:
     """Read a row of `jobs`."""
     # What a person has cancelled waits for no money, whatever was noted of it before.
-    hold = None if row["cancel_wanted"] or row["delivered"] else row["hold"]
+    ended = row["cancel_wanted"] or row["delivered"]
+    hold = None if ended else row["step_hold"] or row["hold"]
     return Job(
         id=JobId(row["id"]),
         claim=row["claim"],
@@ -22,7 +23,7 @@ def job_of(row: Row) -> Job:
         cancel_wanted=bool(row["cancel_wanted"]),
         retry_wanted=bool(row["retry_wanted"]),
         hold=hold,
-        hold_until=None if hold is None else row["hold_until"],
+        hold_until=None if hold is None or row["step_hold"] else row["hold_until"],
         released=bool(row["released"]),
         released_up_to=row["released_up_to"],
         cache=row["cache"],
@@ -31,4 +32,10 @@ def job_of(row: Row) -> Job:
         rejected=row["rejected"],
         rows=None if row["rows"] is None else msgspec.json.decode(row["rows"], type=RowsForm),
         sandbox=bool(row["sandbox"]),
+        steps=None if row["steps"] is None else msgspec.json.decode(row["steps"], type=Steps),
+        steps_left=row["steps_left"],
+        steps_passed=row["steps_passed"],
+        steps_note=row["steps_note"],
+        step_bar=None if ended or row["step_bar"] is None else StepBar(row["step_bar"]),
+        later=row["later"],
     )

@@ -11,7 +11,7 @@ from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import AMONG, many, update
 from batchd.model import Job, JobId
 
-UNDELIVERED = """NOT delivered AND NOT retry_wanted AND missing = 0
+UNDELIVERED = """NOT delivered AND NOT retry_wanted AND missing = 0 AND (steps_left = 0 OR cancel_wanted)
     AND NOT EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)"""
 """Of jobs whose every request has its verdict, but whose `job.json` is still to be written."""
 
@@ -43,7 +43,7 @@ class Jobs:
             claim: The claim's id; one that is no job needs none: it is read again.
         """
         row = await self._database.row(
-            f"""SELECT 1 FROM jobs WHERE claim = ? AND (NOT delivered OR EXISTS (
+            f"""SELECT 1 FROM jobs WHERE claim = ? AND (NOT delivered OR steps_left > 0 OR EXISTS (
                     SELECT 1 FROM requests WHERE job = jobs.id
                     AND ({RETRIED} OR verdict IN ('truncated', 'short', 'refused', 'paused'))))""",  # noqa: S608  own text
             claim,
@@ -167,8 +167,10 @@ class Jobs:
         await self._database.write(step)
 
     async def held(self) -> list[Job]:
-        """List the jobs that wait for money."""
-        rows = await self._database.rows("SELECT * FROM jobs WHERE hold IS NOT NULL ORDER BY id")
+        """List the jobs that wait for money, or for a person to say how they go on."""
+        rows = await self._database.rows(
+            "SELECT * FROM jobs WHERE hold IS NOT NULL UNION SELECT * FROM jobs WHERE step_hold IS NOT NULL ORDER BY id"
+        )
         return [job_of(row) for row in rows]
 
     async def waiting(self) -> list[Job]:

@@ -44,6 +44,8 @@ class NewRequest(NamedTuple):
     first: int | None = None
     """The row of the file that goes before it, and leaves in the cache what both begin with; or its own."""
     version: str | None = None
+    step: int | None = None
+    """The number of the step that asks it; None where its job has none."""
 
 
 _COLUMNS = ("id", "job", "since", "cohort", "lane", "allowance", *NewRequest._fields)

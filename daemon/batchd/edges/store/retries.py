@@ -101,7 +101,12 @@ class Retries:
 
     async def wanted(self) -> list[Job]:
         """List the finished jobs of which a person wants requests sent again."""
-        return [job_of(row) for row in await self._database.rows("SELECT * FROM jobs WHERE retry_wanted AND delivered")]
+        return [
+            job_of(row)
+            for row in await self._database.rows(
+                "SELECT * FROM jobs WHERE retry_wanted AND (delivered OR step_hold IS NOT NULL)"
+            )
+        ]
 
     async def superseded(self, job: JobId) -> Superseded:
         """Say what of a job's results goes before its requests travel again."""
@@ -126,6 +131,15 @@ class Retries:
         """
 
         async def step(db: aiosqlite.Connection) -> None:
+            # What is made of other answers is made anew as far as it was not asked; what was asked stays as it is.
+            await update(
+                db,
+                """UPDATE jobs SET step_hold = NULL, step_bar = NULL, steps_note = NULL,
+                       steps_left = max(steps_left, coalesce(json_array_length(steps, '$.steps') - 1 - (
+                           SELECT min(step) FROM requests WHERE job = jobs.id AND again IS NOT NULL), 0))
+                   WHERE id = ?""",
+                job,
+            )
             await take_up_again(db, job, now=now)
             await update(
                 db,

@@ -230,6 +230,22 @@ class Spending:
 
         await self._database.write(step)
 
+    async def limit_of(self, job: JobId) -> Limit:
+        """Say what a job may cost, its steps included, and what of that is spent or reserved for what is asked."""
+        row = await self._database.row(
+            f"""SELECT budget, released, released_up_to, committed_micro, committed_pico, (
+                    SELECT json_array(promised_micro, promised_pico) FROM (
+                        SELECT {exact("worst", "promised")} FROM requests
+                        WHERE job = jobs.id AND promised AND batch IS NULL AND verdict IS NULL)) AS begun
+                FROM jobs WHERE id = ?""",  # noqa: S608  our own text
+            job,
+        )
+        if row is None:
+            raise LookupError(f"no job {job}")
+        micro, pico = json.loads(row["begun"])
+        begun = int(micro or 0) * 1_000_000 + int(pico or 0)
+        return Limit(row["released_up_to"] if row["released"] else row["budget"], amount(row, "committed") + begun)
+
     async def committed(self, job: JobId) -> int:
         """Say what a job has spent or reserved, further rounds of what is unfinished included, in picodollars."""
         purse = await self.purse([job], per_job=None, per_day=None, midnight=0.0)

@@ -74,7 +74,7 @@ MUTATIONS = (
         "14",
         "what lasts is not told to those who only read the outbox",
         "daemon/batchd/running/held_file.py",
-        "            case Work.ADD | Work.PACK | Work.FINISH | Work.REOPEN:",
+        "            case Work.ADD | Work.STEP | Work.PACK | Work.FINISH | Work.REOPEN:",
         "            case Work.ADD | Work.PACK | Work.REOPEN:",
         "tests/faults/test_spoiled_places.py"
         "::test_what_the_world_keeps_from_being_done_for_an_hour_is_told_in_the_folder_of_the_job",

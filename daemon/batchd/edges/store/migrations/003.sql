@@ -55,6 +55,30 @@ END;
 
 -- Again: amended jobs and steps ---------------------------------------------------------------------------------------
 
+-- The steps of a job, as JSON, and where in its spool file lies what they ask; NULL where all of it was asked at once.
+ALTER TABLE jobs ADD COLUMN steps TEXT;
+-- How many of them are still to be taken, the one under way included.
+ALTER TABLE jobs ADD COLUMN steps_left INTEGER NOT NULL DEFAULT 0 CHECK (
+    steps_left >= 0 AND (steps_left = 0 OR steps IS NOT NULL)
+);
+-- What is not complete of the steps before this one, a person lets the job go on without.
+ALTER TABLE jobs ADD COLUMN steps_passed INTEGER NOT NULL DEFAULT 0 CHECK (steps_passed >= 0);
+-- Why a step asked nothing at all.
+ALTER TABLE jobs ADD COLUMN steps_note TEXT;
+-- Why the next step waits for a person, and for which kind of answer.
+ALTER TABLE jobs ADD COLUMN step_hold TEXT;
+ALTER TABLE jobs ADD COLUMN step_bar TEXT CHECK (
+    (step_bar IS NULL) = (step_hold IS NULL) AND (step_bar IS NULL OR step_bar IN ('answers', 'money', 'prompts', 'restored'))
+);
+-- What is reserved for requests that are still to be made, in picodollars; and whether a list will decide how many there
+-- are, so that all that its budget leaves is reserved.
+ALTER TABLE jobs ADD COLUMN later INTEGER NOT NULL DEFAULT 0 CHECK (later >= 0);
+ALTER TABLE jobs ADD COLUMN later_open INTEGER NOT NULL DEFAULT 0 CHECK (later_open IN (0, 1));
+CREATE INDEX jobs_stepping ON jobs (id) WHERE steps_left > 0;
+CREATE INDEX jobs_held_by_steps ON jobs (id) WHERE step_hold IS NOT NULL;
+-- Of which step a request is; NULL where its job has none.
+ALTER TABLE requests ADD COLUMN step INTEGER CHECK (step >= 0);
+
 -- Told: notices -------------------------------------------------------------------------------------------------------
 
 -- Kept: pauses, pruning, keys -----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from batchd.edges.store.jobs import UNDELIVERED
 from batchd.edges.store.requests import BEHIND
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row
+from batchd.edges.store.steps import DUE
 from batchd.model import BatchId
 
 _KINDS = {
@@ -19,8 +20,10 @@ _KINDS = {
     "behind": f"SELECT 1 FROM requests WHERE {BEHIND}",  # noqa: S608  own text
     "cancelled": "SELECT 1 FROM jobs WHERE cancel_wanted AND NOT delivered",
     "undelivered": f"SELECT 1 FROM jobs WHERE {UNDELIVERED}",  # noqa: S608  own text
-    "to_retry": "SELECT 1 FROM jobs WHERE retry_wanted AND delivered",
+    "to_retry": "SELECT 1 FROM jobs WHERE retry_wanted AND (delivered OR step_hold IS NOT NULL)",
+    "stepping": f"SELECT 1 FROM jobs WHERE {DUE}",  # noqa: S608  own text
     "held": f"""SELECT 1 FROM jobs WHERE hold IS NOT NULL
+        UNION ALL SELECT 1 FROM jobs WHERE step_hold IS NOT NULL
         UNION ALL SELECT 1 FROM batches WHERE {OPEN} AND state = 'held'""",  # noqa: S608  own text
 }
 _READ = f"""SELECT {", ".join(f"EXISTS ({each}) AS {kind}" for kind, each in _KINDS.items())},
@@ -45,6 +48,8 @@ class Due:
     """Whether any job lacks nothing but its reports."""
     to_retry: bool
     """Whether any finished job is to be opened again."""
+    stepping: bool
+    """Whether the next step of any job can be taken."""
     held: bool
     """Whether any job or batch waits for a person, or for money."""
 
