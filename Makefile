@@ -1,7 +1,7 @@
 # Needed: Python 3.11 or newer, make, a package index. Everything lands in .venv; nothing outside this folder changes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types peers bench million torture mutations format lock clean
+.PHONY: help demo test lint types peers bench million torture mutations format dist test-release lock clean
 
 # Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or
 # Debian's without the module that puts pip into an environment.
@@ -13,9 +13,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Newer than the locks they were installed from, so that repeating is quick and a changed lock is noticed.
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
+TOOLS := .venv/tools/.installed
 
 help: ## what can be made
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 16
 
 demo: $(RUNTIME) ## two sample jobs through the sandbox, start to finish: no key, no cost, no network
 	$(BIN)/batchd demo
@@ -66,6 +67,20 @@ format: $(DEV) ## write it as `make lint` wants it
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# -- releasing ------------------------------------------------------------------------------------------------------
+
+# The moment that all which is packed carries: of the commit, so that anybody can build the same bytes.
+EPOCH = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1580601600)}
+
+dist: $(DEV) $(TOOLS) ## wheel and sdist into dist/: built twice, compared, and asked whether an index would take them
+	rm -rf dist build/again
+	set -e; for folder in dist build/again; do $(EPOCH) $(BIN)/python -m hatchling build --directory $$folder; done
+	set -e; for built in $$(ls dist); do cmp dist/$$built build/again/$$built; done
+	.venv/tools/bin/twine check --strict dist/*
+
+test-release: $(DEV) $(TOOLS) ## what is released, installed for real: in empty environments and throw-away systems (needs root)
+	$(BIN)/python -m pytest -m slow tests/release
+
 # -- installing ----------------------------------------------------------------------------------------------------
 
 # The target is what venv makes last: one that was interrupted is made again.
@@ -76,13 +91,19 @@ $(BIN)/pip:
 	$(PYTHON) -m venv --clear .venv
 
 # Built without isolation, by the hatchling of the lock: an isolated build would fetch one that nobody has checked.
-$(RUNTIME): requirements/runtime.txt pyproject.toml | $(BIN)/pip
-	$(PIP) install --require-hashes -r requirements/runtime.txt
+$(RUNTIME): requirements/runtime.txt requirements/build.txt pyproject.toml | $(BIN)/pip
+	$(PIP) install --require-hashes -r requirements/runtime.txt -r requirements/build.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV): requirements/dev.txt $(RUNTIME)
 	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# An environment of its own: what uploads and what draws pages bring a hundred things along that batchd never meets.
+$(TOOLS): requirements/release.txt | $(BIN)/pip
+	$(BIN)/python -m venv --clear .venv/tools
+	.venv/tools/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/release.txt
 	@touch $@
 
 # -- the locks ----------------------------------------------------------------------------------------------------
@@ -101,8 +122,12 @@ lock: $(DEV) ## pin again what pyproject.toml asks for, with hashes
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "Locks are made with Python" \
 		"3.11, the oldest supported: what only it needs would be missing. make clean;" \
 		"make lock PYTHON=python3.11" >&2; exit 1; }
-	$(LISTED) build-system requires | $(COMPILE) --output-file requirements/runtime.txt pyproject.toml -
-	{ $(LISTED) dependency-groups dev; $(EXTRAS); } | $(COMPILE) --output-file requirements/dev.txt --constraint requirements/runtime.txt -
+	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml
+	$(COMPILE) --output-file requirements/everything.txt --all-extras --constraint requirements/runtime.txt pyproject.toml
+	$(LISTED) build-system requires | $(COMPILE) --output-file requirements/build.txt --constraint requirements/runtime.txt -
+	{ $(LISTED) dependency-groups dev; $(EXTRAS); } | $(COMPILE) --output-file requirements/dev.txt \
+		--constraint requirements/everything.txt --constraint requirements/build.txt -
+	$(LISTED) dependency-groups release | $(COMPILE) --output-file requirements/release.txt -
 	set -e; for peer in $(PEERS); do \
 		$(LISTED) dependency-groups $$peer | $(COMPILE) --output-file requirements/$$peer.txt -; done
 

@@ -20,9 +20,9 @@ NAME = "batchd"
 
 class _Command(NamedTuple):
     module: str
-    """Of `batchd.cli`, in which a function has the command's name."""
+    """Of `batchd.cli`, in which a function has the command's name, or a `Typer` where it has commands of its own."""
     summary: str
-    """What that function's docstring begins with."""
+    """What its docstring, or its help, begins with."""
 
 
 COMMANDS: Final[Mapping[str, _Command]] = {
@@ -39,6 +39,7 @@ COMMANDS: Final[Mapping[str, _Command]] = {
     "retry": _Command("job_commands", "Send the failed requests of a finished job again."),
     "release": _Command("job_commands", "Let a held job go on: past its budget, or to ask after its batches again."),
     "resolve": _Command("resolve", "Decide about a batch whose submission stayed in doubt."),
+    "service": _Command("service", "Make batchd a service of systemd, or take it away."),
     "sandbox": _Command("sandbox", "Run the API's stand-in alone, for other programs and tests."),
 }
 """By name, in the order of need."""
@@ -95,7 +96,11 @@ def command_line(called: Collection[str]) -> typer.Typer:
     app.callback()(_options)
     for name, (module, summary) in COMMANDS.items():
         if name in called:
-            app.command(name, cls=PlainCommand)(getattr(import_module(f"batchd.cli.{module}"), name))
+            found = getattr(import_module(f"batchd.cli.{module}"), name)
+            if isinstance(found, typer.Typer):
+                app.add_typer(found, name=name)
+            else:
+                app.command(name, cls=PlainCommand)(found)
         else:
             app.command(name, help=summary)(_not_imported)
     return app
