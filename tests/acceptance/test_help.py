@@ -4,6 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 from batchd.cli.commands import COMMANDS as COMMANDS_OF_ALL
 
 from tests.acceptance.installation import Installation
@@ -65,7 +66,8 @@ def test_a_wrong_call_ends_with_2_and_one_line(batchd: Installation, words: tupl
 def test_what_the_help_says_of_a_command_is_what_the_command_says_of_itself() -> None:
     for name, (module, summary) in COMMANDS_OF_ALL.items():
         command = getattr(import_module(f"batchd.cli.{module}"), name)
-        assert summary == command.__doc__.splitlines()[0]
+        about = command.info.help if isinstance(command, typer.Typer) else command.__doc__
+        assert summary == about.splitlines()[0]
 
 
 @pytest.mark.parametrize(
