@@ -8,6 +8,7 @@ from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
+import aiosqlite
 import anyio
 import pytest
 from batchd.claude.batch_body import new_nonce
@@ -372,3 +373,60 @@ async def test_the_log_is_given_back_unless_another_process_reads(store: Store, 
 
 def test_every_step_of_the_table_has_its_reason() -> None:
     assert all(why for following in STEPS.values() for why in following.values())
+
+
+async def test_what_is_stored_for_many_at_once_is_each_ones_own(store: Store) -> None:
+    """More than fit one statement, and not a multiple of what does."""
+    count = 64 + 2 * 8 + 3
+    job = await accept(store, count=count)
+    waiting = await store.queue.waiting(count)
+    assert [each.id for each in waiting] == list(range(1, count + 1))
+    plan = Plan(tuple(each.id for each in reversed(waiting)), (), 1)
+    await store.batches.plan([plan], now=1001.0, nonce=new_nonce)
+    (batch,) = await store.batches.unfinished()
+    sent = [row.sending for row in await store.trips.body(batch.id)]
+    assert [each.request for each in sent] == list(plan.requests)
+    assert {each.number for each in sent} == {1}
+    deliveries = [
+        Delivery(
+            row,
+            request,
+            "succeeded",
+            Verdict.COMPLETE,
+            f"because {request}",
+            usage=Usage(row, 2 * row),
+            document=f"documents/{request}\0.md",
+        )
+        for row, request in enumerate(plan.requests)
+    ]
+    await store.deliveries.deliver(batch, deliveries, {job.id: 7}, now=1002.0)
+    rows = await store.database.rows(
+        """SELECT row, request, outcome, input_tokens, output_tokens, reason, document, requests.batch, verdict
+           FROM trips JOIN requests ON requests.id = request ORDER BY row"""
+    )
+    assert [tuple(row) for row in rows] == [
+        (n, r, "succeeded", n, 2 * n, f"because {r}", f"documents/{r}\0.md", None, "complete")
+        for n, r in enumerate(plan.requests)
+    ]
+
+
+async def test_a_step_that_fails_leaves_nothing_whether_it_is_alone_or_not(store: Store) -> None:
+    async def begin(db: aiosqlite.Connection) -> None:
+        await db.execute("INSERT INTO facts VALUES ('begun', 'x')")
+        raise LookupError("planted")
+
+    async def note(db: aiosqlite.Connection) -> None:
+        await db.execute("INSERT INTO facts VALUES ('noted', 'x')")
+
+    with pytest.raises(LookupError, match="planted"):
+        await store.database.write(begin)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.database.write, note)
+
+        async def fails() -> None:
+            with pytest.raises(LookupError, match="planted"):
+                await store.database.write(begin)
+
+        tasks.start_soon(fails)
+    rows = await store.database.rows("SELECT name FROM facts WHERE name IN ('begun', 'noted')")
+    assert [row["name"] for row in rows] == ["noted"]

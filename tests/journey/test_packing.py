@@ -142,3 +142,16 @@ async def test_a_job_that_is_released_again_at_every_look_makes_no_look_endless(
     await place.accept(DOLLAR, budget=1)
     await place.packer(Released).pack()
     assert await place.travelling() == []
+
+
+async def test_a_job_that_arrives_in_slices_travels_in_one_batch(place: Place) -> None:
+    requests = [NewRequest(f"r{n}", f"r{n}", "m", 100, (), n * 10, 9, 0) for n in range(3)]
+    job = await place.store.arrivals.accept(Arrival("a", "a", "a.jsonl", 999.9, 3, requests[:2]))
+    packer = place.packer()
+    look_again_in = await packer.pack()
+    assert look_again_in is not None
+    assert look_again_in > 0
+    assert await place.travelling() == []
+    await place.store.arrivals.add(job, requests[2:], now=999.9)
+    await packer.pack()
+    assert [batch.count for batch in await place.store.batches.unfinished()] == [3]

@@ -146,6 +146,8 @@ class Packer:
             await self._store.spending.let_go(now)
             room = self._max_queued - await self._store.queue.queued()
             most = min(room, LOOK)
+            # Before its requests are read: who has all of them by then is not among these.
+            arriving = {job.id for job in await self._store.arrivals.arriving()} if waits.arriving else set()
             waiting = (
                 await self._store.queue.waiting(most, Lane.BATCH, without=without, only=only, now=now, leaders=leaders)
                 if most > 0
@@ -168,12 +170,14 @@ class Packer:
                 held |= jobs
                 continue
             unresolved = await self._store.queue.unresolved_counts()
-            planned = plan(affordable, self._limits, now=now, room=room, unresolved=unresolved, more=more)
+            planned = plan(
+                affordable, self._limits, now=now, room=room, unresolved=unresolved, arriving=arriving, more=more
+            )
             # Twenty thousand requests keep a processor busy for a while.
             plans = await to_thread.run_sync(list, planned)
             if not plans:
                 due = await self._store.queue.next_due(now) or math.inf
-                leave_at = min(request.since for request in affordable) + self._limits.linger
+                leave_at = min(self._limits.leaves_at(request, arriving) for request in affordable)
                 return max(min(leave_at, due) - now, 0.0)
             await self._store.batches.plan(plans, now=now, nonce=new_nonce)
         return None

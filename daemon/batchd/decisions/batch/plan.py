@@ -3,8 +3,11 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from batchd.model import Batch, Lane, Plan, Waiting
+from batchd.model import Batch, JobId, Lane, Plan, Waiting
 
+ARRIVAL = 3.0
+"""Seconds that a request waits at the least for others of its job that are still being stored, if its batch is not
+full: twenty thousand arrive in less."""
 ROW_OVERHEAD = 96
 """Bytes a request takes in the body besides its params: braces, keys and the wire's custom_id (at most 64)."""
 
@@ -21,6 +24,10 @@ class Limits:
     linger: float
     """Seconds a request may wait for company."""
 
+    def leaves_at(self, request: Waiting, arriving: Collection[JobId]) -> float:
+        """When a request has waited long enough for company, in unix seconds."""
+        return request.since + (max(self.linger, ARRIVAL) if request.job in arriving else self.linger)
+
 
 @dataclass(slots=True)
 class _Load:
@@ -30,10 +37,13 @@ class _Load:
     requests: list[Waiting] = field(default_factory=list)
     size: int = 0
 
-    @property
-    def since(self) -> float:
-        """When its oldest request began to wait."""
-        return min(request.since for request in self.requests)
+    def lingers(self, limits: Limits, arriving: Collection[JobId], now: float) -> bool:
+        """Whether none of its requests has waited long enough for company.
+
+        A clock that was set back while nobody ran must not make anybody linger until it is that late again.
+        """
+        leaves_at = min(limits.leaves_at(request, arriving) for request in self.requests)
+        return min(request.since for request in self.requests) <= now < leaves_at
 
     def takes(self, request: Waiting, max_bytes: int) -> bool:
         """Whether there is still place; an empty load takes anything, however large."""
@@ -72,15 +82,16 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
     now: float,
     room: int,
     unresolved: Collection[int] = (),
+    arriving: Collection[JobId] = (),
     more: bool = False,
 ) -> Iterator[Plan]:
     """Cut waiting requests into batches, first come first served; those of the sync lane travel alone, at once.
 
     Requests travel together when they have the same betas and version (headers belong to a whole batch), are both
-    long or both not, and are of one cohort. A batch leaves when it is full or when its oldest request has waited
-    `linger`; a cohort's batch leaves at once. A full one has a count that no unresolved batch has, and no other of
-    this plan: the count is the only fingerprint by which the API's list can tell two apart, and creates of one count
-    would wait for each other.
+    long or both not, and are of one cohort. A batch leaves when it is full or when one of its requests has waited
+    `linger`, or for some seconds while others of its job are still being stored; a cohort's batch leaves at once. A
+    full one has a count that no unresolved batch has, and no other of this plan: the count is the only fingerprint by
+    which the API's list can tell two apart, and creates of one count would wait for each other.
 
     Args:
         waiting: The requests, oldest first.
@@ -88,6 +99,7 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
         now: Unix seconds.
         room: How many more requests may be queued at the API.
         unresolved: Counts of the batches whose create is not answered yet.
+        arriving: Jobs of which requests are still being stored.
         more: Whether younger ones wait that were not shown: then only full batches leave, unless there is none.
     """
     counts = set(unresolved)
@@ -119,8 +131,7 @@ def plan(  # noqa: PLR0913  each is one fact that the plan depends on
             load.shorten(counts, limits.max_bytes)  # who is left out waits for the next plan, which is made at once
             counts.add(len(load.requests))
             yield load.planned()
-        # A clock that was set back while nobody ran must not make anybody linger until it is that late again.
-        elif not patient and (cohort or not 0 <= now - load.since < limits.linger):
+        elif not patient and (cohort or not load.lingers(limits, arriving, now)):
             yield load.planned()
 
 

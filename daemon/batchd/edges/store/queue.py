@@ -16,7 +16,8 @@ LONGEST_REST = 300.0
 
 _NONE: Mapping[RequestId, RequestId] = MappingProxyType({})
 _ANY = f"""SELECT EXISTS (SELECT 1 FROM requests WHERE batch IS NULL AND verdict IS NULL) AS any,
-    EXISTS (SELECT 1 FROM requests WHERE {BEHIND}) AS behind"""  # noqa: S608  own text
+    EXISTS (SELECT 1 FROM requests WHERE {BEHIND}) AS behind,
+    EXISTS (SELECT 1 FROM jobs WHERE missing > 0) AS arriving"""  # noqa: S608  own text
 
 
 class Waits(NamedTuple):
@@ -25,6 +26,8 @@ class Waits(NamedTuple):
     any: bool
     behind: bool
     """Whether any of them shares its beginning with others."""
+    arriving: bool
+    """Whether others are still to be stored."""
 
 
 class Queue:
@@ -87,7 +90,7 @@ class Queue:
     async def any_waits(self) -> Waits:
         """Whether any request has neither a batch nor a verdict, whatever it waits for."""
         (row,) = await self._database.rows(_ANY)
-        return Waits(bool(row["any"]), bool(row["behind"]))
+        return Waits(bool(row["any"]), bool(row["behind"]), bool(row["arriving"]))
 
     async def next_due(self, now: float) -> float | None:
         """Say when the next request is due that rests before it is sent again, in unix seconds; None if none does."""

@@ -10,7 +10,7 @@ import msgspec
 from batchd.claude.verdict import AGAIN
 from batchd.delivery import Delivery
 from batchd.edges.store.facts import FLOOR
-from batchd.edges.store.sqlite.statements import Row, many, update
+from batchd.edges.store.sqlite.statements import Row, at_once, many, update
 from batchd.model import BatchId, JobId, RequestId, Verdict, Wishes
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class NewRequest(NamedTuple):
 
 
 _COLUMNS = ("id", "job", "since", "cohort", "lane", "allowance", *NewRequest._fields)
-_INSERT = f"INSERT INTO requests ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  own names
+_INSERT = f"INSERT INTO requests ({', '.join(_COLUMNS)}) SELECT * FROM {{rows}}"  # noqa: S608  own names
 _WISHES = msgspec.json.Decoder(Wishes)
 
 
@@ -78,7 +78,7 @@ async def insert_all(db: aiosqlite.Connection, portions: Iterable[Stored]) -> No
         db: The connection that a step was given.
         portions: So many that one commit takes them at once.
     """
-    await many(db, _INSERT, (values for portion in portions for values in _values(portion)))
+    await at_once(db, _INSERT, _COLUMNS, [values for portion in portions for values in _values(portion)])
 
 
 def _values(portion: Stored) -> Iterator[tuple[object, ...]]:
@@ -118,11 +118,12 @@ async def board(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[Req
         batch: A new one.
         requests: Its rows.
     """
-    await many(
+    await update(
         db,
         """UPDATE requests SET batch = ?, sendings = sendings + 1
-           WHERE id = ? AND batch IS NULL AND verdict IS NULL""",
-        ((batch, request) for request in requests),
+           WHERE id IN (SELECT value FROM json_each(?)) AND batch IS NULL AND verdict IS NULL""",
+        batch,
+        json.dumps(requests),
     )
 
 
@@ -225,24 +226,23 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
         deliveries: What became of them.
         now: Unix seconds, from which on a request that travels again waits.
     """
-    await many(
+    await at_once(
         db,
-        """UPDATE requests SET batch = NULL, verdict = :verdict, reason = :reason, stop_reason = :stop_reason,
-               document = :document, sections = :sections, filed = :filed, since = :since
-           WHERE id = :request AND batch = :batch""",
-        (
-            {
-                "verdict": d.verdict,
-                "reason": d.reason or None,
-                "stop_reason": d.stop_reason,
-                **_files_of(d),
-                "since": now + d.rest,
-                "request": d.request,
-                "batch": batch,
-            }
+        """UPDATE requests SET batch = NULL, verdict = new.verdict, reason = new.reason,
+               stop_reason = new.stop_reason, document = new.document, sections = new.sections, filed = new.filed,
+               since = new.since
+           FROM {rows} AS new WHERE requests.id = new.request AND requests.batch = new.batch""",
+        ("request", "batch", "verdict", "reason", "stop_reason", "since", "document", "sections", "filed"),
+        [
+            (d.request, batch, d.verdict, d.reason or None, d.stop_reason, now + d.rest, *_files_of(d))
             for d in deliveries
-        ),
+        ],
     )
+    if any(d.following is not None for d in deliveries):
+        await _follow(db, deliveries)
+
+
+async def _follow(db: aiosqlite.Connection, deliveries: Iterable[Delivery]) -> None:
     await many(
         db,
         """UPDATE requests SET asked = coalesce(asked, json_array(max_tokens, betas, rounds, allowance, worst)),
@@ -277,14 +277,15 @@ async def attach(db: aiosqlite.Connection, contents: "Mapping[RequestId, Content
     """
     await many(
         db,
-        "UPDATE requests SET document = :document, sections = :sections, filed = :filed WHERE id = :request",
-        ({**_files_of(each), "request": request} for request, each in contents.items()),
+        "UPDATE requests SET document = ?, sections = ?, filed = ? WHERE id = ?",
+        ((*_files_of(each), request) for request, each in contents.items()),
     )
 
 
-def _files_of(of: "Delivery | Contents") -> dict[str, object]:
-    return {
-        "document": of.document,
-        "sections": json.dumps(of.sections) if of.sections else None,
-        "filed": None if of.filed is None else json.dumps([of.filed.written, of.filed.refused]),
-    }
+def _files_of(of: "Delivery | Contents") -> tuple[str | None, str | None, str | None]:
+    """Its document, sections and files, as they are stored."""
+    return (
+        of.document,
+        json.dumps(of.sections) if of.sections else None,
+        None if of.filed is None else json.dumps([of.filed.written, of.filed.refused]),
+    )

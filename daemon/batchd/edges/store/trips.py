@@ -11,7 +11,7 @@ from batchd.claude.price import to_picodollars
 from batchd.delivery import PARKED, Delivery
 from batchd.edges.store.rollup import in_step
 from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import many, update
+from batchd.edges.store.sqlite.statements import at_once, many, update
 from batchd.model import BatchId, Cost, JobId, Place, RequestId, Sending, Usage, WireRow
 
 
@@ -126,16 +126,10 @@ async def begin(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[Req
         batch: A new one.
         requests: Waiting ones, whose `sendings` count this trip already.
     """
-
-    async def change(db: aiosqlite.Connection) -> None:
-        await many(
-            db,
-            """INSERT INTO trips (batch, row, request, reserved, sending)
-               SELECT ?, ?, id, worst, sendings FROM requests WHERE id = ?""",
-            ((batch, row, request) for row, request in enumerate(requests)),
-        )
-
-    await in_step(db, batch, change)
+    boarding = """INSERT INTO trips (batch, row, request, reserved, sending)
+                  SELECT ?, wanted.key, requests.id, worst, sendings
+                  FROM json_each(?) AS wanted CROSS JOIN requests ON requests.id = wanted.value"""
+    await in_step(db, batch, lambda db: update(db, boarding, batch, json.dumps(requests)))
 
 
 async def end(db: aiosqlite.Connection, batch: BatchId, outcome: str) -> None:
@@ -199,33 +193,47 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
     """
 
     async def change(db: aiosqlite.Connection) -> None:
-        await many(db, _DELIVER, ({"batch": batch, "row": d.row, **_brought(d)} for d in deliveries))
-        parked = ((batch, d.row) for d in deliveries if d.outcome == PARKED)
-        await many(db, "DELETE FROM trips WHERE batch = ? AND row = ?", parked)
+        await at_once(db, _DELIVER, _BROUGHT, [_brought(batch, each) for each in deliveries])
+        if parked := [(batch, each.row) for each in deliveries if each.outcome == PARKED]:
+            await many(db, "DELETE FROM trips WHERE batch = ? AND row = ?", parked)
 
     await in_step(db, batch, change, rows={d.row for d in deliveries})
 
 
-_DELIVER: Final = """
-    UPDATE trips SET outcome = :outcome, stop_reason = :stop_reason, input_tokens = :input_tokens,
-        output_tokens = :output_tokens, cache_read = :cache_read, cache_write_5m = :cache_write_5m,
-        cache_write_1h = :cache_write_1h, cost = :cost, standard_cost = :standard_cost,
-        cache_saved = :cache_saved, bounded = :bounded
-    WHERE batch = :batch AND row = :row AND outcome IS NULL"""
+_BROUGHT: Final = (
+    "batch",
+    "row",
+    "outcome",
+    "stop_reason",
+    "input_tokens",
+    "output_tokens",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "cost",
+    "standard_cost",
+    "cache_saved",
+    "bounded",
+)
+_DELIVER: Final = f"""
+    UPDATE trips SET {", ".join(f"{name} = new.{name}" for name in _BROUGHT[2:])} FROM {{rows}} AS new
+    WHERE trips.batch = new.batch AND trips.row = new.row AND trips.outcome IS NULL"""  # noqa: S608  our own names
 
 
-def _brought(delivery: Delivery) -> dict[str, object]:
+def _brought(batch: BatchId, delivery: Delivery) -> tuple[object, ...]:
     usage, cost = delivery.usage, delivery.cost
-    return {
-        "outcome": delivery.outcome,
-        "stop_reason": delivery.stop_reason,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cache_read": usage.cache_read_input_tokens,
-        "cache_write_5m": usage.cache_write_5m_tokens,
-        "cache_write_1h": usage.cache_write_1h_tokens,
-        "cost": to_picodollars(cost.charged),
-        "standard_cost": to_picodollars(cost.standard),
-        "cache_saved": to_picodollars(delivery.saved),
-        "bounded": delivery.bounded,
-    }
+    return (
+        batch,
+        delivery.row,
+        delivery.outcome,
+        delivery.stop_reason,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_read_input_tokens,
+        usage.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens,
+        to_picodollars(cost.charged),
+        to_picodollars(cost.standard),
+        to_picodollars(delivery.saved),
+        delivery.bounded,
+    )

@@ -12,6 +12,14 @@ REOPENING = "tests/journey/test_reopening.py"
 MUTATIONS = (
     Mutation(
         "packing",
+        "a job that still arrives leaves in a batch for each slice of it",
+        PACKER,
+        "arriving = {job.id for job in await self._store.arrivals.arriving()} if waits.arriving else set()",
+        "arriving: set[JobId] = set()",
+        PACKING,
+    ),
+    Mutation(
+        "packing",
         "the youngest go first where there is no room for all",
         QUEUE,
         "ORDER BY requests.id LIMIT ?2",

@@ -5,6 +5,7 @@ from tests.faults.torture.deliberate.mutation import Mutation
 GROUP_COMMIT = "daemon/batchd/journey/group_commit.py"
 COMMITTED = "tests/journey/test_group_commit.py"
 WRITTEN = "tests/edges/test_whole_files.py"
+STORED = "tests/edges/test_store.py"
 
 MUTATIONS = (
     Mutation(
@@ -78,5 +79,21 @@ MUTATIONS = (
         "at = document.find(sign, end) if end >= 0 else -1",
         "at = -1",
         "tests/unit/test_sections.py",
+    ),
+    Mutation(
+        "speed",
+        "of many rows that are stored at once, those that fill no statement are left out",
+        "daemon/batchd/edges/store/sqlite/statements.py",
+        "_PORTIONS = (64, 8, 1)",
+        "_PORTIONS = (64, 8)",
+        f"{STORED}::test_what_is_stored_for_many_at_once_is_each_ones_own",
+    ),
+    Mutation(
+        "speed",
+        "a step that fails by itself is committed as far as it came",
+        "daemon/batchd/edges/store/sqlite/database.py",
+        '        await db.rollback()\n    else:\n        await db.execute("COMMIT")',
+        '    await db.execute("COMMIT")',
+        f"{STORED}::test_a_step_that_fails_leaves_nothing_whether_it_is_alone_or_not",
     ),
 )

@@ -52,6 +52,8 @@ async def prepare(db: aiosqlite.Connection, path: Path, *, migrate: bool) -> Non
     found = await known(db, path, to_be_migrated=migrate)
     await _log_ahead(db)
     await db.execute("PRAGMA synchronous = FULL")
+    # The journal of one statement is nothing that a crash needs: as a file it would be most of what is written.
+    await db.execute("PRAGMA temp_store = MEMORY")
     await db.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
     # A migration may lay a table anew that others refer to: keys are checked at its end, and enforced from then on.
     await db.execute("PRAGMA foreign_keys = OFF")

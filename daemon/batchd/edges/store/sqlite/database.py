@@ -236,14 +236,33 @@ async def _commit_or_tell(db: aiosqlite.Connection, group: list[_Ticket]) -> Non
 
 async def _commit(db: aiosqlite.Connection, group: list[_Ticket]) -> None:
     await db.execute("BEGIN IMMEDIATE")
+    if len(group) == 1:
+        await _commit_alone(db, group[0])
+        return
     for ticket in group:
         await db.execute("SAVEPOINT step")
         try:
             ticket.result = await ticket.step(db)
-        except Exception as error:  # what one step raises is its caller's, not the others'; but not the file's trouble
-            if is_of_the_file(error):
-                raise
-            ticket.error = sorted_by_cause(error) if isinstance(error, sqlite3.DatabaseError) else error
+        except Exception as error:  # noqa: BLE001  told to its caller, if it is not the file's
+            ticket.error = _own(error)
             await db.execute("ROLLBACK TO step")
         await db.execute("RELEASE step")
     await db.execute("COMMIT")
+
+
+async def _commit_alone(db: aiosqlite.Connection, ticket: _Ticket) -> None:
+    """Commit a step that shares its transaction with no other: what it raises takes back all of that."""
+    try:
+        ticket.result = await ticket.step(db)
+    except Exception as error:  # noqa: BLE001  told to its caller, if it is not the file's
+        ticket.error = _own(error)
+        await db.rollback()
+    else:
+        await db.execute("COMMIT")
+
+
+def _own(error: Exception) -> Exception:
+    """What a step's caller is told; trouble of the file is everybody's, and raised."""
+    if is_of_the_file(error):
+        raise error
+    return sorted_by_cause(error) if isinstance(error, sqlite3.DatabaseError) else error

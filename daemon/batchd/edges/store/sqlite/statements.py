@@ -2,6 +2,8 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any, TypeVar, cast
 
 import aiosqlite
@@ -67,6 +69,38 @@ async def many(db: aiosqlite.Connection, sql: str, rows: Iterable[Sequence[objec
     """
     async with db.executemany(sql, cast("Iterable[Iterable[Any]]", rows)):
         pass
+
+
+_PORTIONS = (64, 8, 1)
+"""Rows that one statement takes; few sizes, since the connection keeps each statement that it has read."""
+
+
+async def at_once(db: aiosqlite.Connection, sql: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Run a statement for many rows at a time.
+
+    Of each row by itself, the journal of the statement, and handing over Python's lock and getting it back, would be
+    most of the work.
+
+    Args:
+        db: The connection that a step was given.
+        sql: An INSERT, UPDATE or DELETE, in which `{rows}` is a table of the values.
+        columns: Names of its columns.
+        rows: Their values; none of them may depend on what the statement does for another.
+    """
+    done = 0
+    for size in _PORTIONS:
+        end = done + (len(rows) - done) // size * size
+        if end > done:
+            portions = (tuple(chain.from_iterable(rows[at : at + size])) for at in range(done, end, size))
+            await many(db, _of_size(sql, tuple(columns), size), portions)
+            done = end
+
+
+@cache
+def _of_size(sql: str, columns: tuple[str, ...], size: int) -> str:
+    names = ", ".join(f"column{number} AS {name}" for number, name in enumerate(columns, 1))
+    row = f"({', '.join('?' * len(columns))})"
+    return sql.format(rows=f"(SELECT {names} FROM (VALUES {', '.join([row] * size)}))")  # noqa: S608  our own names
 
 
 def betas_of(row: Row) -> tuple[str, ...]:
