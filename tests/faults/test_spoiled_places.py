@@ -15,6 +15,9 @@ import pytest
 from anyio import to_thread
 from batchd.edges import claims
 from batchd.edges.store import DATABASE
+from batchd.journey import intake
+from batchd.journey.accepting import Accepting
+from batchd.model import Job
 from batchd.trouble import HOUR, Thing, Trouble, Work
 
 from tests.faults.test_resources import look, running
@@ -181,3 +184,34 @@ def test_a_stop_does_not_wait_for_a_large_file_to_be_read(tmp_path: Path) -> Non
         process.wait()
     assert "Traceback" not in (tmp_path / "log").read_text()
     assert [path.name for path in (tmp_path / "state" / "claims").rglob("a.jsonl")] == ["a.jsonl"]
+
+
+async def test_an_outbox_that_is_no_folder_is_told_by_its_name_and_nothing_is_lost(home: House) -> None:
+    home.drop("a.jsonl", ["one [sandbox: take 2]"])
+    async with at_work(home):
+        await until(home.accepted)
+        away = home.outbox.rename(home.place / "away")
+        home.outbox.write_text("no folder")
+        home.drop("b.jsonl", ["two"])
+        await until(lambda: told(home).get("b.jsonl", "").endswith("is not a folder"))
+        home.outbox.unlink()
+        away.rename(home.outbox)
+    assert home.job("a")["state"] == home.job("b")["state"] == "done"
+
+
+async def test_a_dropped_file_that_another_hand_removes_from_its_claim_keeps_its_job_from_nothing(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Accepting.place
+
+    def too_late(self: Accepting, claim: claims.Claim, job: Job) -> None:
+        claim.path.unlink()
+        place(self, claim, job)
+
+    monkeypatch.setattr(Accepting, "place", too_late)
+    monkeypatch.setattr(intake, "goes_together", lambda _: False)
+    home.drop("a.jsonl", ["one"])
+    assert await home.run()
+    assert not (home.outbox / "a" / "request.jsonl").exists()
+    assert told(home) == {}
+    assert list((home.state / "claims").iterdir()) == []

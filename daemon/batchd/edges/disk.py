@@ -86,9 +86,10 @@ def opened(root: Path, inside: PurePosixPath = HERE, *, create: bool = False, sy
         A descriptor, closed afterwards, for the `dir_fd` of other calls and for `os.fsync`.
 
     Raises:
+        NoRoot: The root is no folder.
         OSError: A component is missing, a link, or no folder.
     """
-    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    at = _open_root(root)
     try:
         for part in inside.parts:
             if create:
@@ -100,6 +101,17 @@ def opened(root: Path, inside: PurePosixPath = HERE, *, create: bool = False, sy
         yield at
     finally:
         os.close(at)
+
+
+class NoRoot(OSError):
+    """What should be a trusted folder is none: nothing can be said of what is below it."""
+
+
+def _open_root(root: Path) -> int:
+    try:
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except NotADirectoryError as error:
+        raise NoRoot(error.errno, f"{root} is not a folder") from error
 
 
 def _make(name: str, at: int, *, sync: bool) -> None:

@@ -135,13 +135,22 @@ class Accepting:
         for name in claims.going_along(claim):
             with claims.open_along(claim, name) as file:
                 folder.write_whole(name, claims.chunks(file))
+        try:
+            self._place_dropped(claim, job, folder)
+        except FileNotFoundError:
+            if claims.holds(claim):
+                raise
+            # Another hand has removed it; what is to be sent lies in the spool, and goes on without it.
+            log.warning("dropped file lost", job=job.name)
+        claims.discard(claim)
+
+    def _place_dropped(self, claim: Claim, job: Job, folder: JobFolder) -> None:
         if not claim.is_bundle:
             folder.place_request(claim.path, claim.called.suffix)
         elif self._keep_bundle:
             folder.place_bundle(claim.path)
         elif job.rows is not None:
             self._keep_table(claim, job.rows.file, folder)
-        claims.discard(claim)
 
     @staticmethod
     def _keep_table(claim: Claim, table: str, folder: JobFolder) -> None:

@@ -30,7 +30,10 @@ class Readiness:
             lost = await to_thread.run_sync(_lost, self._spool, spooled)
             for each in spooled:
                 if each.job in lost:
-                    said = Unavailable(f"its params in the state folder are gone or cut ({lost[each.job]})")
+                    said = Unavailable(
+                        f"its params in the state folder are gone or cut ({lost[each.job]}): cancel it, and drop again "
+                        "what its folder in the outbox has as request.*"
+                    )
                     await self._retrying.failed(packing(each.job, each.name), said)
                 else:
                     await self._retrying.over(packing(each.job))
