@@ -67,6 +67,7 @@ def test_what_the_help_says_of_a_command_is_what_the_command_says_of_itself() ->
     for name, (module, summary) in COMMANDS_OF_ALL.items():
         command = getattr(import_module(f"batchd.cli.{module}"), name)
         about = command.info.help if isinstance(command, typer.Typer) else command.__doc__
+        assert isinstance(about, str)
         assert summary == about.splitlines()[0]
 
 
