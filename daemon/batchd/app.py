@@ -14,12 +14,14 @@ from batchd.claude.price import to_picodollars
 from batchd.decisions.batch.backoff import Backoff
 from batchd.decisions.batch.plan import Limits
 from batchd.decisions.jobfile.rules import Rules
+from batchd.decisions.notices.routing import Route
 from batchd.dispatcher import Dispatcher, Rooms
 from batchd.edges import disk, inbox, outbox
 from batchd.edges.api import Api
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.drafts import Drafts
 from batchd.edges.lock import sole_daemon
+from batchd.edges.sinks import taker_of
 from batchd.edges.store import DATABASE, Store, open_store
 from batchd.edges.store.facts import SANDBOX
 from batchd.edges.transcripts import Transcripts
@@ -42,15 +44,17 @@ from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
 from batchd.model import Lane
+from batchd.notice import Kind
 from batchd.running.counts import Counts
 from batchd.running.departure import Departure
 from batchd.running.held_file import HeldFiles
 from batchd.running.life import LifeLine
+from batchd.running.notifier import Notifier, Recipient
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
 from batchd.running.wakeups import Legs, Wakeups
 from batchd.running.watchdog import ROUND, Watchdog
-from batchd.settings import Settings
+from batchd.settings import Settings, Sink
 
 WORKERS = 40
 """Worker threads: for the disk, parsing, reports."""
@@ -263,6 +267,20 @@ def _packer(on: _Ground, sync_sender: SyncSender) -> Packer:
     return Packer(on.store, on.clock, limits, queued, sync_sender, budgets, on.retrying, on.restoring)
 
 
+def _notifier(on: _Ground) -> Notifier:
+    recipients = [
+        Recipient(_route(name, sink), taker)
+        for name, sink in on.settings.notify.sinks.items()
+        if (taker := taker_of(sink)) is not None
+    ]
+    return Notifier(on.store, on.clock, on.places.outbox, recipients, on.retrying, page=on.settings.notify.page)
+
+
+def _route(name: str, sink: Sink) -> Route:
+    events = None if sink.events is None else frozenset(map(Kind, sink.events))
+    return Route(name, events, frozenset(sink.folders))
+
+
 def _composed(on: _Ground) -> Dispatcher:
     """Put the rooms together, from the inbox to the outbox."""
     settings, places, store, clock = on.settings, on.places, on.store, on.clock
@@ -290,5 +308,6 @@ def _composed(on: _Ground) -> Dispatcher:
         retrying=on.retrying,
         watchdog=Watchdog(store, round_=settings.intake.rescan + ROUND),
         restoring=on.restoring,
+        notifier=_notifier(on),
     )
     return Dispatcher(rooms, places, store, clock, on.bell, settings.intake)

@@ -30,6 +30,7 @@ from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import Job, JobId
 from batchd.running.held_file import HeldFiles
+from batchd.running.notifier import Notifier
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
 from batchd.running.wakeups import Wakeups
@@ -67,6 +68,7 @@ class Rooms:
     retrying: Retrying
     watchdog: Watchdog
     restoring: Restoring
+    notifier: Notifier
 
 
 class Dispatcher:
@@ -123,6 +125,7 @@ class Dispatcher:
                 ("commands", self._listen),
                 ("the watchdog", self._rooms.watchdog.feed),
                 ("the restored state", self._rooms.restoring.run),
+                ("notices", self._rooms.notifier.run),
                 ("all files", partial(self._look_at_inbox_for_ever, tasks)),
                 ("all work", partial(self._look_at_store_for_ever, tasks, once)),
             ):
@@ -145,6 +148,7 @@ class Dispatcher:
             wait = await self._look_at_store(tasks)
             self._rooms.watchdog.came_round()
             if once and await self._step("the end", self._nothing_left):
+                await self._step("last notices", self._rooms.notifier.flush)
                 tasks.cancel_scope.cancel()
             await self._bell.wait_at_most(wait, self._clock)
 
@@ -178,6 +182,8 @@ class Dispatcher:
             ("held jobs", self._note_held, said),
         ):
             await self._step(name, partial(start, tasks), due=there_is)
+        if due.to_tell:
+            rooms.notifier.ring()
         return self._soonest if leaves_in is None else min(leaves_in, self._soonest)
 
     async def _step(self, name: str, work: Callable[[], Awaitable[T]], *, due: bool = True) -> T | None:

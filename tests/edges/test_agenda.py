@@ -24,6 +24,7 @@ NOTHING = Due(
     to_retry=False,
     stepping=False,
     held=False,
+    to_tell=False,
 )
 pytestmark = pytest.mark.anyio
 
@@ -101,7 +102,7 @@ async def test_a_batch_that_waits_for_a_person_is_told_and_needs_no_courier(stor
     intended = await store.batches.intend(await store.batches.get(batch), Intent(1, None, 0.0))
     assert what(await store.agenda.due()) == {"live"}
     await store.batches.hold(intended, "nobody knows")
-    assert what(await store.agenda.due()) == {"held"}
+    assert what(await store.agenda.due()) == {"held", "to_tell"}
     assert (await store.batches.get(batch)).lane is Lane.BATCH
 
 

@@ -260,14 +260,14 @@ async def test_a_release_during_the_packers_look_stands(store: Store) -> None:
     hold = {job.id: Hold("too dear", RequestId(1), Bar.JOB)}
     before = await purse(store, job.id)
     await store.spending.release(job.id, up_to=DOLLAR)
-    await store.spending.hold(hold, before, tomorrow=DAY)
+    await store.spending.hold(hold, before, now=0.0, tomorrow=DAY)
     assert (await store.jobs.get(job.id)).hold is None
     now = await purse(store, job.id)
     assert now.released == {job.id: DOLLAR}
     await store.spending.release(job.id, up_to=2 * DOLLAR)
-    await store.spending.hold(hold, now, tomorrow=DAY)
+    await store.spending.hold(hold, now, now=0.0, tomorrow=DAY)
     assert (await store.jobs.get(job.id)).hold is None
-    await store.spending.hold(hold, await purse(store, job.id), tomorrow=DAY)
+    await store.spending.hold(hold, await purse(store, job.id), now=0.0, tomorrow=DAY)
     held = await store.jobs.get(job.id)
     assert (held.hold, held.released, held.released_up_to) == ("too dear", True, 2 * DOLLAR)
 

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,8 @@ from batchd.edges.store import DATABASE, Arrival, NewRequest, Store, open_store
 from batchd.journey.bulk_finishing import BulkFinishing
 from batchd.journey.documents import Documents
 from batchd.journey.finishing import Finishing
-from batchd.model import Job
+from batchd.model import Job, JobId
+from batchd.notice import NewNotice
 
 pytestmark = pytest.mark.anyio
 
@@ -145,9 +146,9 @@ async def test_nothing_is_named_or_acknowledged_before_what_it_stands_for_is_dur
         monkeypatch.setattr(durable.Together, "sync", synced)
         deliver = all_.store.jobs.deliver
 
-        async def delivered(*jobs: object) -> None:
+        async def delivered(*jobs: JobId, notices: Iterable[NewNotice] = ()) -> None:
             order.append("acknowledged")
-            await deliver(*jobs)  # type: ignore[arg-type]  # ids
+            await deliver(*jobs, notices=notices)
 
         monkeypatch.setattr(all_.store.jobs, "deliver", delivered)
         await all_.together()

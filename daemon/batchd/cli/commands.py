@@ -40,6 +40,7 @@ COMMANDS: Final[Mapping[str, _Command]] = {
     "release": _Command("job_commands", "Let a held job go on: past its budget, or to ask after its batches again."),
     "resolve": _Command("resolve", "Decide about a batch whose submission stayed in doubt."),
     "service": _Command("service", "Make batchd a service of systemd, or take it away."),
+    "notify": _Command("notify", "Try who is told of what happens, and see what they were told."),
     "sandbox": _Command("sandbox", "Run the API's stand-in alone, for other programs and tests."),
 }
 """By name, in the order of need."""

@@ -278,6 +278,7 @@ class Accepting:
             rejected=reading.rejected,
             ceiling=read.ceiling,
             steps=reading.terms.steps,
+            notify=tuple(sorted(reading.notify)),
         )
 
     @contextmanager

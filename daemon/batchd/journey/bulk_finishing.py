@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 import structlog
 from anyio import to_thread
 
+from batchd.decisions.notices.finished import finished
 from batchd.decisions.report import HELD, rehearsal, usd
 from batchd.delivery import ReportRow, Tally
 from batchd.edges import disk
@@ -72,7 +73,8 @@ class BulkFinishing:
         batches = await self._store.tallies.batches_of_all(good)
         rows = await self._store.reports.read_all(good)
         written = await to_thread.run_sync(self._write, closed, tallies, batches, rows)
-        await self._store.jobs.deliver(*(each.job.id for each in written))
+        notices = [finished(each.job, each.tally) for each in written]
+        await self._store.jobs.deliver(*(each.job.id for each in written), notices=notices)
         await to_thread.run_sync(self._discard_params, written)
         for each in written:
             charged = usd(each.tally.cost.charged)

@@ -30,6 +30,7 @@ from batchd.journey.documents import Documents
 from batchd.journey.group_commit import GroupCommit, Written
 from batchd.journey.shares import Due, Group, Troubles, account, all_of, decided
 from batchd.model import Batch, BatchId, Evidence, Lane, Sending
+from batchd.notice import Why
 from batchd.running.departure import Departure
 
 log = structlog.get_logger()
@@ -186,7 +187,8 @@ class Collector:
             raise Unavailable(f"{said}; they are read again")
         self._forget(batch)
         log.error("batch held", batch=batch.id, remote=batch.remote_id, missing=missing, reason=reason)
-        return await self._store.batches.hold(batch, f"{said} for an hour; they may have been charged")
+        reason = f"{said} for an hour; they may have been charged"
+        return await self._store.batches.hold(batch, reason, Why.LINES_MISSING, now=now)
 
     def _forget(self, batch: Batch) -> None:
         self._shortfalls.pop(batch.id, None)

@@ -29,6 +29,7 @@ from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.errors import Gone, Parked, Refused
 from batchd.model import Batch, Evidence, Intent, RemoteBatch, RemoteId
+from batchd.notice import Why
 from batchd.running.wakeups import Wakeups
 
 log = structlog.get_logger()
@@ -88,9 +89,8 @@ class Finder:
                 pause = min(DOUBT.delay_randomly(waited), max(self._doubt / 4, 0.05))
             except (Parked, Gone, Refused) as denied:
                 if self._clock.now() - began > UNREADABLE:
-                    return await self._store.batches.hold(
-                        batch, f"its create is in doubt, and the API denies what would tell: {denied}"
-                    )
+                    reason = f"its create is in doubt, and the API denies what would tell: {denied}"
+                    return await self._store.batches.hold(batch, reason, Why.IN_DOUBT, now=self._clock.now())
                 if batch.trouble != str(denied):
                     batch = await self._store.batches.tell(batch, str(denied))
                 pause = PARKED.delay_randomly(self._clock.now() - began)
@@ -173,7 +173,7 @@ class Finder:
                 log.info("nothing was created", batch=batch.id, attempt=batch.attempt)
                 return await self._store.batches.give_up_looking(batch)
             case Hold(reason):
-                return await self._store.batches.hold(batch, reason)
+                return await self._store.batches.hold(batch, reason, Why.IN_DOUBT, now=self._clock.now())
             case Probe(remotes):
                 return await self._probe(batch, remotes)
             case Look():

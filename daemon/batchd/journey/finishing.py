@@ -12,6 +12,7 @@ import structlog
 from anyio import from_thread, to_thread
 
 from batchd.decisions.document.contents import Contents
+from batchd.decisions.notices.finished import finished
 from batchd.decisions.report import HELD, failure, rehearsal, reported, state_of, summary, usd
 from batchd.delivery import ReportRow, Tally, Unsent
 from batchd.edges.clock import Clock
@@ -70,7 +71,10 @@ class Finishing:
         await to_thread.run_sync(folder.remove, HELD)
         await to_thread.run_sync(folder.write_whole, JOB, [self.summarized(job, tally, batches, cautions, standing)])
         await to_thread.run_sync(folder.sync)
-        await self._store.jobs.deliver(job.id)
+        reasons = (
+            await self._store.progress.codes(job.id) if tally.verdicts.get(Verdict.COMPLETE, 0) < job.total else []
+        )
+        await self._store.jobs.deliver(job.id, notices=[finished(job, tally, reasons)])
         if not await self._store.jobs.needs_params(job.claim):
             await to_thread.run_sync(self._discard_params, job)
         state, charged = state_of(job, tally), usd(tally.cost.charged)

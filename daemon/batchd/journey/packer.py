@@ -201,7 +201,7 @@ class Packer:
         )
         allowed = afford(waiting, purse)
         if allowed.holds:
-            await self._store.spending.hold(allowed.holds, purse, tomorrow=midnight + DAY)
+            await self._store.spending.hold(allowed.holds, purse, now=now, tomorrow=midnight + DAY)
             for job, hold in allowed.holds.items():
                 # Amounts change with each result that comes back: that is no news.
                 if self._told.get(job) != (hold.bar, midnight):

@@ -12,6 +12,7 @@ from batchd.edges.store import Store
 from batchd.errors import Gone, Refused, Unavailable
 from batchd.journey.finder import Finder
 from batchd.model import Batch, RemoteBatch
+from batchd.notice import Why
 from batchd.running.wakeups import Wakeups
 
 log = structlog.get_logger()
@@ -63,7 +64,8 @@ class Poller:
             except (Gone, Refused) as denied:
                 missing_since = missing_since or self._clock.now()
                 if self._clock.now() - missing_since > UNREADABLE:
-                    return await self._store.batches.hold(batch, f"the API does not know it any more: {denied}")
+                    reason = f"the API does not know it any more: {denied}"
+                    return await self._store.batches.hold(batch, reason, Why.UNKNOWN, now=self._clock.now())
                 batch = await self._next_poll(batch, trouble=str(denied))
                 continue
             if batch.doubts and batch.twin is None and (twin := await self._twin_of(batch)):
@@ -74,9 +76,8 @@ class Poller:
             if remote.ended:
                 return await self._store.batches.end(batch, remote)
             if overdue(remote, submitted_at=batch.submitted_at, now=self._clock.now()):
-                return await self._store.batches.hold(
-                    batch, f"it has not ended although it has expired: {described(remote)}"
-                )
+                reason = f"it has not ended although it has expired: {described(remote)}"
+                return await self._store.batches.hold(batch, reason, Why.OVERDUE, now=self._clock.now())
             batch = await self._next_poll(batch, trouble=None)
 
     async def _cancel_if_wanted(self, batch: Batch) -> Batch:

@@ -38,6 +38,7 @@ def rules_of(settings: Settings) -> Rules:
         long_tokens=settings.batch.long_tokens,
         max_job_bytes=settings.intake.max_job_bytes,
         rows_max_tokens=settings.defaults.rows_max_tokens,
+        sinks=frozenset(name for name, sink in settings.notify.sinks.items() if sink.ping is None),
         gather=partial(attachments.gather, settings.attach.folders) if settings.attach.folders else None,
     )
 
@@ -56,6 +57,8 @@ class Reading:
     rejected: int = 0
     """Requests that were left out."""
     terms: Terms = field(default_factory=Terms)
+    notify: frozenset[str] = frozenset()
+    """The sinks that its requests name."""
     _of_rejected: list[Problem] = field(default_factory=list)
     """What is wrong with those; the first of it."""
     _count_of_rejected: int = 0
@@ -81,6 +84,8 @@ class Reading:
                     self._beginnings = self._beginnings or Beginnings(rules.long_tokens)
                     self._beginnings.add(self.total, said.params, said.betas)
                 self.total += 1
+                if said.wishes.notify:
+                    self.notify |= frozenset(said.wishes.notify)
             case Problem():
                 self.count += 1
                 if len(self.problems) < MAX_PROBLEMS:

@@ -26,6 +26,7 @@ from batchd.journey import lost_life
 from batchd.journey.intake import Places
 from batchd.lifecycle import State
 from batchd.model import Intent, Job, Lane, Plan, Problem, RemoteBatch, RemoteId, Sending
+from batchd.notice import Why
 from batchd.running.life import LifeLine
 from batchd.running.retrying import Retrying
 from batchd.trouble import Thing, Work
@@ -193,7 +194,7 @@ class Restoring:
         for batch in await self._store.batches.unfinished():
             if batch.lane is Lane.SYNC and batch.state is State.PLANNED:
                 intended = await self._store.batches.intend(batch, Intent(batch.count, None, self._clock.now()))
-                await self._store.batches.hold(intended, _UNKNOWN)
+                await self._store.batches.hold(intended, _UNKNOWN, Why.RESTORED, now=self._clock.now())
 
     async def _end_claims_of_the_lost_life(self) -> None:
         """Take no file again that a lost life has refused or made a job of: it lies in the outbox, byte for byte.

@@ -28,6 +28,7 @@ from batchd.edges.transcripts import Transcript, Transcripts
 from batchd.errors import InDoubt, Parked, Refused, Unavailable
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Intent, Lane, RemoteId
+from batchd.notice import Why
 from batchd.running.departure import Departure
 from batchd.running.life import LifeLine
 from batchd.running.pauses import Pauses
@@ -275,7 +276,7 @@ class SyncSender:
             remote = RemoteId(told if isinstance(told, str) and told else f"{batch.nonce}_{batch.attempt}")
             return await self._store.batches.answered(batch, remote, now=self._clock.now())
         await self._note_cost(batch, found)
-        return await self._store.batches.hold(batch, _why_held(found))
+        return await self._store.batches.hold(batch, _why_held(found), Why.CUT_OFF, now=self._clock.now())
 
     async def _note_cost(self, batch: Batch, found: Streamed) -> None:
         """Write down what is known of the cost of an answer that brought nothing, for when it is decided about."""

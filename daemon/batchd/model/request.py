@@ -69,6 +69,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether its answer consists of files, to be written out each under its path."""
     expect: msgspec.Raw = msgspec.Raw()
     """What its document must have to be whole, as JSON; empty when nothing is said."""
+    notify: tuple[str, ...] = ()
+    """The sinks that are told of all that its job meets."""
 
 
 class Entry(NamedTuple):

@@ -2,17 +2,19 @@
 
 from batchd.settings.api_key import find_api_key
 from batchd.settings.loading import CONFIG_VARIABLE, default_config_file, load_settings
-from batchd.settings.tables import Api, Intake, ModelOverride, Packing, Poll, Setting, Settings, describe
+from batchd.settings.tables import Api, Intake, ModelOverride, Notify, Packing, Poll, Setting, Settings, Sink, describe
 
 __all__ = [
     "CONFIG_VARIABLE",
     "Api",
     "Intake",
     "ModelOverride",
+    "Notify",
     "Packing",
     "Poll",
     "Setting",
     "Settings",
+    "Sink",
     "default_config_file",
     "describe",
     "find_api_key",

@@ -4,6 +4,7 @@ A value made here directly (`Settings()`) reads nothing: only `load_settings` lo
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,14 +22,19 @@ from batchd.model import (
     MOST_DOLLARS,
     ROWS_MAX_TOKENS,
 )
+from batchd.notice import EVENTS
 from batchd.settings.values import (
+    Address,
     Table,
     Within,
+    address,
     amount,
     fields_of,
     flag,
     listed,
+    moment,
     names,
+    one_of,
     optional,
     origin,
     place,
@@ -183,6 +189,74 @@ class Attach(Table, frozen=True):
     ] = ()
 
 
+class Sink(Table, frozen=True):
+    """`[notify.sinks.NAME]`: one who is told."""
+
+    url: Annotated[
+        Address | None, optional(address("https", "http")), "A webhook, told by POST (Standard Webhooks)."
+    ] = None
+    command: Annotated[
+        tuple[str, ...], listed(text()), "A command with its arguments: run without a shell, the notice on its stdin."
+    ] = ()
+    apprise: Annotated[
+        Address | None, optional(address()), "An address in the form of apprise (extra `batchd[notify]`)."
+    ] = None
+    ping: Annotated[
+        Address | None,
+        optional(address("https", "http")),
+        "A dead man's switch: asked by GET while all is well; it misses us when it is not.",
+    ] = None
+    secret: Annotated[
+        str,
+        text(),
+        "What a webhook is signed with: the name of a credential, or of a file (0600), of `whsec_…`; "
+        "two lines both sign.",
+    ] = ""
+    events: Annotated[
+        tuple[str, ...] | None,
+        optional(listed(one_of(*EVENTS))),
+        "What it is told of; unless set, all but jobs that came to a good end.",
+    ] = None
+    folders: Annotated[
+        tuple[str, ...], listed(text(pattern=r"^[^/]*$")), "Only what is about these top folders of the inbox."
+    ] = ()
+    private: Annotated[bool, flag, "Whether it may be on this machine, or in a private network."] = False
+    every: Annotated[float, real(least=1), "Seconds between two pings."] = 300.0
+
+    def __post_init__(self) -> None:
+        ways = [way for way in ("url", "command", "apprise", "ping") if getattr(self, way)]
+        # None is what a table is made of when its fields are read.
+        if len(ways) > 1:
+            raise ValueError(f"a sink of [notify.sinks] has {' and '.join(ways)}; it should have one of them")
+        if self.secret and ways != ["url"]:
+            raise ValueError("a sink of [notify.sinks] has a secret; that is for one with url")
+        if ways == ["ping"] and (self.events is not None or self.folders):
+            raise ValueError("a sink of [notify.sinks] with ping is told of no events; leave out events and folders")
+
+
+class Notify(Table, frozen=True):
+    """`[notify]`: who is told of what happens."""
+
+    digest: Annotated[
+        str, moment, "When a day is told of as a whole, as `07:30`, by the machine's clock; empty for never."
+    ] = ""
+    disk_low: Annotated[
+        int, whole(least=0), "Bytes below which the disk of outbox or state is told to be low; 0 for never."
+    ] = 2_000_000_000
+    page: Annotated[str, origin, "Base address of the page, so that a link goes along."] = ""
+    sinks: dict[str, Sink] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, sink in self.sinks.items():
+            if not _SINK.fullmatch(name):
+                raise ValueError(f"notify.sinks.{name[:40]!r} should be named in letters, digits, - and _")
+            if not (sink.url or sink.command or sink.apprise or sink.ping):
+                raise ValueError(f"notify.sinks.{name} should have one of url, command, apprise and ping")
+
+
+_SINK: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
 class ModelOverride(Table, frozen=True):
     """`[models."id"]`: what is to be known of a model instead of what the program knows."""
 
@@ -207,6 +281,7 @@ class Settings(Table, frozen=True):
     budget: Budget = Budget()
     results: Results = Results()
     attach: Attach = Attach()
+    notify: Notify = Notify()
     models: dict[str, ModelOverride] = field(default_factory=dict)
     aliases: Annotated[
         dict[str, str],
@@ -255,17 +330,26 @@ class Setting:
 
 
 def describe() -> Iterator[Setting]:
-    """List every setting in reading order; those of `[models."id"]` once, under a model id that stands for any."""
+    """List every setting in reading order; those of tables by name once, under a name that stands for any."""
     for name, said in fields_of(Settings).items():
         if said.by_id and said.table is not None:
-            for key, inner in fields_of(said.table).items():
-                yield Setting(f'{name}."id".{key}', None, f"{PREFIX}{name}".upper(), inner.description)
+            yield from _by_name(f'{name}."id"', f"{PREFIX}{name}".upper(), said.table)
         elif said.table is not None:
             for key, inner in fields_of(said.table).items():
-                yield Setting(f"{name}.{key}", inner.default, f"{PREFIX}{name}__{key}".upper(), inner.description)
+                variable = f"{PREFIX}{name}__{key}".upper()
+                if inner.by_id and inner.table is not None:
+                    yield from _by_name(f"{name}.{key}.NAME", variable, inner.table)
+                else:
+                    yield Setting(f"{name}.{key}", inner.default, variable, inner.description)
         elif said.within is not None:
             yield Setting(
                 ".".join(said.within), said.default, f"{PREFIX}{'__'.join(said.within)}".upper(), said.description
             )
         else:
             yield Setting(name, said.default, f"{PREFIX}{name}".upper(), said.description)
+
+
+def _by_name(prefix: str, variable: str, table: type[Table]) -> Iterator[Setting]:
+    """The settings of a table of which there is one for each name."""
+    for key, inner in fields_of(table).items():
+        yield Setting(f"{prefix}.{key}", None, variable, inner.description)

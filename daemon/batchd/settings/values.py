@@ -115,7 +115,7 @@ def read_table(table: type[T], said: Mapping[str, object]) -> T:
 
 def _read(table: type[T], said: object, path: tuple[str, ...], mistakes: list[Mistake]) -> T | None:
     if not isinstance(said, Mapping):
-        mistakes.append(Mistake(path, said, "should be a table"))
+        mistakes.append(Mistake(path, _unless_text(said), "should be a table"))
         return None
     before, known = len(mistakes), fields_of(table)
     said, elsewhere = _parted(said, known)
@@ -155,7 +155,7 @@ def _value(of: Field, said: object, path: tuple[str, ...], mistakes: list[Mistak
     if of.table is not None:
         if isinstance(said, Mapping):
             return {name: _read(of.table, each, (*path, name), mistakes) for name, each in said.items()}
-        mistakes.append(Mistake(path, said, "should be a table"))
+        mistakes.append(Mistake(path, _unless_text(said), "should be a table"))
         return None
     try:
         return of.rule(said) if of.rule else said
@@ -289,6 +289,76 @@ def origin(said: object) -> str:
     if "@" in said:
         raise ValueError("should hold no user name or password: settings are shown, in logs too")
     return said.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something is to be sent: it may hold a secret, and is not shown."""
+
+    value: str = field(repr=False)
+
+    @property
+    def shown(self) -> str:
+        """As much of it as may be shown: scheme and host."""
+        return _BEFORE_SECRETS.sub(r"\1\2", self.value.partition("?")[0]) if "://" in self.value else "…"
+
+
+_BEFORE_SECRETS: Final = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)(?:[^/]*@)?([^/:]*).*$", re.DOTALL)
+
+
+class _NotShown:
+    """Stands for a value that may hold a secret."""
+
+    def __str__(self) -> str:
+        return "(not shown)"
+
+
+def _unless_text(said: object) -> object:
+    """What may be shown where a table was expected: no text, which may be a secret of one of its places."""
+    return _NotShown() if isinstance(said, str) else said
+
+
+def address(*schemes: str) -> Rule:
+    """Expect an address that may hold a secret: what is wrong with it is told without it."""
+
+    def read(said: object) -> Address:
+        scheme = said.partition("://")[0].lower() if isinstance(said, str) and "://" in said else ""
+        if not isinstance(said, str) or not scheme or (schemes and scheme not in schemes):
+            begin = " or ".join(f"{each}://" for each in schemes) or "scheme://"
+            raise _OfPart(f"should be an address that begins with {begin}", _NotShown())
+        if schemes and not _HOST.match(said):
+            raise _OfPart("should name a host", _NotShown())
+        if any(char.isspace() or not char.isprintable() for char in said):
+            raise _OfPart("should hold no spaces or control characters", _NotShown())
+        return Address(said)
+
+    return read
+
+
+_HOST: Final = re.compile(
+    r"^https?://(?:[^/?#]*@)?(?:\[[0-9A-Fa-f:.%]+\]|[^/?#:@\[\]]+)(?::\d{1,5})?(?:[/?#]|$)", re.IGNORECASE
+)
+
+
+def one_of(*known: str) -> Rule:
+    """Expect one of some words."""
+
+    def read(said: object) -> str:
+        if said not in known:
+            raise ValueError(f"should be one of {', '.join(known)}")
+        return str(said)
+
+    return read
+
+
+def moment(said: object) -> str:
+    """Expect a time of the day, as `07:30`, or nothing."""
+    if not isinstance(said, str) or (said and not _MOMENT.fullmatch(said)):
+        raise ValueError("should be a time of the day such as 07:30, or empty")
+    return said
+
+
+_MOMENT: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 def listed(rule: Rule) -> Rule:

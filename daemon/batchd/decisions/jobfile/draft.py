@@ -76,6 +76,7 @@ def finished(draft: Draft, rules: Rules) -> Draft:
     _fit_model(draft, rules)
     if "model" in draft.params and "max_tokens" in draft.params:
         _choose_lane(draft, rules)
+    _find_sinks(draft, rules)
     _serialize(draft, rules)
     _open_pdfs(draft, rules)
     return draft
@@ -124,6 +125,16 @@ def _choose_lane(draft: Draft, rules: Rules) -> None:
     if remark and not unfit:
         draft.cautions.append(Flaw("needed_by", remark))
     draft.flaws += unfit
+
+
+def _find_sinks(draft: Draft, rules: Rules) -> None:
+    """Find those that are to be told: a file can name them, and never gives an address."""
+    for name in draft.said.get("notify", ()):
+        if name not in rules.sinks:
+            known = f"those of the daemon's settings are {', '.join(sorted(rules.sinks))}" if rules.sinks else ""
+            draft.flaws.append(
+                Flaw("notify", f"there is no sink {shown(name)}; {known or 'the settings of the daemon have none'}")
+            )
 
 
 def _open_pdfs(draft: Draft, rules: Rules) -> None:
@@ -178,7 +189,7 @@ class Origins:
         """What request and job say of a setting that is no parameter."""
         if key == "betas":
             return self.own.betas, self.job.betas
-        if key in {"expect", "needed_by", SCHEMA}:
+        if key in {"expect", "needed_by", "notify", SCHEMA}:
             return self.own.said.get(key), self.job.said.get(key)
         return None
 

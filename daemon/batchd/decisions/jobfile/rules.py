@@ -28,6 +28,8 @@ class Rules:
     """Bytes of all of them together, as they go out."""
     rows_max_tokens: int = ROWS_MAX_TOKENS
     """For a row of a table, or an object, that does not say."""
+    sinks: frozenset[str] = frozenset()
+    """The names that a file may say are to be told of its job."""
     now: float = 0.0
     """Unix seconds, against which deadlines are held."""
     gather: Gather | None = None

@@ -26,6 +26,7 @@ from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, encode, member
 _BETA: Final = re.compile(BETA_NAME)
 _MOST_BETAS: Final = 50
 _MOST_ROUNDS: Final = 20
+_MOST_SINKS: Final = 20
 ON_ERROR: Final = "on_error"
 """The setting's name."""
 _ON_ERROR: Final = ("refuse", "skip")
@@ -61,6 +62,12 @@ def _cache(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, f"must be {' or '.join(_CACHE)}: whether what requests share is to be cached where that pays")
 
 
+def _notify(value: Json, path: str) -> Iterator[Flaw]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) > _MOST_SINKS:
+        yield Flaw(path, f"must be the name of a sink of the daemon's settings, or a list of up to {_MOST_SINKS} names")
+
+
 def _documents(value: Json, path: str) -> Iterator[Flaw]:
     if not isinstance(value, bool) and value != "continued":
         yield Flaw(path, "must be true, false or continued: whether an answer's text becomes a file of its own")
@@ -75,7 +82,7 @@ def check_on_error(value: Json, path: str) -> Iterator[Flaw]:
 
 
 _CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
-    {"cache": _cache, "documents": _documents, "expect": expectation.check, "lane": lanes.check_lane}
+    {"cache": _cache, "documents": _documents, "expect": expectation.check, "lane": lanes.check_lane, "notify": _notify}
 )
 _CHECKS_OF_TYPES: Final[Mapping[object, Check]] = MappingProxyType({bool: yes_or_no, int: whole_number, str: text})
 
@@ -219,6 +226,8 @@ def _read_beside(
 def _kept(key: str, value: Json) -> Json:
     if key == SCHEMA:
         return answer_form(value)
+    if key == "notify" and isinstance(value, str):
+        return [value]
     return msgspec.Raw(encode(value)) if key in _KEPT_AS_JSON else value
 
 

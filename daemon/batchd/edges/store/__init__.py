@@ -10,6 +10,7 @@ from batchd.edges.store.batches import Batches, CountTaken
 from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
 from batchd.edges.store.jobs import Jobs
+from batchd.edges.store.notices import Notices
 from batchd.edges.store.queue import Queue, Waits
 from batchd.edges.store.recovered import Recovered
 from batchd.edges.store.refusals import Refusals
@@ -83,6 +84,7 @@ class Store:
     steps: JobSteps
     refusals: Refusals
     retries: Retries
+    notices: Notices
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -156,6 +158,7 @@ async def _store(database: Database) -> Store:
         JobSteps(database),
         Refusals(database),
         Retries(database),
+        Notices(database),
         database,
         str(tag["value"]),
     )

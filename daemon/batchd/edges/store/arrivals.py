@@ -45,13 +45,15 @@ class Arrival:
     """Of the instructions that it belongs to; None where it belongs to none."""
     steps: Steps | None = None
     """What follows its first request; None where nothing does."""
+    notify: tuple[str, ...] = ()
+    """The sinks that are told of it."""
 
 
 _INSERT: Final = """
     INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing, ticket, rows,
-                      rejected, folder, folder_per_day, steps, steps_left, later, later_open, sandbox)
+                      rejected, folder, folder_per_day, steps, steps_left, later, later_open, notify, sandbox)
     VALUES (:claim, :name, :source, :received_at, :total, :budget, :cache, :first_request, :missing, :ticket, :rows,
-            :rejected, :folder, :folder_per_day, :steps, :steps_left, :later, :later_open,
+            :rejected, :folder, :folder_per_day, :steps, :steps_left, :later, :later_open, :notify,
             EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'))"""
 
 
@@ -165,6 +167,7 @@ def _values(arrival: Arrival, first_request: int) -> dict[str, object]:
         "rows": None if arrival.rows is None else msgspec.json.encode(arrival.rows).decode(),
         "rejected": arrival.rejected,
         "folder": None if ceiling is None else ceiling.folder,
+        "notify": json.dumps(arrival.notify) if arrival.notify else None,
         "folder_per_day": None if ceiling is None else ceiling.budget,
         **_steps(arrival.steps),
     }

@@ -10,12 +10,14 @@ from collections.abc import Callable, Collection, Sequence
 import aiosqlite
 
 from batchd.edges.store import remotes, requests, trips
+from batchd.edges.store.events import note_held_batch
 from batchd.edges.store.facts import count_intent
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import insert
 from batchd.edges.store.transitions import Also, batch_of, changed, step_along
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Evidence, Intent, Lane, Plan, RemoteBatch, RemoteId, Verdict
+from batchd.notice import Why
 
 _UNDER_WAY = frozenset({State.INTENDED, State.PROCESSING, State.ENDED})
 
@@ -237,14 +239,20 @@ class Batches:
 
         return await self._step(batch, {State.ENDED}, State.INTENDED, disprove, gave_back=True)
 
-    async def hold(self, batch: Batch, reason: str) -> Batch:
+    async def hold(self, batch: Batch, reason: str, why: Why = Why.UNDECIDED, *, now: float = 0.0) -> Batch:
         """Leave a batch to a person.
 
         Args:
             batch: Any that is under way.
             reason: Why nobody else can decide, in one line.
+            why: The same in a word.
+            now: Unix seconds.
         """
-        return await self._step(batch, _UNDER_WAY, State.HELD, trouble=reason)
+
+        async def tell(db: aiosqlite.Connection) -> None:
+            await note_held_batch(db, batch.id, why, now)
+
+        return await self._step(batch, _UNDER_WAY, State.HELD, tell, trouble=reason)
 
     async def dissolve(self, batch: Batch) -> Batch:
         """Free the requests of a planned batch, which made none at the API."""

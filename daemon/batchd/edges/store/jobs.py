@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 
 import aiosqlite
 
+from batchd.edges.store.events import note
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import RETRIED, cancel_waiting
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import AMONG, many, update
 from batchd.model import Job, JobId
+from batchd.notice import NewNotice
 
 UNDELIVERED = """NOT delivered AND NOT retry_wanted AND missing = 0 AND (steps_left = 0 OR cancel_wanted)
     AND NOT EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)"""
@@ -140,11 +142,14 @@ class Jobs:
 
         return await self._database.write(step)
 
-    async def deliver(self, *jobs: JobId) -> None:
-        """Note that the `job.json` of some jobs is in the outbox, in one commit."""
+    async def deliver(self, *jobs: JobId, notices: Iterable[NewNotice] = ()) -> None:
+        """Note that the `job.json` of some jobs is in the outbox, in one commit with the notices of it."""
+        told = list(notices)
 
         async def step(db: aiosqlite.Connection) -> None:
             await many(db, "UPDATE jobs SET delivered = 1 WHERE id = ?", [(job,) for job in jobs])
+            for each in told:
+                await note(db, each)
 
         await self._database.write(step)
 

@@ -8,6 +8,7 @@ import aiosqlite
 
 from batchd.decisions.money.budget import Hold, Limit, Purse
 from batchd.edges.store.deliveries import LET_GO
+from batchd.edges.store.events import note_hold
 from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.rollup import COLUMNS, SUMS
 from batchd.edges.store.sqlite.database import Database
@@ -138,12 +139,13 @@ class Spending:
         )
         return row is not None
 
-    async def hold(self, holds: Mapping[JobId, Hold], purse: Purse, *, tomorrow: float) -> None:
+    async def hold(self, holds: Mapping[JobId, Hold], purse: Purse, *, now: float, tomorrow: float) -> None:
         """Keep jobs from sending more; not those that a person has let go since the purse was looked into.
 
         Args:
             holds: Which, and why.
             purse: By which that was decided.
+            now: Unix seconds.
             tomorrow: When the next day begins, in unix seconds.
         """
 
@@ -161,6 +163,7 @@ class Spending:
                     job in purse.released,
                     purse.released.get(job),
                 )
+                await note_hold(db, job, hold.bar, _episode(job, hold, purse, tomorrow), now)
 
         await self._database.write(step)
 
@@ -320,3 +323,10 @@ def _held(row: Row) -> Held:
         room=row["hold_room"],
         counted=bool(row["counted"]),
     )
+
+
+def _episode(job: JobId, hold: Hold, purse: Purse, tomorrow: float) -> str:
+    """What makes a hold another than that of before: the day whose budget it is, or how far a person has let it go."""
+    if hold.until_tomorrow:
+        return str(int(tomorrow))
+    return str(purse.released[job]) if purse.released.get(job) is not None else ""

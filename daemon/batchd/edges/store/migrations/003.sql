@@ -81,6 +81,47 @@ ALTER TABLE requests ADD COLUMN step INTEGER CHECK (step >= 0);
 
 -- Told: notices -------------------------------------------------------------------------------------------------------
 
+-- The top folder of the inbox in which a job's file lay; empty where it lay in none.
+ALTER TABLE jobs ADD COLUMN queue TEXT GENERATED ALWAYS AS (
+    iif(instr(source, '/') = 0, '', substr(source, 1, instr(source, '/') - 1))
+) VIRTUAL;
+-- The sinks that its file names, as a JSON list.
+ALTER TABLE jobs ADD COLUMN notify TEXT;
+
+-- What people and programs are told of: written in the commit of what has happened. A number is never used again, since
+-- it is what a receiver knows a notice by.
+CREATE TABLE notices (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at      REAL    NOT NULL,
+    due_at  REAL    NOT NULL,                               -- until then it may turn out to be nothing
+    kind    TEXT    NOT NULL,                               -- `batchd.notice.Kind`
+    subject TEXT    NOT NULL,
+    job     INTEGER REFERENCES jobs (id),
+    queue   TEXT,                                           -- NULL where it is about no folder
+    about   INTEGER,                                        -- the request by which a job, or the batch that, is held
+    data    TEXT    NOT NULL,                               -- codes and counts, as JSON
+    state   TEXT    NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'told', 'summed')),
+    filed   INTEGER NOT NULL DEFAULT 0 CHECK (filed IN (0, 1)),  -- whether it stands in events.jsonl
+    UNIQUE (kind, subject)
+) STRICT;
+CREATE INDEX notices_new ON notices (due_at) WHERE state = 'new';
+CREATE INDEX notices_unfiled ON notices (id) WHERE state = 'told' AND NOT filed;
+CREATE INDEX notices_rejected ON notices (queue, at) WHERE kind = 'file.rejected';
+CREATE INDEX notices_of_job ON notices (job) WHERE job IS NOT NULL;
+CREATE INDEX notices_at ON notices (at);
+CREATE TABLE notice_deliveries (
+    notice   INTEGER NOT NULL REFERENCES notices (id) ON DELETE CASCADE,
+    sink     TEXT    NOT NULL,
+    since    REAL    NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_at  REAL    NOT NULL,
+    done_at  REAL,
+    failed   TEXT,                                          -- why it was given up
+    said     TEXT,                                          -- why the last attempt was in vain
+    PRIMARY KEY (notice, sink)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notice_deliveries_due ON notice_deliveries (sink, next_at) WHERE done_at IS NULL AND failed IS NULL;
+
 -- Kept: pauses, pruning, keys -----------------------------------------------------------------------------------------
 
 -- The first folder of a job's name: the queue that its file came in by; '' where it lay in none.

@@ -25,6 +25,7 @@ _KINDS = {
     "held": f"""SELECT 1 FROM jobs WHERE hold IS NOT NULL
         UNION ALL SELECT 1 FROM jobs WHERE step_hold IS NOT NULL
         UNION ALL SELECT 1 FROM batches WHERE {OPEN} AND state = 'held'""",  # noqa: S608  own text
+    "to_tell": "SELECT 1 FROM notices WHERE state = 'new'",
 }
 _READ = f"""SELECT {", ".join(f"EXISTS ({each}) AS {kind}" for kind, each in _KINDS.items())},
     (SELECT json_group_array(id) FROM batches WHERE {OPEN} AND state <> 'held') AS live"""  # noqa: S608  own text
@@ -52,6 +53,8 @@ class Due:
     """Whether the next step of any job can be taken."""
     held: bool
     """Whether any job or batch waits for a person, or for money."""
+    to_tell: bool
+    """Whether any notice was addressed to nobody yet."""
 
 
 class Agenda:

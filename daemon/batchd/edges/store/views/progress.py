@@ -5,6 +5,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from batchd.decisions.notices.finished import MOST_REASONS
+from batchd.decisions.notices.finished import Reason as Coded
 from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.sqlite.database import Database
 from batchd.model import JobId, RequestId, Verdict, Wishes
@@ -53,6 +55,11 @@ class Progress:
     """The most frequent first."""
 
 
+_CODE: Final = "substr({0}, 1, instr({0} || ':', ':') - 1)"
+_IS_CODE: Final = f"{_CODE.format('reason')} NOT GLOB '*[^a-z_]*' AND reason GLOB '*_error*'"
+_STOP: Final = "stop_reason NOT GLOB '*[^a-z_]*' AND length(stop_reason) <= 40"
+
+
 class ProgressOf:
     """The requests of a job as people ask after them."""
 
@@ -88,3 +95,14 @@ class ProgressOf:
             for alike, n in count.most_common(MOST)
         )
         return Progress(unfinished, reasons)
+
+    async def codes(self, job: JobId) -> list[Coded]:
+        """Tell why requests of a job are not complete, in codes alone: the most frequent first."""
+        rows = await self._database.rows(
+            f"""SELECT verdict, CASE WHEN stop_reason IS NOT NULL THEN iif({_STOP}, stop_reason, '')
+                       WHEN {_IS_CODE} THEN {_CODE.format("reason")} ELSE '' END AS code, count(*) AS n
+                FROM requests WHERE job = ?1 AND verdict <> 'complete' GROUP BY 1, 2 ORDER BY n DESC, 1, 2 LIMIT ?2""",  # noqa: S608  own text
+            job,
+            MOST_REASONS,
+        )
+        return [Coded(Verdict(row["verdict"]), row["code"], row["n"]) for row in rows]

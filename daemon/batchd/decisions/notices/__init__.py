@@ -1,0 +1,1 @@
+"""Decisions about notices: who is told, how it is said, when it is tried again."""

@@ -1,0 +1,98 @@
+"""What happens is noted in the commit in which it happens: the notice of it, told later."""
+
+import json
+
+import aiosqlite
+
+from batchd.edges.store.sqlite.statements import update
+from batchd.model import BatchId, JobId
+from batchd.notice import Kind, NewNotice
+
+HOLD = 60.0
+"""Seconds for which a hold may dissolve by itself, untold."""
+FLOOD = 20
+"""Files of one folder that are told one by one within a time; the others in one notice."""
+FLOOD_TIME = 600.0
+"""That time, in seconds."""
+
+_NOTE = """INSERT OR IGNORE INTO notices (at, due_at, kind, subject, job, queue, data, state)
+    VALUES (?1, ?1 + ?2, ?3, ?4, ?5, ?6, ?7, ?8)"""
+
+
+async def note(db: aiosqlite.Connection, notice: NewNotice, state: str = "new") -> None:
+    """Note something; what was noted before changes nothing.
+
+    Args:
+        db: The connection that a step was given.
+        notice: What.
+        state: Whether it is to be told by itself.
+    """
+    told = (notice.at, notice.after, notice.kind, notice.subject, notice.job, notice.queue, json.dumps(notice.data))
+    await update(db, _NOTE, *told, state)
+
+
+async def note_hold(db: aiosqlite.Connection, job: JobId, bar: str, episode: str, now: float) -> None:
+    """Note that a job waits for money, if it still does.
+
+    Args:
+        db: The connection that a step was given.
+        job: Its id.
+        bar: Which limit it has come to.
+        episode: What else tells this hold from others of that limit that are worth a notice of their own.
+        now: Unix seconds.
+    """
+    await update(
+        db,
+        """INSERT OR IGNORE INTO notices (at, due_at, kind, subject, job, queue, about, data)
+           SELECT ?1, ?1 + ?2, ?3, 'job ' || id || ?4, id, queue, held_from,
+               json_object('job', name, 'queue', queue, 'source', source, 'state', 'held', 'reason', ?5,
+                           'sandbox', json(iif(sandbox, 'true', 'false')))
+           FROM jobs WHERE id = ?6 AND hold IS NOT NULL""",
+        *(now, HOLD, Kind.JOB_HELD, f" {bar} {episode}".rstrip(), bar, job),
+    )
+
+
+async def note_held_batch(db: aiosqlite.Connection, batch: BatchId, code: str, now: float) -> None:
+    """Note that a batch waits for a person: once for each folder whose jobs travel in it.
+
+    Args:
+        db: The connection that a step was given.
+        batch: Its id.
+        code: Why, in a word.
+        now: Unix seconds.
+    """
+    await update(
+        db,
+        """INSERT OR IGNORE INTO notices (at, due_at, kind, subject, job, queue, about, data)
+           SELECT ?1, ?1 + ?2, ?3, 'batch ' || ?4 || ' ' || ?1 || ' ' || queue, iif(jobs = 1, job, NULL), queue, ?4,
+               json_object('batch', ?4, 'state', 'held', 'reason', ?5, 'queue', queue, 'requests', requests,
+                           'jobs', jobs, 'job', iif(jobs = 1, name, NULL),
+                           'sandbox', json(iif(sandbox, 'true', 'false')))
+           FROM (SELECT queue, count(*) AS requests, count(DISTINCT job) AS jobs, min(job) AS job,
+                     min(jobs.name) AS name, max(sandbox) AS sandbox
+                 FROM requests JOIN jobs ON jobs.id = requests.job WHERE requests.batch = ?4 GROUP BY queue)""",
+        *(now, HOLD, Kind.BATCH_HELD, batch, code),
+    )
+
+
+async def note_rejection(db: aiosqlite.Connection, notice: NewNotice) -> None:
+    """Note that a file was rejected; where many of a folder are, those beyond the first are told together.
+
+    Args:
+        db: The connection that a step was given.
+        notice: Of the file.
+    """
+    sql = """SELECT count(*) FILTER (WHERE state <> 'summed' AND data ->> 'summary' IS NULL) AS alone,
+                 max(state = 'new' AND data ->> 'summary' IS NOT NULL AND due_at > ?2) AS summed
+             FROM notices WHERE kind = 'file.rejected' AND queue IS ?1 AND at > ?2 - ?3"""
+    async with db.execute(sql, (notice.queue, notice.at, FLOOD_TIME)) as cursor:
+        row = await cursor.fetchone()
+    if row is None or row["alone"] < FLOOD:
+        await note(db, notice)
+        return
+    await note(db, notice, "summed")
+    if not row["summed"]:
+        about = f"folder {notice.queue} {notice.at:.3f}"
+        data = {"queue": notice.queue, "summary": True}
+        summary = NewNotice(notice.kind, about, notice.at, data, queue=notice.queue, after=FLOOD_TIME)
+        await note(db, summary)

@@ -1,0 +1,129 @@
+"""Who is told of what, with a whole daemon: at least once, under one id, in codes alone, and at nobody's cost."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.house import House
+from tests.support.receiver import Got, Receiver, receiver
+
+pytestmark = pytest.mark.anyio
+SECRET = "whsec_" + "Q2FuYXJ5LW9mLWEtc2VjcmV0LXRoYXQtc2lnbnM="
+PROMPT = "canary-of-a-prompt-4711"
+
+
+def sink(told: Receiver, **more: object) -> dict[str, object]:
+    return {"url": told.url, "private": True, **more}
+
+
+def events(home: House) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (home.outbox / "events.jsonl").read_text("utf-8").splitlines()]
+
+
+async def test_what_happens_is_told_signed_and_stands_in_the_outbox(home: House, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(f"{SECRET}\nwhsec_{'QUJD' * 10}\n")
+    secret.chmod(0o600)
+    home.drop("legal/good.jsonl", [f"{PROMPT} one", "two"])
+    (home.inbox / "legal" / "bad.jsonl").write_text(f'{{"custom_id": "{PROMPT}"}}\n')
+    with receiver() as all_, receiver() as legal, receiver() as default:
+        sinks = {
+            "all": sink(all_, events=["job.finished", "file.rejected"], secret=str(secret)),
+            "legal": sink(legal, events=["job.finished"], folders=["legal"]),
+            "default": sink(default, folders=["elsewhere"]),
+        }
+        home.drop("elsewhere/other.jsonl", ["three"])
+        await home.run(notify__sinks=sinks, notify__page="https://page.example/")
+    finished = [got for got in all_.got if got.json["type"] == "batchd.job.finished"]
+    assert sorted(all_.types()) == ["file.rejected", "job.finished", "job.finished"]
+    assert all(got.signed_with(SECRET) and got.signed_with(f"whsec_{'QUJD' * 10}") for got in all_.got)
+    assert [got.json["data"]["job"] for got in legal.got] == ["legal/good"]
+    assert not default.got, "a good end is no news, unless somebody asks for it"
+    (told,) = (got.json["data"] for got in finished if got.json["data"]["job"] == "legal/good")
+    assert told["state"] == "done"
+    assert told["queue"] == "legal"
+    assert told["requests"]["complete"] == 2
+    assert told["cost_usd"] == home.job("legal/good")["cost_usd"]
+    assert told["url"].startswith("https://page.example/jobs/")
+    written = events(home)
+    assert sorted(each["id"] for each in written) == sorted(got.id for got in all_.got)
+    by_id = {each["id"]: each for each in written}
+    assert all(by_id[got.id] == got.json for got in all_.got)
+    assert PROMPT not in "".join(map(str, all_.got)) + json.dumps(written)
+
+
+async def test_a_sink_that_fails_delays_nobody_and_is_told_later(home: House) -> None:
+    with receiver() as good, receiver() as bad, receiver() as target:
+        statuses = iter((500, 302))
+
+        def answer(_: Got) -> tuple[int, dict[str, str], bytes]:
+            return next(statuses, 200), {"location": target.url}, b"x" * 100_000
+
+        bad.answer = answer
+        sinks = {"good": sink(good, events=["job.finished"]), "bad": sink(bad, events=["job.finished"])}
+        home.drop("a.jsonl", ["one"])
+        await home.run(notify__sinks=sinks)
+        assert good.types() == ["job.finished"]
+        for _ in range(2):  # each start tries what is due
+            home.jump(10_000)
+            await home.run(notify__sinks=sinks)
+        assert not target.got, "a redirect was followed"
+        assert len(bad.got) == 3
+        assert len({got.id for got in bad.got}) == 1
+        assert len({got.body for got in bad.got}) == 1
+        assert len(good.got) == 1
+
+
+async def test_files_without_number_are_told_in_one(home: House) -> None:
+    for number in range(200):
+        (home.inbox / f"bad-{number:03}.jsonl").write_text("{}\n")
+    with receiver() as told:
+        await home.run(notify__sinks={"team": sink(told)})
+    assert told.types() == ["file.rejected"] * 21
+    (summary,) = (got.json["data"] for got in told.got if got.json["data"].get("summary"))
+    assert (summary["files"], summary["errors"]) == (180, 360)
+
+
+async def test_what_a_job_names_is_told_of_it_and_what_nobody_knows_is_refused(home: House) -> None:
+    (home.inbox / "named.md").write_text("---\nmodel: claude-haiku-4-5\nmax_tokens: 50\nnotify: team\n---\nHello.\n")
+    home.drop("unnamed.jsonl", ["two"])
+    home.drop("unknown.jsonl", ["three"], notify=["team", "http://127.0.0.1/steal"])
+    with receiver() as told:
+        await home.run(notify__sinks={"team": sink(told, events=["job.held"]), "beat": {"ping": told.url}})
+    assert [got.json["data"]["job"] for got in told.got if got.method == "POST"] == ["named"]
+    reasons = json.loads((home.outbox / "rejected" / "unknown.jsonl.errors.json").read_text())
+    (error,) = reasons["errors"]
+    assert (error["line"], error["field"]) == (1, "notify")
+    assert "there is no sink" in error["message"]
+    assert error["message"].endswith("are team")
+
+
+async def test_a_command_gets_the_notice_on_its_stdin_and_no_key(home: House, tmp_path: Path) -> None:
+    out = tmp_path / "told.json"
+    script = tmp_path / "tell.py"
+    script.write_text(
+        "import json, os, sys\n"
+        "said = {'stdin': json.load(sys.stdin), 'env': dict(os.environ), 'argv': sys.argv[2:]}\n"
+        "open(sys.argv[1], 'w').write(json.dumps(said))\n"
+    )
+    home.drop("a.jsonl", [PROMPT])
+    command = [sys.executable, str(script), str(out)]
+    await home.run(notify__sinks={"script": {"command": command, "events": ["job.finished"]}})
+    said = json.loads(out.read_text())
+    assert said["stdin"]["data"]["job"] == "a"
+    assert said["env"].pop("BATCHD_EVENT") == "batchd.job.finished"
+    assert set(said["env"]) <= {"PATH", "LANG", "LC_CTYPE"}
+    assert said["argv"] == []
+    assert PROMPT not in out.read_text()
+
+
+async def test_a_hold_is_told_of_once_it_lasts(home: House) -> None:
+    home.drop("dear.jsonl", ["one", "two"], budget=0.000001)
+    with receiver() as told:
+        await home.run(notify__sinks={"team": sink(told)})
+        await home.run(notify__sinks={"team": sink(told)})
+    assert told.types() == ["job.held"]
+    assert told.got[0].json["data"]["reason"] == "request"
