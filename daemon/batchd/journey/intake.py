@@ -29,7 +29,7 @@ from batchd.journey.accepting import Accepting, goes_together, printable
 from batchd.journey.instructions import Instructions, Ready, Wrong
 from batchd.journey.spooling import INDEX
 from batchd.model import Job
-from batchd.notice import Kind, NewNotice, queue_of
+from batchd.notice import Json, Kind, NewNotice, queue_of
 from batchd.running.retrying import Retrying
 from batchd.trouble import Thing, Work
 
@@ -366,7 +366,12 @@ class Intake:
         source = printable(claim.relative)
 
         def tell(name: str) -> None:
-            said = {"file": printable(name), "queue": queue_of(source), "source": source, "errors": rejection.count}
+            said: dict[str, Json] = {
+                "file": printable(name),
+                "queue": queue_of(source),
+                "source": source,
+                "errors": rejection.count,
+            }
             notice = NewNotice(Kind.FILE_REJECTED, f"claim {claim.id}", self._clock.now(), said, queue=queue_of(source))
             from_thread.run(self._store.notices.note_rejection, notice)
             if ticket is not None:

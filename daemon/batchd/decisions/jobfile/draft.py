@@ -129,7 +129,8 @@ def _choose_lane(draft: Draft, rules: Rules) -> None:
 
 def _find_sinks(draft: Draft, rules: Rules) -> None:
     """Find those that are to be told: a file can name them, and never gives an address."""
-    for name in draft.said.get("notify", ()):
+    names = draft.said.get("notify")
+    for name in names if isinstance(names, list) else ():
         if name not in rules.sinks:
             known = f"those of the daemon's settings are {', '.join(sorted(rules.sinks))}" if rules.sinks else ""
             draft.flaws.append(

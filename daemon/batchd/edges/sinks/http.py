@@ -5,6 +5,7 @@ No proxy, no redirect, no cookie. What is answered is read to a bound, and shown
 
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import ip_address
 from ssl import SSLContext
@@ -47,12 +48,11 @@ async def call(method: str, url: str, *, private: bool, headers: Mapping[str, st
     try:
         with anyio.fail_after(WHOLE):
             trust = await _trusted()
-            for address in await _addresses(target, private=private):
-                try:
+            *others, last = await _addresses(target, private=private)
+            for address in others:
+                with suppress(httpx2.ConnectError, httpx2.ConnectTimeout):
                     return await _call(method, target, address, trust, headers, body)
-                except httpx2.ConnectError as error:
-                    last: Exception = error
-            raise last
+            return await _call(method, target, last, trust, headers, body)
     except TimeoutError:
         raise Unsent("it did not answer in time") from None
     except httpx2.TimeoutException:

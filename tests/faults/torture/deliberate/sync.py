@@ -14,7 +14,7 @@ MUTATIONS = (
         "sync",
         "a message of which nothing came is sent again without asking",
         SENDER,
-        "return await self._store.batches.hold(batch, _why_held(found))",
+        "return await self._store.batches.hold(batch, _why_held(found), Why.CUT_OFF, now=self._clock.now())",
         "return await self._store.batches.not_created(batch)",
         f"{LANE}::test_what_nobody_can_know_is_left_to_a_person_and_keeps_no_other",
     ),
