@@ -90,7 +90,8 @@ async def test_files_without_number_are_told_in_one(home: House) -> None:
 async def test_what_a_job_names_is_told_of_it_and_what_nobody_knows_is_refused(home: House) -> None:
     (home.inbox / "named.md").write_text("---\nmodel: claude-haiku-4-5\nmax_tokens: 50\nnotify: team\n---\nHello.\n")
     home.drop("unnamed.jsonl", ["two"])
-    home.drop("unknown.jsonl", ["three"], notify=["team", "http://127.0.0.1/steal"])
+    home.drop("unknown.jsonl", ["three"], notify=["team", "nobody"])
+    home.drop("address.jsonl", ["four"], notify="http://127.0.0.1/steal")
     with receiver() as told:
         await home.run(notify__sinks={"team": sink(told, events=["job.held"]), "beat": {"ping": told.url}})
     assert [got.json["data"]["job"] for got in told.got if got.method == "POST"] == ["named"]
@@ -99,6 +100,7 @@ async def test_what_a_job_names_is_told_of_it_and_what_nobody_knows_is_refused(h
     assert (error["line"], error["field"]) == (1, "notify")
     assert "there is no sink" in error["message"]
     assert error["message"].endswith("are team")
+    assert "address.jsonl" in {file.name for file in (home.outbox / "rejected").iterdir()}
 
 
 async def test_a_command_gets_the_notice_on_its_stdin_and_no_key(home: House, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ GOOD: dict[str, tuple[Any, Any]] = {
     "cache": ("auto", "auto"),
     "schema": (FORM, answer_form(FORM)),
     "lane": ("sync", "sync"),
+    "notify": ("team", ["team"]),
     "needed_by": ("2026-11-24T07:00:00+01:00", "2026-11-24T07:00:00+01:00"),
 }
 

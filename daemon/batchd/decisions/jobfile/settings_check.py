@@ -27,6 +27,7 @@ _BETA: Final = re.compile(BETA_NAME)
 _MOST_BETAS: Final = 50
 _MOST_ROUNDS: Final = 20
 _MOST_SINKS: Final = 20
+_SINK: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ON_ERROR: Final = "on_error"
 """The setting's name."""
 _ON_ERROR: Final = ("refuse", "skip")
@@ -64,8 +65,12 @@ def _cache(value: Json, path: str) -> Iterator[Flaw]:
 
 def _notify(value: Json, path: str) -> Iterator[Flaw]:
     names = [value] if isinstance(value, str) else value
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(names) > _MOST_SINKS:
+    if not isinstance(names, list) or not all(map(_is_sink, names)) or len(names) > _MOST_SINKS:
         yield Flaw(path, f"must be the name of a sink of the daemon's settings, or a list of up to {_MOST_SINKS} names")
+
+
+def _is_sink(name: Json) -> bool:
+    return isinstance(name, str) and _SINK.fullmatch(name) is not None
 
 
 def _documents(value: Json, path: str) -> Iterator[Flaw]:

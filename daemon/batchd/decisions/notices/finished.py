@@ -33,7 +33,7 @@ def finished(job: Job, tally: Tally, reasons: Iterable[Reason] = ()) -> NewNotic
     whole = summary(job, tally, [])
     told: dict[str, Json] = {
         "job": job.name,
-        "queue": queue_of(job.source),
+        "queue": queue_of(job.name),
         "state": state_of(job, tally),
         "source": job.source,
         "requests": {**_counts(whole["requests"])},
@@ -43,7 +43,7 @@ def finished(job: Job, tally: Tally, reasons: Iterable[Reason] = ()) -> NewNotic
     }
     at = job.finished_at or job.received_at
     # It may finish again, once it was opened again.
-    return NewNotice(Kind.JOB_FINISHED, f"job {job.id} {at:.6f}", at, told, job.id, queue_of(job.source))
+    return NewNotice(Kind.JOB_FINISHED, f"job {job.id} {at:.6f}", at, told, job.id, queue_of(job.name))
 
 
 def _counts(requests: object) -> dict[str, int]:

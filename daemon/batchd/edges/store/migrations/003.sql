@@ -81,10 +81,6 @@ ALTER TABLE requests ADD COLUMN step INTEGER CHECK (step >= 0);
 
 -- Told: notices -------------------------------------------------------------------------------------------------------
 
--- The top folder of the inbox in which a job's file lay; empty where it lay in none.
-ALTER TABLE jobs ADD COLUMN queue TEXT GENERATED ALWAYS AS (
-    iif(instr(source, '/') = 0, '', substr(source, 1, instr(source, '/') - 1))
-) VIRTUAL;
 -- The sinks that its file names, as a JSON list.
 ALTER TABLE jobs ADD COLUMN notify TEXT;
 
