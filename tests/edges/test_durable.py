@@ -46,6 +46,16 @@ def change(roots: tuple[Path, Path]) -> None:
         together.sync()
 
 
+def make(root: Path) -> None:
+    names = [f"{number}.txt" for number in range(3)]
+    with Together(root) as together:
+        for name in names:
+            (root / "a" / name).write_text("whole")
+        together.note_made(root, PurePosixPath("a"), names)
+        together.sync()
+        together.sync()
+
+
 def test_roots_of_one_file_system_share_one_sync(
     roots: tuple[Path, Path], synced: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,3 +119,18 @@ def test_what_lies_on_a_mount_of_its_own_is_synced_by_itself(
     monkeypatch.setattr(os, "stat", mounted)
     change(roots)
     assert set(synced) == {"*", "a", "first.txt", "second.txt"}
+    synced.clear()
+    make(roots[0])
+    assert set(synced) == {"*", "0.txt", "1.txt", "2.txt"}
+
+
+@pytest.mark.parametrize("as_one", [True, False])
+def test_what_was_made_in_a_folder_is_synced_with_it(
+    roots: tuple[Path, Path],
+    synced: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    as_one: bool,  # noqa: FBT001  a parameter of the test
+) -> None:
+    monkeypatch.setattr(durable, "syncs_as_one", lambda _: as_one)
+    make(roots[0])
+    assert set(synced) == ({"*"} if as_one else {"0.txt", "1.txt", "2.txt"})

@@ -53,6 +53,7 @@ class Together:
             OSError: One cannot be opened.
         """
         self._noted: dict[Path, dict[PurePosixPath, None]] = {root: {} for root in roots}
+        self._made: dict[Path, dict[PurePosixPath, list[str]]] = {root: {} for root in roots}
         self._opened: dict[Path, int] = {}
         with ExitStack() as opening:
             for root in roots:
@@ -70,6 +71,16 @@ class Together:
         """
         self._noted[root].setdefault(inside)
 
+    def note_made(self, root: Path, folder: PurePosixPath, names: Iterable[str]) -> None:
+        """Take up files that were just made in a folder: each lies where that does.
+
+        Args:
+            root: One of the roots.
+            folder: Its path below it.
+            names: Of the files in it.
+        """
+        self._made[root].setdefault(folder, []).extend(names)
+
     def sync(self) -> None:
         """Make all that was noted since the last sync durable.
 
@@ -82,13 +93,30 @@ class Together:
         as_one: dict[Path, int] = {}
         for roots in devices.values():
             descriptor = self._opened[roots[0]]
-            if sum(len(self._noted[root]) for root in roots) > FEW and syncs_as_one(descriptor):
+            if sum(map(self._count, roots)) > FEW and syncs_as_one(descriptor):
                 sync_file_system(descriptor)
                 as_one |= dict.fromkeys(roots, os.fstat(descriptor).st_dev)
-        for root, noted in self._noted.items():
-            apart = [inside for inside in noted if root not in as_one or self._elsewhere(root, inside, as_one[root])]
-            all_done([partial(_sync_below, root, inside) for inside in apart])
-            noted.clear()
+        for root in self._noted:
+            all_done([partial(_sync_below, root, inside) for inside in self._apart(root, as_one.get(root))])
+            self._noted[root].clear()
+            self._made[root].clear()
+
+    def _count(self, root: Path) -> int:
+        return len(self._noted[root]) + sum(map(len, self._made[root].values()))
+
+    def _apart(self, root: Path, synced: int | None) -> Iterator[PurePosixPath]:
+        """What below a root is to be synced by itself.
+
+        Args:
+            root: It.
+            synced: Its device, where that was synced as a whole.
+        """
+        for inside in self._noted[root]:
+            if synced is None or self._elsewhere(root, inside, synced):
+                yield inside
+        for folder, names in self._made[root].items():
+            if synced is None or self._elsewhere(root, folder, synced):
+                yield from (folder / name for name in names)
 
     def _elsewhere(self, root: Path, inside: PurePosixPath, device: int) -> bool:
         """Whether another file system is mounted on the way to something."""

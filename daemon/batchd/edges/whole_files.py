@@ -29,8 +29,11 @@ def write_hidden(root: Path, inside: PurePosixPath, files: Sequence[tuple[str, s
     """
     try:
         for folder, name, text in _placed(root, inside, files):
-            with os.fdopen(disk.open_new(folder, disk.hidden(name)), "wb") as whole:
-                whole.write(text.encode())
+            descriptor = disk.open_new(folder, disk.hidden(name))
+            try:
+                _write_all(descriptor, text.encode())
+            finally:
+                os.close(descriptor)
     except BaseException:
         with suppress(OSError):
             for folder, name, _ in _placed(root, inside, files):
@@ -50,9 +53,25 @@ def give_names(root: Path, inside: PurePosixPath, names: Iterable[str]) -> None:
         os.rename(disk.hidden(name), name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
+def by_folder(names: Iterable[str]) -> dict[str, list[str]]:
+    """Sort names by the folders that they lie in: `a/b` is `b` in `a`."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        folder, _, own = name.rpartition("/")
+        found.setdefault(folder, []).append(own)
+    return found
+
+
+def _write_all(descriptor: int, whole: bytes) -> None:
+    rest = memoryview(whole)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
 def _placed(root: Path, inside: PurePosixPath, files: Iterable[tuple[str, str]]) -> Iterator[tuple[int, str, str]]:
     """Each file's folder, opened once for those of it that follow one another, its name in that, and its text."""
-    for folder, those in groupby(files, lambda each: PurePosixPath(each[0]).parent):
+    apart = ((*name.rpartition("/"), text) for name, text in files)
+    for folder, those in groupby(apart, lambda each: each[0]):
         with disk.opened(root, inside / folder, create=True) as at:
-            for name, text in those:
-                yield at, PurePosixPath(name).name, text
+            for _, _, name, text in those:
+                yield at, name, text

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeAlias
 
 from batchd.claude import result_line
@@ -18,6 +18,7 @@ from batchd.delivery import PARKED, Delivery, Trip
 from batchd.edges import disk
 from batchd.edges.durable import Together
 from batchd.edges.outbox import RESULTS, JobFolder
+from batchd.edges.whole_files import by_folder
 from batchd.errors import Defect, Unavailable
 from batchd.journey.documents import Documents
 from batchd.model import JobId, Lane, Verdict
@@ -118,22 +119,21 @@ def make_durable(shares: Iterable[tuple[JobId, Share]], together: Together) -> T
     for job, share in shares:
         folders.setdefault(job, (share.folder, []))[1].extend(share.names)
     for folder, names in folders.values():
-        for inside in (folder.inside(), folder.inside(RESULTS), *map(folder.inside, map(_hidden, names))):
-            together.note(folder.outbox, inside)
+        together.note(folder.outbox, folder.inside())
+        together.note(folder.outbox, folder.inside(RESULTS))
+        for below, those in by_folder(names).items():
+            together.note_made(folder.outbox, folder.inside(below), map(disk.hidden, those))
     together.sync()
     troubles: Troubles = {}
     for job, (folder, names) in folders.items():
         with _apart(job, folder, troubles):
             folder.give_names(names)
-        for inside in {parent for name in names for parent in folder.inside(name).parents}:
-            together.note(folder.outbox, inside)
+        for below in by_folder(names):
+            together.note(folder.outbox, folder.inside(below))
+            for parent in folder.inside(below).parents:
+                together.note(folder.outbox, parent)
     together.sync()
     return troubles
-
-
-def _hidden(name: str) -> str:
-    path = PurePosixPath(name)
-    return str(path.with_name(disk.hidden(path.name)))
 
 
 @contextmanager

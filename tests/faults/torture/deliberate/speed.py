@@ -5,6 +5,7 @@ from tests.faults.torture.deliberate.mutation import Mutation
 GROUP_COMMIT = "daemon/batchd/journey/group_commit.py"
 COMMITTED = "tests/journey/test_group_commit.py"
 WRITTEN = "tests/edges/test_whole_files.py"
+DURABLE = "tests/edges/test_durable.py"
 STORED = "tests/edges/test_store.py"
 
 MUTATIONS = (
@@ -52,9 +53,25 @@ MUTATIONS = (
         "speed",
         "a job's folder on a mount of its own is taken for synced with the outbox",
         "daemon/batchd/edges/durable.py",
-        "if root not in as_one or self._elsewhere(root, inside, as_one[root])",
-        "if root not in as_one",
-        "tests/edges/test_durable.py::test_what_lies_on_a_mount_of_its_own_is_synced_by_itself",
+        "if synced is None or self._elsewhere(root, inside, synced)",
+        "if synced is None",
+        f"{DURABLE}::test_what_lies_on_a_mount_of_its_own_is_synced_by_itself",
+    ),
+    Mutation(
+        "speed",
+        "what was made on a mount of its own is taken for synced with the outbox",
+        "daemon/batchd/edges/durable.py",
+        "if synced is None or self._elsewhere(root, folder, synced)",
+        "if synced is None",
+        f"{DURABLE}::test_what_lies_on_a_mount_of_its_own_is_synced_by_itself",
+    ),
+    Mutation(
+        "speed",
+        "files that were made are not synced where no sync of all is made",
+        "daemon/batchd/edges/durable.py",
+        "yield from (folder / name for name in names)",
+        "yield from ()",
+        f"{DURABLE}::test_what_was_made_in_a_folder_is_synced_with_it",
     ),
     Mutation(
         "speed",
