@@ -1,7 +1,7 @@
 # Needed: Python 3.11 or newer, make, a package index. Everything lands in .venv; nothing outside this folder changes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types peers bench million torture mutations format dist test-release lock clean
+.PHONY: help demo test lint types peers bench million torture mutations format dist deb test-release lock clean
 
 # Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or
 # Debian's without the module that puts pip into an environment.
@@ -77,6 +77,10 @@ dist: $(DEV) $(TOOLS) ## wheel and sdist into dist/: built twice, compared, and 
 	set -e; for folder in dist build/again; do $(EPOCH) $(BIN)/python -m hatchling build --directory $$folder; done
 	set -e; for built in $$(ls dist); do cmp dist/$$built build/again/$$built; done
 	.venv/tools/bin/twine check --strict dist/*
+
+deb: $(DEV) ## a Debian package into dist/, for this machine's Debian and its Python
+	rm -f dist/*.whl && $(EPOCH) $(BIN)/python -m hatchling build --target wheel --directory dist
+	$(EPOCH); export SOURCE_DATE_EPOCH; sh release/deb/build.sh $(BIN)/python dist/batchd-*.whl
 
 test-release: $(DEV) $(TOOLS) ## what is released, installed for real: in empty environments and throw-away systems (needs root)
 	$(BIN)/python -m pytest -m slow tests/release

@@ -18,6 +18,7 @@ from batchd.cli.exit_codes import DONE, FAILED, complain
 from batchd.cli.parameters import PlainCommand, PlainGroup
 from batchd.cli.service_plan import (
     DAEMON,
+    OF_A_PACKAGE,
     OF_THE_MACHINE,
     PAGE,
     Folders,
@@ -83,7 +84,7 @@ def install(
     folders = _folders(user=user)
     command = _command()
     _refuse_what_cannot_start(command, folders, dry_run=dry_run)
-    files = planned(folders, _texts(), command, page=page, state=_state() if user else None)
+    files = planned(folders, texts(), command, page=page, state=_state() if user else None)
     if dry_run:
         for file in files:
             out().print(cell(f"would write {file.path}:", "bold"))
@@ -174,7 +175,9 @@ def _installed(file: Planned) -> str:
 
 
 def _folders(*, user: bool) -> Folders:
-    return of_a_user(Path.home(), _home_of("XDG_CONFIG_HOME", ".config")) if user else OF_THE_MACHINE
+    if user:
+        return of_a_user(Path.home(), _home_of("XDG_CONFIG_HOME", ".config"))
+    return OF_A_PACKAGE if (OF_A_PACKAGE.units / DAEMON).exists() else OF_THE_MACHINE
 
 
 def _home_of(variable: str, default: str) -> Path:
@@ -236,6 +239,8 @@ def _refuse_what_cannot_start(command: list[str], folders: Folders, *, dry_run: 
 
 
 def _need_root(folders: Folders) -> None:
+    if folders is OF_A_PACKAGE:
+        raise Unusable("the service came with this machine's package, and goes with it; see `batchd service show`")
     if folders.home is None and os.geteuid() != 0:
         raise Unusable("this writes into /etc: run it as root, or make it your own service with --user")
 
@@ -253,13 +258,13 @@ def _refuse_while_enabled(folders: Folders) -> None:
 
 def _all_files(folders: Folders) -> list[Planned]:
     """All files of the service, the page's too where there is one."""
-    texts = _texts()
-    page = f"{'user/' if folders.home else ''}{PAGE}" in texts
-    return planned(folders, texts, _command(), page=page, state=_state() if folders.home else None)
+    mine = texts()
+    page = f"{'user/' if folders.home else ''}{PAGE}" in mine
+    return planned(folders, mine, _command(), page=page, state=_state() if folders.home else None)
 
 
-def _texts() -> dict[str, str]:
-    """Read the package's unit files, by their names."""
+def texts() -> dict[str, str]:
+    """Read the package's unit files, by their names, such as `batchd.service` or `user/batchd.service`."""
     return {name: file.read_text("utf-8") for name, file in _lying_in(resources.files("batchd") / "service", "")}
 
 

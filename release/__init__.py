@@ -1,0 +1,1 @@
+"""What is made of batchd for those who have no checkout."""
