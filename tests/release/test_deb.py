@@ -61,7 +61,7 @@ def test_it_is_installed_used_upgraded_and_purged(system: System, package: Path,
     # As a service would work: its user, its places, and settings of the administrator's.
     system.run("printf '[budget]\\nper_day = 5\\n' >> /etc/batchd/batchd.toml")
     scan = tmp_path / "scan.pdf"
-    scan.write_bytes(pdf(3, packed=False, draw=Random(1)))
+    scan.write_bytes(pdf(3, packed=False, draw=Random(1)))  # noqa: S311  bytes that look like a scan
     at = system.bring(scan)
     system.run(f"""
         mkdir /var/lib/batchd/inbox/.scans.job
