@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, _Command]] = {
     "submit": _Command("submit", "Drop what is to be asked, and print the job's name."),
     "wait": _Command("wait", "Wait until jobs have ended."),
     "results": _Command("results", "Print what came of a job, in the order of its file."),
+    "page": _Command("page", "Show jobs, batches and costs in a browser, and what waits for a person."),
     "cancel": _Command("job_commands", "Cancel a job: nothing more is sent, and its batches are stopped."),
     "retry": _Command("job_commands", "Send the failed requests of a finished job again."),
     "release": _Command("job_commands", "Let a held job go on: past its budget, or to ask after its batches again."),

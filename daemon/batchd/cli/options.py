@@ -37,6 +37,10 @@ class Chosen:
         """
         return load_settings(self.flags, self.config, base=base)
 
+    def at(self, table: str, key: str, value: str) -> "Chosen":
+        """The same with one setting that a flag of its own says."""
+        return Chosen(self.config, _merged(self.flags, {table: {key: value}}))
+
 
 def _chosen(
     *,

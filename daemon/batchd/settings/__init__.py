@@ -3,6 +3,7 @@
 from batchd.settings.api_key import find_api_key
 from batchd.settings.loading import CONFIG_VARIABLE, default_config_file, load_settings
 from batchd.settings.tables import Api, Intake, ModelOverride, Notify, Packing, Poll, Setting, Settings, Sink, describe
+from batchd.settings.page import Page
 
 __all__ = [
     "CONFIG_VARIABLE",
@@ -11,6 +12,7 @@ __all__ = [
     "ModelOverride",
     "Notify",
     "Packing",
+    "Page",
     "Poll",
     "Setting",
     "Settings",

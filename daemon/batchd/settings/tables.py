@@ -23,6 +23,7 @@ from batchd.model import (
     ROWS_MAX_TOKENS,
 )
 from batchd.notice import EVENTS
+from batchd.settings.page import Page
 from batchd.settings.values import (
     Address,
     Table,
@@ -282,6 +283,7 @@ class Settings(Table, frozen=True):
     results: Results = Results()
     attach: Attach = Attach()
     notify: Notify = Notify()
+    page: Page = Page()
     models: dict[str, ModelOverride] = field(default_factory=dict)
     aliases: Annotated[
         dict[str, str],

@@ -25,6 +25,7 @@ from batchd.edges.store.transitions import Stale
 from batchd.edges.store.trips import Spooled, Trips
 from batchd.edges.store.troubles import Troubles
 from batchd.edges.store.views.agenda import Agenda, Due
+from batchd.edges.store.views.browsing import Browsing, Carried, Listed
 from batchd.edges.store.views.overview import JobStanding, Overview, Shared, Standing
 from batchd.edges.store.views.progress import ProgressOf
 from batchd.edges.store.views.reports import Reports
@@ -38,9 +39,11 @@ __all__ = [
     "Agenda",
     "Arrival",
     "Batches",
+    "Carried",
     "CountTaken",
     "Due",
     "JobStanding",
+    "Listed",
     "NewRequest",
     "Overview",
     "Shared",
@@ -74,6 +77,7 @@ class Store:
     deliveries: Deliveries
     reports: Reports
     overview: Overview
+    browsing: Browsing
     progress: ProgressOf
     tallies: Tallies
     spending: Spending
@@ -148,6 +152,7 @@ async def _store(database: Database) -> Store:
         Deliveries(database),
         Reports(database),
         Overview(database),
+        Browsing(database),
         ProgressOf(database),
         Tallies(database),
         Spending(database),

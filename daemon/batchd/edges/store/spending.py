@@ -26,8 +26,9 @@ _COMMITTED_OF_DAY = """
     WHERE day = ? AND sandbox = EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox')"""
 """What a rehearsal came to is no money, and what was paid is none of a rehearsal's."""
 
-_ROLLED_UP = """SELECT {} AS label, sandbox, {} FROM spent WHERE day >= ? GROUP BY label, sandbox
-    HAVING sum(trips) > 0 ORDER BY label, sandbox"""
+_SEEN = "(?2 IS NULL OR queue IN (SELECT value FROM json_each(?2)))"
+_ROLLED_UP = f"""SELECT {{}} AS label, sandbox, {{}} FROM spent WHERE day >= ?1 AND {_SEEN} GROUP BY label, sandbox
+    HAVING sum(trips) > 0 ORDER BY label, sandbox"""  # noqa: S608  own text
 GROUPS: Mapping[str, str] = {
     "day": _ROLLED_UP.format("date(day * 86400, 'unixepoch')", SUMS),
     "model": _ROLLED_UP.format("model", SUMS),
@@ -35,7 +36,7 @@ GROUPS: Mapping[str, str] = {
     "job": f"""SELECT name AS label, sandbox, {SUMS} FROM (
                    SELECT job, day, {", ".join(COLUMNS)} FROM charges
                    UNION ALL SELECT job, day, {", ".join(COLUMNS)} FROM spent_of_jobs
-               ) JOIN jobs ON jobs.id = job WHERE day >= ? GROUP BY job ORDER BY label""",  # noqa: S608  our own names
+               ) JOIN jobs ON jobs.id = job WHERE day >= ?1 AND {_SEEN} GROUP BY job ORDER BY label""",  # noqa: S608  our own names
 }
 """By what spending can be told; days are UTC, and a batch belongs to the day it was made."""
 
@@ -254,14 +255,16 @@ class Spending:
         purse = await self.purse([job], per_job=None, per_day=None, midnight=0.0)
         return purse.jobs[job].committed
 
-    async def by(self, group: str, *, since: float = 0.0) -> list[Spent]:
+    async def by(self, group: str, *, since: float = 0.0, folders: Collection[str] | None = None) -> list[Spent]:
         """Tell what was spent, in groups, rehearsals apart.
 
         Args:
             group: One of `GROUPS`.
             since: When a day began, in unix seconds; batches made before do not count.
+            folders: Top folders of the inbox whose jobs count; None for all.
         """
-        rows = await self._database.rows(GROUPS[group], int(since // _DAY))
+        seen = None if folders is None else json.dumps(list(folders))
+        rows = await self._database.rows(GROUPS[group], int(since // _DAY), seen)
         return [
             Spent(
                 group=row["label"],

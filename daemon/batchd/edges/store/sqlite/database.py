@@ -4,9 +4,10 @@ WAL with `synchronous=FULL`: a commit that was answered survives a power cut. A 
 that many couriers want to store at one time share one (260,000 rows a second instead of 2,800).
 """
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
@@ -91,8 +92,7 @@ class Database:
         send, receive = anyio.create_memory_object_stream[_Ticket]()
         receive.close()  # nobody would commit
         try:
-            async with connected(f"file:{quote(str(path))}?mode=ro") as db:
-                await db.execute("PRAGMA busy_timeout = 5000")
+            async with _to_read(path) as db:
                 await known(db, path, to_be_migrated=False)
                 with send:
                     yield cls(db, db, send)
@@ -193,6 +193,27 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise sorted_by_cause(error) from error
         return int(next(iter(found))[0])
+
+
+@asynccontextmanager
+async def _to_read(path: Path) -> AsyncIterator[aiosqlite.Connection]:
+    """A connection that reads, also where this user may write nothing beside the file.
+
+    To read a file in WAL mode SQLite makes its index anew where the last to close it has taken it away. Where it may
+    not and there is no log, nobody has the file open to write: it is read as one that does not change.
+    """
+    async with AsyncExitStack() as opened:
+        place = f"file:{quote(str(path))}?mode=ro"
+        db = await opened.enter_async_context(connected(place))
+        await db.execute("PRAGMA busy_timeout = 5000")
+        try:
+            await db.execute_fetchall("PRAGMA user_version")
+        except sqlite3.OperationalError:
+            if await to_thread.run_sync(os.path.lexists, f"{path}-wal"):
+                raise
+            await opened.aclose()
+            db = await opened.enter_async_context(connected(f"{place}&immutable=1"))
+        yield db
 
 
 async def _commit_groups(db: aiosqlite.Connection, tickets: MemoryObjectReceiveStream[_Ticket]) -> None:

@@ -88,6 +88,12 @@ class Overview:
         batches = tuple([await self._batches.get(batch) for batch in standing.batches])
         return Standing((standing,), batches, _shown(await self._troubles.of(job.id)), await self._facts.of_sandbox())
 
+    async def of(self, jobs: Sequence[Job]) -> Standing:
+        """Read how some jobs stand, with every batch and trouble that there is."""
+        batches = tuple(await self._batches.unfinished())
+        troubles = _shown(await self._troubles.all())
+        return Standing(await self._standing(jobs), batches, troubles, await self._facts.of_sandbox())
+
     async def names(self) -> list[str]:
         """Name every job."""
         return [row["name"] for row in await self._database.rows("SELECT name FROM jobs")]

@@ -19,6 +19,12 @@ _OWN: Final = re.compile(r"[^:;\"'`“«]*")
 _DIGITS: Final = re.compile(r"\d[\d,.]*")
 
 
+def own_words(reason: str) -> str:
+    """What a reason says in our own words, before it quotes anything that was asked or answered."""
+    said = _OWN.match(reason)
+    return said[0].strip() if said else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Unfinished:
     """A document between two rounds."""
@@ -85,8 +91,7 @@ class ProgressOf:
         count: Counter[tuple[str, str]] = Counter()
         first: dict[tuple[str, str], Reason] = {}
         for row in failed:
-            said = _OWN.match(row["reason"] or "")
-            own = said[0].strip() if said else ""
+            own = own_words(row["reason"] or "")
             alike = (row["verdict"], _DIGITS.sub("N", own))
             count[alike] += row["n"]
             first.setdefault(alike, Reason(Verdict(row["verdict"]), own, 0, row["number"]))

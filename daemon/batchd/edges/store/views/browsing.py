@@ -1,0 +1,193 @@
+"""What a person leafs through: jobs, a job's requests and batches, a page at a time and by id."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from batchd.edges.store.batches import OPEN
+from batchd.edges.store.job_rows import job_of
+from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.statements import Row
+from batchd.edges.store.sums import amount, exact
+from batchd.edges.store.transitions import batch_of
+from batchd.edges.store.views.progress import own_words
+from batchd.model import Batch, Job, JobId, RequestId, Verdict
+
+_SEEN = "(?1 IS NULL OR queue IN (SELECT value FROM json_each(?1)))"
+_MOST_WAITING = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One request of a job."""
+
+    id: RequestId
+    number: int
+    """Its place in the file, from 1."""
+    custom_id: str
+    model: str
+    verdict: Verdict | None
+    """None while it has none."""
+    travelling: bool
+    reason: str
+    """Why it is not complete, in our own words alone."""
+    stop_reason: str | None
+    parts: int
+    """How many rounds of its document are written."""
+    document: str | None
+    """Its file, relative to the job's folder."""
+    output_tokens: int
+    cost: int | None
+    """Picodollars; None where it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A batch with the jobs that travel in it."""
+
+    batch: Batch
+    jobs: tuple[tuple[JobId, str], ...]
+
+
+class Browsing:
+    """The store as people leaf through it.
+
+    Of all of it only what came from some top folders of the inbox is there for whoever may see only those.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def jobs(self, folders: Sequence[str] | None, *, before: int | None, most: int) -> list[Job]:
+        """List jobs, the newest first.
+
+        Args:
+            folders: Top folders that may be seen; None for all.
+            before: Only those with a smaller id.
+            most: How many.
+        """
+        rows = await self._database.rows(
+            f"SELECT * FROM jobs WHERE {_SEEN} AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",  # noqa: S608  own text
+            _listed(folders),
+            before,
+            most,
+        )
+        return [job_of(row) for row in rows]
+
+    async def job(self, folders: Sequence[str] | None, job: int) -> Job | None:
+        """Find a job by its id, if it may be seen."""
+        row = await self._database.row(
+            f"SELECT * FROM jobs WHERE {_SEEN} AND id = ?2",  # noqa: S608  own text
+            _listed(folders),
+            job,
+        )
+        return None if row is None else job_of(row)
+
+    async def waiting_for_a_person(self, folders: Sequence[str] | None) -> list[Job]:
+        """List jobs that are held, travel in a held batch, or are kept by a defect; the oldest first, the first 50."""
+        rows = await self._database.rows(
+            f"""SELECT * FROM jobs WHERE {_SEEN} AND id IN (
+                    SELECT id FROM jobs WHERE hold IS NOT NULL
+                    UNION SELECT requests.job FROM batches JOIN trips ON trips.batch = batches.id
+                        JOIN requests ON requests.id = trips.request WHERE {OPEN} AND state = 'held'
+                    UNION SELECT job FROM troubles WHERE defect AND job IS NOT NULL)
+                ORDER BY id LIMIT ?2""",  # noqa: S608  own text
+            _listed(folders),
+            _MOST_WAITING,
+        )
+        return [job_of(row) for row in rows]
+
+    async def reserved(self, jobs: Sequence[JobId]) -> dict[JobId, int]:
+        """Say what is reserved of jobs beside what they have cost, in picodollars."""
+        rows = await self._database.rows(
+            f"""SELECT job, {exact("reserved", "reserved")} FROM requests JOIN trips ON trips.request = requests.id
+                WHERE job IN (SELECT id FROM jobs WHERE NOT delivered AND id IN (SELECT value FROM json_each(?)))
+                  AND requests.verdict IS NULL AND outcome IS NULL GROUP BY job""",  # noqa: S608  own text
+            json.dumps(list(jobs)),
+        )
+        return {JobId(row["job"]): amount(row, "reserved") for row in rows}
+
+    async def of_ticket(self, folders: Sequence[str] | None, ticket: str) -> Job | None:
+        """Find the job of what was dropped under a ticket, if it may be seen."""
+        row = await self._database.row(
+            f"SELECT * FROM jobs WHERE {_SEEN} AND ticket = ?2",  # noqa: S608  own text
+            _listed(folders),
+            ticket,
+        )
+        return None if row is None else job_of(row)
+
+    async def requests(self, job: JobId, *, after: int, most: int) -> list[Listed]:
+        """List requests of a job in the order of its file.
+
+        Args:
+            after: Only those with a larger id.
+            most: How many.
+        """
+        rows = await self._database.rows(
+            f"""SELECT r.id, r.id - (SELECT min(id) FROM requests WHERE job = ?1) + 1 AS number, custom_id, model,
+                   verdict, batch IS NOT NULL AS travelling, reason, r.stop_reason, round, document,
+                   total(output_tokens) AS output, {exact("cost", "cost")},
+                   coalesce(sum(unpriced), 0) AS unpriced
+               FROM (SELECT * FROM requests WHERE +job = ?1 AND id > max(?2, (
+                         SELECT min(id) - 1 FROM requests WHERE job = ?1))
+                       AND id <= (SELECT max(id) FROM requests WHERE job = ?1) ORDER BY id LIMIT ?3) AS r
+               LEFT JOIN trips ON trips.request = r.id GROUP BY r.id ORDER BY r.id""",  # noqa: S608  own text
+            job,
+            after,
+            most,
+        )
+        return [_listed_request(row) for row in rows]
+
+    async def documents(self, job: JobId) -> list[str]:
+        """Name the files of a job's documents, the first thousand, in the order of its file."""
+        rows = await self._database.rows(
+            """SELECT document FROM requests WHERE job = ? AND document IS NOT NULL ORDER BY id LIMIT 1000""", job
+        )
+        return [row["document"] for row in rows]
+
+    async def has_document(self, job: JobId, document: str) -> bool:
+        """Whether a file is a document of a job, or a section of one."""
+        row = await self._database.row(
+            """SELECT 1 FROM requests WHERE job = ?1 AND (document = ?2
+                   OR (sections IS NOT NULL AND EXISTS (
+                       SELECT 1 FROM json_each(sections) WHERE json_extract(value, '$[1]') = ?2))) LIMIT 1""",
+            job,
+            document,
+        )
+        return row is not None
+
+    async def batches(self, folders: Sequence[str] | None, *, most: int) -> list[Carried]:
+        """List the newest batches, each with the jobs that travelled in it."""
+        rows = await self._database.rows(
+            f"""SELECT b.*, (SELECT json_group_array(json_array(id, name)) FROM (
+                    SELECT DISTINCT jobs.id, jobs.name FROM trips JOIN requests ON requests.id = trips.request
+                    JOIN jobs ON jobs.id = requests.job WHERE trips.batch = b.id AND {_SEEN} ORDER BY jobs.id)) AS jobs
+                FROM (SELECT * FROM batches ORDER BY id DESC LIMIT ?2) AS b""",  # noqa: S608  own text
+            _listed(folders),
+            most,
+        )
+        found = [
+            Carried(batch_of(row), tuple((JobId(id_), name) for id_, name in json.loads(row["jobs"]))) for row in rows
+        ]
+        return [each for each in found if each.jobs or folders is None]
+
+
+def _listed(folders: Sequence[str] | None) -> str | None:
+    return None if folders is None else json.dumps(list(folders))
+
+
+def _listed_request(row: Row) -> Listed:
+    return Listed(
+        id=RequestId(row["id"]),
+        number=row["number"],
+        custom_id=row["custom_id"],
+        model=row["model"],
+        verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
+        travelling=bool(row["travelling"]),
+        reason=own_words(row["reason"] or ""),
+        stop_reason=row["stop_reason"],
+        parts=row["round"],
+        document=row["document"],
+        output_tokens=int(row["output"]),
+        cost=None if row["unpriced"] else amount(row, "cost"),
+    )

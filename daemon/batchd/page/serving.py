@@ -1,0 +1,43 @@
+"""Puts the page on its socket, until it is told to end."""
+
+from collections.abc import Callable
+
+import uvicorn
+
+from batchd.page.app import application
+from batchd.page.listening import Listening, listening
+from batchd.settings import Settings
+
+_GRACE = 2
+"""Seconds for open streams and downloads to end."""
+
+
+async def serve(settings: Settings, started: Callable[[Listening], None]) -> None:
+    """Serve the page, until SIGTERM or SIGINT.
+
+    Args:
+        started: Told where it listens, once it does.
+
+    Raises:
+        Unusable: The settings are wrong, or it cannot listen there.
+    """
+    app, where = application(settings), listening(settings.page.listen)
+    bound = where.bind()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_GRACE,
+            timeout_keep_alive=30,
+        )
+    )
+    try:
+        started(where if where.path is not None else Listening(where.host, bound.getsockname()[1]))
+        await server.serve(sockets=[bound])
+    finally:
+        bound.close()
+        if where.path is not None:
+            where.path.unlink(missing_ok=True)
