@@ -31,8 +31,10 @@ class Installation:
 
     def drop(self, name: str, text: str) -> None:
         self.inbox.mkdir(exist_ok=True)
-        (self.inbox / f".{name}").write_text(text)
-        (self.inbox / f".{name}").rename(self.inbox / name)
+        final = self.inbox / name
+        hidden = final.with_name(f".{final.name}.part")
+        hidden.write_text(text)
+        hidden.rename(final)
 
     def call(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         return self.python("-m", "batchd", *words, **more)

@@ -89,7 +89,7 @@ def of_job(outbox: Path, job: str, content: str) -> list[File]:
                 if stat is not None and S_ISREG(stat.st_mode):
                     found.append(File(name, stat.st_size))
     order = {name: place for place, name in enumerate((*_WHOLE, *_REPORTS))}
-    return sorted(found, key=lambda file: (order.get(file.name, -0.5), file.name))
+    return sorted(found, key=lambda file: (order.get(file.name, len(order)), file.name))
 
 
 def open_file(outbox: Path, job: str, name: str) -> int | None:

@@ -92,9 +92,9 @@ class Database:
         send, receive = anyio.create_memory_object_stream[_Ticket]()
         receive.close()  # nobody would commit
         try:
-            async with _to_read(path) as db:
-                await known(db, path, to_be_migrated=False)
-                with send:
+            with send:
+                async with _to_read(path) as db:
+                    await known(db, path, to_be_migrated=False)
                     yield cls(db, db, send)
         except sqlite3.DatabaseError as error:
             raise at_opening(path, error, "read") from error

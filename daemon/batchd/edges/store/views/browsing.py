@@ -125,7 +125,7 @@ class Browsing:
         """
         rows = await self._database.rows(
             f"""SELECT r.id, r.id - (SELECT min(id) FROM requests WHERE job = ?1) + 1 AS number, custom_id, model,
-                   verdict, batch IS NOT NULL AS travelling, reason, r.stop_reason, round, document,
+                   verdict, r.batch IS NOT NULL AS travelling, reason, r.stop_reason, round, document,
                    total(output_tokens) AS output, {exact("cost", "cost")},
                    coalesce(sum(unpriced), 0) AS unpriced
                FROM (SELECT * FROM requests WHERE +job = ?1 AND id > max(?2, (
