@@ -2,8 +2,8 @@
 
 from batchd.settings.api_key import find_api_key
 from batchd.settings.loading import CONFIG_VARIABLE, default_config_file, load_settings
-from batchd.settings.tables import Api, Intake, ModelOverride, Notify, Packing, Poll, Setting, Settings, Sink, describe
 from batchd.settings.page import Page
+from batchd.settings.tables import Api, Intake, ModelOverride, Notify, Packing, Poll, Setting, Settings, Sink, describe
 
 __all__ = [
     "CONFIG_VARIABLE",
