@@ -1,7 +1,7 @@
 # Needed: Python 3.11 or newer, make, a package index. Everything lands in .venv; nothing outside this folder changes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types peers bench million torture mutations format dist deb test-release lock clean
+.PHONY: help demo test lint types peers bench million torture mutations format man dist deb test-release lock clean
 
 # Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or
 # Debian's without the module that puts pip into an environment.
@@ -68,6 +68,9 @@ format: $(DEV) ## write it as `make lint` wants it
 	$(BIN)/ruff format
 
 # -- releasing ------------------------------------------------------------------------------------------------------
+
+man: $(DEV) ## the manual pages again, from the help of the commands
+	$(BIN)/python -m release.manpages man
 
 # The moment that all which is packed carries: of the commit, so that anybody can build the same bytes.
 EPOCH = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1580601600)}

@@ -26,7 +26,7 @@ pip() { "$python" -m pip --disable-pip-version-check --quiet install --target $p
 pip --require-hashes -r requirements/everything.txt
 pip "$wheel"
 find $packages -name direct_url.json -delete
-find $packages -path '*/share/man/man1/*' -name 'batchd*.1' -exec cp {} $root/usr/share/man/man1 \;
+cp man/*.1 $root/usr/share/man/man1
 rm -rf $packages/bin $packages/share
 find $packages -name RECORD -delete
 

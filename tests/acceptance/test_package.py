@@ -49,6 +49,7 @@ def test_the_wheel_has_one_import_package_and_all_that_it_needs(wheel: Path) -> 
         if not name.endswith((".pyc", ".md"))
     }
     assert sources - names == set()
+    assert [name for name in names if name.endswith(".data/data/share/man/man1/batchd-run.1")]
     assert {"batchd/service/batchd.service", "batchd/service/sysusers.d/batchd.conf"} < names
 
 
