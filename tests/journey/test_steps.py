@@ -1,8 +1,11 @@
 """A book as one drop: steps that are asked one after the other, and joined to one file."""
 
 import json
+import os
+import sys
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.support.bundles import drop
@@ -62,11 +65,136 @@ async def test_an_outline_its_chapters_and_the_book(home: House) -> None:
     job = home.job("bees")
     assert (job["state"], job["requests"]["total"], job["requests"]["complete"]) == ("done", 4, 4)
     assert job["steps"] == [
-        {"step": "outline", "requests": 1, "complete": 1, "incomplete": 0},
-        {"step": "chapters", "requests": 3, "complete": 3, "incomplete": 0},
-        {"step": "book", "join": ["chapters"], "document": "documents/book.md"},
+        {"step": "outline", "state": "complete", "requests": 1, "complete": 1, "incomplete": 0, "open": 0},
+        {"step": "chapters", "state": "complete", "requests": 3, "complete": 3, "incomplete": 0, "open": 0},
+        {"step": "book", "state": "complete", "join": ["chapters"], "document": "documents/book.md"},
     ]
     report = {line["custom_id"]: line for line in home.lines("bees", "report.jsonl")}
     texts = [(home.outbox / "bees" / report[f"chapters/{n}"]["document"]).read_text() for n in (1, 2, 3)]
     assert (home.outbox / "bees" / "documents" / "book.md").read_text() == "\n\n".join(map(str.strip, texts))
     home.assert_nothing_twice()
+
+
+def held(home: House, job: str = "bees") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((home.outbox / job / "held.json").read_text())
+    return found
+
+
+async def say(home: House, *words: str) -> str:
+    """Give a command, as a person does."""
+    places = {f"BATCHD_{name.upper()}": str(getattr(home, name)) for name in ("inbox", "outbox", "state")}
+    done = await anyio.run_process(
+        [sys.executable, "-m", "batchd", *words], env={**os.environ, **places}, cwd=home.place, check=False
+    )
+    assert not done.returncode, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def sent(home: House) -> int:
+    """How many requests the API took."""
+    return sum(home.accepted().values())
+
+
+async def test_a_chapter_sees_the_outline_and_the_one_before_it(home: House) -> None:
+    asked = outline("Hives", "Honey")
+    chapter = "{% if previous.text %}After: {{ previous.text }} {% endif %}Now {{ title }} of {{ steps.outline }}"
+    drop(home.inbox, "bees.job", book(asked, f"{chapter}\n[sandbox: answer Chapter {{{{ title }}}}.]"))
+    assert await home.run()
+    documents = home.outbox / "bees" / "documents"
+    assert (documents / "book.md").read_text() == "Chapter Hives.\n\nChapter Honey."
+    assert home.job("bees")["batches"] == list(dict.fromkeys(home.job("bees")["batches"]))
+    assert len(home.job("bees")["batches"]) == 3, "the second chapter waited for the first"
+
+
+async def test_a_list_of_texts_gives_items(home: House) -> None:
+    schema = {"type": "object", "properties": {"parts": {"type": "array", "items": {"type": "string"}}}}
+    files = book('List them.\n[sandbox: json {"parts": ["one", "two"]}]', "[sandbox: answer {{ item }}!]")
+    files["prompt.md"] = str(files["prompt.md"]).replace("outline.chapters", "outline.parts")
+    drop(home.inbox, "bees.job", {**files, "outline.schema.json": json.dumps(schema)})
+    assert await home.run()
+    assert (home.outbox / "bees" / "documents" / "book.md").read_text() == "one!\n\ntwo!"
+
+
+async def test_an_empty_list_leaves_the_join_empty_and_says_so(home: House) -> None:
+    drop(home.inbox, "bees.job", book(outline()))
+    assert not await home.run()
+    job = home.job("bees")
+    assert job["state"] == "partial"
+    assert job["cautions"] == ["chapters asked nothing: outline.chapters is an empty list"]
+    assert (home.outbox / "bees" / "documents" / "book.md").read_text() == ""
+    assert sent(home) == 1
+
+
+async def test_a_list_that_the_budget_has_no_room_for_is_not_begun(home: House) -> None:
+    files = book(outline(*(f"Chapter {number}" for number in range(500))))
+    files["prompt.md"] = str(files["prompt.md"]).replace("budget: 5", "budget: 0.3").replace("2000", "30000")
+    drop(home.inbox, "bees.job", files)
+    assert not await home.run()
+    assert sent(home) == 1
+    reason = held(home)["reason"]
+    assert "outline.chapters has 500 entries" in reason
+    assert "the budget of the job is $0.30" in reason
+    assert not (home.outbox / "bees" / "job.json").exists()
+    await say(home, "release", "bees", "--up-to", "5")
+    assert await home.run()
+    assert home.job("bees")["requests"]["total"] == 501
+    home.assert_nothing_twice()
+
+
+@pytest.mark.parametrize("way", ["truncate at 5", "refuse", "fail api_error 99"])
+async def test_a_chapter_that_is_not_complete_holds_the_book(home: House, way: str) -> None:
+    titles = ("Hives", f"[sandbox: {way}]", "Winter")
+    drop(home.inbox, "bees.job", book(outline(*titles), "Write:\n{{ title }}\n"))
+    assert not await home.run()
+    told = held(home)
+    assert told["reason"] == "1 of 3 requests of chapters is not complete, and book is joined only after that"
+    assert (told["retry"], told["release"]) == ("batchd retry bees", "batchd release bees")
+    assert not (home.outbox / "bees" / "documents" / "book.md").exists()
+    before = sent(home)
+    await say(home, "retry", "bees")
+    assert not await home.run()
+    assert sent(home) == before + (1 if not way.startswith("fail") else 3), "only what failed was sent again"
+    assert held(home)["reason"] == told["reason"]
+    await say(home, "release", "bees")
+    assert not await home.run()
+    job = home.job("bees")
+    assert (job["state"], job["requests"]["complete"], job["requests"]["total"]) == ("partial", 3, 4)
+    texts = (home.outbox / "bees" / "documents" / "book.md").read_text().split("\n\n")
+    assert texts
+    assert not (home.outbox / "bees" / "held.json").exists()
+
+
+@pytest.mark.parametrize("answer", ["[sandbox: truncate at 3]", "[sandbox: refuse]", "[sandbox: answer no JSON]"])
+async def test_an_outline_that_is_wrong_holds_all_that_needs_it(home: House, answer: str) -> None:
+    drop(home.inbox, "bees.job", book(f"Outline a book.\n{answer}"))
+    assert not await home.run()
+    assert held(home)["reason"] == "outline is not complete, and chapters is asked only after it"
+    assert sent(home) == 1
+    await say(home, "release", "bees")
+    assert not await home.run()
+    job = home.job("bees")
+    assert job["state"] == "partial"
+    assert job["cautions"] == ["chapters was not asked, since outline is not complete"]
+    assert sent(home) == 1
+
+
+async def test_a_job_that_waits_is_cancelled_as_any_other(home: House) -> None:
+    drop(home.inbox, "bees.job", book("Outline a book.\n[sandbox: refuse]"))
+    assert not await home.run()
+    await say(home, "cancel", "bees")
+    assert not await home.run()
+    assert home.job("bees")["state"] == "cancelled"
+    assert not (home.outbox / "bees" / "held.json").exists()
+
+
+async def test_a_finished_book_is_joined_anew_after_a_retry(home: House) -> None:
+    drop(home.inbox, "bees.job", book(outline("Hives", "[sandbox: refuse]"), "Write:\n{{ title }}\n"))
+    assert not await home.run()
+    await say(home, "release", "bees")
+    assert not await home.run()
+    before = (home.outbox / "bees" / "documents" / "book.md").read_text()
+    await say(home, "retry", "bees", "--also", "refused", "--yes")
+    assert not await home.run()
+    assert home.job("bees")["state"] == "partial"
+    assert (home.outbox / "bees" / "documents" / "book.md").read_text() == before
+    assert sent(home) == 4

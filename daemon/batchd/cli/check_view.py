@@ -7,11 +7,12 @@ from typing import Final
 
 from rich.table import Table
 
+from batchd.claude.price import from_picodollars
 from batchd.cli.console import cell, err, out, usd
 from batchd.cli.estimate import ENOUGH, Estimate, History
 from batchd.cli.examining import Finding, Progressed, saving
 from batchd.edges.clock import Clock
-from batchd.model import Caution, Problem, total
+from batchd.model import Caution, Foreseen, Problem, total
 
 _A_WHILE: Final = 1.0
 """Seconds after which progress is shown."""
@@ -93,10 +94,18 @@ def _facts(finding: Finding, history: History) -> Iterator[tuple[str, str]]:
         yield "at once", f"{finding.sync_requests:,}, by lane sync at the full price"
     if finding.estimate.continued:
         yield "continued", _continued(finding.estimate)
+    for each in finding.foreseen:
+        yield f"then {each.step}", _foreseen(each, sandbox=history.sandbox)
     yield from _costs(finding.estimate, history)
     yield from (("cache", reason) for reason in finding.caching)
     if advice := finding.advice(sandbox=history.sandbox):
         yield "remark", advice
+
+
+def _foreseen(each: Foreseen, *, sandbox: bool) -> str:
+    worst = "an unknown sum" if each.worst is None else usd(from_picodollars(each.worst), sandbox=sandbox)
+    many = "a request" if each.counted else "a request for each entry of a list"
+    return f"{many}, of at most {worst}{'' if each.counted else '; the budget bounds how many'}"
 
 
 def _continued(estimate: Estimate) -> str:
@@ -111,8 +120,12 @@ def _costs(estimate: Estimate, history: History) -> Iterator[tuple[str, str]]:
         yield "cost", f"unknown: there is no price for {', '.join(estimate.unpriced)}; under a budget it is held"
         return
     told = partial(usd, sandbox=history.sandbox)
-    yield "cost at most", f"{told(worst.charged)}, which a budget must have room for"
-    yield "about", f"{told(about.charged)} if each answer takes its whole max_tokens, once"
+    bound = (
+        "the budget, since a list decides how much is asked" if estimate.budget else "which a budget must have room for"
+    )
+    yield "cost at most", f"{told(worst.charged)}, {bound}"
+    beside = ", what a list decides aside" if estimate.budget else ""
+    yield "about", f"{told(about.charged)}{beside} if each answer takes its whole max_tokens, once"
     yield "without batches", f"{told(about.standard)} for the same: {told(saving(about))} saved"
     yield "usually", _usually(estimate, history)
 

@@ -15,7 +15,7 @@ from batchd.claude.price import from_picodollars, price, to_picodollars
 from batchd.claude.prompt_size import measure, region_of, window_of
 from batchd.decisions.money.worst_case import worst_of
 from batchd.errors import BatchdError
-from batchd.model import Cost, Entry, Lane, Usage
+from batchd.model import Cost, Entry, Foreseen, Lane, Usage
 
 ENOUGH: Final = 20
 """Answers of a kind without which nothing is said about the next one."""
@@ -101,6 +101,8 @@ class Estimate:
     """Requests that may be continued."""
     rounds: int = 0
     """How often, at the most."""
+    budget: Decimal | None = None
+    """USD that bound requests of which nobody knows how many there will be; None where all are counted."""
     _sums: dict[_Terms, _Sum] = field(default_factory=dict)
 
     @property
@@ -115,8 +117,20 @@ class Estimate:
         priced = (whole.read is not None and whole.worst is not None for whole in self._sums.values())
         return list(dict.fromkeys(name for name, known in zip(names, priced, strict=True) if not known))
 
-    def add(self, entry: Entry, catalogue: Catalogue) -> None:
-        """Count a checked request."""
+    def foresee(self, foreseen: Iterable[Foreseen], budget: Decimal | None, catalogue: Catalogue) -> None:
+        """Count what later steps ask, as far as that is known; what a list decides its job's budget bounds."""
+        for each in foreseen:
+            if each.counted:
+                self.add(each.entry, catalogue, each.worst)
+            else:
+                self.budget = budget
+
+    def add(self, entry: Entry, catalogue: Catalogue, worst: int | None = None) -> None:
+        """Count a checked request.
+
+        Args:
+            worst: Picodollars that it can cost, where its prompt will be longer than it is yet.
+        """
         self.models[entry.model] += 1
         self.continued += entry.rounds > 0
         self.rounds = max(self.rounds, entry.rounds)
@@ -124,7 +138,8 @@ class Estimate:
         whole = self._sums.setdefault(terms, _Sum())
         facts = catalogue.find(entry.model)
         about = measure(entry.params, facts).within(window_of(facts, entry.betas)).about
-        worst, read = worst_of(entry, catalogue), _price(terms, Usage(input_tokens=about))
+        worst = worst_of(entry, catalogue) if worst is None else worst
+        read = _price(terms, Usage(input_tokens=about))
         whole.requests += 1
         whole.worst = None if worst is None or whole.worst is None else whole.worst + worst
         whole.read = None if read is None or whole.read is None else whole.read + read
@@ -132,7 +147,11 @@ class Estimate:
 
     def worst(self) -> Cost:
         """Price every prompt at its bound, every answer as long as it may be, and every round of its continuation."""
-        return _total((terms, whole.worst) for terms, whole in self._sums.items())
+        counted = _total((terms, whole.worst) for terms, whole in self._sums.items())
+        if self.budget is None or not counted.charged or counted.standard is None:
+            return counted
+        most = max(counted.charged, self.budget)
+        return Cost(most, most * counted.standard / counted.charged)
 
     def about(self) -> Cost:
         """Price prompts of the usual length, nothing cached or continued, and answers as long as `max_tokens`."""

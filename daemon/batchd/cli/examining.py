@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISREG
 from typing import Final
 
+from batchd.claude.price import from_picodollars
 from batchd.cli.console import usd
 from batchd.cli.estimate import Estimate, History, Kind, percentile
 from batchd.decisions.bundle.contents import is_bundle
@@ -19,7 +20,7 @@ from batchd.decisions.rows.reader import read
 from batchd.edges import disk, inbox
 from batchd.edges.pdf import PdfReader
 from batchd.journey.reading import Reading, said_of_bundle
-from batchd.model import Caution, Cost, Entry, Lane, Problem
+from batchd.model import Caution, Cost, Entry, Foreseen, Lane, Problem, Terms
 from batchd.text import litter
 
 _CHUNK: Final = 1 << 19
@@ -44,6 +45,8 @@ class Finding:
     show: int | None = None
     shown: Entry | None = None
     """The request of that number."""
+    foreseen: tuple[Foreseen, ...] = ()
+    """What later steps ask."""
 
     @property
     def ok(self) -> bool:
@@ -53,7 +56,7 @@ class Finding:
     def advice(self, *, sandbox: bool) -> str | None:
         """A remark on the chosen lane; None where it is a good choice (docs/costs.md)."""
         total, about = self.reading.total, self.estimate.about()
-        if total and not self.sync_requests and not self.long_requests and total <= _MANY:
+        if total and not self.foreseen and not self.sync_requests and not self.long_requests and total <= _MANY:
             saving = f"{usd(about.charged, sandbox=sandbox)} instead of {usd(about.standard, sandbox=sandbox)}"
             return f"short and few: a batch may take 24 hours, for {saving}; lane sync answers in seconds to minutes"
         if self.sync_requests > _MANY:
@@ -75,6 +78,9 @@ class Finding:
             self.long_requests += said.max_tokens > rules.long_tokens
             self.sync_requests += said.wishes.lane is Lane.SYNC
             self.estimate.add(said, rules.catalogue)
+        elif isinstance(said, Terms) and said.foreseen:
+            self.foreseen = said.foreseen
+            self.estimate.foresee(said.foreseen, said.budget, rules.catalogue)
 
 
 def examine(
@@ -164,7 +170,24 @@ def as_data(finding: Finding, history: History) -> dict[str, object]:
         "expected_p95_usd": _number(expected.high),
         "cache": finding.caching,
         "advice": finding.advice(sandbox=history.sandbox),
+        **_steps(finding),
     }
+
+
+def _steps(finding: Finding) -> dict[str, object]:
+    """What of it is asked later, of what is answered before."""
+    if not finding.foreseen:
+        return {}
+    later = [
+        {
+            "step": each.step,
+            "model": each.entry.model,
+            "requests": 1 if each.counted else None,
+            "worst_case_usd": None if each.worst is None else float(from_picodollars(each.worst)),
+        }
+        for each in finding.foreseen
+    ]
+    return {"later_steps": later, "bounded_by_budget": finding.estimate.budget is not None}
 
 
 def _known(kind: Kind, history: History) -> dict[str, object]:

@@ -22,7 +22,7 @@ from batchd.edges.lock import daemon_runs
 from batchd.edges.store import Store, write_to_store
 from batchd.edges.store.retries import Again
 from batchd.errors import Unusable
-from batchd.model import Batch, Job, Verdict
+from batchd.model import Batch, Job, StepBar, Verdict
 from batchd.settings import Settings
 from batchd.standing.batches import answers
 from batchd.standing.jobs import marked, sharing
@@ -73,6 +73,9 @@ def retry(  # noqa: PLR0913  its flags
     given up with `resolve --drop`: that may have been charged. Until the job
     has finished again its `job.json` is gone.
 
+    A job whose next step waits for answers that are not complete is not
+    finished, and sends all of those again.
+
     With --also, answers that were paid for and are incomplete are asked for
     anew, and paid for again: what that may cost is told, and asked about. The
     old ones go to `superseded.jsonl`, and stay in the job's cost. To ask
@@ -103,6 +106,9 @@ def release(
     as_json: AsJson = False,
 ) -> int:
     """Let a held job go on: past its budget, or to ask after its batches again.
+
+    A job whose next step waits for answers that are not complete goes on
+    without them, and ends as partial.
 
     A batch of which nobody knows whether the API has it needs more of an
     answer: see `batchd resolve --help`.
@@ -212,7 +218,10 @@ async def _retry(  # noqa: PLR0913  what is to be sent again, and how that is as
     as_json: bool,
 ) -> Answer:
     name = printable(job.name)
-    if not job.delivered:
+    if job.step_bar is not None:
+        # It waits for just this; what it may cost was reserved, or is held by its budget.
+        also, sure = also or [verdict for verdict in Verdict if verdict.incomplete], True
+    elif not job.delivered:
         raise Failure(f"job {name} has not finished yet: see `batchd status`")
     if job.sandbox and not await store.facts.of_sandbox():
         raise Failure(f"job {name} was a rehearsal: drop its request into the inbox again to have it answered")
@@ -255,7 +264,9 @@ def _ask(again: Again, *, sure: bool, as_json: bool) -> None:
 
 async def _release(store: Store, job: Job, *, up_to: int | None) -> Answer:
     held = [batch for batch in await store.batches.held() if job.name in await store.trips.jobs_in(batch.id)]
-    if job.hold is not None or (up_to is not None and job.released and not job.delivered):
+    if job.step_bar not in {None, StepBar.MONEY}:
+        said = await _release_step(store, job, up_to)
+    elif job.hold is not None or (up_to is not None and job.released and not job.delivered):
         said = await _release_money(store, job, up_to)
     elif up_to is not None:
         raise Failure(f"job {printable(job.name)} does not wait for money: see `batchd status`")
@@ -277,7 +288,17 @@ async def _release_money(store: Store, job: Job, up_to: int | None) -> str:
             raise Failure(f"job {printable(job.name)} needs a larger sum: {so_far} already")
         said = f"Job {job.name} goes on {marked(f'up to {dollars(up_to)}', job)}: {so_far}."
     await store.spending.release(job.id, up_to)
+    if job.step_bar is not None:
+        await store.steps.release(job.id)
     return said
+
+
+async def _release_step(store: Store, job: Job, up_to: int | None) -> str:
+    """Let a job go on whose next step waits for answers."""
+    if up_to is not None:
+        raise Failure(f"job {printable(job.name)} does not wait for money: see `batchd status`")
+    await store.steps.release(job.id)
+    return f"Job {job.name} goes on without what is not complete."
 
 
 async def _release_batches(store: Store, job: Job, held: Sequence[Batch]) -> str:

@@ -12,7 +12,7 @@ from batchd.claude.price import dollars
 from batchd.cli.console import cell, duration, moment, usd
 from batchd.edges.store import Standing, look_into_store
 from batchd.lifecycle import State
-from batchd.model import Batch, Job, Verdict
+from batchd.model import Batch, Job, StepBar, Verdict
 from batchd.standing.batches import answers
 from batchd.standing.jobs import marked, next_poll, sharing, state
 from batchd.trouble import Trouble, Work
@@ -94,6 +94,15 @@ def of_thing(kept: Trouble) -> RenderableType:
     return cell(f"! {called}: {thing.work.undone} since {moment(kept.since)}: {kept.reason}", style)
 
 
+def _answers(job: Job) -> list[str]:
+    """The commands with which a held job goes on."""
+    if job.step_bar is StepBar.ANSWERS:
+        return [f"batchd retry {job.name}", f"batchd release {job.name}"]
+    if job.step_bar in {StepBar.PROMPTS, StepBar.RESTORED}:
+        return [f"batchd release {job.name}", f"batchd cancel {job.name}"]
+    return [f"batchd release {job.name} [--up-to USD]"]
+
+
 def _hold(job: Job) -> list[RenderableType]:
     """Say why a whole job waits for a person, and with which command it goes on."""
     if job.hold is None:
@@ -103,7 +112,7 @@ def _hold(job: Job) -> list[RenderableType]:
     by_itself = "" if job.hold_until is None else f"; it is tried again at {moment(job.hold_until)}"
     return [
         cell(f"! job {job.name}: {marked(job.hold, job)}{by_itself}", "bold red"),
-        cell(f"    batchd release {job.name} [--up-to USD]"),
+        *(cell(f"    {line}") for line in _answers(job)),
     ]
 
 

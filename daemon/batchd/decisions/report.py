@@ -26,9 +26,7 @@ def state_of(job: Job, tally: Tally) -> str:
     complete = tally.verdicts.get(Verdict.COMPLETE, 0)
     if complete == job.total and not job.steps_left:
         return "partial" if job.rejected or job.steps_note else "done"
-    if complete == job.total and job.cancel_wanted:
-        return "cancelled"
-    if job.cancel_wanted and tally.verdicts.get(Verdict.CANCELED):
+    if job.cancel_wanted and (job.steps_left or tally.verdicts.get(Verdict.CANCELED)):
         return "cancelled"
     return "partial" if complete or any(tally.verdicts.get(v) for v in Verdict if v.incomplete) else "failed"
 
@@ -67,15 +65,33 @@ def summary(
 
 def steps_as_data(job: Job, standing: Standing) -> list[dict[str, object]]:
     """How far a job is, step by step (docs/formats.md)."""
+    if job.steps is None:
+        return []
     told: list[dict[str, object]] = []
-    for number, step in enumerate(job.steps.steps if job.steps else ()):
+    at = len(job.steps.steps) - job.steps_left
+    for number, step in enumerate(job.steps.steps):
         if step.join:
-            told.append({"step": step.name, "join": list(step.join), "document": f"documents/{step.write}"})
-            continue
-        of = standing.get(number, NOT_BEGUN)
-        begun = {"requests": of.requests, "complete": of.complete, "incomplete": of.requests - of.complete - of.open}
-        told.append({"step": step.name, **begun})
+            of: dict[str, object] = {"join": list(step.join), "document": f"documents/{step.write}"}
+        else:
+            begun = standing.get(number, NOT_BEGUN)
+            requests = job.step_entries if number == at and job.step_entries is not None else begun.requests
+            missing = begun.requests - begun.complete - begun.open
+            of = {"requests": requests, "complete": begun.complete, "incomplete": missing, "open": begun.open}
+        told.append({"step": step.name, "state": _state_of_step(job, standing, number, at), **of})
     return told
+
+
+def _state_of_step(job: Job, standing: Standing, number: int, at: int) -> str:
+    """Say in a word how a step stands: `waiting`, `held`, `asked`, `complete`, `incomplete` or `empty`."""
+    step = job.steps.steps[number] if job.steps else None
+    begun = standing.get(number, NOT_BEGUN)
+    if number >= at and not begun.open and (number > at or not begun.requests or job.step_bar is not None):
+        return "held" if number == at and job.step_bar is not None else "waiting"
+    if step is not None and step.join:
+        return "complete" if job.finished_at is not None else "waiting"
+    if begun.open or number == at:
+        return "asked"
+    return "empty" if not begun.requests else "complete" if begun.whole else "incomplete"
 
 
 def rehearsal(*, sandbox: bool) -> dict[str, object]:

@@ -141,6 +141,7 @@ class Stepping:
             left=job.steps_left - (not made.more),
             later=later,
             open=steps.is_open_after(at),
+            entries=made.entries if made.more else None,
             requests=await to_thread.run_sync(self._spooled, job, at, made),
             promised=bool(covered) and not job.released and made.cost is not None,
         )

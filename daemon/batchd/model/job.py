@@ -75,6 +75,8 @@ class Job:
     """How many of them are still to be taken, the one under way included."""
     steps_passed: int = 0
     """What is not complete of the steps before this one, it goes on without."""
+    step_entries: int | None = None
+    """Of the step under way, how many entries its list has; None where all are asked."""
     steps_note: str | None = None
     """Why a step asked nothing at all."""
     step_bar: StepBar | None = None

@@ -1,9 +1,11 @@
 """How far one job is: its documents between two rounds, measured, and why others failed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchd.decisions.document.expectation import stored
+from batchd.decisions.report import steps_as_data
 from batchd.edges.drafts import Drafts
 from batchd.edges.store.views.progress import Progress, Reason, Unfinished
 from batchd.model import Job
@@ -31,6 +33,8 @@ class Far:
     ended: bool
     written: tuple[Written, ...]
     reasons: tuple[Reason, ...]
+    steps: tuple[Mapping[str, object], ...] = ()
+    """How each of its steps stands, as `decisions.report` tells it."""
 
     @classmethod
     def measured(cls, job: Job, progress: Progress, folder: Path, now: float) -> "Far":
@@ -46,12 +50,14 @@ class Far:
             ended=job.finished_at is not None,
             written=tuple(_measured(each, drafts) for each in progress.unfinished),
             reasons=progress.reasons,
+            steps=tuple(steps_as_data(job, progress.steps)),
         )
 
     def as_data(self) -> dict[str, object]:
         """Tell it in the words of `batchd status JOB --json`; documented in docs/formats.md."""
         return {
             "age_seconds": round(self.age, 3),
+            **({"steps": list(self.steps)} if self.steps else {}),
             "documents": [
                 {
                     "request": each.of.number,

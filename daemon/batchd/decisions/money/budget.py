@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from batchd.claude.price import dollars
 from batchd.model import Ceiling, JobId, RequestId, Waiting
@@ -23,6 +24,23 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """What the later steps of a job may cost."""
+
+    counted: int
+    """Of those whose requests are counted."""
+    open: bool = False
+    """Whether a list decides how many others there are: then all that the job's budget leaves is reserved."""
+
+    def rest(self, limit: Limit) -> int:
+        """What is reserved for them, of a job that has spent so much of its budget."""
+        return self.counted if not self.open or limit.room is None else max(self.counted, limit.room)
+
+
+NOTHING_LATER: Final = Later(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Purse:
     """What may be spent just now."""
 
@@ -34,6 +52,8 @@ class Purse:
     """Of the jobs that belong to a folder's instructions."""
     folders: Mapping[str, int] = field(default_factory=dict)
     """What is spent or reserved today of each of those folders."""
+    steps: Mapping[JobId, Later] = field(default_factory=dict)
+    """What the later steps of jobs may cost of which nothing was sent yet: it is reserved with their first request."""
 
 
 class Bar(StrEnum):
@@ -90,6 +110,7 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
     committed = {job: limit.committed for job, limit in purse.jobs.items()}
     folders = dict(purse.folders)
     today = purse.today.committed
+    steps = dict(purse.steps)
     for request in waiting:
         if request.promised:
             allowed.fitting.append(request)
@@ -100,6 +121,9 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
         spent = committed.get(request.job, limit.committed)
         ceiling = purse.ceilings.get(request.job)
         of_folder = folders.get(ceiling.folder, 0) if ceiling else 0
+        later = steps.get(request.job, NOTHING_LATER)
+        worst = request.worst or 0
+        whole = max(worst + later.counted, later.rest(Limit(limit.budget, spent)))
         if request.job in purse.released:
             limits = {Bar.RELEASE: Limit(purse.released[request.job], spent)}
         else:
@@ -109,26 +133,31 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
                 Bar.FOLDER: Limit(ceiling.budget if ceiling else None, of_folder),
                 Bar.DAY: Limit(purse.today.budget, today),
             }
-        if (hold := _objection(request, limits)) is not None:
+        needs = {Bar.REQUEST: worst, Bar.JOB: worst + later.counted, Bar.FOLDER: whole, Bar.DAY: whole}
+        if (hold := _objection(request, limits, needs)) is not None:
             allowed.holds[request.job] = hold
             continue
         allowed.fitting.append(request)
-        committed[request.job] = spent + (request.worst or 0)
+        steps.pop(request.job, None)
+        committed[request.job] = spent + worst + later.counted
         if ceiling:
-            folders[ceiling.folder] = of_folder + (request.worst or 0)
-        today += request.worst or 0
+            folders[ceiling.folder] = of_folder + whole
+        today += whole
     return allowed
 
 
-def _objection(request: Waiting, limits: Mapping[Bar, Limit]) -> Hold | None:
+def _objection(request: Waiting, limits: Mapping[Bar, Limit], needs: Mapping[Bar, int]) -> Hold | None:
     rooms = {bar: limit.room for bar, limit in limits.items() if limit.room is not None}
     if not rooms:
         return None
     if request.worst is None:
         return Hold("the price of its model is not known, and it has a budget", request.id, Bar.PRICE)
     for bar, room in rooms.items():
-        if request.worst > room:
-            return Hold(_said(bar, limits[bar], request.worst), request.id, bar, max(min(rooms.values()), 0))
+        need = needs.get(bar, request.worst)
+        if need > room:
+            least = min(room - needs.get(each, request.worst) for each, room in rooms.items()) + request.worst
+            said = _said(bar, limits[bar], need, "its steps" if need > request.worst else "the next request")
+            return Hold(said, request.id, bar, max(least, 0))
     return None
 
 
@@ -140,11 +169,11 @@ _WHOSE = {
 }
 
 
-def _said(bar: Bar, limit: Limit, worst: int) -> str:
+def _said(bar: Bar, limit: Limit, worst: int, what: str) -> str:
     budget = dollars(limit.budget or 0)
     if bar is Bar.REQUEST:
         return f"a request may cost {dollars(worst)}, and its budget is {budget}"
     return (
         f"{_WHOSE[bar].format(budget)}, {dollars(limit.committed)} of it are spent or reserved, "
-        f"and the next request may cost {dollars(worst)}"
+        f"and {what} may cost {dollars(worst)}"
     )

@@ -35,6 +35,7 @@ def job_of(row: Row) -> Job:
         steps=None if row["steps"] is None else msgspec.json.decode(row["steps"], type=Steps),
         steps_left=row["steps_left"],
         steps_passed=row["steps_passed"],
+        step_entries=row["step_entries"],
         steps_note=row["steps_note"],
         step_bar=None if ended or row["step_bar"] is None else StepBar(row["step_bar"]),
         later=row["later"],

@@ -1,23 +1,30 @@
 """What was spent or is reserved, by job and by day; and the jobs that wait for money."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import aiosqlite
 
-from batchd.decisions.money.budget import Hold, Limit, Purse
+from batchd.decisions.money.budget import Hold, Later, Limit, Purse
 from batchd.edges.store.deliveries import LET_GO
 from batchd.edges.store.events import note_hold
 from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.rollup import COLUMNS, SUMS
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, betas_of, update
-from batchd.edges.store.sums import amount, exact
+from batchd.edges.store.sums import MICRO, amount, exact
 from batchd.model import Ceiling, Held, JobId, Place, RequestId
 
 _PROMISED = f"SELECT {exact('worst', 'promised')} FROM requests WHERE promised AND batch IS NULL AND verdict IS NULL"  # noqa: S608
 """What further rounds of unfinished documents can cost, while they wait for their trip."""
+_PROMISED_OF_JOB = ", ".join(
+    f"""(SELECT coalesce(sum(worst {part} {MICRO}), 0) FROM requests INDEXED BY requests_promised
+        WHERE job = jobs.id AND promised AND batch IS NULL AND verdict IS NULL) AS promised_{name}"""  # noqa: S608  own text
+    for name, part in (("micro", "/"), ("pico", "%"))
+)
+_BEGUN = "EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND sendings > 0)"
+"""Of jobs of which something was sent."""
 _DAY = 86_400.0
 
 _COMMITTED_OF_DAY = """
@@ -86,7 +93,8 @@ class Spending:
         today = await self._database.row(_COMMITTED_OF_DAY, int(midnight // _DAY))
         rows = await self._database.rows(
             f"""SELECT jobs.id, budget, released, released_up_to, folder, folder_per_day, committed_micro,
-                    committed_pico, promised_micro, promised_pico
+                    committed_pico, promised_micro, promised_pico, later, later_open,
+                    steps_left > 0 AND {_BEGUN} AS begun
                 FROM jobs LEFT JOIN (
                     SELECT job, {exact("worst", "promised")} FROM requests
                     WHERE promised AND batch IS NULL AND verdict IS NULL GROUP BY job
@@ -97,19 +105,37 @@ class Spending:
 
         def spent(row: Row) -> int:
             begun = 0 if row["promised_micro"] is None else amount(row, "promised")
-            return amount(row, "committed") + begun
+            return amount(row, "committed") + begun + int(row["later"] * row["begun"])
 
+        reserved = await self._reserved()
         return Purse(
-            today=Limit(per_day, amount(today, "committed") + promised),
+            today=Limit(per_day, amount(today, "committed") + promised + sum(rest for _, rest in reserved)),
             jobs={
                 JobId(row["id"]): Limit(per_job if row["budget"] is None else row["budget"], spent(row)) for row in rows
             },
             released={JobId(row["id"]): row["released_up_to"] for row in rows if row["released"]},
             ceilings={JobId(row["id"]): Ceiling(row["folder"], row["folder_per_day"]) for row in rows if row["folder"]},
-            folders=await self._folders({row["folder"] for row in rows if row["folder"]}, midnight),
+            folders=await self._folders({row["folder"] for row in rows if row["folder"]}, midnight, reserved),
+            steps={
+                JobId(row["id"]): Later(row["later"], bool(row["later_open"]))
+                for row in rows
+                if not row["begun"] and (row["later"] or row["later_open"])
+            },
         )
 
-    async def _folders(self, folders: Collection[str], midnight: float) -> dict[str, int]:
+    async def _reserved(self) -> list[tuple[str | None, int]]:
+        """List what is reserved for later steps of jobs that have begun, each with the folder of its instructions."""
+        rows = await self._database.rows(
+            f"""SELECT folder, later, later_open, released, released_up_to, budget, committed_micro, committed_pico,
+                    {_PROMISED_OF_JOB}
+                FROM jobs WHERE steps_left > 0 AND NOT delivered AND NOT cancel_wanted AND {_BEGUN}
+                  AND sandbox = EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox')"""  # noqa: S608  own text
+        )
+        return [(row["folder"], Later(row["later"], bool(row["later_open"])).rest(_limit(row))) for row in rows]
+
+    async def _folders(
+        self, folders: Collection[str], midnight: float, reserved: Iterable[tuple[str | None, int]]
+    ) -> dict[str, int]:
         """Sum up what is spent or reserved of some folders in a day, further rounds of what is unfinished included."""
         if not folders:
             return {}
@@ -128,6 +154,9 @@ class Spending:
         sums = {row["folder"]: amount(row, "committed") for row in days}
         for row in begun:
             sums[row["folder"]] = sums.get(row["folder"], 0) + amount(row, "promised")
+        for folder, rest in reserved:
+            if folder in folders:
+                sums[folder] = sums.get(folder, 0) + rest
         return sums
 
     async def limited(self) -> bool:
@@ -235,20 +264,15 @@ class Spending:
         await self._database.write(step)
 
     async def limit_of(self, job: JobId) -> Limit:
-        """Say what a job may cost, its steps included, and what of that is spent or reserved for what is asked."""
+        """Say what a job may cost, its steps included, and what of that is spent, or reserved for what is asked."""
         row = await self._database.row(
-            f"""SELECT budget, released, released_up_to, committed_micro, committed_pico, (
-                    SELECT json_array(promised_micro, promised_pico) FROM (
-                        SELECT {exact("worst", "promised")} FROM requests
-                        WHERE job = jobs.id AND promised AND batch IS NULL AND verdict IS NULL)) AS begun
+            f"""SELECT budget, released, released_up_to, committed_micro, committed_pico, {_PROMISED_OF_JOB}
                 FROM jobs WHERE id = ?""",  # noqa: S608  our own text
             job,
         )
         if row is None:
             raise LookupError(f"no job {job}")
-        micro, pico = json.loads(row["begun"])
-        begun = int(micro or 0) * 1_000_000 + int(pico or 0)
-        return Limit(row["released_up_to"] if row["released"] else row["budget"], amount(row, "committed") + begun)
+        return _limit(row)
 
     async def committed(self, job: JobId) -> int:
         """Say what a job has spent or reserved, further rounds of what is unfinished included, in picodollars."""
@@ -308,6 +332,11 @@ class Spending:
             most,
             newest,
         )
+
+
+def _limit(row: Row) -> Limit:
+    budget = row["released_up_to"] if row["released"] else row["budget"]
+    return Limit(budget, amount(row, "committed") + amount(row, "promised"))
 
 
 def _held(row: Row) -> Held:

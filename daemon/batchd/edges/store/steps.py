@@ -42,6 +42,8 @@ class Taken:
     requests: Sequence[NewRequest] = ()
     promised: bool = False
     """Whether what they can cost was reserved before."""
+    entries: int | None = None
+    """Of its list, where not all are asked yet."""
     note: str = ""
     """Why it asks nothing."""
 
@@ -102,6 +104,7 @@ class JobSteps:
         async def step(db: aiosqlite.Connection) -> bool:
             async with db.execute(
                 f"""UPDATE jobs SET total = total + :new, steps_left = :left, later = :later, later_open = :open,
+                        step_entries = :entries,
                         steps_note = iif(:note = '', steps_note, coalesce(steps_note || '; ', '') || :note)
                     WHERE {_AS_IT_WAS}""",  # noqa: S608  own text
                 {
@@ -113,6 +116,7 @@ class JobSteps:
                     "later": taken.later,
                     "open": taken.open,
                     "note": taken.note,
+                    "entries": taken.entries,
                 },
             ) as cursor:
                 if not cursor.rowcount:
@@ -151,9 +155,10 @@ class JobSteps:
         async def step(db: aiosqlite.Connection) -> None:
             await update(
                 db,
-                """UPDATE jobs SET step_hold = NULL, step_bar = NULL, steps_passed = max(steps_passed, iif(
-                       step_bar = 'prompts', json_array_length(steps, '$.steps') - steps_left + 1,
-                       (SELECT coalesce(max(step), -1) + 1 FROM requests WHERE job = jobs.id)))
+                """UPDATE jobs SET step_hold = NULL, step_bar = NULL, steps_passed = max(steps_passed, CASE step_bar
+                       WHEN 'answers' THEN (SELECT coalesce(max(step), -1) + 1 FROM requests WHERE job = jobs.id)
+                       WHEN 'prompts' THEN json_array_length(steps, '$.steps') - steps_left + 1
+                       ELSE 0 END)
                    WHERE id = ? AND step_hold IS NOT NULL""",
                 job,
             )

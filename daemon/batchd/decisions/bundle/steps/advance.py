@@ -74,12 +74,13 @@ def _is_list(step: Step) -> bool:
 
 
 def _said(step: Step, lacking: Step, counted: Answered) -> str:
-    wanted = "goes on" if step is lacking else "can be joined" if step.join else "is asked"
+    wanted = "goes on" if step is lacking else "is joined" if step.join else "is asked"
     if counted.requests == 1 and not lacking.each:
         return f"{lacking.name} is not complete, and {step.name} {wanted} only after it"
     missing = counted.requests - counted.complete
-    are = "request is" if missing == 1 else "requests are"
-    return f"{missing:,} of {counted.requests:,} {lacking.name} {are} not complete, and {step.name} {wanted} after them"
+    are = "is" if missing == 1 else "are"
+    few = f"{missing:,} of {counted.requests:,} requests of {lacking.name}"
+    return f"{few} {are} not complete, and {step.name} {wanted} only after that"
 
 
 def entries_of(step: Step, answer: Json) -> list[Json] | None:

@@ -20,7 +20,7 @@ def part_at(schema: Form, path: Sequence[str | int]) -> Form | None:
     """
     part: Form = _followed(schema, schema)
     for key in path:
-        inside = part.get("items") if isinstance(key, int) else part.get("properties", {}).get(key)
+        inside = part.get("items") if isinstance(key, int) else _properties(part).get(key)
         if not isinstance(inside, Mapping):
             return None
         part = _followed(inside, schema)
@@ -29,7 +29,12 @@ def part_at(schema: Form, path: Sequence[str | int]) -> Form | None:
 
 def properties_of(part: Form) -> tuple[str, ...]:
     """The names of what lies in an object."""
-    return tuple(part.get("properties", {}))
+    return tuple(_properties(part))
+
+
+def _properties(part: Form) -> Mapping[str, Json]:
+    found = part.get("properties")
+    return found if isinstance(found, dict) else {}
 
 
 def is_of(part: Form, kind: str) -> bool:
@@ -47,13 +52,13 @@ def shortest(part: Form, schema: Form, depth: int = 0) -> Json:
     if is_of(part, "object"):
         return {
             name: shortest(inner, schema, depth + 1) if isinstance(inner, Mapping) else _SHORTEST
-            for name, inner in part.get("properties", {}).items()
+            for name, inner in _properties(part).items()
         }
     if kind == "array":
         items = part.get("items")
         return [shortest(items, schema, depth + 1) if isinstance(items, Mapping) else _SHORTEST]
-    if part.get("enum"):
-        return part["enum"][0]
+    if isinstance(values := part.get("enum"), list) and values:
+        return values[0]
     return {"integer": 1, "number": 1.0, "boolean": True, "null": None}.get(str(kind), _SHORTEST)
 
 

@@ -60,7 +60,8 @@ def read_steps(  # noqa: PLR0913  what stands around the steps
     yield from _apart(found)
     first: list[Entry] = []
     for name, said in prompt.own.steps.items():
-        if problems := list(_named(found, name, said)):
+        problems = list(_named(found, name, said))
+        if problems or not isinstance(said, dict):
             yield from problems
             found.known[name] = Known()
         elif "join" in said:
@@ -129,11 +130,12 @@ def _named(found: Reading, name: str, said: Json) -> Iterator[Problem]:
 
 def _join(found: Reading, name: str, said: Mapping[str, Json]) -> Iterator[Said]:
     place = f"{STEPS}.{name}"
-    of = said["join"] if isinstance(said["join"], list) else [said["join"]]
+    told = said["join"] if isinstance(said["join"], list) else [said["join"]]
+    of = [each for each in told if isinstance(each, str)]
+    if not of or len(of) < len(told):
+        yield found.problem(f"{place}.join", "must be the name of a step, or a list of them")
+        return
     for each in of:
-        if not isinstance(each, str):
-            yield found.problem(f"{place}.join", "must be the name of a step, or a list of them")
-            return
         if wrong := found.references(name).objection(each):
             yield found.problem(f"{place}.join", wrong)
         elif found.known[each].joins:
@@ -143,10 +145,7 @@ def _join(found: Reading, name: str, said: Mapping[str, Json]) -> Iterator[Said]
         yield found.problem(
             f"{place}.write", "must be the name of a file in documents, such as book.md: no folder in it"
         )
-    elif (
-        write.casefold() in found.written
-        or write.rsplit(".", 1)[0].casefold() in found.names[: found.names.index(name)]
-    ):
+    elif write.casefold() in found.written or write.split(".", 1)[0].casefold() in found.asking:
         yield found.problem(f"{place}.write", f"{write} is written by another step; choose another name")
     else:
         found.written.add(write.casefold())
@@ -160,8 +159,10 @@ def _question(found: Reading, name: str, said: Mapping[str, Json]) -> Iterator[S
     found.known[name] = Known()
     prompt = yield from read_prompt(found, name, said.get("prompt"))
     settings, sound = yield from _settings(found, name, said)
-    schema = settings.get(SCHEMA) if sound else None
-    found.known[name] = Known(schema=schema, sound=sound, lists="each" in said)
+    schema = settings.get(SCHEMA)
+    found.known[name] = Known(
+        schema=schema if sound and isinstance(schema, dict) else None, sound=sound, lists="each" in said
+    )
     listed = NO_LIST
     if "each" in said:
         read = found.references(name).list_of(said["each"])
@@ -191,9 +192,9 @@ def _settings(
     place = f"{STEPS}.{name}"
     own = {key: value for key, value in said.items() if key not in {"prompt", "each", ATTACH}}
     sound = True
-    if isinstance(own.get(SCHEMA), str):
+    if isinstance(path := own.get(SCHEMA), str):
         try:
-            own[SCHEMA] = found.load(own[SCHEMA])
+            own[SCHEMA] = found.load(path)
         except ValueError as error:
             yield found.problem(f"{place}.{SCHEMA}", str(error))
             del own[SCHEMA]
@@ -213,9 +214,11 @@ def _settings(
 
 def _settled(settings: Mapping[str, Json], rules: Rules) -> dict[str, Json]:
     """Say what the settings of the program would: they may have changed when a later step is asked."""
-    given = {**settings, **settings.get("params", {})}
+    said = settings.get("params")
+    params = said if isinstance(said, dict) else {}
+    given = {**settings, **params}
     named = rules.catalogue.resolve(str(given.get("model", rules.model)))
-    params = {**settings.get("params", {}), "model": named, "max_tokens": given.get("max_tokens", rules.max_tokens)}
+    params = {**params, "model": named, "max_tokens": given.get("max_tokens", rules.max_tokens)}
     kept = {key: value for key, value in settings.items() if key not in {"model", "max_tokens", "budget"}}
     return {**kept, "params": params}
 

@@ -42,6 +42,12 @@ class Reading:
     used: set[str] = field(default_factory=set)
     wrong: bool = False
 
+    @property
+    def asking(self) -> frozenset[str]:
+        """The names of the steps that ask, which their documents have, too."""
+        said = self.prompt.own.steps
+        return frozenset(name for name, each in said.items() if not isinstance(each, dict) or "join" not in each)
+
     def problem(self, place: str, message: str) -> Problem:
         """Tell what is wrong in the settings, at their line."""
         self.wrong = True

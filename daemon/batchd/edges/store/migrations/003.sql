@@ -63,6 +63,8 @@ ALTER TABLE jobs ADD COLUMN steps_left INTEGER NOT NULL DEFAULT 0 CHECK (
 );
 -- What is not complete of the steps before this one, a person lets the job go on without.
 ALTER TABLE jobs ADD COLUMN steps_passed INTEGER NOT NULL DEFAULT 0 CHECK (steps_passed >= 0);
+-- Of the step under way, how many entries its list has; NULL before that is known.
+ALTER TABLE jobs ADD COLUMN step_entries INTEGER CHECK (step_entries >= 0);
 -- Why a step asked nothing at all.
 ALTER TABLE jobs ADD COLUMN steps_note TEXT;
 -- Why the next step waits for a person, and for which kind of answer.

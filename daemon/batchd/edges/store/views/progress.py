@@ -9,7 +9,8 @@ from batchd.decisions.notices.finished import MOST_REASONS
 from batchd.decisions.notices.finished import Reason as Coded
 from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.sqlite.database import Database
-from batchd.model import JobId, RequestId, Verdict, Wishes
+from batchd.edges.store.steps import JobSteps
+from batchd.model import JobId, RequestId, Standing, Verdict, Wishes
 
 MOST: Final = 10
 """Documents that are listed, and reasons."""
@@ -59,6 +60,8 @@ class Progress:
     """The first that are between two rounds."""
     reasons: tuple[Reason, ...]
     """The most frequent first."""
+    steps: Standing
+    """How those of its steps stand that were begun."""
 
 
 _CODE: Final = "substr({0}, 1, instr({0} || ':', ':') - 1)"
@@ -71,6 +74,7 @@ class ProgressOf:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._steps = JobSteps(database)
 
     async def read(self, job: JobId) -> Progress:
         """Read how far a job is."""
@@ -99,7 +103,7 @@ class ProgressOf:
             Reason(first[alike].verdict, first[alike].reason, n, first[alike].first)
             for alike, n in count.most_common(MOST)
         )
-        return Progress(unfinished, reasons)
+        return Progress(unfinished, reasons, await self._steps.standing(job))
 
     async def codes(self, job: JobId) -> list[Coded]:
         """Tell why requests of a job are not complete, in codes alone: the most frequent first."""
