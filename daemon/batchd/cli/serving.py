@@ -1,22 +1,23 @@
 """Runs the daemon for a command, with a sandbox in the same process where one is asked for.
 
-Only imported by what serves: with the SDK and a web server behind it, this takes most of a second.
+Only imported by what serves: with all the daemon behind it, this takes half a second.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from msgspec.structs import replace
-from rich.console import Console
 
-from batchd import app, sandbox
-from batchd.cli.live_view import shown
+from batchd import app
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE
 from batchd.errors import Occupied
 from batchd.settings import Settings, find_api_key
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 log = structlog.get_logger()
 
@@ -24,7 +25,7 @@ _ANY_KEY: Final = "sk-sandbox"
 
 
 async def serve(
-    settings: Settings, *, once: bool, in_sandbox: bool, show: Console | None, restored: bool = False
+    settings: Settings, *, once: bool, in_sandbox: bool, show: "Console | None", restored: bool = False
 ) -> bool:
     """Run the daemon as `app.serve` does.
 
@@ -40,6 +41,8 @@ async def serve(
         if in_sandbox:
             settings = await around.enter_async_context(_sandboxed(settings))
         if show is not None:
+            from batchd.cli.live_view import shown  # noqa: PLC0415  where somebody looks
+
             await around.enter_async_context(shown(settings.state / DATABASE, show))
         key = _ANY_KEY if in_sandbox else find_api_key()
         return await app.serve(settings, key, once=once, restored=restored, sandbox=in_sandbox)
@@ -48,6 +51,8 @@ async def serve(
 @asynccontextmanager
 async def _sandboxed(settings: Settings) -> AsyncIterator[Settings]:
     """Run a sandbox whose batches survive `kill -9` as the daemon's do, and give it to the daemon for the API."""
+    from batchd import sandbox  # noqa: PLC0415  a web server, and a third of a second
+
     if daemon_runs(settings.state):
         raise Occupied(f"another batchd works on {settings.state}")
     app.prepared(settings)

@@ -5,8 +5,6 @@ from typing import Protocol
 from batchd.decisions.notices.body import test_message
 from batchd.edges.sinks.apprise import AppriseSink
 from batchd.edges.sinks.command import CommandSink
-from batchd.edges.sinks.ping import ping
-from batchd.edges.sinks.webhook import Webhook
 from batchd.notice import Attempt, Message, Told
 from batchd.settings import Sink
 
@@ -23,6 +21,8 @@ class Taker(Protocol):
 def taker_of(sink: Sink) -> Taker | None:
     """Make what takes the notices of a sink; None for one that is only pinged."""
     if sink.url is not None:
+        from batchd.edges.sinks.webhook import Webhook  # noqa: PLC0415  a tenth of a second, for an HTTP client
+
         return Webhook(sink.url.value, sink.secret, private=sink.private)
     if sink.command:
         return CommandSink(sink.command)
@@ -42,4 +42,8 @@ async def tried(sink: Sink, taker: Taker | None, installation: str, now: float) 
     """
     if taker is not None:
         return await taker.deliver(test_message(f"msg_{installation}_test_{int(now * 1_000)}", now))
-    return await ping(sink, "") if sink.ping is not None else Attempt(Told.NEVER, "it has no address")
+    if sink.ping is None:
+        return Attempt(Told.NEVER, "it has no address")
+    from batchd.edges.sinks.ping import ping  # noqa: PLC0415  see above
+
+    return await ping(sink, "")

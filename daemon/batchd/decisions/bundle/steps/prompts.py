@@ -2,18 +2,20 @@
 
 import re
 from collections.abc import Generator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from batchd.decisions.bundle.composing import with_pictures_marked
 from batchd.decisions.bundle.steps.reading import STEPS, Reading
 from batchd.decisions.jobfile.attachment import ATTACH
-from batchd.decisions.jobfile.front_matter import Prose, read_prose
 from batchd.decisions.rows.prompt_file import LONGEST
 from batchd.decisions.rows.template import PromptTemplate, parse_template
 from batchd.model import Problem
 from batchd.text.jsonscan import Broken
 from batchd.text.spelling import closest
 from batchd.text.strictjson import Flawed, Json
+
+if TYPE_CHECKING:
+    from batchd.decisions.jobfile.front_matter import Prose
 
 _DOTTED: Final = r"(?<![\w.])steps\.({names})(?![a-z0-9-])"
 _PLACE: Final = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
@@ -38,13 +40,15 @@ def read_prompt(found: Reading, name: str, path: Json) -> Generator[Problem, Non
     return None
 
 
-def _prose(found: Reading, path: str) -> Prose:
+def _prose(found: Reading, path: str) -> "Prose":
     """Read a text that is asked.
 
     Raises:
         ValueError: It cannot be asked; says why.
         Broken: The same, and at which line.
     """
+    from batchd.decisions.jobfile.front_matter import read_prose  # noqa: PLC0415  YAML, which other files never need
+
     try:
         data = found.files.read(path, LONGEST)
         prose = read_prose(data.decode())
@@ -63,7 +67,7 @@ def _prose(found: Reading, path: str) -> Prose:
     return prose
 
 
-def _templated(found: Reading, prose: Prose) -> tuple[str, PromptTemplate]:
+def _templated(found: Reading, prose: "Prose") -> tuple[str, PromptTemplate]:
     text = with_pictures_marked(_keyed(prose.prompt, found.names))
     return text, parse_template(text, prose.line, answers=True)
 
