@@ -143,6 +143,10 @@ class ReportRow:
     """Its files; None where none were wanted."""
     bounded: int = 0
     """How many of its answers were cut before their tokens of output were told: those are a bound."""
+    place: int | None = None
+    """Where its row stands; None where that follows from the order of the requests, or it has none."""
+    record: str | None = None
+    """Its row as it was put right; None where it stands as it came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -496,3 +496,16 @@ async def test_the_watcher_follows_the_name_when_the_folder_is_replaced(box: Pat
         drop(box, "a.md")
         assert await bell.heard(SOON)
         stop.set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+@pytest.mark.parametrize("bundle", [False, True])
+@pytest.mark.parametrize("across", [False, True])
+def test_a_claim_knows_who_dropped_it(state: Path, tmp_path: Path, elsewhere: Path, bundle: bool, across: bool) -> None:  # noqa: FBT001
+    box = elsewhere if across else tmp_path / "box"
+    name = drop(box, "x.job/prompt.md" if bundle else "x.md")
+    top = PurePosixPath(name.parts[0])
+    os.chown(box / top, 12345, -1)
+    assert claims.claim(box, top, state).uid == 12345
+    [again] = claims.recover_claims(box, state)
+    assert again.uid == 12345

@@ -324,7 +324,7 @@ async def test_a_report_reads_each_request_once_in_the_order_of_the_file_however
     pages = [[row.custom_id for row in page] async for page in store.reports.read(JobId(1))]
     assert pages == [["r0", "r2"], ["r3", "r4"], ["r1-2", "r3-2"]]
     plan = await store.database.rows(
-        f"EXPLAIN QUERY PLAN {reports.READ.format(reports.BY_ID)}",
+        f"EXPLAIN QUERY PLAN {reports.READ.format(reports.BY_ID, 'id')}",
         *(1, 1, 9, 2),
     )
     within = [row["detail"] for row in plan][1]

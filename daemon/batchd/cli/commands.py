@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, _Command]] = {
     "page": _Command("page", "Show jobs, batches and costs in a browser, and what waits for a person."),
     "cancel": _Command("job_commands", "Cancel a job: nothing more is sent, and its batches are stopped."),
     "retry": _Command("job_commands", "Send the failed requests of a finished job again."),
+    "amend": _Command("amend", "Put rows or requests of a finished job right, in the same folder."),
     "release": _Command("job_commands", "Let a held job go on: past its budget, or to ask after its batches again."),
     "resolve": _Command("resolve", "Decide about a batch whose submission stayed in doubt."),
     "service": _Command("service", "Make batchd a service of systemd, or take it away."),

@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,44 @@ def submit(  # noqa: PLR0913  what the command takes
                 _copy_folder(alone, at, folder)
             else:
                 _build(at, folder, sources, Path(prompt) if prompt is not None else None, said)
+    return mine
+
+
+def amend(  # noqa: PLR0913  what the command takes
+    job: str,
+    given: Path,
+    inbox: Path,
+    outbox: Path,
+    asked: tuple[bytes, Mapping[str, object]],
+    said: Mapping[str, object],
+    look: Callable[[Path], None] = lambda _: None,
+) -> Ticket:
+    """Drop what puts a finished job right, as a bundle that names it.
+
+    Args:
+        job: Its name.
+        given: A file with rows or requests of it, or a folder with such a file and others that go along.
+        asked: What was asked: the job's instructions, and settings that count for more.
+        said: Settings of the amendment itself.
+        look: Looks at the whole bundle before anybody else can; what it raises leaves nothing behind.
+    """
+    mine = Ticket(new_ticket(), inbox, outbox)
+    folder = _folder(inbox, "")
+    instructions, settings = asked
+    with _hidden(folder, with_ticket(f"amend-{Path(job).name}{BUNDLE}", mine.id)) as at:
+        if given.is_dir():
+            _copy_folder(given, at, folder)
+            if (own := at / _PROMPT).exists():
+                instructions = own.read_bytes()
+                own.unlink()
+        else:
+            _make_folder(at, folder)
+            # Beside the prompt, a file of that name would be taken for it.
+            name = given.name if given.name != _PROMPT else f"given-{_PROMPT}"
+            _copy(given, at / name, folder)
+        _write(at / _PROMPT, _with_settings(instructions, {**settings, "amends": job, **said}), folder)
+        _sync(at)
+        look(at)
     return mine
 
 

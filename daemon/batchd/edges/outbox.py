@@ -25,7 +25,7 @@ _RESERVED = "rejected"
 _EVENTS = re.compile(r"events\.jsonl(\.\d+)?", re.IGNORECASE)
 _BUNDLE = "request"
 _JOB_FILES = re.compile(
-    r"documents|request(\..*)?|(results|failures|report|rows|rejects|superseded)\.jsonl|(results|rejects)\.[ct]sv"
+    r"documents|amendments|request(\..*)?|(results|failures|report|rows|rejects|superseded)\.jsonl|(results|rejects)\.[ct]sv"
     r"|(job|held)\.json|instructions\.md|files\.csv",
     re.IGNORECASE | re.DOTALL,
 )
@@ -186,36 +186,37 @@ class JobFolder:
             if sync:
                 disk.sync_folder(source.parent)
 
-    def place_bundle(self, source: Path) -> None:
-        """Move the job's bundle to `request/`, durably; idempotent.
+    def place_bundle(self, source: Path, to: str = _BUNDLE) -> None:
+        """Move the job's bundle to `request/`, or another that came to it, durably; idempotent.
 
         Args:
             source: The claimed folder, which is gone afterwards.
+            to: Where it goes.
 
         Raises:
             OSError: The disk refuses; the bundle is still in one place at least.
         """
-        with disk.opened(self.outbox, PurePosixPath(self.name), create=True) as folder:
-            if disk.stat_at(folder, _BUNDLE) is None:
-                self._move_tree(source, folder)
+        with self._parent(to) as (folder, name):
+            if disk.stat_at(folder, name) is None:
+                self._move_tree(source, folder, name)
                 os.fsync(folder)
-            trees.remove(folder, disk.hidden(_BUNDLE))
+            trees.remove(folder, disk.hidden(name))
         trees.remove_path(source)
         disk.sync_folder(source.parent)
 
     @staticmethod
-    def _move_tree(source: Path, folder: int) -> None:
+    def _move_tree(source: Path, folder: int, name: str) -> None:
         try:
-            os.rename(source, _BUNDLE, dst_dir_fd=folder)
+            os.rename(source, name, dst_dir_fd=folder)
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            half = disk.hidden(_BUNDLE)
+            half = disk.hidden(name)
             trees.remove(folder, half)
             os.mkdir(half, disk.PRIVATE_FOLDER, dir_fd=folder)
             with disk.opened(source) as original, trees.opened_below(folder, half) as copied:
                 trees.copy(original, copied)
-            os.rename(half, _BUNDLE, src_dir_fd=folder, dst_dir_fd=folder)
+            os.rename(half, name, src_dir_fd=folder, dst_dir_fd=folder)
 
     def append(self, file: str, committed: int, chunks: Iterable[bytes], *, sync: bool = True) -> Appended:
         """Append whole lines to a file and sync it. What a crash has left beyond the committed length is cut off first.

@@ -142,6 +142,28 @@ def append_all(path: Path, lines: Sequence[bytes]) -> list[tuple[int, int]]:
     return places
 
 
+def append_file_to_spool(path: Path, params: BinaryIO, least: int) -> int:
+    """Add the params of many requests to a job's spool file, durably.
+
+    Args:
+        params: Lines of JSON.
+        least: Byte before which they may not begin: requests may have been promised what lies there.
+
+    Returns:
+        Where they begin; what a crash left before them is nobody's.
+    """
+    with open(path, "ab", opener=_private) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        begin = max(file.seek(0, os.SEEK_END), least)
+        file.truncate(begin)
+        while piece := params.read(_PIECE):
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    disk.sync_folder(path.parent)
+    return begin
+
+
 def read_from_spool(path: Path, offset: int, size: int) -> bytes:
     """Read one request's params.
 

@@ -276,6 +276,7 @@ class Accepting:
             ticket=read.claim.ticket,
             rows=reading.terms.rows,
             rejected=reading.rejected,
+            uid=read.claim.uid,
             ceiling=read.ceiling,
             steps=reading.terms.steps,
             notify=tuple(sorted(reading.notify)),

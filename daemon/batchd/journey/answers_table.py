@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,16 @@ from batchd.errors import Garbled
 from batchd.model import RowsForm
 from batchd.text.jsonscan import Broken
 
+
+class Reported(NamedTuple):
+    """What became of the requests of a job of rows."""
+
+    in_order: Callable[[], Iterator[ReportRow]]
+    """Of those that it had from the first, in the order of the file."""
+    late: Callable[[], Iterator[ReportRow]]
+    """Of those that it got later, in the order of their places."""
+
+
 LONGEST_LINE: Final = 32_000_000
 """Bytes of a line of objects, as at the door."""
 
@@ -33,15 +43,13 @@ class Lost(Exception):
     """The rows cannot be laid beside their answers; the message says why."""
 
 
-def write_answers(
-    folder: JobFolder, form: RowsForm, reports: Callable[[], Iterator[ReportRow]], scratch: Path, *, guard: bool
-) -> list[str]:
+def write_answers(folder: JobFolder, form: RowsForm, reports: Reported, scratch: Path, *, guard: bool) -> list[str]:
     """Write the file that has the rows as they came, with their answers.
 
     Args:
         folder: Of the job; its results and its rows lie in it.
         form: How its rows stand in their file.
-        reports: What became of the requests, in the order of the file, each time from the first.
+        reports: What became of the requests.
         scratch: Where an index may lie for the moment; its name is the job's alone.
         guard: Whether to keep spreadsheets from taking an answer for a formula.
 
@@ -60,9 +68,7 @@ def write_answers(
     return _sentences(remarks, file_of(form))
 
 
-def _write(
-    folder: JobFolder, form: RowsForm, reports: Callable[[], Iterator[ReportRow]], scratch: Path, *, guard: bool
-) -> Remarks:
+def _write(folder: JobFolder, form: RowsForm, reports: Reported, scratch: Path, *, guard: bool) -> Remarks:
     remarks = Remarks()
     with ExitStack() as opened:
         results = opened.enter_context(folder.reading(RESULTS))
@@ -77,12 +83,19 @@ def _write(
         if form.objects:
             columns = answer_columns(_taken(source, form), form.properties)
             records = objects_of(source, form.id, LONGEST_LINE, MOST_ROWS)
-            chunks = lines_of(beside(records, reports(), left_out), columns, answer, remarks)
+            chunks = lines_of(beside(records, reports.in_order(), left_out, reports.late()), columns, answer, remarks)
         else:
             table = read_table(source(), PurePosixPath(form.file).suffix, form.delimiter, form.encoding)
             columns = answer_columns(table.form.columns, form.properties)
             records = rows_of(table, form.id)
-            chunks = table_of(beside(records, reports(), left_out), table.form, columns, answer, remarks, guard=guard)
+            chunks = table_of(
+                beside(records, reports.in_order(), left_out, reports.late()),
+                table.form,
+                columns,
+                answer,
+                remarks,
+                guard=guard,
+            )
         folder.write_whole(file_of(form), chunks)
     return remarks
 

@@ -1,6 +1,6 @@
 """When each request of a job has its verdict, its reports are written, `job.json` last; or the job is opened again."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
@@ -18,11 +18,14 @@ from batchd.delivery import ReportRow, Tally, Unsent
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.spool import read_at
-from batchd.edges.store import Store
-from batchd.journey.answers_table import Lost, write_answers
+from batchd.edges.store import Change, Store
+from batchd.edges.store.amendments import apply
+from batchd.edges.store.retries import Superseded
+from batchd.journey.amending import add_params, changes, discard_params, portions
+from batchd.journey.answers_table import Lost, Reported, write_answers
 from batchd.journey.documents import Documents
 from batchd.journey.joins import write_joins
-from batchd.journey.reopening import take_back
+from batchd.journey.reopening import take_back, take_back_left_out
 from batchd.model import NOTHING_BEGUN, Job, RequestId, Standing, Verdict
 
 log = structlog.get_logger()
@@ -114,7 +117,8 @@ class Finishing:
             return []
         scratch = self._spool / job.claim
         try:
-            return write_answers(folder, job.rows, partial(self._rows, job), scratch, guard=self._guard_formulas)
+            reports = Reported(partial(self._in_order, job), partial(self._late, job))
+            return write_answers(folder, job.rows, reports, scratch, guard=self._guard_formulas)
         except Lost as lost:
             log.warning("no table of answers", job=job.name, reason=str(lost))
             return [str(lost)]
@@ -128,10 +132,28 @@ class Finishing:
 
     async def reopen(self, job: Job) -> None:
         """Let requests of a finished job travel again; their old lines leave `results.jsonl`."""
-        gone = await self._store.retries.superseded(job.id)
-        length = await to_thread.run_sync(take_back, JobFolder(self._outbox, job.name), gone)
-        await self._store.retries.reopen(job.id, results_length=length, now=self._clock.now())
+        store, now = self._store, self._clock.now()
+        folder = JobFolder(self._outbox, job.name)
+        gone = await store.retries.superseded(job.id)
+        amendment = await store.amendments.to_apply(job.id)
+        amend = None
+        if amendment is not None:
+            changed = partial(changes, self._spool, amendment)
+            gone = await to_thread.run_sync(self._superseded, gone, changed)
+            await to_thread.run_sync(take_back_left_out, folder, changed, job.rows)
+            reach = await store.amendments.reach(job.id)
+            begin = await to_thread.run_sync(add_params, self._spool, amendment, job, reach)
+            amend = partial(apply, amendment=amendment, changes=changed, begin=begin, now=now)
+        length = await to_thread.run_sync(take_back, folder, gone)
+        await store.retries.reopen(job.id, results_length=length, now=now, amend=amend)
+        if amendment is not None:
+            await to_thread.run_sync(discard_params, self._spool, amendment)
         log.info("job opened again", job=job.name, requests=len(gone.failed) + len(gone.paid))
+
+    def _superseded(self, gone: Superseded, changed: Callable[[], Iterator[Change]]) -> Superseded:
+        for some in portions(changed()):
+            gone |= from_thread.run(self._store.amendments.superseded, some)
+        return gone
 
     def _failures(self, job: Job) -> Iterator[bytes]:
         """What failed; params that cannot be read any more keep no job from its end."""
@@ -146,6 +168,16 @@ class Finishing:
     def _rows(self, job: Job) -> Iterator[ReportRow]:
         """Every request of a job, drawn page by page from within a worker thread, so that none is kept."""
         pages = self._store.reports.read(job.id)
+        while (page := from_thread.run(_next, pages)) is not None:
+            yield from page
+
+    def _in_order(self, job: Job) -> Iterator[ReportRow]:
+        """The requests of a job in the order of its rows, but for those that have places of their own."""
+        return (row for row in self._rows(job) if row.place is None)
+
+    def _late(self, job: Job) -> Iterator[ReportRow]:
+        """Those, in the order of their places, drawn as `_rows`."""
+        pages = self._store.reports.read_late(job.id)
         while (page := from_thread.run(_next, pages)) is not None:
             yield from page
 

@@ -26,8 +26,9 @@ from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import Store
 from batchd.errors import Rejected, Unavailable
 from batchd.journey.accepting import Accepting, goes_together, printable
+from batchd.journey.amending import Amending, amends
 from batchd.journey.instructions import Instructions, Ready, Wrong
-from batchd.journey.spooling import INDEX
+from batchd.journey.spooling import INDEX, Copy
 from batchd.model import Job
 from batchd.notice import Json, Kind, NewNotice, queue_of
 from batchd.running.retrying import Retrying
@@ -123,6 +124,7 @@ class Intake:
         self._places = places
         paths = (places.inbox, places.outbox, places.claims, places.spool)
         self._accepting = Accepting(store, clock, paths, rules, keep_bundle=manner.keep_bundle)
+        self._amending = Amending(store, paths, rules, keep_bundle=manner.keep_bundle)
         self._settling = inbox.Settling(manner.settle, manner.bundle_settle)
         self._instructions = Instructions(places.inbox, places.outbox, rules, manner.settle)
         self._accepted = accepted
@@ -161,6 +163,8 @@ class Intake:
 
     def _is_needed(self, name: str) -> bool:
         claim = name.removesuffix(INDEX)
+        if from_thread.run(self._store.amendments.needs_params, claim):
+            return True
         if claim == name:
             return from_thread.run(self._store.jobs.needs_params, claim)
         job = from_thread.run(self._store.jobs.of_claim, claim)
@@ -321,6 +325,8 @@ class Intake:
         job = await self._store.jobs.of_claim(claim.id)
         if job is None and ticket is not None and await self._came_before(ticket, claim):
             return
+        if job is None and await self._amends(claim):
+            return
         if job is None and not await to_thread.run_sync(claims.holds, claim):
             # It lies in `rejected/`, and the disk refused what came after.
             await self._forget(claim)
@@ -338,10 +344,33 @@ class Intake:
             await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)
         await to_thread.run_sync(self._accepting.place, claim, job)
 
+    async def _amends(self, claim: Claim) -> bool:
+        """Put a job right where that is what a claim is for; whether it is."""
+        amended = await self._store.amendments.of_claim(claim.id)
+        if amended is None:
+            name = await to_thread.run_sync(amends, claim)
+            if name is None:
+                return False
+            try:
+                amended = await to_thread.run_sync(self._amending.take, claim, name)
+            except Rejected as rejection:
+                await self._reject(claim, rejection)
+                return True
+            log.info("job amended", job=amended[1].name)
+        amendment, job = amended
+        if (ticket := claim.ticket) is not None:
+            await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)
+        await to_thread.run_sync(self._amending.place, claim, amendment, job)
+        return True
+
     async def _came_before(self, ticket: str, claim: Claim) -> bool:
         """Let a file go whose ticket is known: what came with it first is a job, or was rejected, and stays so."""
         if (job := await self._store.jobs.of_ticket(ticket)) is not None:
             await self._forget_known(claim, job)
+            return True
+        amended = await self._store.amendments.of_ticket(ticket)
+        if amended is not None and await self._store.amendments.of_claim(claim.id) is None:
+            await self._forget_known(claim, amended)
             return True
         refused = await to_thread.run_sync(receipts.refused_of, self._places.outbox, ticket)
         # Where it was this very claim, a crash has interrupted its rejection.
@@ -385,7 +414,7 @@ class Intake:
 
     async def _forget(self, claim: Claim) -> None:
         await to_thread.run_sync(claims.discard, claim)
-        await to_thread.run_sync(lambda: (self._places.spool / claim.id).unlink(missing_ok=True))
+        await to_thread.run_sync(Copy(self._places.spool, claim.id).discard)
         self.rejections += 1
 
     async def add(self, job: Job) -> None:

@@ -55,6 +55,11 @@ class Copy:
             for row in rows:
                 yield decoder.decode(row)
 
+    def discard(self) -> None:
+        """Remove both, if they are there."""
+        self.params.unlink(missing_ok=True)
+        self.discard_index()
+
     def discard_index(self) -> None:
         """Remove it, if it is there."""
         self.index.unlink(missing_ok=True)

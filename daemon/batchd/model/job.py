@@ -67,6 +67,8 @@ class Job:
     """Requests of its file that were left out, and are not counted in `total`."""
     rows: RowsForm | None = None
     """How its rows stand in its file; None where its requests are no rows."""
+    uid: int | None = None
+    """Of the user who dropped it; None where that is not known."""
     sandbox: bool = False
     """Whether it is a rehearsal, which the sandbox answers."""
     steps: Steps | None = None

@@ -1,5 +1,6 @@
 """What is asked: a request as a job file says it, and what may be wrong with one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -73,6 +74,17 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The sinks that are told of all that its job meets."""
 
 
+class Amended(NamedTuple):
+    """What else is known of a request that is to put one of a job right."""
+
+    row: int = 0
+    """The row, or line, that was left out of the job and is meant; 0 where it names none."""
+    values: Mapping[str, object] | None = None
+    """Of its row, by columns; None where it is no row."""
+    written: bytes = b""
+    """The row as a line of JSON; empty where it came in a table."""
+
+
 class Entry(NamedTuple):
     """One request of a job file, checked, with the job's settings and the defaults merged in."""
 
@@ -97,6 +109,8 @@ class Entry(NamedTuple):
     """Of the API, where it is not the one that everything else goes by: requests of one version travel together."""
     template: int = 0
     """Requests of one file and template differ in nothing but their ids and texts; 0 where that was not looked at."""
+    amended: Amended | None = None
+    """None where it puts nothing right."""
 
 
 class Foreseen(NamedTuple):

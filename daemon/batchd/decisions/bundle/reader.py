@@ -1,6 +1,6 @@
 """What a bundle asks: its prompt of each row of a table, of each of some files, or once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import PurePosixPath
@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from batchd.decisions.bundle.amendment import UNKNOWN, Amendable, GivenBack, file_given_back
 from batchd.decisions.bundle.composing import Composer, far_pictures, with_pictures_marked
 from batchd.decisions.bundle.contents import no_prompt, prompt_of
 from batchd.decisions.bundle.files import Files, matching
@@ -17,9 +18,10 @@ from batchd.decisions.jobfile.naming import LONGEST_ID
 from batchd.decisions.jobfile.reader import Rules, Said, usable
 from batchd.decisions.rows import reader as rows
 from batchd.decisions.rows.prompt_file import LONGEST, PromptFile, parse_prompt_file
-from batchd.decisions.rows.records import Fault, Record, names_of
+from batchd.decisions.rows.records import Fault, Record, names_of, rows_of
 from batchd.decisions.rows.requests_of import requests_of
 from batchd.decisions.rows.table import SUFFIXES as TABLES
+from batchd.decisions.rows.table import read_table
 from batchd.decisions.rows.template import OF_FILE, PromptTemplate
 from batchd.model import Caution, Problem, Reject, RowsForm, Terms
 from batchd.text.jsonscan import Broken
@@ -36,7 +38,9 @@ _SHOWN: Final = 5
 """Unused files that are named."""
 
 
-def read(files: Files, name: str, rules: Rules, ceiling: Decimal | None = None) -> Iterator[Said]:
+def read(
+    files: Files, name: str, rules: Rules, ceiling: Decimal | None = None, amended: Amendable = UNKNOWN
+) -> Iterator[Said]:
     """Read a bundle; this never raises anything of its own, whatever it holds.
 
     Args:
@@ -44,6 +48,7 @@ def read(files: Files, name: str, rules: Rules, ceiling: Decimal | None = None) 
         name: Of the bundle, without its ending.
         rules: Defaults, limits and the catalogue of models.
         ceiling: USD that the instructions of its folder allow a job; its own budget cannot widen that.
+        amended: What is known of the job that it puts right, where it does.
 
     Yields:
         What `jobfile.reader.read` yields.
@@ -74,14 +79,16 @@ def read(files: Files, name: str, rules: Rules, ceiling: Decimal | None = None) 
         found.settings["budget"] = float(ceiling)
     files.sizes = {other: size for other, size in files.sizes.items() if other != path}
     try:
-        if found.own.steps:
+        if found.own.amends is not None:
+            yield from _amending(files, name, rules, found, amended)
+        elif found.own.steps:
             yield from read_steps(found, text, path, files, rules, lambda schema: _schema(files, schema))
         else:
             yield from _asked(files, name, rules, found)
     except Broken as broken:
         yield Problem(broken.line, "", broken.message)
     yield from _far(text)
-    yield from _unused(files)
+    yield from _unused(files, amended.beneath)
 
 
 def _asked(files: Files, name: str, rules: Rules, prompt: PromptFile) -> Iterator[Said]:
@@ -113,10 +120,53 @@ def _asked(files: Files, name: str, rules: Rules, prompt: PromptFile) -> Iterato
     if names := sorted(name for each in prompt.templates for name in each.names | each.keys):
         said = f"the prompt names {names[0]!r}, and this bundle has neither rows nor each to take it from"
         raise Broken(0, f"{said}; text with {{{{ }}}} in it stands between {{% raw %}} and {{% endraw %}}")
+    yield from _once(usable(name), rules, prompt, prompt.template, composer)
+
+
+def _once(
+    custom_id: str, rules: Rules, prompt: PromptFile, template: PromptTemplate, composer: Composer
+) -> Iterator[Said]:
     requests = rows.requests_with(rules, prompt, rows=False)
     yield from requests.terms()
-    record = Record(1, 0, usable(name), {})
-    yield from requests_of(prompt, prompt.template, [record], requests, composer)
+    yield from requests_of(prompt, template, [Record(1, 0, custom_id, {})], requests, composer)
+
+
+def _amending(files: Files, name: str, rules: Rules, prompt: PromptFile, of: Amendable) -> Iterator[Said]:
+    """Read what puts a job right; of that nothing is left out."""
+    prompt = replace(prompt, own=msgspec.structs.replace(prompt.own, on_error="refuse"))
+    composer = Composer(files, prompt.attach)
+    path = file_given_back(files, prompt, of)
+    if path is not None and not (prompt.own.each and prompt.template):
+        yield from GivenBack(files, rules, prompt, composer, of).read(path)
+    elif prompt.template is None:
+        raise Broken(0, "there is nothing here to put the job right with: put a file with rows or requests beside it")
+    elif prompt.own.each:
+        yield from _each_again(files, path, rules, prompt, prompt.template, composer, of)
+    elif prompt.columns:
+        raise Broken(0, "there are no rows here to put the job right with: put a table of them beside the prompt")
+    else:
+        yield from _once(of.only or usable(name), rules, prompt, prompt.template, composer)
+
+
+def _each_again(  # noqa: PLR0913  as `_each`
+    files: Files,
+    path: str | None,
+    rules: Rules,
+    prompt: PromptFile,
+    template: PromptTemplate,
+    composer: Composer,
+    of: Amendable,
+) -> Iterator[Said]:
+    """Ask again of files: those that a table names, or else those that came along."""
+    if path is None:
+        own = {each: size for each, size in files.sizes.items() if each not in of.beneath}
+        yield from _each(replace(files, sizes=own), rules, prompt, template, composer)
+        return
+    files.used.add(path)
+    table = read_table(files.pieces(path), PurePosixPath(path).suffix)
+    named = dict.fromkeys(each.custom_id for each in rows_of(table, _FILE))
+    requests = rows.requests_with(rules, prompt, rows=True)
+    yield from requests_of(prompt, template, _records(files, named, template), requests, composer)
 
 
 def _in_request(terms: Terms, table: str) -> Terms:
@@ -212,8 +262,8 @@ def _far(text: str) -> Iterator[Caution]:
         yield Caution(0, "", f"the picture {shown} is not fetched, and is sent as text; put its file into the bundle")
 
 
-def _unused(files: Files) -> Iterator[Caution]:
-    unused = [path for path in files.sizes if path not in files.used]
+def _unused(files: Files, beneath: Container[str]) -> Iterator[Caution]:
+    unused = [path for path in files.sizes if path not in files.used and path not in beneath]
     if unused:
         more = f" and {len(unused) - _SHOWN:,} more" if len(unused) > _SHOWN else ""
         yield Caution(0, "", f"nothing uses {', '.join(map(repr, unused[:_SHOWN]))}{more}")

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import PurePosixPath
@@ -68,25 +68,36 @@ Beside: TypeAlias = ReportRow | LeftOut | None
 
 
 def beside(
-    records: Iterable[Record | Fault], reports: Iterator[ReportRow], left_out: Iterator[LeftOut]
+    records: Iterable[Record | Fault],
+    reports: Iterator[ReportRow],
+    left_out: Iterator[LeftOut],
+    late: Iterable[ReportRow] = (),
 ) -> Iterator[tuple[Record | Fault, Beside]]:
     """Lay what became of requests beside their rows.
 
     Args:
         records: All of them, in the order of the file.
-        reports: Of those that became requests, in the same order.
-        left_out: The others, in the same order.
+        reports: Of those that became requests when the file was taken, in the same order.
+        left_out: Of those that became none, in the same order.
+        late: Of those that became requests later, in the order of their places; the last of them are new rows.
     """
-    report, left = next(reports, None), next(left_out, None)
+    later = iter(late)
+    report, left, behind = next(reports, None), next(left_out, None), next(later, None)
     for record in records:
         if left is not None and record.row == left.row:
             yield record, left
             left = next(left_out, None)
+        elif behind is not None and record.row == behind.place:
+            yield record, behind
+            behind = next(later, None)
         elif isinstance(record, Record) and report is not None and report.custom_id == record.custom_id:
             yield record, report
             report = next(reports, None)
         else:
             yield record, None
+    while behind is not None:
+        yield Record(0, behind.place or 0, behind.custom_id, {}), behind
+        behind = next(later, None)
 
 
 def table_of(  # noqa: PLR0913  what a table is made of
@@ -116,7 +127,7 @@ def table_of(  # noqa: PLR0913  what a table is made of
     writer.writerow((*form.columns, *columns.names))
     width = len(form.columns)
     for record, report in rows:
-        cells = tuple(record.values.values()) if isinstance(record, Record) else record.cells
+        cells = _cells(record, report)
         answers = [cell_of(value) for value in _values(columns, report, answer, remarks)]
         verdict, reason, cost = _about(record, report, remarks)
         ours = (*answers, verdict, reason)
@@ -151,12 +162,21 @@ def lines_of(
         verdict, reason, cost = _about(record, report, remarks)
         said = (*values, verdict, reason, None if cost is None else float(cost))
         added = msgspec.json.encode(dict(zip(columns.names, said, strict=True)))
-        own = _members(record)
+        own = _members(record, report)
         yield b"{%b%b}\n" % (own + b"," if own else b"", added[1:-1])
 
 
-def _members(record: Record | Fault) -> bytes:
-    """What stands between the braces of an object; nothing of a line that is none."""
+def _cells(record: Record | Fault, report: Beside) -> Sequence[Json]:
+    """The cells of a row: as it was put right, or as it came."""
+    if isinstance(report, ReportRow) and report.record is not None:
+        return msgspec.json.decode(report.record, type=list[str])
+    return tuple(record.values.values()) if isinstance(record, Record) else record.cells
+
+
+def _members(record: Record | Fault, report: Beside) -> bytes:
+    """What stands between the braces of an object, as it was put right or came; nothing of a line that is none."""
+    if isinstance(report, ReportRow) and report.record is not None:
+        return report.record.encode().strip()[1:-1].rstrip()
     if isinstance(record, Record):
         return record.written.strip()[1:-1].rstrip()
     return b'"row":%d' % record.row

@@ -24,6 +24,9 @@ OnError: TypeAlias = Literal["refuse", "skip"]
 
 LONGEST: Final = 1_000_000
 """Bytes of a prompt file."""
+AMENDS: Final = "amends"
+"""Names the job that a bundle puts right; the others say what else of a job it may do."""
+OF_AMENDMENTS: Final = (AMENDS, "add", "replace")
 _MOST_PATTERNS: Final = 100
 _KEY: Final = re.compile(r"[.\[]")
 
@@ -41,6 +44,9 @@ class Own(msgspec.Struct, frozen=True):
     each: list[str] | str = []
     attach: list[str] = []
     steps: dict[str, Json] = {}
+    amends: str | None = None
+    add: bool = False
+    replace: bool = False
 
     @property
     def each_of(self) -> list[str]:
@@ -48,7 +54,7 @@ class Own(msgspec.Struct, frozen=True):
         return [self.each] if isinstance(self.each, str) else self.each
 
 
-_OF_BUNDLES: Final = frozenset({"rows", "each", "attach", "steps"})
+_OF_BUNDLES: Final = frozenset({"rows", "each", "attach", "steps", *OF_AMENDMENTS})
 _OF_FOLDERS: Final = frozenset({"takes", "budget_day"})
 
 
@@ -191,7 +197,7 @@ def _flaws(said: Mapping[str, Json], place: Literal["bundle", "folder"]) -> Iter
     for name, check in _CHECKS.items():
         if name in said and place == "folder" and name in _OF_BUNDLES:
             yield Flaw(name, "is for bundles, and this file is for a folder; drop a folder NAME.job, or leave it out")
-        elif name in said and place == "bundle" and name in _OF_FOLDERS:
+        elif name in said and place == "bundle" and name in _OF_FOLDERS and AMENDS not in said:
             yield Flaw(name, "is for the .batchd.md of a folder, and this is a bundle; leave it out")
         elif name in said and (wrong := check(said[name])):
             yield Flaw(name, wrong)
@@ -203,6 +209,10 @@ _Check: TypeAlias = Callable[[Json], str]
 
 def _text(value: Json) -> str:
     return "" if isinstance(value, str) and value.strip() else "must be a text that is not empty"
+
+
+def _yes_or_no(value: Json) -> str:
+    return "" if isinstance(value, bool) else "must be true or false"
 
 
 def _one_of(*known: str) -> _Check:
@@ -244,4 +254,7 @@ _CHECKS: Final[Mapping[str, _Check]] = {
     "each": lambda value: _pattern(value) if isinstance(value, str) else _globs(value),
     "attach": _globs,
     "steps": lambda value: "" if isinstance(value, dict) and value else _NO_STEPS,
+    "amends": _text,
+    "add": _yes_or_no,
+    "replace": _yes_or_no,
 }

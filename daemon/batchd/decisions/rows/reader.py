@@ -63,7 +63,7 @@ def _by_itself(source: Source, path: PurePosixPath, rules: Rules) -> Iterator[Sa
     suffix = path.suffix.lower()
     if suffix in (*TABLES, *MEDIA):
         yield Problem(0, "", f"a {'table' if suffix in TABLES else 'picture or PDF'} is no prompt; {_SAY}")
-    elif suffix in LINES and (row := _first_request(source, rules)) and not _REQUESTS & row.keys():
+    elif suffix in LINES and (row := first_request(source, rules)) and not _REQUESTS & row.keys():
         yield Problem(1, "", f"these lines are data, no requests; {_SAY}")
     else:
         yield from jobfile.read(source, path.suffix, path.stem, rules)
@@ -76,7 +76,7 @@ def _instructed(
     template, suffix = prompt.template, path.suffix.lower()
     if suffix in TABLES:
         yield from _table(source, path, rules, prompt, compose)
-    elif suffix in LINES and (first := _first_request(source, rules)) and not _is_request(first):
+    elif suffix in LINES and (first := first_request(source, rules)) and not is_request(first):
         yield from _objects(source, path, rules, prompt, first, compose)
     elif suffix in MEDIA:
         yield from _medium(source, path, rules, prompt)
@@ -231,12 +231,13 @@ def _params(prompt: PromptFile) -> dict[str, Json]:
     return {**shortcut, **params} if isinstance(params, dict) else shortcut
 
 
-def _is_request(line: Mapping[str, Json]) -> bool:
+def is_request(line: Mapping[str, Json]) -> bool:
+    """Whether a line is of requests, or of their job, and no row."""
     return "job" in line or any(keys <= line.keys() for keys in OTHER_KINDS)
 
 
-def _first_request(source: Source, rules: Rules) -> dict[str, Json] | None:
-    """The first line that is no job's, if it is an object."""
+def first_request(source: Source, rules: Rules) -> dict[str, Json] | None:
+    """Read the first line that is not empty, if it is an object."""
     for number, line in enumerate(split_lines(source(), rules.max_request_bytes)):
         bare = line.removeprefix(_BOM) if line and not number else line
         if bare is not None and not bare.strip():

@@ -18,6 +18,9 @@ from batchd.text.tickets import parted
 INSTRUCTIONS: Final = ".instructions"
 """What a folder said to do with the file, when it was taken; it lies where that folder is in the claim."""
 
+OWNER: Final = ".owner"
+"""Of a claim by copy: the user whose the original was."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -39,6 +42,8 @@ class Claim:
     """Its path below the inbox, and now below `folder`."""
     size: int
     mode: int
+    uid: int | None = None
+    """Of the user who dropped it; None where that is not known any more."""
 
     @property
     def path(self) -> Path:
@@ -59,6 +64,21 @@ class Claim:
     def is_bundle(self) -> bool:
         """Whether it is a folder, all of which is one job."""
         return S_ISDIR(self.mode)
+
+
+def owner(claimed: Path, stat: os.stat_result) -> int | None:
+    """The user who dropped what lies in a claim.
+
+    Args:
+        claimed: The claim's folder.
+        stat: Of what lies there, which may be a copy of ours.
+    """
+    try:
+        return int((claimed / OWNER).read_bytes())
+    except FileNotFoundError:
+        return stat.st_uid
+    except (OSError, ValueError):
+        return None
 
 
 def holds(claim: Claim) -> bool:

@@ -9,7 +9,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import Final
 
 from batchd.edges import bundles, disk, trees
-from batchd.edges.claims.claim import Claim
+from batchd.edges.claims.claim import OWNER, Claim
 
 ORIGIN: Final = ".origin"
 """Which file was copied, and is to be removed."""
@@ -37,6 +37,7 @@ def take_by_copy(source: int, target: int, name: str, folder: Path) -> None:
         if now is None or _identity(now) != before:
             raise BlockingIOError(errno.EAGAIN, "the file changed while it was copied", name)
         with disk.opened(folder) as top:
+            disk.write_whole(top, OWNER, [str(stat.st_uid).encode()])
             disk.write_whole(top, ORIGIN, [json.dumps(before).encode()])
             os.fsync(top)
         os.rename(_COPY, name, src_dir_fd=target, dst_dir_fd=target)
@@ -88,6 +89,7 @@ def _take_tree_by_copy(source: int, target: int, name: str, folder: Path) -> Non
         if bundles.look_at(source, name).state.hex() != before:
             raise BlockingIOError(errno.EAGAIN, "the bundle changed while it was copied", name)
         with disk.opened(folder) as top:
+            disk.write_whole(top, OWNER, [str(os.stat(name, dir_fd=source).st_uid).encode()])
             disk.write_whole(top, ORIGIN, [json.dumps(before).encode()])
             os.fsync(top)
         os.rename(_COPY, name, src_dir_fd=target, dst_dir_fd=target)

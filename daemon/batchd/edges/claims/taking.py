@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from batchd.decisions.bundle.contents import is_bundle
 from batchd.edges import disk, trees
-from batchd.edges.claims.claim import INSTRUCTIONS, Claim, Given
+from batchd.edges.claims.claim import INSTRUCTIONS, Claim, Given, owner
 from batchd.edges.claims.crossing import ORIGIN, remove_original, take_by_copy
 from batchd.edges.durable import Together
 
@@ -56,7 +56,7 @@ def claim(inbox: Path, relative: PurePosixPath, claims: Path, instructions: Give
     except OSError:
         _discard_if_empty(claims / name)
         raise
-    return Claim(name, claims / name, relative, stat.st_size, stat.st_mode)
+    return Claim(name, claims / name, relative, stat.st_size, stat.st_mode, owner(claims / name, stat))
 
 
 def secure(taken: Sequence[Claim], durable: Together, claims: Path, inbox: Path) -> None:
@@ -128,7 +128,8 @@ def _held(claimed: Path) -> Claim | None:
         path = Path(entry.path)
         if not entry.is_dir(follow_symlinks=False) or is_bundle(entry.name):
             stat = path.lstat()
-            return Claim(claimed.name, claimed, PurePosixPath(path.relative_to(claimed)), stat.st_size, stat.st_mode)
+            relative = PurePosixPath(path.relative_to(claimed))
+            return Claim(claimed.name, claimed, relative, stat.st_size, stat.st_mode, owner(claimed, stat))
         folder = path
 
 

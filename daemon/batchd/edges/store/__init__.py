@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchd.edges.store.amendments import Amendment, Amendments, Change
 from batchd.edges.store.arrivals import Arrival, Arrivals
 from batchd.edges.store.batches import Batches, CountTaken
 from batchd.edges.store.deliveries import Deliveries
@@ -37,9 +38,12 @@ __all__ = [
     "DATABASE",
     "GROUPS",
     "Agenda",
+    "Amendment",
+    "Amendments",
     "Arrival",
     "Batches",
     "Carried",
+    "Change",
     "CountTaken",
     "Due",
     "JobStanding",
@@ -89,6 +93,7 @@ class Store:
     refusals: Refusals
     retries: Retries
     notices: Notices
+    amendments: Amendments
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -164,6 +169,7 @@ async def _store(database: Database) -> Store:
         Refusals(database),
         Retries(database),
         Notices(database),
+        Amendments(database),
         database,
         str(tag["value"]),
     )

@@ -41,6 +41,8 @@ class Arrival:
     """How its rows stand in its file; None where its requests are no rows."""
     rejected: int = 0
     """Requests of its file that were left out, for what is wrong with them."""
+    uid: int | None = None
+    """Of the user who dropped it; None where that is not known."""
     ceiling: Ceiling | None = None
     """Of the instructions that it belongs to; None where it belongs to none."""
     steps: Steps | None = None
@@ -51,9 +53,9 @@ class Arrival:
 
 _INSERT: Final = """
     INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing, ticket, rows,
-                      rejected, folder, folder_per_day, steps, steps_left, later, later_open, notify, sandbox)
+                      rejected, uid, folder, folder_per_day, steps, steps_left, later, later_open, notify, sandbox)
     VALUES (:claim, :name, :source, :received_at, :total, :budget, :cache, :first_request, :missing, :ticket, :rows,
-            :rejected, :folder, :folder_per_day, :steps, :steps_left, :later, :later_open, :notify,
+            :rejected, :uid, :folder, :folder_per_day, :steps, :steps_left, :later, :later_open, :notify,
             EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'))"""
 
 
@@ -166,6 +168,7 @@ def _values(arrival: Arrival, first_request: int) -> dict[str, object]:
         "ticket": arrival.ticket,
         "rows": None if arrival.rows is None else msgspec.json.encode(arrival.rows).decode(),
         "rejected": arrival.rejected,
+        "uid": arrival.uid,
         "folder": None if ceiling is None else ceiling.folder,
         "notify": json.dumps(arrival.notify) if arrival.notify else None,
         "folder_per_day": None if ceiling is None else ceiling.budget,

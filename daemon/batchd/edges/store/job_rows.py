@@ -39,4 +39,5 @@ def job_of(row: Row) -> Job:
         steps_note=row["steps_note"],
         step_bar=None if ended or row["step_bar"] is None else StepBar(row["step_bar"]),
         later=row["later"],
+        uid=row["uid"],
     )

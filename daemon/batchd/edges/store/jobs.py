@@ -164,7 +164,8 @@ class Jobs:
             await update(
                 db,
                 """UPDATE jobs SET retry_wanted = retry_wanted AND EXISTS (
-                       SELECT 1 FROM requests WHERE job = jobs.id AND again IS NOT NULL) WHERE id = ?""",
+                       SELECT 1 FROM requests WHERE job = jobs.id AND again IS NOT NULL
+                       UNION ALL SELECT 1 FROM amendments WHERE job = jobs.id AND NOT applied) WHERE id = ?""",
                 job,
             )
             await update(db, "UPDATE jobs SET cancel_wanted = 1 WHERE id = ? AND (NOT delivered OR retry_wanted)", job)

@@ -5,7 +5,7 @@ answers so far are superseded, and what they cost stays in every sum.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import aiosqlite
@@ -13,7 +13,7 @@ import aiosqlite
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import RETRIED, take_up_again
 from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import update
+from batchd.edges.store.sqlite.statements import Row, Step, update
 from batchd.model import Job, JobId, Verdict
 
 _ANEW = """verdict IN (SELECT value FROM json_each(?2)) AND NOT EXISTS (
@@ -45,6 +45,10 @@ class Superseded:
     """Requests whose answers go to `superseded.jsonl`."""
     documents: tuple[str, ...]
     """Files of theirs, relative to the job's folder."""
+
+    def __or__(self, other: "Superseded") -> "Superseded":
+        paid = self.paid | other.paid
+        return Superseded((self.failed | other.failed) - paid, paid, (*self.documents, *other.documents))
 
 
 class Retries:
@@ -114,20 +118,18 @@ class Retries:
             "SELECT custom_id, again, document, sections, filed FROM requests WHERE job = ? AND again IS NOT NULL", job
         )
         anew = [row for row in rows if row["again"] == "anew"]
-        files: set[str] = {row["document"] for row in anew if row["document"] is not None}
-        for row in anew:
-            files.update(file for _, file in json.loads(row["sections"] or "[]"))
-            files.update(json.loads(row["filed"] or "[[], []]")[0])
+        files = files_of(anew)
         paid = frozenset(row["custom_id"] for row in anew)
         return Superseded(frozenset(row["custom_id"] for row in rows) - paid, paid, tuple(sorted(files)))
 
-    async def reopen(self, job: JobId, *, results_length: int, now: float) -> None:
+    async def reopen(self, job: JobId, *, results_length: int, now: float, amend: Step[None] | None = None) -> None:
         """Let the requests of a finished job that are wanted again wait again.
 
         Args:
             job: Its id.
             results_length: Bytes of `results.jsonl` now that their lines were taken out.
             now: Unix seconds.
+            amend: Puts others of them right, or adds some, in the same transaction.
         """
 
         async def step(db: aiosqlite.Connection) -> None:
@@ -141,6 +143,8 @@ class Retries:
                 job,
             )
             await take_up_again(db, job, now=now)
+            if amend is not None:
+                await amend(db)
             await update(
                 db,
                 """UPDATE jobs SET delivered = 0, finished_at = NULL, retry_wanted = 0,
@@ -150,6 +154,17 @@ class Retries:
             )
 
         await self._database.write(step)
+
+
+def files_of(rows: Iterable[Row]) -> set[str]:
+    """Name the files of the answers of some requests, relative to the job's folder."""
+    files: set[str] = set()
+    for row in rows:
+        if row["document"] is not None:
+            files.add(row["document"])
+        files.update(file for _, file in json.loads(row["sections"] or "[]"))
+        files.update(json.loads(row["filed"] or "[[], []]")[0])
+    return files
 
 
 def _given(job: JobId, also: Collection[Verdict], only: Collection[str] | None) -> tuple[object, ...]:

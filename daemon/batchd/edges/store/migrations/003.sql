@@ -80,6 +80,23 @@ CREATE INDEX jobs_stepping ON jobs (id) WHERE steps_left > 0;
 CREATE INDEX jobs_held_by_steps ON jobs (id) WHERE step_hold IS NOT NULL;
 -- Of which step a request is; NULL where its job has none.
 ALTER TABLE requests ADD COLUMN step INTEGER CHECK (step >= 0);
+-- A row that was left out or is new, and became a request later: where it stands among the rows of its job; NULL: there
+-- the order is that of ids.
+ALTER TABLE requests ADD COLUMN place INTEGER CHECK (place > 0);
+-- A row as it was put right; NULL: as the job's file has it.
+ALTER TABLE requests ADD COLUMN record TEXT;
+CREATE INDEX requests_late ON requests (job, place) WHERE place IS NOT NULL;
+
+-- What was given to put jobs right. Until it is applied its requests lie in the spool, by the name of its claim.
+CREATE TABLE amendments (
+    claim   TEXT    PRIMARY KEY,
+    job     INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    number  INTEGER NOT NULL,                               -- of the job's own
+    ticket  TEXT    UNIQUE,
+    applied INTEGER NOT NULL DEFAULT 0 CHECK (applied IN (0, 1)),
+    UNIQUE (job, number)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX amendments_open ON amendments (job) WHERE NOT applied;
 
 -- Told: notices -------------------------------------------------------------------------------------------------------
 
@@ -197,3 +214,6 @@ INSERT INTO spent SELECT day, sandbox, queue, model, lane,
 DROP TABLE days;                                            -- `spent` has its sums
 
 -- People: readers, droppers -------------------------------------------------------------------------------------------
+
+-- Of the user who dropped the file; NULL where that is not known.
+ALTER TABLE jobs ADD COLUMN uid INTEGER;

@@ -31,8 +31,15 @@ class Reports:
         if bounds is None or bounds["least"] is None:
             return
         following = bounds["least"]
-        while rows := await self._database.rows(READ.format(BY_ID), job, following, bounds["most"], PAGE):
+        while rows := await self._database.rows(READ.format(BY_ID, "id"), job, following, bounds["most"], PAGE):
             following = rows[-1]["id"] + 1
+            yield [_report_row(row) for row in rows]
+
+    async def read_late(self, job: JobId) -> AsyncIterator[list[ReportRow]]:
+        """Read the requests of a job that have a place of their own among its rows, in the order of these."""
+        behind = 0
+        while rows := await self._database.rows(READ.format(LATE, "place"), job, behind, PAGE):
+            behind = rows[-1]["place"]
             yield [_report_row(row) for row in rows]
 
     async def read_all(self, jobs: Sequence[JobId]) -> dict[JobId, list[ReportRow]]:
@@ -41,7 +48,7 @@ class Reports:
         among = json.dumps(list(jobs))
         rows = await self._database.values(
             lambda row: (JobId(row["job"]), _report_row(row)),
-            READ.format("job IN (SELECT value FROM json_each(?))"),
+            READ.format("job IN (SELECT value FROM json_each(?))", "id"),
             among,
             -1,
         )
@@ -53,6 +60,7 @@ class Reports:
 BY_ID = "+job = ?1 AND id BETWEEN ?2 AND ?3"
 """Between the first and the last id of a job nearly all are its own; by jobs an index has them in another order, so
 that each page would sort them all."""
+LATE = "job = ? AND place > ?"
 READ = f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
         (SELECT group_concat(remote_id, ' ') FROM (
             SELECT remote_id FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
@@ -64,13 +72,13 @@ READ = f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
             SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
         )) AS chain
     FROM (SELECT id, job, custom_id, model, verdict, stop_reason, reason, document, sections, offset, size,
-              betas, wishes, filed, budget, first, counts_from,
+              betas, wishes, filed, budget, first, counts_from, place, record,
               rounds + round AS continued
           FROM requests
-          WHERE {{}} AND verdict IS NOT NULL ORDER BY id LIMIT ?) AS r
+          WHERE {{0}} AND verdict IS NOT NULL ORDER BY {{1}} LIMIT ?) AS r
     LEFT JOIN trips ON trips.request = r.id
-    GROUP BY r.id ORDER BY r.id"""  # noqa: S608  own text
-"""Every request of jobs that a condition names, with its trips summed up."""
+    GROUP BY r.id ORDER BY r.{{1}}"""  # noqa: S608  own text
+"""Every request of jobs that a condition names, in the order of a column, with its trips summed up."""
 
 
 def _report_row(row: Row) -> ReportRow:
@@ -94,6 +102,8 @@ def _report_row(row: Row) -> ReportRow:
         size=row["size"],
         filed=_filed(row),
         bounded=row["bounded"],
+        place=row["place"],
+        record=row["record"],
     )
 
 
