@@ -128,10 +128,12 @@ class Visit:
 def served(home: Path, **page: Any) -> Iterator[Visit]:
     """The page of an installation, on a socket of its own."""
     page = {"listen": "127.0.0.1:0", **page}
-    settings = Settings(home / "inbox", home / "outbox", home / ".batchd", page=Page(**page))
+    places = (home / "inbox", home / "outbox", home / ".batchd")
+    settings = Settings(*places, page=Page(**page))
+    flags = [f"--{name}={folder}" for name, folder in zip(("inbox", "outbox", "state"), places, strict=True)]
     where = listening(settings.page.listen)
     bound = where.bind()
-    server = uvicorn.Server(uvicorn.Config(application(settings), log_config=None, timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(application(settings, flags), log_config=None, timeout_graceful_shutdown=1))
     thread = Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:

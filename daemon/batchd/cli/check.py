@@ -22,7 +22,7 @@ from batchd.journey.reading import rules_of
 
 
 @takes_settings
-def check(
+def check(  # noqa: PLR0913  its flags
     chosen: Chosen,
     *,
     files: Annotated[
@@ -32,6 +32,10 @@ def check(
     prompt: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Ask this of the files, whatever their folder says.", show_default=False),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="As if they lay in this folder of the inbox.", show_default=False),
     ] = None,
     show: Annotated[
         int | None,
@@ -67,7 +71,7 @@ def check(
     with check_view.progress() as progressed:
         for file in files:
             try:
-                said = instructions_for(file, prompt, settings.inbox, rules)
+                said = instructions_for(file, prompt, settings.inbox, rules, to)
                 findings.append(examine(file, rules, progressed, said, show))
             except OSError as error:
                 complain(f"{file}: {_reason(error)}")

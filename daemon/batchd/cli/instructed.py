@@ -12,7 +12,9 @@ from batchd.journey.instructions import Waits, Wrong, prompt_of, standing_of
 from batchd.model import Problem
 
 
-def instructions_for(file: Path, prompt: Path | None, place: Path, rules: Rules) -> PromptFile | list[Problem] | None:
+def instructions_for(
+    file: Path, prompt: Path | None, place: Path, rules: Rules, to: str | None = None
+) -> PromptFile | list[Problem] | None:
     """Find what is to be done with a file, or what is wrong with that; None where nobody has said.
 
     Args:
@@ -20,13 +22,15 @@ def instructions_for(file: Path, prompt: Path | None, place: Path, rules: Rules)
         prompt: What `--prompt` names.
         place: The inbox, within which the folders above the file's own count too.
         rules: By which it is checked.
+        to: A folder of the inbox, as if the file lay in that.
 
     Raises:
         OSError: What `--prompt` names cannot be read.
     """
     if prompt is not None:
         return prompt_of(prompt.read_text("utf-8", "replace").removeprefix("\ufeff"), rules)
-    folder, root = file.resolve().parent, place.resolve()
+    root = place.resolve()
+    folder = file.resolve().parent if to is None else (root / to.strip("/")).resolve()
     root = root if folder.is_relative_to(root) else folder
     inside = PurePosixPath(folder.relative_to(root))
     for relative in (inside, *inside.parents):

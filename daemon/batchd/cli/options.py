@@ -1,8 +1,10 @@
 """The settings as flags, written once for all commands."""
 
 import inspect
+import json
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -17,6 +19,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _PANEL = "Settings"
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""A key of TOML that needs no quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,13 @@ class Chosen:
             Unusable: Something is unknown or malformed.
         """
         return load_settings(self.flags, self.config, base=base)
+
+    def words(self) -> list[str]:
+        """Write the same flags again, for a command that this one calls."""
+        said = [] if self.config is None else ["--config", str(self.config)]
+        for key, value in _flat(self.flags):
+            said += ["--set", f"{key}={value}"]
+        return said
 
     def at(self, table: str, key: str, value: str) -> "Chosen":
         """The same with one setting that a flag of its own says."""
@@ -125,6 +136,15 @@ def _nested(setting: str) -> dict[str, object]:
         table = inner
     table[next(iter(table))] = value.strip()
     return nested
+
+
+def _flat(said: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in said.items():
+        whole = f"{before}{key if _BARE.fullmatch(key) else json.dumps(key)}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{whole}.")
+        elif value is not None:
+            yield whole, value
 
 
 def _merged(under: Mapping[str, object], over: Mapping[str, object]) -> dict[str, object]:

@@ -35,7 +35,8 @@ def page(
     [bold]Exit codes[/bold] 0 stopped; 2 a wrong call or setting, or it cannot
     listen there.
     """
-    settings = chosen.settings() if listen is None else chosen.at("page", "listen", listen).settings()
+    chosen = chosen if listen is None else chosen.at("page", "listen", listen)
+    settings = chosen.settings()
     if find_spec("python_multipart") is None:
         raise Unusable("the page needs the extra `page`: pip install 'batchd[page]'")
     from batchd.page.listening import Listening  # noqa: PLC0415  a web server, which few commands need
@@ -47,7 +48,7 @@ def page(
         sys.stdout.flush()
 
     set_up_logs()
-    anyio.run(serve, settings, started)
+    anyio.run(serve, settings, chosen.words(), started)
     return DONE
 
 

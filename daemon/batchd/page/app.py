@@ -1,6 +1,6 @@
 """The routes of the page, put together."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -13,20 +13,26 @@ from starlette.types import ASGIApp
 
 from batchd.edges.clock import Clock
 from batchd.errors import Unusable
+from batchd.page.actions import Actions
+from batchd.page.commands import Commands
 from batchd.page.entrance import Entrance
 from batchd.page.events import Events
 from batchd.page.listening import Listening, listening
 from batchd.page.reading import Place
 from batchd.page.rendering import Rendering
 from batchd.page.sessions import Sessions, token_of
+from batchd.page.staging import Stage
 from batchd.page.views import Views
 from batchd.settings import Page, Settings
 
 _MISSING = 404
 
 
-def application(settings: Settings, clock: Clock | None = None) -> ASGIApp:
+def application(settings: Settings, flags: Sequence[str] = (), clock: Clock | None = None) -> ASGIApp:
     """The page as an ASGI application.
+
+    Args:
+        flags: By which a command finds the same settings: it does what a person wants done.
 
     Raises:
         Unusable: It would be open to strangers, or its settings name a token that cannot be.
@@ -39,12 +45,16 @@ def application(settings: Settings, clock: Clock | None = None) -> ASGIApp:
     events = Events(place)
     views = Views(place, rendering, events, sessions)
 
+    stage = Stage(clock)
+    actions = Actions(place, rendering, views, Commands(flags), stage) if page.actions else None
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(events.look)
-            yield
-            tasks.cancel_scope.cancel()
+        with stage:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(events.look)
+                yield
+                tasks.cancel_scope.cancel()
 
     async def lost(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -63,6 +73,7 @@ def application(settings: Settings, clock: Clock | None = None) -> ASGIApp:
             Route("/tickets/{ticket}", views.ticket),
             Route("/events", views.events),
             Route("/login", views.login, methods=["GET", "POST"] if sessions else ["GET"]),
+            *(actions.routes() if actions else []),
             *([Route("/logout", views.logout, methods=["POST"])] if sessions else []),
             Route("/static/{name}", views.static),
         ],

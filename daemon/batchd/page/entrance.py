@@ -148,8 +148,8 @@ def from_here(headers: Headers) -> bool:
     """Whether a form was sent from this very page: by the browser's word, or by the origin where it gives none."""
     if (site := headers.get("sec-fetch-site")) is not None:
         return site == "same-origin"
-    origin = headers.get("origin")
-    return origin is not None and bool(host := headers.get("host")) and urlsplit(origin).netloc.lower() == host.lower()
+    origin, host = headers.get("origin", ""), headers.get("host", "")
+    return bool(origin and host) and urlsplit(origin).netloc.lower() == host.lower()
 
 
 def _folders(table: Mapping[str, tuple[str, ...]], name: str) -> tuple[str, ...] | None:

@@ -1,6 +1,6 @@
 """Puts the page on its socket, until it is told to end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvicorn
 
@@ -12,16 +12,17 @@ _GRACE = 2
 """Seconds for open streams and downloads to end."""
 
 
-async def serve(settings: Settings, started: Callable[[Listening], None]) -> None:
+async def serve(settings: Settings, flags: Sequence[str], started: Callable[[Listening], None]) -> None:
     """Serve the page, until SIGTERM or SIGINT.
 
     Args:
+        flags: By which a command finds the same settings.
         started: Told where it listens, once it does.
 
     Raises:
         Unusable: The settings are wrong, or it cannot listen there.
     """
-    app, where = application(settings), listening(settings.page.listen)
+    app, where = application(settings, flags), listening(settings.page.listen)
     bound = where.bind()
     server = uvicorn.Server(
         uvicorn.Config(
