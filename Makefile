@@ -1,7 +1,7 @@
 # Needed: Python 3.11 or newer, make, a package index. Everything lands in .venv; nothing outside this folder changes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types peers bench million torture mutations format man dist deb test-release lock clean
+.PHONY: help demo test lint types peers bench million torture mutations format man site dist deb image release test-release lock clean
 
 # Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or
 # Debian's without the module that puts pip into an environment.
@@ -69,11 +69,16 @@ format: $(DEV) ## write it as `make lint` wants it
 
 # -- releasing ------------------------------------------------------------------------------------------------------
 
+# The moment that all which is packed carries: of the commit, so that anybody can build the same bytes.
+EPOCH = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1580601600)}
+
 man: $(DEV) ## the manual pages again, from the help of the commands
 	$(BIN)/python -m release.manpages man
 
-# The moment that all which is packed carries: of the commit, so that anybody can build the same bytes.
-EPOCH = SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || echo 1580601600)}
+site: $(DEV) $(TOOLS) ## the documentation as a site, into build/site/html; every link is followed, none leads elsewhere
+	$(BIN)/python -m release.site lay build/site
+	cd build/site && ../../.venv/tools/bin/zensical build --clean --strict --config-file zensical.toml
+	$(BIN)/python -m release.site check build/site
 
 dist: $(DEV) $(TOOLS) ## wheel and sdist into dist/: built twice, compared, and asked whether an index would take them
 	rm -rf dist build/again
@@ -82,10 +87,26 @@ dist: $(DEV) $(TOOLS) ## wheel and sdist into dist/: built twice, compared, and 
 	.venv/tools/bin/twine check --strict dist/*
 
 deb: $(DEV) ## a Debian package into dist/, for this machine's Debian and its Python
-	rm -f dist/*.whl && $(EPOCH) $(BIN)/python -m hatchling build --target wheel --directory dist
-	$(EPOCH); export SOURCE_DATE_EPOCH; sh release/deb/build.sh $(BIN)/python dist/batchd-*.whl
+	rm -rf build/wheel && $(EPOCH) $(BIN)/python -m hatchling build --target wheel --directory build/wheel
+	$(EPOCH); export SOURCE_DATE_EPOCH; sh release/deb/build.sh $(BIN)/python build/wheel/batchd-*.whl
 
-test-release: $(DEV) $(TOOLS) ## what is released, installed for real: in empty environments and throw-away systems (needs root)
+# What has to pass before; `make release VERSION=x JUDGES=lint` for a rehearsal.
+JUDGES ?= lint types test site
+
+release: $(DEV) $(TOOLS) ## make release VERSION=x: checked, tested, packed, listed and tagged; the upload is a person's
+	$(BIN)/python -m release.ready "$(VERSION)"
+	set -e; for judge in $(JUDGES); do $(MAKE) $$judge; done
+	$(MAKE) dist
+	$(MAKE) deb
+	.venv/tools/bin/cyclonedx-py requirements requirements/everything.txt --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file dist/batchd-$(VERSION).cdx.json
+	cd dist && sha256sum * >SHA256SUMS && sha256sum --check --quiet SHA256SUMS
+	git tag --annotate "v$(VERSION)" --message "batchd $(VERSION)"
+	@echo "dist/ is ready, and v$(VERSION) is tagged. What is left is yours:"
+	@echo "  git push origin v$(VERSION)"
+	@echo "  .venv/tools/bin/twine upload dist/batchd-$(VERSION)-py3-none-any.whl dist/batchd-$(VERSION).tar.gz"
+
+test-release: deb ## what is released, installed for real: in empty environments and systems that are thrown away (needs root)
 	$(BIN)/python -m pytest -m slow tests/release
 
 # -- installing ----------------------------------------------------------------------------------------------------
