@@ -90,6 +90,11 @@ deb: $(DEV) ## a Debian package into dist/, for this machine's Debian and its Py
 	rm -rf build/wheel && $(EPOCH) $(BIN)/python -m hatchling build --target wheel --directory build/wheel
 	$(EPOCH); export SOURCE_DATE_EPOCH; sh release/deb/build.sh $(BIN)/python build/wheel/batchd-*.whl
 
+# Of a base that is there (BASE=debian:bookworm-slim), or of one that mmdebstrap makes, for which no registry is asked.
+image: deb ## a container image by buildah, from the Debian package: localhost/batchd (needs root, buildah, mmdebstrap)
+	$(EPOCH); export SOURCE_DATE_EPOCH; sh release/image/build.sh \
+		"$$(basename build/wheel/batchd-*.whl | cut -d- -f2)" $(BASE)
+
 # What has to pass before; `make release VERSION=x JUDGES=lint` for a rehearsal.
 JUDGES ?= lint types test site
 
