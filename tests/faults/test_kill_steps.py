@@ -11,6 +11,10 @@ def test_killed_at_any_step_of_taking_a_bundle_it_makes_one_job() -> None:
     torture("bundles", "bundles-across")
 
 
+def test_killed_at_any_step_of_a_book_it_asks_each_chapter_once() -> None:
+    torture("books")
+
+
 def test_killed_at_any_step_of_the_sync_lane_it_sends_no_message_twice() -> None:
     torture("messages")
 

@@ -155,3 +155,40 @@ def rows(inbox: Path | None = None) -> Scenario:
         settings={"batch": {"max_requests": 3, "linger": 2.0}},
         inbox=inbox,
     )
+
+
+def books(inbox: Path | None = None) -> Scenario:
+    """Jobs of several steps: an outline, its chapters and the book; parts that are asked one after the other, beside it."""
+    chapters = [
+        {"title": title} for title in ("salt", "[sandbox: fail overloaded_error 1] rye", "[sandbox: unicode] oats")
+    ]
+    listed = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
+    schema = {
+        "type": "object",
+        "properties": {"chapters": {"type": "array", "items": listed}},
+        "required": ["chapters"],
+    }
+    texts = {"type": "object", "properties": {"parts": {"type": "array", "items": {"type": "string"}}}}
+    asked = "---\nmodel: claude-haiku-4-5\nmax_tokens: 200\nbudget: 5\nsteps:\n"
+    join = "  chapters: {prompt: chapter.md, each: outline.chapters}\n  book: {join: chapters, write: book.md}\n"
+    line = "  parts: {prompt: part.md, each: list.parts}\n  all: {join: parts}\n  note: {prompt: note.md}\n"
+    return Scenario(
+        files={"beside.txt": b"A note on bread."},
+        bundles={
+            "bread.job": {
+                "prompt.md": f"{asked}  outline: {{prompt: outline.md, schema: outline.json}}\n{join}---\n",
+                "outline.md": f"Outline bread. [sandbox: json {json.dumps({'chapters': chapters})}]",
+                "outline.json": json.dumps(schema),
+                "chapter.md": "On {{ title }}, after {{ steps.outline }}.",
+            },
+            "nightly/line.job": {
+                "prompt.md": f"{asked}  list: {{prompt: list.md, schema: list.json}}\n{line}---\n",
+                "list.md": 'List the parts. [sandbox: json {"parts": ["one", "two"]}]',
+                "list.json": json.dumps(texts),
+                "part.md": "Part {{ item }}. {% if previous.text %}It was: {{ previous.text }}{% endif %}",
+                "note.md": "A note on {{ steps.all }} [sandbox: words 40]",
+            },
+        },
+        settings={"batch": {"max_requests": 5, "linger": 2.0}},
+        inbox=inbox,
+    )
