@@ -2,14 +2,20 @@
 
 import json
 import os
+import shutil
+import sqlite3
 import sys
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from batchd.app import serve
+from batchd.edges.store import DATABASE
 
+from tests.support import media
 from tests.support.bundles import drop
-from tests.support.house import House
+from tests.support.house import House, run_until
 
 pytestmark = pytest.mark.anyio
 
@@ -198,3 +204,78 @@ async def test_a_finished_book_is_joined_anew_after_a_retry(home: House) -> None
     assert home.job("bees")["state"] == "partial"
     assert (home.outbox / "bees" / "documents" / "book.md").read_text() == before
     assert sent(home) == 4
+
+
+async def test_a_restored_state_asks_no_chapter_twice_unless_a_person_says_so(home: House, tmp_path: Path) -> None:
+    drop(home.inbox, "bees.job", book(outline("Hives", "Honey")))
+    await run_until(home, (home.outbox / "bees" / "request").exists, batch__linger=1e9)
+    shutil.copytree(home.state, tmp_path / "old", ignore=shutil.ignore_patterns("lock"))
+    assert await home.run()
+    before = home.accepted()
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    with anyio.fail_after(120):
+        await serve(home.settings(), home.key, once=True, restored=True, clock=home.clock)
+    assert home.accepted() == before
+    assert "the state was restored" in held(home)["reason"]
+    await say(home, "release", "bees")
+    assert await home.run()
+    assert home.job("bees")["requests"]["complete"] == 3
+    assert len(home.accepted()) == len(before), "the outline was adopted, the chapters asked as before"
+
+
+async def test_a_book_of_sixty_chapters_tells_how_far_it_is(home: House) -> None:
+    titles = [f"Chapter {number}" for number in range(1, 61)]
+    files = book(outline(*titles), "Write {{ title }}.\n[sandbox: answer # {{ title }}]")
+    files["prompt.md"] = str(files["prompt.md"]).replace("max_tokens: 2000", "max_tokens: 9000")
+    drop(home.inbox, "bees.job", files)
+
+    def some() -> bool:
+        return len(home.results("bees")) > 20 if (home.outbox / "bees" / "results.jsonl").exists() else False
+
+    await run_until(home, some, batch__max_requests=25)
+    told = await say(home, "status", "bees")
+    assert "outline: 1 of 1 complete" in told
+    assert "of 60 complete" in told
+    assert "book: waiting, joins chapters" in told
+    assert await home.run(batch__max_requests=25)
+    text = (home.outbox / "bees" / "documents" / "book.md").read_text()
+    assert text == "\n\n".join(f"# {title}" for title in titles)
+    home.assert_nothing_twice()
+
+
+async def test_long_chapters_are_continued(home: House) -> None:
+    chapter = "Write {{ title }}.\n[sandbox: words 300] [sandbox: truncate at 500 rounds 1]"
+    files = book(outline("Hives", "Honey"), chapter)
+    files["prompt.md"] = str(files["prompt.md"]).replace("max_tokens: 400", "max_tokens: 900, continue: 2")
+    drop(home.inbox, "bees.job", files)
+    assert await home.run()
+    report = {line["custom_id"]: line for line in home.lines("bees", "report.jsonl")}
+    assert report["chapters/2"]["rounds"] == 2
+    text = (home.outbox / "bees" / report["chapters/2"]["document"]).read_text()
+    assert (home.outbox / "bees" / "documents" / "book.md").read_text().endswith(text.strip())
+
+
+async def test_what_goes_along_is_kept_though_the_bundle_is_not(home: House) -> None:
+    files = book(
+        outline("Hives", "Honey"), "Of {{ title }}, see ![a map](map.png) and the notes.", **{"notes.txt": "NOTES"}
+    )
+    files["map.png"] = media.png(20, 9)
+    files["prompt.md"] = str(files["prompt.md"]).replace(
+        "each: outline.chapters", "each: outline.chapters, attach: [notes.txt]"
+    )
+    drop(home.inbox, "bees.job", files)
+    assert await home.run(intake__keep_bundle=False)
+    assert home.job("bees")["state"] == "done"
+    with sqlite3.connect(home.state / DATABASE) as database:
+        assert database.execute("SELECT count(*) FROM requests WHERE step = 1").fetchone() == (2,)
+
+
+async def test_the_whole_is_reserved_with_the_first_request(home: House) -> None:
+    """A day that has no room for the budget of the book lets not even its outline go."""
+    drop(home.inbox, "bees.job", book(outline("Hives")))
+    assert not await home.run(budget__per_day=4)
+    assert sent(home) == 0
+    assert "its steps may cost $5.00" in held(home)["reason"]
+    home.jump(86_400.0)
+    assert await home.run(budget__per_day=6)

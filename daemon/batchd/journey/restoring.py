@@ -42,6 +42,10 @@ _UNFINISHED = (
     "known. Drop it again to have all of it sent, perhaps once more"
 )
 _UNKNOWN = "sent or not: the state was restored, and nothing at the API shows what the sync lane has sent"
+_STEPS_UNKNOWN = (
+    "the state was restored, and the API has answered requests that it does not know: they may be those of the next "
+    "step, which would be sent, and paid, once more"
+)
 
 
 class _Named(msgspec.Struct):
@@ -108,6 +112,8 @@ class Restoring:
             if not job.delivered:
                 await self._settle_as_it_lies(job)
         await self._hold_sync_lane()
+        if held := await self._store.recovered.hold_steps(_STEPS_UNKNOWN):
+            log.warning("steps held", jobs=held)
         await self._store.facts.end_restoring()
         self.under_way = False
         log.info("restored: all that was paid is known")

@@ -110,7 +110,7 @@ class Stepping:
         return await self._store.steps.take(job, taken, now=self._clock.now())
 
     async def _hold(self, job: Job, reason: str, bar: StepBar) -> bool:
-        if await self._store.steps.hold(job, reason, bar):
+        if await self._store.steps.hold(job, reason, bar, now=self._clock.now()):
             log.warning("job held", job=job.name, reason=reason)
         return False
 

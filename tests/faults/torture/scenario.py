@@ -158,10 +158,9 @@ def rows(inbox: Path | None = None) -> Scenario:
 
 
 def books(inbox: Path | None = None) -> Scenario:
-    """Jobs of several steps: an outline, its chapters and the book; parts that are asked one after the other, beside it."""
-    chapters = [
-        {"title": title} for title in ("salt", "[sandbox: fail overloaded_error 1] rye", "[sandbox: unicode] oats")
-    ]
+    """Jobs of several steps: an outline, its chapters and the book; parts that are asked one after the other."""
+    titles = ("salt", "[sandbox: fail overloaded_error 1] rye", "[sandbox: unicode] oats")
+    chapters = [{"title": title} for title in titles]
     listed = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
     schema = {
         "type": "object",

@@ -34,6 +34,10 @@ _BARS: Final = {
     "day": "the budget of the day has no room",
     "month": "the budget of the month has no room",
     "release": "it has come to the sum up to which it was released",
+    "step answers": "answers that its next step needs are not complete",
+    "step money": "a list in an answer is longer than its budget has room for",
+    "step prompts": "its next step cannot be asked of the answers",
+    "step restored": "what was sent of it before the state was restored is not known",
 }
 
 

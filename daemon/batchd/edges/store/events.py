@@ -32,7 +32,7 @@ async def note(db: aiosqlite.Connection, notice: NewNotice, state: str = "new") 
 
 
 async def note_hold(db: aiosqlite.Connection, job: JobId, bar: str, episode: str, now: float) -> None:
-    """Note that a job waits for money, if it still does.
+    """Note that a job waits for money, or for a person to say how its next step goes, if it still does.
 
     Args:
         db: The connection that a step was given.
@@ -47,7 +47,7 @@ async def note_hold(db: aiosqlite.Connection, job: JobId, bar: str, episode: str
            SELECT ?1, ?1 + ?2, ?3, 'job ' || id || ?4, id, queue, held_from,
                json_object('job', name, 'queue', queue, 'source', source, 'state', 'held', 'reason', ?5,
                            'sandbox', json(iif(sandbox, 'true', 'false')))
-           FROM jobs WHERE id = ?6 AND hold IS NOT NULL""",
+           FROM jobs WHERE id = ?6 AND coalesce(hold, step_hold) IS NOT NULL""",
         *(now, HOLD, Kind.JOB_HELD, f" {bar} {episode}".rstrip(), bar, job),
     )
 

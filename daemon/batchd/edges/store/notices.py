@@ -24,7 +24,7 @@ _DUE = """SELECT notices.*, jobs.notify,
         CASE kind
             WHEN 'job.held' THEN CASE
                 WHEN jobs.delivered OR jobs.cancel_wanted THEN 'gone'
-                WHEN jobs.hold IS NOT NULL THEN 'stands'
+                WHEN coalesce(jobs.hold, jobs.step_hold) IS NOT NULL THEN 'stands'
                 WHEN EXISTS (SELECT 1 FROM requests WHERE id = about AND batch IS NULL AND verdict IS NULL)
                     AND NOT jobs.released THEN 'open'
                 ELSE 'gone' END

@@ -92,6 +92,25 @@ class Recovered:
         )
         return [(RequestId(row["id"]), int(row["size"])) for row in rows]
 
+    async def hold_steps(self, reason: str) -> int:
+        """Let jobs wait for a person whose later steps may have been sent: the API has answered what nobody here asked.
+
+        Returns:
+            How many.
+        """
+
+        async def step(db: aiosqlite.Connection) -> int:
+            return await update(
+                db,
+                """UPDATE jobs SET step_hold = ?, step_bar = 'restored'
+                   WHERE steps_left > 0 AND step_hold IS NULL AND NOT cancel_wanted AND NOT delivered AND (
+                       EXISTS (SELECT 1 FROM recovered WHERE request NOT IN (SELECT id FROM requests))
+                       OR EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND lane = 'sync'))""",
+                reason,
+            )
+
+        return await self._database.write(step)
+
     async def unanswered(self, job: JobId) -> dict[str, RequestId]:
         """Name the requests of a job that wait, and of which the API has no answer, by their custom_ids."""
         rows = await self._database.rows(

@@ -14,6 +14,7 @@ from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import RETRIED, take_up_again
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, Step, update
+from batchd.edges.store.steps import TO_RETRY
 from batchd.model import Job, JobId, Verdict
 
 _ANEW = """verdict IN (SELECT value FROM json_each(?2)) AND NOT EXISTS (
@@ -108,7 +109,7 @@ class Retries:
         return [
             job_of(row)
             for row in await self._database.rows(
-                "SELECT * FROM jobs WHERE retry_wanted AND (delivered OR step_hold IS NOT NULL)"
+                f"SELECT * FROM jobs WHERE {TO_RETRY}"  # noqa: S608  own text
             )
         ]
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import aiosqlite
 
+from batchd.edges.store.events import note_hold
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import NewRequest, Stored, free_id, insert_all
 from batchd.edges.store.sqlite.database import Database
@@ -13,8 +14,12 @@ from batchd.edges.store.sqlite.statements import update
 from batchd.model import Answered, Job, JobId, StepBar
 
 DUE: Final = """steps_left > 0 AND step_hold IS NULL AND NOT cancel_wanted AND NOT retry_wanted AND NOT delivered
-    AND missing = 0 AND NOT EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)"""
+    AND missing = 0 AND NOT EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)
+    AND NOT EXISTS (SELECT 1 FROM facts WHERE name = 'restoring')"""
 """Of jobs whose next step can be taken."""
+TO_RETRY: Final = """retry_wanted AND (delivered OR (step_hold IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM requests WHERE job = jobs.id AND verdict IS NULL)))"""
+"""Of jobs whose requests a person wants sent again, where nothing else of them is under way."""
 _AS_IT_WAS: Final = """id = :id AND steps_left = :left_before AND total = :total_before AND step_hold IS NULL
     AND NOT cancel_wanted AND NOT retry_wanted AND NOT delivered"""
 
@@ -131,8 +136,12 @@ class JobSteps:
 
         return await self._database.write(step)
 
-    async def hold(self, job: Job, reason: str, bar: StepBar) -> bool:
-        """Let the next step of a job wait for a person, unless it has changed since; whether that was done."""
+    async def hold(self, job: Job, reason: str, bar: StepBar, *, now: float) -> bool:
+        """Let the next step of a job wait for a person, unless it has changed since; whether that was done.
+
+        Args:
+            now: Unix seconds.
+        """
 
         async def step(db: aiosqlite.Connection) -> bool:
             async with db.execute(
@@ -145,7 +154,10 @@ class JobSteps:
                     "total_before": job.total,
                 },
             ) as cursor:
-                return bool(cursor.rowcount)
+                held = bool(cursor.rowcount)
+            if held:
+                await note_hold(db, job.id, f"step {bar}", f"{job.steps_left} {now}", now)
+            return held
 
         return await self._database.write(step)
 

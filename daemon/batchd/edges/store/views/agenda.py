@@ -11,7 +11,7 @@ from batchd.edges.store.jobs import UNDELIVERED
 from batchd.edges.store.requests import BEHIND
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row
-from batchd.edges.store.steps import DUE
+from batchd.edges.store.steps import DUE, TO_RETRY
 from batchd.model import BatchId
 
 _KINDS = {
@@ -20,7 +20,7 @@ _KINDS = {
     "behind": f"SELECT 1 FROM requests WHERE {BEHIND}",  # noqa: S608  own text
     "cancelled": "SELECT 1 FROM jobs WHERE cancel_wanted AND NOT delivered",
     "undelivered": f"SELECT 1 FROM jobs WHERE {UNDELIVERED}",  # noqa: S608  own text
-    "to_retry": "SELECT 1 FROM jobs WHERE retry_wanted AND (delivered OR step_hold IS NOT NULL)",
+    "to_retry": f"SELECT 1 FROM jobs WHERE {TO_RETRY}",  # noqa: S608  own text
     "stepping": f"SELECT 1 FROM jobs WHERE {DUE}",  # noqa: S608  own text
     "held": f"""SELECT 1 FROM jobs WHERE hold IS NOT NULL
         UNION ALL SELECT 1 FROM jobs WHERE step_hold IS NOT NULL
