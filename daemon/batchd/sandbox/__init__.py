@@ -10,18 +10,22 @@ can go wrong on the wire in `faults/plan.py`, and `ledger.py` knows what was sen
 from batchd.sandbox.faults import Fault, Faults
 from batchd.sandbox.ledger import Call, Entry, Ledger
 from batchd.sandbox.receipts import Receipt
+from batchd.sandbox.script import Asked, Line, Script
 from batchd.sandbox.serving import SandboxServer, create_app, serve
 from batchd.sandbox.settings import SandboxSettings
 
 __all__ = [
+    "Asked",
     "Call",
     "Entry",
     "Fault",
     "Faults",
     "Ledger",
+    "Line",
     "Receipt",
     "SandboxServer",
     "SandboxSettings",
+    "Script",
     "create_app",
     "serve",
 ]

@@ -36,6 +36,8 @@ class Request(NamedTuple):
     digest: bytes
     tokens: int
     cached: Cached
+    answer: str | None = None
+    """The text of it, where a script says it."""
 
 
 class Prompt(NamedTuple):
@@ -49,6 +51,8 @@ class Prompt(NamedTuple):
     tokens: int
     """Cached ones included."""
     cached: Cached
+    answer: str | None = None
+    """What a script says it is."""
 
 
 class Bounds(NamedTuple):
@@ -108,7 +112,7 @@ def line(request: Request, batch: Batch, raw: bytes, seed: int) -> bytes:
 def message(request: Request, batch: Batch, raw: bytes, seed: int) -> dict[str, object]:
     """The Message that a request of a batch gets."""
     own = name("msg_", batch.id, request.custom_id)
-    return compose(Prompt(own, raw, batch.terms, request.tokens, request.cached), seed)
+    return compose(Prompt(own, raw, batch.terms, request.tokens, request.cached, request.answer), seed)
 
 
 def compose(prompt: Prompt, seed: int) -> dict[str, object]:
@@ -119,7 +123,7 @@ def compose(prompt: Prompt, seed: int) -> dict[str, object]:
     """
     params = _DECODER.decode(prompt.raw)
     said = conversation.read(params)
-    orders = directives.read(said.asked)
+    orders = _scripted(directives.read(said.asked), prompt.answer)
     model = models.find(str(params["model"]))
     if model is None:
         raise ValueError("only requests that passed the checks can be answered")
@@ -151,6 +155,17 @@ def compose(prompt: Prompt, seed: int) -> dict[str, object]:
             or ("not_available" if model.prefill else "global"),
         },
     }
+
+
+def _scripted(orders: Orders, answer: str | None) -> Orders:
+    """What a script says comes before what the prompt tells."""
+    if answer is None:
+        return orders
+    try:
+        msgspec.json.decode(answer, type=dict[str, object])
+    except (msgspec.DecodeError, RecursionError):
+        return replace(orders, answer=answer, json=None)
+    return replace(orders, answer=None, json=answer)
 
 
 def _write(

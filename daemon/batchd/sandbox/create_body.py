@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,6 +18,7 @@ from batchd.sandbox.checks import Refusal, Terms
 from batchd.sandbox.errors import NOT_JSON, ApiError, not_json
 from batchd.sandbox.examiner import NOTHING_CACHED, Examiner
 from batchd.sandbox.scanner import Scanner, Unscannable
+from batchd.sandbox.script import Script
 from batchd.sandbox.shapes import EXTRA, REQUIRED
 from batchd.sandbox.store import Book, Row
 
@@ -44,6 +45,8 @@ class Course(NamedTuple):
     """Seconds over which those are spread that say nothing."""
     each_fails: Refusal | None = None
     """With which each comes back errored, whatever it is."""
+    script: Script | None = None
+    """What a test says of some of them."""
 
 
 class Arrival:
@@ -92,25 +95,33 @@ class Arrival:
             ApiError: 400, for params that are not JSON.
         """
         latest = 0.0
-        with self._path.open("rb") as file:
-            rows = self._rows(file, course)
-            for first in range(0, len(self), _AT_A_TIME):
-                some = list(islice(rows, _AT_A_TIME))
-                latest = max(latest, *(row.takes for row in some))
-                book.file(number, first, some)
+        rows = self._rows(course)
+        for first in range(0, len(self), _AT_A_TIME):
+            some = list(islice(rows, _AT_A_TIME))
+            latest = max(latest, *(row.takes for row in some))
+            book.file(number, first, some)
         return latest
 
-    def _rows(self, file: BinaryIO, course: Course) -> Iterator[Row]:
-        for position, custom_id in enumerate(self._ids):
-            began, ended = self._spans[2 * position], self._spans[2 * position + 1]
-            file.seek(began)
+    def requests(self) -> Iterator[tuple[str, bytes]]:
+        """Every request with its params, as they came."""
+        with self._path.open("rb") as file:
+            for position, custom_id in enumerate(self._ids):
+                began, ended = self._spans[2 * position], self._spans[2 * position + 1]
+                file.seek(began)
+                yield custom_id, file.read(ended - began)
+
+    def _rows(self, course: Course) -> Iterator[Row]:
+        for position, (custom_id, raw) in enumerate(self.requests()):
             try:
-                finding = course.examiner.examine(file.read(ended - began), course.terms, course.now)
+                finding = course.examiner.examine(raw, course.terms, course.now)
             except NOT_JSON as mistake:
                 raise not_json(mistake, f"requests.{position}.params: ") from None
+            if course.script is not None:
+                finding = course.script.obeyed(custom_id, finding)
             if course.each_fails is not None:
                 finding = replace(finding, outcome="errored", refusal=course.each_fails, cached=NOTHING_CACHED)
             usual = course.duration * (position + 1) / len(self)
+            began, ended = self._spans[2 * position], self._spans[2 * position + 1]
             yield Row(custom_id, began, ended, usual if finding.takes is None else finding.takes, finding)
 
 

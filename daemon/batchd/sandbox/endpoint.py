@@ -22,6 +22,7 @@ from batchd.sandbox.faults import Fault, Faults
 from batchd.sandbox.faults.injection import ASIDE, spoiled
 from batchd.sandbox.ledger import Call, Ledger
 from batchd.sandbox.receipts import Receipts
+from batchd.sandbox.script import Script
 from batchd.sandbox.settings import SandboxSettings
 from batchd.sandbox.store import Book
 
@@ -32,13 +33,15 @@ _T = TypeVar("_T")
 class Sandbox:
     """The parts of one sandbox; it opens its book at once and has to be closed."""
 
-    def __init__(self, settings: SandboxSettings, now: Callable[[], float]) -> None:
+    def __init__(self, settings: SandboxSettings, now: Callable[[], float], script: Script | None = None) -> None:
         """Put the parts together.
 
         Args:
             now: Unix seconds; everything that passes in time follows it.
+            script: Of a test, which also gathers what is asked.
         """
         self.settings = settings
+        self.script = script
         self.now = now
         self._temporary = None if settings.state else tempfile.TemporaryDirectory(prefix="batchd-sandbox-")
         self.book = Book(settings.state or Path(self._temporary.name if self._temporary else ""))

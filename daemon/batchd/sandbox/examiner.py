@@ -45,6 +45,8 @@ class Finding:
     tokens: int = 0
     """Of the prompt, cached ones included."""
     cached: Cached = NOTHING_CACHED
+    answer: str | None = None
+    """The text of its answer, where a script says it."""
 
 
 class Examiner:

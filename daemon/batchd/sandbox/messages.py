@@ -84,6 +84,8 @@ def _answer(sandbox: Sandbox, raw: bytes, terms: Terms, name: str, *, whole: boo
     message = answer.compose(Prompt(name, raw, terms, finding.tokens, finding.cached), sandbox.settings.seed)
     usage = msgspec.convert(message["usage"], dict[str, object])
     receipt = sandbox.receipts.open(name, finding.digest, usage)
+    if sandbox.script is not None:
+        sandbox.script.note([(None, raw)])
     seconds = sandbox.settings.message_duration if finding.takes is None else finding.takes
     if msgspec.json.decode(raw, type=_Wish).stream and not whole:
         return _Answer(message, stream.events(message), seconds, receipt)

@@ -22,6 +22,10 @@ CREATE TABLE IF NOT EXISTS request (
     tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_5m INTEGER NOT NULL, cache_1h INTEGER NOT NULL,
     PRIMARY KEY (batch, position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS scripted (  -- what a script answers, which few requests have
+    batch INTEGER NOT NULL, position INTEGER NOT NULL, answer TEXT NOT NULL,
+    PRIMARY KEY (batch, position)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS message (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL, digest BLOB NOT NULL,

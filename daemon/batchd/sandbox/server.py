@@ -91,7 +91,7 @@ async def _create(sandbox: Sandbox, request: Request) -> Response:
         arrival = await sandbox.aside(Arrival, book.body(number), settings.max_requests)
         await _check_queue(sandbox, len(arrival))
         duration = settings.duration * min(1 + len(arrival) / _REQUESTS_OF_A_LONG_BATCH, _LONGEST_FACTOR)
-        course = Course(sandbox.examiner, terms, sandbox.now(), duration, request.scope.get(EACH_FAILS))
+        course = Course(sandbox.examiner, terms, sandbox.now(), duration, request.scope.get(EACH_FAILS), sandbox.script)
         takes = await sandbox.aside(arrival.file, book, number, course)
         now = sandbox.now()
         unlisted = aside(request.scope, "unlisted")
@@ -109,6 +109,8 @@ async def _create(sandbox: Sandbox, request: Request) -> Response:
             terms=terms,
         )
         await sandbox.aside(book.create, batch)
+        if sandbox.script is not None:
+            await sandbox.aside(sandbox.script.note, arrival.requests())
         created = True
     finally:
         if not created:

@@ -16,6 +16,7 @@ from uvicorn.server import ServerState
 from batchd.sandbox.endpoint import Sandbox
 from batchd.sandbox.faults import Faults
 from batchd.sandbox.ledger import Ledger
+from batchd.sandbox.script import Script
 from batchd.sandbox.server import application
 from batchd.sandbox.settings import SandboxSettings
 
@@ -53,15 +54,18 @@ def create_app(settings: SandboxSettings, now: Callable[[], float] = time.time) 
 
 
 @asynccontextmanager
-async def serve(settings: SandboxSettings, now: Callable[[], float] = time.time) -> AsyncIterator[SandboxServer]:
+async def serve(
+    settings: SandboxSettings, now: Callable[[], float] = time.time, script: Script | None = None
+) -> AsyncIterator[SandboxServer]:
     """Run the sandbox in this event loop, for as long as the block lasts.
 
     It takes no signals, logs nothing but its own bugs, and at the end drops whatever connection is still open.
 
     Args:
         now: Unix seconds; everything that passes in time follows it.
+        script: Of a test, which also gathers what is asked.
     """
-    sandbox = Sandbox(settings, now)
+    sandbox = Sandbox(settings, now, script)
     state = ServerState()
     config = Config(
         application(sandbox),

@@ -6,7 +6,7 @@ safe to call from any thread.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class Book:
         """Where the body of a batch lies."""
         return self.folder / "bodies" / f"{number}.json"
 
-    def file(self, number: int, first: int, rows: Iterable[Row]) -> None:
+    def file(self, number: int, first: int, rows: Sequence[Row]) -> None:
         """Enter some of the requests of a batch that is being received.
 
         Args:
@@ -93,8 +93,14 @@ class Book:
             )
             for position, row in enumerate(rows, first)
         )
+        said = [
+            (number, position, row.finding.answer)
+            for position, row in enumerate(rows, first)
+            if row.finding.answer is not None
+        ]
         with self.database.transaction() as database:
             database.executemany(f"INSERT INTO request VALUES ({', '.join('?' * 15)})", values)  # noqa: S608  question marks
+            database.executemany("INSERT INTO scripted VALUES (?, ?, ?)", said)
 
     def create(self, batch: Batch) -> None:
         """Let a batch exist, once all of its requests are filed."""
@@ -112,6 +118,7 @@ class Book:
         """Forget a batch that was being received and never came to be."""
         self.body(number).unlink(missing_ok=True)
         with self.database.transaction() as database:
+            database.execute("DELETE FROM scripted WHERE batch = ?", (number,))
             database.execute("DELETE FROM request WHERE batch = ?", (number,))
             database.execute("DELETE FROM batch WHERE number = ? AND id IS NULL", (number,))
 
@@ -191,16 +198,31 @@ class Book:
         Args:
             positions: Which ones; some dozens at a time.
         """
+        wanted, marks = (batch.number, *positions), ", ".join("?" * len(positions))
+        said: dict[int, str] = dict(
+            self.database.all(
+                f"SELECT position, answer FROM scripted WHERE batch = ? AND position IN ({marks})",  # noqa: S608  question marks
+                wanted,
+            )
+        )
         found = {
             position: Filed(
-                Request(custom_id, outcome, Refusal(kind, message) if kind else None, digest, tokens, Cached(*cached)),
+                Request(
+                    custom_id,
+                    outcome,
+                    Refusal(kind, message) if kind else None,
+                    digest,
+                    tokens,
+                    Cached(*cached),
+                    said.get(position),
+                ),
                 began,
                 ended,
             )
             for position, custom_id, began, ended, outcome, kind, message, digest, tokens, *cached in self.database.all(
                 f"SELECT position, custom_id, began, ended, {_OUTCOME}, kind, message, digest, tokens, cache_read,"  # noqa: S608  a constant and question marks
-                f" cache_5m, cache_1h FROM request WHERE batch = ? AND position IN ({', '.join('?' * len(positions))})",
-                (batch.cutoff, batch.unprocessed, batch.number, *positions),
+                f" cache_5m, cache_1h FROM request WHERE batch = ? AND position IN ({marks})",
+                (batch.cutoff, batch.unprocessed, *wanted),
             )
         }
         return [found[position] for position in positions]

@@ -9,7 +9,7 @@ from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row
 from batchd.edges.store.sums import SPENT, cost_of, usage_of
-from batchd.model import JobId, Verdict
+from batchd.model import JobId, RequestId, Verdict
 
 PAGE = 1000
 """Rows of a report that are read at one time."""
@@ -41,6 +41,11 @@ class Reports:
         while rows := await self._database.rows(READ.format(LATE, "place"), job, behind, PAGE):
             behind = rows[-1]["place"]
             yield [_report_row(row) for row in rows]
+
+    async def custom_id(self, request: RequestId) -> str | None:
+        """Say what a request is called in its job; None where there is none."""
+        row = await self._database.row("SELECT custom_id FROM requests WHERE id = ?", request)
+        return None if row is None else str(row["custom_id"])
 
     async def read_all(self, jobs: Sequence[JobId]) -> dict[JobId, list[ReportRow]]:
         """Read every request of some jobs, as `read` does, at once: there must be few of them."""
