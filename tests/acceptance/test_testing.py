@@ -31,9 +31,9 @@ def client(box: StandIn) -> Iterator[anthropic.Anthropic]:
         yield client
 
 
-def outcomes(client: anthropic.Anthropic, *custom_ids: str, **more: object) -> dict[str, dict[str, Any]]:
+def outcomes(client: anthropic.Anthropic, *custom_ids: str, **more: Any) -> dict[str, dict[str, Any]]:
     batch = client.messages.batches.create(
-        requests=[{"custom_id": custom_id, "params": {**ASK, **more}} for custom_id in custom_ids]
+        requests=[{"custom_id": custom_id, "params": ASK | more} for custom_id in custom_ids]
     )
     assert client.messages.batches.retrieve(batch.id).processing_status == "ended"
     return {line.custom_id: line.result.to_dict() for line in client.messages.batches.results(batch.id)}

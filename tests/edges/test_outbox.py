@@ -308,6 +308,7 @@ def test_a_refused_file_lies_unchanged_beside_its_reasons(out: Path, tmp_path: P
     assert (out / "rejected/nightly/a.jsonl").read_text() == "hello"
     assert not source.exists()
     assert json.loads((out / "rejected/nightly/a.jsonl.errors.json").read_text()) == {
+        "schema": "batchd/errors/1",
         "file": "nightly/a.jsonl",
         "errors": [{"line": 3, "field": "params.model", "message": "is missing"}],
         "count": 1,

@@ -18,6 +18,7 @@ from batchd.cli.options import Chosen, takes_settings
 from batchd.decisions.report import rehearsal
 from batchd.edges import disk
 from batchd.edges.clock import Clock
+from batchd.formats import signed
 from batchd.journey.reading import rules_of
 
 
@@ -82,7 +83,7 @@ def check(  # noqa: PLR0913  its flags
     history = read_history(settings.state, kinds)
     if as_json:
         told = [as_data(each, history) for each in findings]
-        out().print(data({**rehearsal(sandbox=history.sandbox), "files": told}), soft_wrap=True)
+        out().print(data({**signed("check"), **rehearsal(sandbox=history.sandbox), "files": told}), soft_wrap=True)
     else:
         for finding in findings:
             check_view.show(finding, history)

@@ -21,6 +21,7 @@ from batchd.decisions.report import rehearsal
 from batchd.edges.clock import Clock
 from batchd.edges.store import Spent, look_into_store
 from batchd.errors import Unusable
+from batchd.formats import signed
 from batchd.settings import Settings
 from batchd.standing.spent import spent_as_data
 
@@ -62,6 +63,7 @@ def costs(
         out().print(
             data(
                 {
+                    **signed("costs"),
                     "by": by,
                     "days": days,
                     **rehearsal(sandbox=any(each.sandbox for each in spent)),

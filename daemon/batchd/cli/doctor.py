@@ -13,6 +13,7 @@ from batchd.cli.exit_codes import DONE, FAILED
 from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
 from batchd.errors import Unusable
+from batchd.formats import signed
 
 _MARKS = {Health.OK: ("✓", "green"), Health.WARNING: ("!", "yellow"), Health.PROBLEM: ("✗", "bold red")}
 
@@ -41,7 +42,7 @@ def doctor(
     findings = anyio.run(_examine, chosen, offline)
     able = all(finding.health is not Health.PROBLEM for finding in findings)
     if as_json:
-        out().print(data({"ok": able, "findings": findings}), soft_wrap=True)
+        out().print(data({**signed("doctor"), "ok": able, "findings": findings}), soft_wrap=True)
     else:
         shown = Table.grid(padding=(0, 1))
         for finding in findings:

@@ -22,6 +22,7 @@ from batchd.edges.lock import daemon_runs
 from batchd.edges.store import Store, write_to_store
 from batchd.edges.store.retries import Again
 from batchd.errors import Unusable
+from batchd.formats import signed
 from batchd.model import Batch, Job, StepBar, Verdict
 from batchd.settings import Settings
 from batchd.standing.batches import answers
@@ -177,11 +178,13 @@ async def _cancel(store: Store, job: Job) -> Answer:
     if job.delivered and not job.retry_wanted:
         raise Failure(f"job {printable(job.name)} has finished: there is nothing to cancel")
     if job.cancel_wanted:
-        return Answer(f"Job {job.name} is being cancelled already.", {"job": job.name, "cancelled": True})
+        return Answer(
+            f"Job {job.name} is being cancelled already.", {**signed("cancel"), "job": job.name, "cancelled": True}
+        )
     await store.jobs.cancel(job.id)
     if job.delivered and not (await store.jobs.get(job.id)).retry_wanted:
         stays = f"Job {job.name} has finished, and stays so: nothing is sent again."
-        return Answer(stays, {"job": job.name, "again": 0})
+        return Answer(stays, {**signed("cancel"), "job": job.name, "again": 0})
     tally, shared = await store.tallies.of(job.id), await store.overview.shared(job.id)
     charged = sum(each.requests for each in shared)
     told = [
@@ -196,7 +199,10 @@ async def _cancel(store: Store, job: Job) -> Answer:
         )
     told += [f"{sharing(each)}, with {each.requests:,} of its requests." for each in shared]
     counted = {"ended": tally.settled, "unsent": tally.waiting, "stopped": alone, "charged": charged}
-    return Answer(" ".join(told), {"job": job.name, "cancelled": True, "requests": {"total": job.total, **counted}})
+    return Answer(
+        " ".join(told),
+        {**signed("cancel"), "job": job.name, "cancelled": True, "requests": {"total": job.total, **counted}},
+    )
 
 
 def _verdicts(also: str | None) -> tuple[Verdict, ...]:
@@ -240,7 +246,7 @@ async def _retry(  # noqa: PLR0913  what is to be sent again, and how that is as
     await store.retries.want(job.id, also, only)
     text = f"{again.on + again.anew:,} of {job.total:,} requests of job {job.name} are sent again."
     counted = {"again": again.on, "anew": again.anew, "worst_case_usd": _amount(again.worst)}
-    return Answer(text, {"job": job.name, **counted})
+    return Answer(text, {**signed("retry"), "job": job.name, **counted})
 
 
 def _none_of(also: Sequence[Verdict]) -> str:
@@ -274,7 +280,7 @@ async def _release(store: Store, job: Job, *, up_to: int | None) -> Answer:
         said = await _release_batches(store, job, held)
         held = [batch for batch in held if batch.remote_id is None]
     undecided = [line for batch in held for line in answers(batch)]
-    told = {"job": job.name, "up_to_usd": _amount(up_to), "undecided": undecided}
+    told = {**signed("release"), "job": job.name, "up_to_usd": _amount(up_to), "undecided": undecided}
     return Answer("\n".join([said, *undecided]), told)
 
 

@@ -13,6 +13,7 @@ from batchd.decisions.batch.plan import resent_as_a_whole
 from batchd.edges.clock import Clock
 from batchd.edges.store import Stale, Store
 from batchd.errors import Unusable
+from batchd.formats import signed
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Evidence, Lane, RemoteId
 
@@ -90,12 +91,14 @@ async def _resolve_all(store: Store, *, resend: bool, decided: str) -> Answer:
     for each in messages:
         await _resolve(store, batch=each, remote=None, resend=resend)
     what = "sent again; whatever was charged for them is counted" if resend else "given up"
-    return Answer(f"{len(messages):,} messages are {what}.", {"batches": messages, "decided": decided})
+    return Answer(
+        f"{len(messages):,} messages are {what}.", {**signed("resolve"), "batches": messages, "decided": decided}
+    )
 
 
 async def _resolve_one(store: Store, *, batch: BatchId, remote: RemoteId | None, resend: bool, decided: str) -> Answer:
     text = await _resolve(store, batch=batch, remote=remote, resend=resend)
-    return Answer(text, {"batches": [batch], "decided": decided})
+    return Answer(text, {**signed("resolve"), "batches": [batch], "decided": decided})
 
 
 async def _resolve(store: Store, *, batch: BatchId, remote: RemoteId | None, resend: bool) -> str:

@@ -25,6 +25,7 @@ from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, Standing, Store, look_into_store
 from batchd.edges.store.views.progress import Progress
 from batchd.errors import Unusable
+from batchd.formats import signed
 from batchd.model import Job
 from batchd.settings import Settings
 from batchd.standing.batches import batch_as_data
@@ -127,6 +128,7 @@ class _Seen:
         batches = {batch.id: batch for batch in self._standing.batches}
         names = {batch: [each.job.name for each in self._standing.jobs if batch in each.batches] for batch in batches}
         return {
+            **signed("status"),
             **rehearsal(sandbox=self._standing.sandbox),
             "daemon": {"running": self._running, "pid": self._process()},
             "inbox": {

@@ -17,6 +17,7 @@ from batchd.client import dropping
 from batchd.client.dropping import Ticket
 from batchd.client.finished import Refused
 from batchd.errors import Unusable
+from batchd.formats import signed
 
 _STDIN: Final = "-"
 _FORMS: Final = ("jsonl", "csv", "tsv", "md", "txt", "json")
@@ -110,7 +111,7 @@ def submit(  # noqa: PLR0913  its flags
 
 
 def _tell(dropped: Ticket, accept: float, *, as_json: bool) -> int:
-    told: dict[str, object] = {"ticket": dropped.id, "job": None}
+    told: dict[str, object] = {**signed("submit"), "ticket": dropped.id, "job": None}
     try:
         told["job"] = dropped.job(accept)
     except TimeoutError:
@@ -132,7 +133,8 @@ def _wait(dropped: Ticket, timeout: float | None, *, as_json: bool) -> int:
     name = str(dropped)
     ended = await_jobs([name], (dropped.outbox, dropped.inbox, None), timeout)[name]
     if as_json:
-        out().print(data({"ticket": dropped.id, **ended.told}), soft_wrap=True)
+        told = {**ended.told, **signed("submit"), "ticket": dropped.id}
+        out().print(data({"job": None, **told}), soft_wrap=True)
     else:
         out().print(printable(str(ended.told.get("job") or name)), soft_wrap=True)
     if ended.complaint:

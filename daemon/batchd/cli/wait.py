@@ -12,9 +12,11 @@ import typer
 from batchd.cli.console import data, out, printable
 from batchd.cli.exit_codes import DONE, FAILED, WRONG_CALL, complain
 from batchd.cli.options import Chosen, takes_settings
-from batchd.client.finished import Held, Job, Refused
+from batchd.client.finished import Held, Refused
 from batchd.client.waiting import Watch, looks
 from batchd.errors import Unusable
+from batchd.formats import signed
+from batchd.formats.jobs import Job
 
 LATE: Final = 3
 HELD: Final = 4
@@ -61,7 +63,7 @@ def wait(  # noqa: PLR0913  its flags
     )
     for name, each in ended.items():
         if as_json:
-            out().print(data({"job": name, **each.told}), soft_wrap=True)
+            out().print(data({"job": name, **each.told, **signed("wait")}), soft_wrap=True)
         elif each.code in {DONE, FAILED} and "state" in each.told:
             out().print(f"{printable(name)} {each.told['state']}", soft_wrap=True)
         if each.complaint:

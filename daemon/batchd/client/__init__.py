@@ -5,8 +5,9 @@ need not run on this machine, as long as the folders are shared.
 """
 
 from batchd.client.dropping import Ticket, submit
-from batchd.client.finished import Held, Job, Refused
+from batchd.client.finished import Held, Refused
 from batchd.client.reading import Row, results
 from batchd.client.waiting import wait
+from batchd.formats.jobs import Job
 
 __all__ = ["Held", "Job", "Refused", "Row", "Ticket", "results", "submit", "wait"]

@@ -4,45 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-
-class Requests(msgspec.Struct, frozen=True):
-    """How many requests a job has, and how they ended."""
-
-    total: int
-    complete: int
-    incomplete: int
-    errored: int
-    expired: int
-    canceled: int
-    rejected: int = 0
-
-
-class Usage(msgspec.Struct, frozen=True):
-    """Tokens of all answers of a job."""
-
-    input_tokens: int
-    output_tokens: int
-    cache_read_input_tokens: int
-    cache_creation_input_tokens: int
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A job that has ended, as its `job.json` says."""
-
-    job: str
-    """Its name: its folder in the outbox."""
-    state: str
-    """`done`, `partial`, `failed` or `cancelled`."""
-    source: str
-    received_at: str
-    finished_at: str
-    requests: Requests
-    usage: Usage
-    cost_usd: float | None
-    standard_cost_usd: float | None
-    batches: list[str]
-    sandbox: bool = False
-    """Whether it was a rehearsal, which cost nothing."""
+from batchd.formats.jobs import Job
 
 
 class Refused(Exception):

@@ -11,8 +11,9 @@ from typing import Final, TypeVar
 import msgspec
 
 from batchd.client.dropping import Ticket
-from batchd.client.finished import Held, Job, Refused, read_job
+from batchd.client.finished import Held, Refused, read_job
 from batchd.client.places import Folder, inbox_at, outbox_at, state_at
+from batchd.formats.jobs import Job
 from batchd.text.tickets import SIGN, is_ticket, parted
 
 T = TypeVar("T")

@@ -10,6 +10,7 @@ from batchd.claude.cache_marks import unmarked
 from batchd.claude.price import from_picodollars
 from batchd.claude.verdict import AGAIN
 from batchd.delivery import Filed, ReportRow, Tally
+from batchd.formats import signed
 from batchd.model import NOT_BEGUN, NOTHING_BEGUN, Job, Standing, Verdict
 
 HELD = "held.json"
@@ -38,6 +39,7 @@ def summary(
     verdicts = tally.verdicts
     notes = [job.steps_note] if job.steps_note else []
     return {
+        **signed("job"),
         "job": job.name,
         **rehearsal(sandbox=job.sandbox),
         "state": state_of(job, tally),

@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 
 from batchd.edges import disk
+from batchd.formats import signed
 from batchd.model import Problem
 
 FOLDER: Final = PurePosixPath(".tickets")
-SCHEMA: Final = "batchd/ticket/1"
 _SHOWN: Final = 20
 """Errors that a receipt repeats; the others are beside the rejected file."""
 
@@ -70,7 +70,7 @@ def refused_of(outbox: Path, ticket: str) -> str | None:
 
 
 def _write(outbox: Path, ticket: str, told: dict[str, object]) -> None:
-    whole = msgspec.json.encode({"schema": SCHEMA, "ticket": ticket, **told}) + b"\n"
+    whole = msgspec.json.encode({**signed("ticket"), "ticket": ticket, **told}) + b"\n"
     with disk.opened(outbox, FOLDER, create=True) as folder:
         disk.write_whole(folder, _name(ticket), [whole])
         os.fsync(folder)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from batchd.edges import disk, trees
+from batchd.formats import signed
 from batchd.model import Problem
 from batchd.text import safepath
 
@@ -123,7 +124,7 @@ def _reasons(file: str, problems: Iterable[Problem], count: int) -> bytes:
         }
         for problem in islice(problems, MAX_PROBLEMS)
     ]
-    text = json.dumps({"file": file, "errors": first, "count": count}, ensure_ascii=False, indent=2)
+    text = json.dumps({**signed("errors"), "file": file, "errors": first, "count": count}, ensure_ascii=False, indent=2)
     # A message may quote a lone surrogate of the file.
     return text.encode(errors="backslashreplace") + b"\n"
 

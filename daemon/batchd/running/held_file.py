@@ -11,6 +11,7 @@ from batchd.decisions.report import HELD, rehearsal, timestamp
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.store import Store
+from batchd.formats import signed
 from batchd.model import BatchId, Job, StepBar
 from batchd.standing.batches import answers
 from batchd.trouble import Trouble, Work
@@ -76,6 +77,7 @@ class HeldFiles:
             if trouble.lasts(self._clock.now()):
                 for name in await self._whose(trouble):
                     _append(notes.setdefault(name, {"job": name, "reason": trouble.reason}), "troubles", _told(trouble))
+        notes = {name: {**signed("held"), **note} for name, note in notes.items()}
         if notes and await self._store.facts.of_sandbox():
             notes = {name: {**note, **rehearsal(sandbox=True)} for name, note in notes.items()}
         return notes
