@@ -1,5 +1,6 @@
 """The checks of `batchd doctor`: each yields findings, and a remedy for what is wrong."""
 
+import grp
 import os
 import re
 import sqlite3
@@ -17,6 +18,7 @@ from rich.filesize import decimal as bytes_of
 from batchd.cli.instructed import said_of
 from batchd.decisions.batch.list_order import oddity
 from batchd.edges import inbox as inbox_edge
+from batchd.edges import readers
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, look_into_store
 from batchd.errors import BatchdError, Gone, Parked, Unreachable, Unusable
@@ -36,6 +38,9 @@ _SKEW: Final = 60.0
 _CREDENTIALS: Final = re.compile(r"//[^/@]*@")
 """User and password in an address, which is shown without them."""
 _OPEN_TO_OTHERS: Final = 0o077
+_GROUP_PASSES: Final = 0o010
+_SOMEBODY: Final = 65_534
+"""A user who is not ours: `nobody`."""
 _WRITABLE_BY_ALL: Final = 0o002
 _REMOTE_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs"})
 
@@ -124,6 +129,26 @@ def _misled(settings: Settings) -> Iterator[Finding]:
         yield Finding("inbox", Health.PROBLEM, said_of(waits), remedy)
 
 
+def readable(settings: Settings) -> Iterator[Finding]:
+    """Try on the outbox whether those can be let in who may read results."""
+    wanted = settings.results
+    groups = dict.fromkeys(each for each in (wanted.group, *wanted.groups) if each)
+    if not settings.outbox.is_dir() or not os.access(settings.outbox, os.W_OK | os.X_OK):
+        return
+    tried = [("whoever drops a file", readers.Reader(uid=_SOMEBODY))] if wanted.readers == "dropper" else []
+    for group in groups:
+        try:
+            tried.append((f"group {group}", readers.Reader(gid=grp.getgrnam(group).gr_gid)))
+        except KeyError:
+            yield Finding("readers", Health.PROBLEM, f"there is no group {group}", "make it, or mend results.group")
+    for who, reader in tried:
+        if wrong := readers.try_out(settings.outbox, reader):
+            said = f"{who} cannot be let into {settings.outbox}: {wrong}"
+            yield Finding("readers", Health.PROBLEM, said, 'mend that, or set results.readers = "daemon"')
+        else:
+            yield Finding("readers", Health.OK, f"{who} can be let in")
+
+
 def attachable(settings: Settings) -> Iterator[Finding]:
     """Check the folders whose files may be attached, if any."""
     for folder in settings.attach.folders:
@@ -154,7 +179,8 @@ def _rights(name: str, place: Path, said: str) -> Finding:
     mode = place.stat().st_mode
     if name == "inbox" and mode & _WRITABLE_BY_ALL:
         return Finding(name, Health.WARNING, f"{said}: all users may drop files, at your cost", f"chmod o-w {place}")
-    if name != "inbox" and mode & _OPEN_TO_OTHERS:
+    # Readers of results pass through the outbox, and cannot look round.
+    if name != "inbox" and mode & (_OPEN_TO_OTHERS & ~_GROUP_PASSES if name == "outbox" else _OPEN_TO_OTHERS):
         return Finding(name, Health.WARNING, f"{said}: open to other users", f"chmod 700 {place}")
     return Finding(name, Health.OK, said)
 

@@ -55,6 +55,13 @@ def _whole_number(value: object, *, least: int | None) -> int:
     return number
 
 
+def _number(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        raise BadParameter(f"{value!r} is no number") from None
+
+
 def _read_plainly(parameters: list[Any]) -> list[Any]:
     """Let those be read plainly that are plain; another release of typer, with other insides, goes on as it does."""
     for each in parameters:
@@ -65,10 +72,12 @@ def _read_plainly(parameters: list[Any]) -> list[Any]:
             continue
         many = get_origin(descriptor.annotation) is list
         kind = get_args(descriptor.annotation)[0] if many else descriptor.annotation
+        if kind is float and getattr(descriptor.parameter_info, "min", None) is None:
+            kind = _number
         if kind is int:
             kind = partial(_whole_number, least=descriptor.parameter_info.min)
         elif getattr(descriptor.parameter_info, "min", None) is not None:
             continue
-        if kind in _PLAIN or isinstance(kind, partial):
+        if kind in _PLAIN or kind is _number or isinstance(kind, partial):
             each._runtime_param = _Plain(kind, many=many)  # noqa: SLF001  there is no other place to say so
     return parameters

@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Final
@@ -56,8 +56,9 @@ def results(  # noqa: PLR0913  its flags
     if as_csv + as_jsonl + as_text > 1:
         raise Unusable("choose one of --csv, --jsonl and --text")
     outbox = chosen.settings().outbox
+    form = "csv" if as_csv else "jsonl" if as_jsonl else "text" if as_text else None
     try:
-        folder = folder_of(job, outbox)
+        return _print(job, outbox, form, frozenset(only or ()), output)
     except LookupError as nowhere:
         raise Unusable(str(nowhere.args[0])) from None
     except Refused as refused:
@@ -65,19 +66,22 @@ def results(  # noqa: PLR0913  its flags
         return FAILED
     except PermissionError as closed:
         raise Unusable(f"this user may not read {os.fsdecode(closed.filename)}") from None
+
+
+def _print(job: str, outbox: Path, form: str | None, only: Collection[str], output: Path | None) -> int:
+    folder = folder_of(job, outbox)
     if not (folder / "job.json").exists():
         complain(f"job {printable(job)} is under way: this is not all")
     table = next((folder / name for name in _TABLES if (folder / name).exists()), None)
-    plain = not (as_csv or as_jsonl or as_text)
     with _written(output) as to:
-        if table is not None and not only and (as_csv or plain):
+        if table is not None and not only and form in {None, "csv"}:
             with table.open("rb") as found:
                 shutil.copyfileobj(found, to)
             return DONE
         rows = (row for row in read_results(job, outbox) if not only or row.verdict in only)
-        if as_csv or (plain and table is not None):
+        if form == "csv" or (form is None and table is not None):
             _as_table(rows, to)
-        elif as_text or (plain and _is_one(folder)):
+        elif form == "text" or (form is None and _is_one(folder)):
             _as_text(rows, to)
         else:
             _as_lines(rows, to)

@@ -116,6 +116,8 @@ def _tell(dropped: Ticket, accept: float, *, as_json: bool) -> int:
         told["job"] = dropped.job(accept)
     except TimeoutError:
         err().print(f"batchd: no daemon has taken it within {accept:g} s; it lies in {printable(str(dropped.inbox))}")
+    except PermissionError:
+        err().print("batchd: it was taken, and this user may not read the outbox, where its name is")
     except Refused as refused:
         if as_json:
             rejected = {"rejected": refused.rejected, "errors": refused.errors, "count": refused.count}

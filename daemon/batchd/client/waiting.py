@@ -1,5 +1,6 @@
 """Waiting for a job, by what the folders say: no right on the state folder is needed."""
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,10 @@ _LONGEST: Final = 1.0
 """Seconds between two looks: short at first, for those who rehearse."""
 _UNSEEN: Final = 5.0
 """Seconds for which a file may be read before it is a job, or rejected, unseen by who may not look into the state."""
+_UNREADABLE: Final = 30.0
+"""Seconds until whoever dropped a file with a ticket may read its receipt, if ever: others let them in by then."""
+_ENDINGS: Final = (".jsonl", ".json", ".md", ".txt", ".csv", ".tsv", ".ndjson", ".job", ".pdf", ".png", ".jpg", ".jpeg")
+"""Of files whose reasons are looked for by name, where nobody may look round."""
 _REJECTED: Final = "rejected"
 _REASONS: Final = ".errors.json"
 
@@ -58,9 +63,7 @@ def wait(
 def accepted(ticket: Ticket, timeout: float | None) -> str:
     """Wait until what came with a ticket is a job, and return its name; `Ticket.job` says what is raised."""
     watch = Watch(str(ticket), ticket.outbox, ticket.inbox)
-    return _until(
-        watch.accepted_as, timeout, f"{ticket} was not taken within {timeout or 0:g} s: is the daemon running?"
-    )
+    return _until(watch.taken_as, timeout, f"{ticket} was not taken within {timeout or 0:g} s: is the daemon running?")
 
 
 class Watch:
@@ -90,8 +93,14 @@ class Watch:
         """Look once; None while it goes on. Raises as `wait` does, but for the time-out."""
         # In the order in which a file moves, so that it is not missed between two places.
         on_its_way = self._lies_in(self._inbox) or self._is_claimed()
-        self._raise_if_closed()
-        name = self.accepted_as()
+        try:
+            self._raise_if_closed()
+            name = self.accepted_as()
+        except PermissionError:
+            # Whoever dropped it is let in when it is accepted, or rejected.
+            if on_its_way or (self.name.startswith(SIGN) and self._within(_UNREADABLE)):
+                return None
+            raise
         if name is None:
             return None
         folder = self._outbox / name
@@ -125,11 +134,21 @@ class Watch:
             raise Refused(receipt["rejected"], receipt.get("errors", []), receipt.get("count", 1))
         return str(receipt["job"])
 
+    def taken_as(self) -> str | None:
+        """The job's name, as `accepted_as` has it; None also while this user may yet be let into the outbox."""
+        try:
+            return self.accepted_as()
+        except PermissionError:
+            if self._lies_in(self._inbox) or self._within(_UNSEEN):
+                return None
+            raise
+
     def _raise_if_closed(self) -> None:
         """Nothing is missing where this user may not look; an outbox that is not there yet is empty."""
-        with suppress(FileNotFoundError), os.scandir(self._outbox):
-            return
-        self._inbox.stat()
+        if not self._outbox.exists():
+            self._inbox.stat()
+        elif not os.access(self._outbox, os.X_OK):  # where one may pass, one need not look round
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self._outbox))
 
     def _lies_in(self, folder: Path) -> bool:
         wanted = PurePosixPath(self.name.strip("/"))
@@ -146,9 +165,13 @@ class Watch:
         """Whether a file of this name may have been taken just now, where nobody can see it."""
         if self._claims is not None and os.access(self._claims, os.R_OK | os.X_OK):
             return False
+        return self._within(_UNSEEN)
+
+    def _within(self, seconds: float) -> bool:
+        """Whether it is nowhere for less than some seconds."""
         now = time.monotonic()
         self._nowhere_since = now if self._nowhere_since is None else self._nowhere_since
-        return now - self._nowhere_since < _UNSEEN
+        return now - self._nowhere_since < seconds
 
     def _raise_if_rejected(self, name: str) -> None:
         for reasons in _reasons(self._outbox / _REJECTED, PurePosixPath(name)):
@@ -198,9 +221,14 @@ def _held(folder: Path) -> dict[str, object] | None:
 def _reasons(rejected: Path, name: PurePosixPath) -> Iterator[Path]:
     """The reasons of what was rejected under a name, the latest first."""
     with suppress(FileNotFoundError):
+        try:
+            names = [each.name for each in (rejected / name.parent).iterdir()]
+        except PermissionError:
+            names = [f"{name.name}{ending}{_REASONS}" for ending in _ENDINGS]
         found = [
             path
-            for path in (rejected / name.parent).iterdir()
-            if path.name.endswith(_REASONS) and PurePosixPath(path.name.removesuffix(_REASONS)).stem == name.name
+            for each in names
+            if each.endswith(_REASONS) and PurePosixPath(each.removesuffix(_REASONS)).stem == name.name
+            if (path := rejected / name.parent / each).exists()
         ]
         yield from sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from stat import S_ISREG
+from stat import S_IMODE, S_ISDIR, S_ISGID, S_ISREG
 
 from anyio import NoEventLoopError, from_thread
 
@@ -18,6 +18,9 @@ from batchd.errors import Unusable
 
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
+SHARED_FOLDER = 0o050
+SHARED_FILE = 0o040
+"""What is added where others are let in."""
 OTHERS = 0o077
 COPY_BYTES = 1 << 20
 HERE = PurePosixPath()
@@ -73,7 +76,14 @@ def close_to_others(folder: Path, ours: Callable[[str], bool]) -> None:
 
 
 @contextmanager
-def opened(root: Path, inside: PurePosixPath = HERE, *, create: bool = False, sync: bool = True) -> Iterator[int]:
+def opened(
+    root: Path,
+    inside: PurePosixPath = HERE,
+    *,
+    create: bool = False,
+    sync: bool = True,
+    shared_below: int | None = None,
+) -> Iterator[int]:
     """Open a folder below a root, component by component, so that no link on the way can lead elsewhere.
 
     Args:
@@ -81,6 +91,8 @@ def opened(root: Path, inside: PurePosixPath = HERE, *, create: bool = False, sy
         inside: The path below it.
         create: Whether missing folders are made (0700).
         sync: Whether the names of those are synced; otherwise that is the caller's to do.
+        shared_below: How many folders down there is one of which whoever may read it may also read those made in it;
+            None for none.
 
     Yields:
         A descriptor, closed afterwards, for the `dir_fd` of other calls and for `os.fsync`.
@@ -91,13 +103,16 @@ def opened(root: Path, inside: PurePosixPath = HERE, *, create: bool = False, sy
     """
     at = _open_root(root)
     try:
-        for part in inside.parts:
+        for depth, part in enumerate(inside.parts):
             if create:
-                with suppress(FileExistsError):
-                    _make(part, at, sync=sync)
+                _make(part, at, sync=sync)
             below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
-            os.close(at)
-            at = below
+            try:
+                if create and shared_below is not None and depth >= shared_below:
+                    share(below, at)
+            finally:
+                os.close(at)
+                at = below
         yield at
     finally:
         os.close(at)
@@ -114,9 +129,30 @@ def _open_root(root: Path) -> int:
         raise NoRoot(error.errno, f"{root} is not a folder") from error
 
 
+def share(made: int, folder: int) -> None:
+    """Let whoever may read a folder read what was made in it.
+
+    What is made with the rights of its owner alone is closed to all others, whatever list of theirs it inherits.
+
+    Args:
+        made: A descriptor of a new file or folder.
+        folder: That of the folder it is in.
+    """
+    mode = os.fstat(folder).st_mode
+    if not mode & SHARED_FILE:
+        return
+    now = os.fstat(made).st_mode
+    wanted = PRIVATE_FOLDER | SHARED_FOLDER | mode & S_ISGID if S_ISDIR(now) else PRIVATE_FILE | SHARED_FILE
+    if S_IMODE(now) != wanted:
+        os.fchmod(made, wanted)
+
+
 def _make(name: str, at: int, *, sync: bool) -> None:
-    """Make a folder; where its name cannot be synced it is not there, so that a repetition makes and syncs it anew."""
-    os.mkdir(name, PRIVATE_FOLDER, dir_fd=at)
+    """Make a folder, unless it is there; where its name cannot be synced it is not, and a repetition makes it anew."""
+    try:
+        os.mkdir(name, PRIVATE_FOLDER, dir_fd=at)
+    except FileExistsError:
+        return
     if not sync:
         return
     try:
@@ -231,10 +267,12 @@ def open_new(folder: int, name: str) -> int:
         A descriptor, the caller's to close.
     """
     try:
-        return os.open(name, WRITE_NEW, PRIVATE_FILE, dir_fd=folder)
+        made = os.open(name, WRITE_NEW, PRIVATE_FILE, dir_fd=folder)
     except FileExistsError:
         unlink_at(folder, name)
-    return os.open(name, WRITE_NEW, PRIVATE_FILE, dir_fd=folder)
+        made = os.open(name, WRITE_NEW, PRIVATE_FILE, dir_fd=folder)
+    share(made, folder)
+    return made
 
 
 def write_whole(folder: int, name: str, chunks: Iterable[bytes]) -> int:

@@ -215,6 +215,7 @@ class JobFolder:
             trees.remove(folder, half)
             os.mkdir(half, disk.PRIVATE_FOLDER, dir_fd=folder)
             with disk.opened(source) as original, trees.opened_below(folder, half) as copied:
+                disk.share(copied, folder)
                 trees.copy(original, copied)
             os.rename(half, name, src_dir_fd=folder, dst_dir_fd=folder)
 
@@ -234,6 +235,8 @@ class JobFolder:
         with self._parent(file) as (folder, name):
             new = disk.stat_at(folder, name) is None
             descriptor = _open_growing(folder, name)
+            if new:
+                disk.share(descriptor, folder)
             with os.fdopen(descriptor, "r+b") as grown:
                 start = min(os.fstat(descriptor).st_size, committed)
                 grown.truncate(start)
@@ -323,7 +326,8 @@ class JobFolder:
     @contextmanager
     def _parent(self, file: str) -> Iterator[tuple[int, str]]:
         path = PurePosixPath(file)
-        with disk.opened(self.outbox, PurePosixPath(self.name) / path.parent, create=True) as folder:
+        own = PurePosixPath(self.name)
+        with disk.opened(self.outbox, own / path.parent, create=True, shared_below=len(own.parts)) as folder:
             yield folder, path.name
 
 

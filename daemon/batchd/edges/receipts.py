@@ -76,5 +76,10 @@ def _write(outbox: Path, ticket: str, told: dict[str, object]) -> None:
         os.fsync(folder)
 
 
+def path_of(ticket: str) -> PurePosixPath:
+    """Where a receipt lies, below the outbox."""
+    return FOLDER / _name(ticket)
+
+
 def _name(ticket: str) -> str:
     return f"{ticket}.json"

@@ -155,6 +155,7 @@ def copy(source: int, target: int, depth: int = 0) -> None:
         if S_ISDIR(stat.st_mode):
             os.mkdir(name, disk.PRIVATE_FOLDER, dir_fd=target)
             with opened_below(source, name) as original, opened_below(target, name) as below:
+                disk.share(below, target)
                 copy(original, below, depth + 1)
         elif S_ISREG(stat.st_mode):
             _copy_file(source, target, name)
@@ -168,6 +169,7 @@ def _copy_file(source: int, target: int, name: str) -> None:
     try:
         copied = os.open(name, disk.WRITE_NEW, disk.PRIVATE_FILE, dir_fd=target)
         try:
+            disk.share(copied, target)
             while piece := os.read(original, disk.COPY_BYTES):
                 disk.stop_if_told()
                 view = memoryview(piece)

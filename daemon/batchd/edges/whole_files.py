@@ -72,6 +72,6 @@ def _placed(root: Path, inside: PurePosixPath, files: Iterable[tuple[str, str]])
     """Each file's folder, opened once for those of it that follow one another, its name in that, and its text."""
     apart = ((*name.rpartition("/"), text) for name, text in files)
     for folder, those in groupby(apart, lambda each: each[0]):
-        with disk.opened(root, inside / folder, create=True) as at:
+        with disk.opened(root, inside / folder, create=True, shared_below=len(inside.parts)) as at:
             for _, _, name, text in those:
                 yield at, name, text

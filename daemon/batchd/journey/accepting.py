@@ -25,19 +25,19 @@ from batchd.claude.price import to_picodollars
 from batchd.decisions.bundle.reader import FOLDER
 from batchd.decisions.jobfile.reader import Rules
 from batchd.decisions.rows.prompt_file import PromptFile
-from batchd.edges import bundles, claims, disk, inbox
+from batchd.edges import bundles, claims, disk, inbox, readers
 from batchd.edges.claims import Claim, Given
 from batchd.edges.clock import Clock
 from batchd.edges.durable import Together
 from batchd.edges.outbox import JobFolder, choose_name
 from batchd.edges.store import Arrival, Store
 from batchd.edges.store.requests import SLICE
-from batchd.errors import BatchdError, Defect, Rejected, Unavailable
+from batchd.errors import BatchdError, Defect, Rejected, Unavailable, Unusable
 from batchd.journey import lost_life
 from batchd.journey.instructions import prompt_of
 from batchd.journey.reading import Reading
 from batchd.journey.spooling import Copy, copy
-from batchd.model import Ceiling, Job, Problem
+from batchd.model import Ceiling, Job, Problem, Readers
 from batchd.text import safepath
 from batchd.trouble import Work
 
@@ -62,6 +62,8 @@ class _Read:
     copied: Copy
     reading: Reading
     ceiling: Ceiling | None = None
+    readers: Readers | None = None
+    """Who may read what comes of it, as the instructions of its folder say it."""
 
 
 class Accepting:
@@ -115,6 +117,7 @@ class Accepting:
             if reading.count:
                 raise Rejected(reading.problems, reading.count)
             with self._named([claim], sync=True) as (name,):
+                self._let_in(read, name)
                 job = from_thread.run(self._store.arrivals.accept, self._arrival(read, name))
                 if job.claim != claim.id:  # another's, with the same ticket
                     with suppress(OSError):
@@ -200,6 +203,7 @@ class Accepting:
                     durable.note(self._spool, PurePosixPath(each.claim.id))
                     for parent in PurePosixPath(name).parents:
                         durable.note(self._outbox, parent)
+                    self._let_in(each, name)
                 durable.note(self._spool)
                 claims.secure([each.claim for each in found], durable, self._claims, self._inbox)
                 arrivals = [self._arrival(each, name) for each, name in zip(found, names, strict=True)]
@@ -253,7 +257,7 @@ class Accepting:
             given = claims.instructions(claim)
             prompt = _prompt(given, rules) if given else None
             ceiling = Ceiling(_identity(given.folder), to_picodollars(prompt.budget_day)) if given and prompt else None
-            return _Read(claim, to, copy(claim, rules, to, prompt), ceiling)
+            return _Read(claim, to, copy(claim, rules, to, prompt), ceiling, prompt.readers if prompt else None)
         except (OSError, BatchdError):
             raise
         except Exception as bug:
@@ -281,6 +285,28 @@ class Accepting:
             steps=reading.terms.steps,
             notify=tuple(sorted(reading.notify)),
         )
+
+    def _let_in(self, read: _Read, name: str) -> None:
+        """Let those read a job's folder who may; whatever keeps them out is told, and keeps no job."""
+        said = read.reading.terms.readers
+        wanted = _wanted(self._rules, read.readers).narrowed(said.kind if said else None)
+        with _told_if_kept_out(name):
+            if reader := readers.reader_of(wanted.kind, wanted.group, read.claim.uid):
+                readers.let_in(self._outbox, PurePosixPath(name), reader)
+
+    def let_read(self, file: PurePosixPath, claim: Claim, dropper: int | None = None) -> None:
+        """Let those read a file of the outbox who may read what comes of a claim: its receipt, its reasons.
+
+        Args:
+            dropper: Who that counts as; by default whoever dropped the claimed file.
+        """
+        with _told_if_kept_out(str(file)):
+            given = claims.instructions(claim)
+            prompt = prompt_of(given.text.decode(), self._rules) if given else None
+            wanted = _wanted(self._rules, prompt.readers if isinstance(prompt, PromptFile) else None)
+            whose = claim.uid if dropper is None else dropper
+            if reader := readers.reader_of(wanted.kind, wanted.group, whose):
+                readers.let_read(self._outbox, file, reader)
 
     @contextmanager
     def _named(self, taken: Sequence[Claim], *, sync: bool) -> Iterator[list[str]]:
@@ -321,6 +347,20 @@ class Accepting:
             return from_thread.run(self._store.jobs.named, name) is not None
 
         return is_taken
+
+
+def _wanted(rules: Rules, said: Readers | None) -> Readers:
+    """Who may read what comes of a file, as the instructions of its folder say it, or else the settings."""
+    return rules.readers if said is None else Readers(said.kind, said.group or rules.readers.group)
+
+
+@contextmanager
+def _told_if_kept_out(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, Unusable) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        log.warning("readers kept out", of=what, reason=reason, see="batchd doctor")
 
 
 def _portions(found: Iterable[_Read]) -> Iterator[list[_Read]]:

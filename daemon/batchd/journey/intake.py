@@ -341,7 +341,7 @@ class Intake:
                 await self._forget_known(claim, job)
                 return
         if ticket is not None:
-            await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)
+            await to_thread.run_sync(self._hand_out, ticket, claim, job)
         await to_thread.run_sync(self._accepting.place, claim, job)
 
     async def _amends(self, claim: Claim) -> bool:
@@ -385,9 +385,14 @@ class Intake:
         ticket = claim.ticket
         log.info("ticket known", ticket=ticket, job=job.name)
         if ticket is not None:
-            await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)
+            await to_thread.run_sync(self._hand_out, ticket, claim, job)
         await to_thread.run_sync(claims.discard, claim)
         await to_thread.run_sync(lambda: (self._places.spool / claim.id).unlink(missing_ok=True))
+
+    def _hand_out(self, ticket: str, claim: Claim, job: Job) -> None:
+        """Write the receipt of a job, for whoever dropped it first."""
+        receipts.accepted(self._places.outbox, ticket, job.name)
+        self._accepting.let_read(receipts.path_of(ticket), claim, job.uid)
 
     async def _reject(self, claim: Claim, rejection: Rejected) -> None:
         ticket = claim.ticket
@@ -403,8 +408,10 @@ class Intake:
             }
             notice = NewNotice(Kind.FILE_REJECTED, f"claim {claim.id}", self._clock.now(), said, queue=queue_of(source))
             from_thread.run(self._store.notices.note_rejection, notice)
+            self._accepting.let_read(PurePosixPath(rejected.FOLDER, f"{name}.errors.json"), claim)
             if ticket is not None:
                 receipts.rejected(self._places.outbox, ticket, claim.id, name, *why)
+                self._accepting.let_read(receipts.path_of(ticket), claim)
 
         name = await to_thread.run_sync(
             partial(rejected.reject, self._places.outbox, claim.path, claim.called, *why, tell=tell)

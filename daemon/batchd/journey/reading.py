@@ -21,7 +21,7 @@ from batchd.edges.claims import Claim
 from batchd.edges.pdf import PdfReader
 from batchd.edges.rejected import MAX_PROBLEMS
 from batchd.errors import Rejected
-from batchd.model import Caution, Entry, Lane, Problem, Reject, Terms, Wishes
+from batchd.model import Caution, Entry, Lane, Problem, Readers, Reject, Terms, Wishes
 from batchd.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def rules_of(settings: Settings) -> Rules:
         max_job_bytes=settings.intake.max_job_bytes,
         rows_max_tokens=settings.defaults.rows_max_tokens,
         sinks=frozenset(name for name, sink in settings.notify.sinks.items() if sink.ping is None),
+        readers=Readers(settings.results.readers, settings.results.group or None),
+        groups=settings.results.groups,
         gather=partial(attachments.gather, settings.attach.folders) if settings.attach.folders else None,
     )
 

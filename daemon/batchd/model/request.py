@@ -140,6 +140,24 @@ class RowsForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the schema, each of which gets a column; none where an answer is one text."""
 
 
+READERS: Final = ("daemon", "dropper", "group")
+"""Who may read what came of a job, beside the daemon's user: nobody, whoever dropped its file, a group; ever more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who may read what came of a job."""
+
+    kind: str = READERS[0]
+    """One of `READERS`."""
+    group: str | None = None
+    """The name of the group, where that may."""
+
+    def narrowed(self, by: str | None) -> "Readers":
+        """Let no more read it than somebody else allows: one of `READERS`, or None for any."""
+        return self if by is None or READERS.index(by) >= READERS.index(self.kind) else Readers(by)
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a job file says of the job as a whole."""
@@ -156,6 +174,8 @@ class Terms:
     """What those steps ask, as JSON."""
     foreseen: "tuple[Foreseen, ...]" = ()
     """What steps will ask that is not asked yet."""
+    readers: Readers | None = None
+    """Who may read what comes of it; None where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)

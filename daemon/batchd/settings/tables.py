@@ -20,6 +20,7 @@ from batchd.model import (
     DEFAULT_MODEL,
     LONG_TOKENS,
     MOST_DOLLARS,
+    READERS,
     ROWS_MAX_TOKENS,
 )
 from batchd.notice import EVENTS
@@ -175,11 +176,22 @@ class Budget(Table, frozen=True):
 
 
 class Results(Table, frozen=True):
-    """`[results]`: how results are written."""
+    """`[results]`: how results are written, and who may read them."""
 
     guard_formulas: Annotated[
         bool, flag, "Put a ' before an answer in `results.csv` that a spreadsheet would take for a formula."
     ] = True
+    readers: Annotated[
+        str,
+        text(pattern=f"^({'|'.join(READERS)})$"),
+        "Who may read what came of a job, beside the daemon's user: nobody, who dropped its file, or a group.",
+    ] = READERS[0]
+    group: Annotated[str, text(), 'The group of `readers = "group"`.'] = ""
+    groups: Annotated[tuple[str, ...], listed(text(shortest=1)), "Groups that instructions of folders may name."] = ()
+
+    def __post_init__(self) -> None:
+        if self.readers == "group" and not self.group:
+            raise ValueError('results.readers = "group" needs results.group, such as group = "legal"')
 
 
 class Attach(Table, frozen=True):

@@ -17,7 +17,7 @@ from batchd.decisions.jobfile.openai_file import BODY, OpenAiFile
 from batchd.decisions.jobfile.other_forms import HEAD, NOT_UTF8, BadlyEncoded, encoding, form_of_lines, results
 from batchd.decisions.jobfile.request import Requests, Said, apart
 from batchd.decisions.jobfile.rules import Rules
-from batchd.decisions.jobfile.settings_check import BESIDE, SETTINGS, likely
+from batchd.decisions.jobfile.settings_check import BESIDE, RESULTS, SETTINGS, likely
 from batchd.model import Caution, Entry, Problem, Reject
 from batchd.text.jsonscan import Broken, Part, mentions, split_document, split_lines
 from batchd.text.pictures import pictures
@@ -309,6 +309,8 @@ def _read_prose(source: Source, requests: Requests, stem: str, rules: Rules) -> 
     yield from wrong
     yield from _json_as_prose(prose.prompt)
     yield from _pictures_as_prose(prose.prompt)
+    if RESULTS in settings:
+        yield from requests.settle(1, {RESULTS: settings.pop(RESULTS)})
     files: tuple[Attached, ...] = ()
     if ATTACH in settings:
         files, flaws = attach(settings.pop(ATTACH), rules.gather, limit)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from batchd.claude.catalogue import Catalogue
 from batchd.decisions.jobfile.attachment import CountPages, Gather
-from batchd.model import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, LONG_TOKENS, ROWS_MAX_TOKENS
+from batchd.model import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, LONG_TOKENS, ROWS_MAX_TOKENS, Readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +34,9 @@ class Rules:
     """Unix seconds, against which deadlines are held."""
     gather: Gather | None = None
     """Reads the files that go along with a prompt; None where the settings allow no folder."""
+    readers: Readers = field(default_factory=Readers)
+    """Who may read what comes of a job of which nothing else is said."""
+    groups: tuple[str, ...] = ()
+    """Which groups the instructions of a folder may name."""
     count_pages: CountPages | None = None
     """Reads PDFs; None where none are read."""

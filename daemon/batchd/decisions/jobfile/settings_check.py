@@ -19,7 +19,7 @@ from batchd.decisions.document import expectation
 from batchd.decisions.jobfile import lanes
 from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm, answer_form, check_schema
 from batchd.decisions.jobfile.attachment import ATTACH
-from batchd.model import BETA_NAME, MOST_DOLLARS, Wishes
+from batchd.model import BETA_NAME, MOST_DOLLARS, READERS, Readers, Wishes
 from batchd.text.spelling import closest
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, encode, member
 
@@ -31,6 +31,8 @@ _SINK: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 ON_ERROR: Final = "on_error"
 """The setting's name."""
 _ON_ERROR: Final = ("refuse", "skip")
+RESULTS: Final = "results"
+"""The setting's name."""
 _CACHE: Final = ("auto", "off")
 BESIDE: Final = frozenset({"custom_id", "failure"})
 """What may stand beside a request's settings; `failure` is the outbox's remark in a request dropped again."""
@@ -86,6 +88,24 @@ def check_on_error(value: Json, path: str) -> Iterator[Flaw]:
         yield Flaw(path, f"must be {' or '.join(_ON_ERROR)}: what becomes of a file in which single requests are wrong")
 
 
+def check_readers(value: Json, path: str) -> Iterator[Flaw]:
+    """Check who may read what comes of a job; only a folder's instructions may name a group."""
+    if path == RESULTS:
+        yield Flaw(path, "holds for a whole file; say it in the job's settings, on the first line")
+    elif not isinstance(value, dict) or value.keys() - {"readers", "group"} or "readers" not in value:
+        yield Flaw(path, "must be an object such as {readers: dropper}")
+    elif value["readers"] not in READERS:
+        yield Flaw(f"{path}.readers", f"must be one of {', '.join(READERS)}: who may read what comes of the job")
+    elif "group" in value and not (isinstance(value["group"], str) and value["group"]):
+        yield Flaw(f"{path}.group", "must be the name of a group")
+
+
+def readers_of(said: Mapping[str, Json]) -> Readers | None:
+    """Who may read what comes of a job, as settings without flaws say it; None where they do not."""
+    value = said.get(RESULTS)
+    return Readers(str(value["readers"]), value.get("group")) if isinstance(value, dict) else None
+
+
 _CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
     {"cache": _cache, "documents": _documents, "expect": expectation.check, "lane": lanes.check_lane, "notify": _notify}
 )
@@ -104,6 +124,7 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         SCHEMA: check_schema,
         "needed_by": lanes.check_needed_by,
         ON_ERROR: check_on_error,
+        RESULTS: check_readers,
     }
 )
 """The settings of a job or a request, by their names in a file: what is wrong with a value of it."""

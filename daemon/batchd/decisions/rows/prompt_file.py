@@ -12,10 +12,10 @@ import msgspec
 from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm, answer_form
 from batchd.decisions.jobfile.request import Requests
 from batchd.decisions.jobfile.rules import Rules
-from batchd.decisions.jobfile.settings_check import check_dollars
+from batchd.decisions.jobfile.settings_check import RESULTS, check_dollars, check_readers, readers_of
 from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
 from batchd.decisions.rows.template import PromptTemplate, parse_template
-from batchd.model import Caution, Problem
+from batchd.model import Caution, Problem, Readers
 from batchd.text.globs import objection
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import Flaw, Json
@@ -93,6 +93,11 @@ class PromptFile:
         return Decimal(str(self.settings["budget"])) if "budget" in self.settings else None
 
     @property
+    def readers(self) -> Readers | None:
+        """Who may read what comes of it; None where it does not say."""
+        return readers_of(self.settings)
+
+    @property
     def budget_day(self) -> Decimal | None:
         """USD that all jobs of these instructions may cost in a day, together."""
         return None if self.own.budget_day is None else Decimal(str(self.own.budget_day))
@@ -138,6 +143,7 @@ def parse_prompt_file(
         problems.append(Flaw("params.messages", "the text below the settings is the message; leave this out"))
         settings["params"] = {key: value for key, value in params.items() if key != "messages"}
     found = [Problem(line_of(text, flaw.field), *flaw) for flaw in problems]
+    found += [Problem(line_of(text, flaw.field), *flaw) for flaw in _of_readers(settings, rules, named=load is None)]
     template: PromptTemplate | None = None
     if prose.prompt.strip():
         try:
@@ -159,6 +165,26 @@ def parse_prompt_file(
         else:
             found.append(placed)
     return found or PromptFile(settings, template, own, tuple(attach), tuple(cautions))
+
+
+def _of_readers(settings: Mapping[str, Json], rules: Rules, *, named: bool) -> Iterator[Flaw]:
+    """What is wrong with who may read what comes of it, beyond its form.
+
+    Args:
+        named: Whether it may name a group.
+    """
+    said = settings.get(RESULTS)
+    if not isinstance(said, dict) or any(check_readers(said, f"job.{RESULTS}")):
+        return
+    group = said.get("group")
+    known = [each for each in (rules.readers.group, *rules.groups) if each]
+    if group is not None and not named:
+        yield Flaw(f"{RESULTS}.group", "only the instructions of a folder may name a group; leave it out")
+    elif group is not None and group not in known:
+        allowed = f"are {', '.join(known)}" if known else "is none"
+        yield Flaw(f"{RESULTS}.group", f"is no group that the settings allow; in results.groups there {allowed}")
+    elif said["readers"] == "group" and group is None and rules.readers.group is None:
+        yield Flaw(RESULTS, "the settings have no results.group; name one, such as {readers: group, group: legal}")
 
 
 def _put_schema(settings: dict[str, Json], load: Callable[[str], Json] | None) -> Iterator[Flaw]:

@@ -222,7 +222,7 @@ def terms_of(prompt: PromptFile, file: str, *, objects: bool = False) -> Terms:
         encoding=prompt.own.encoding,
         properties=prompt.form.sent.properties if prompt.form else (),
     )
-    return Terms(prompt.budget, rows)
+    return Terms(prompt.budget, rows, readers=prompt.readers)
 
 
 def _params(prompt: PromptFile) -> dict[str, Json]:

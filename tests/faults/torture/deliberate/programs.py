@@ -17,8 +17,8 @@ MUTATIONS = (
         "programs",
         "an accepted file leaves no receipt",
         "daemon/batchd/journey/intake.py",
-        "accepted, self._places.outbox, ticket, job.name)\n        await to_thread.run_sync(self._accepting",
-        "refused_of, self._places.outbox, ticket)\n        await to_thread.run_sync(self._accepting",
+        "        receipts.accepted(self._places.outbox, ticket, job.name)\n",
+        "        receipts.refused_of(self._places.outbox, ticket)\n",
         f"{PROGRAMS}::test_the_same_ticket_again_and_again_is_one_job_paid_once",
     ),
     Mutation(

@@ -13,8 +13,8 @@ MUTATIONS = (
         "speed",
         "documents are not made again after a crash",
         "daemon/batchd/edges/disk.py",
-        "        unlink_at(folder, name)\n    return os.open(name, WRITE_NEW,",
-        "        pass\n    return os.open(name, WRITE_NEW & ~(os.O_EXCL | os.O_WRONLY),",
+        "        unlink_at(folder, name)\n        made = os.open(name, WRITE_NEW,",
+        "        made = os.open(name, WRITE_NEW & ~(os.O_EXCL | os.O_WRONLY),",
         f"{WRITTEN}::test_what_a_crash_left_half_written_is_made_again",
     ),
     Mutation(
