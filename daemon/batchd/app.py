@@ -3,10 +3,11 @@
 import asyncio
 import ctypes
 import gc
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from anyio import to_thread
 
@@ -15,6 +16,7 @@ from batchd.decisions.batch.backoff import Backoff
 from batchd.decisions.batch.plan import Limits
 from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.notices.routing import Route
+from batchd.decisions.retention import days_of
 from batchd.dispatcher import Dispatcher, Rooms
 from batchd.edges import disk, inbox, outbox
 from batchd.edges.api import Api
@@ -22,7 +24,7 @@ from batchd.edges.clock import Bell, Clock
 from batchd.edges.drafts import Drafts
 from batchd.edges.lock import sole_daemon
 from batchd.edges.sinks import taker_of
-from batchd.edges.store import DATABASE, Store, open_store
+from batchd.edges.store import DATABASE, QueueBudget, Store, open_store
 from batchd.edges.store.facts import SANDBOX
 from batchd.edges.transcripts import Transcripts
 from batchd.errors import Unusable
@@ -36,6 +38,7 @@ from batchd.journey.finishing import Finishing
 from batchd.journey.intake import Intake, Places
 from batchd.journey.packer import Budgets, Packer
 from batchd.journey.poller import Poller
+from batchd.journey.pruning import Pruning
 from batchd.journey.readiness import Readiness
 from batchd.journey.reading import rules_of
 from batchd.journey.restoring import Restoring
@@ -50,6 +53,7 @@ from batchd.running.departure import Departure
 from batchd.running.held_file import HeldFiles
 from batchd.running.life import LifeLine
 from batchd.running.notifier import Notifier, Recipient
+from batchd.running.pause_notice import PauseNotice
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
 from batchd.running.wakeups import Legs, Wakeups
@@ -62,7 +66,7 @@ _MOST_ARENAS = -8
 """`M_ARENA_MAX` of mallopt(3)."""
 RESOLVERS = 8
 """Threads of the event loop's own, which look up names; by default their number goes by that of processors."""
-OURS = frozenset({"claims", "spool", "drafts", "streams", "lock", "sandbox", "lost+found"})
+OURS = frozenset({".backup", "claims", "spool", "drafts", "streams", "trash", "lock", "sandbox", "lost+found"})
 """What may lie in a state folder besides the database."""
 
 
@@ -262,7 +266,16 @@ def _journeys(
 def _packer(on: _Ground, sync_sender: SyncSender) -> Packer:
     batch, budget = on.settings.batch, on.settings.budget
     limits = Limits(batch.max_requests, batch.max_bytes, batch.long_max_requests, batch.long_tokens, batch.linger)
-    budgets = Budgets(per_job=to_picodollars(budget.per_job or None), per_day=to_picodollars(budget.per_day or None))
+    budgets = Budgets(
+        per_job=to_picodollars(budget.per_job or None),
+        per_day=to_picodollars(budget.per_day or None),
+        per_month=to_picodollars(budget.per_month or None),
+        queues={
+            name: QueueBudget(to_picodollars(folder.per_day or None), to_picodollars(folder.per_month or None))
+            for name, folder in on.settings.folder.items()
+            if folder.per_day or folder.per_month
+        },
+    )
     queued = on.settings.api.max_queued_requests
     return Packer(on.store, on.clock, limits, queued, sync_sender, budgets, on.retrying, on.restoring)
 
@@ -279,6 +292,12 @@ def _notifier(on: _Ground) -> Notifier:
 def _route(name: str, sink: Sink) -> Route:
     events = None if sink.events is None else frozenset(map(Kind, sink.events))
     return Route(name, events, frozenset(sink.folders))
+
+
+def _keeping(on: _Ground) -> Callable[[], Awaitable[None]]:
+    keep = on.settings.keep
+    days = days_of(outbox=keep.outbox, rejected=keep.rejected, rows=keep.rows)
+    return partial(Pruning(on.store, on.clock, on.places).daily, days, keep.at)
 
 
 def _composed(on: _Ground) -> Dispatcher:
@@ -301,6 +320,7 @@ def _composed(on: _Ground) -> Dispatcher:
         cache_warmer=CacheWarmer(store, clock, places.spool),
         token_counter=TokenCounter(store, on.api, clock, places.spool, on.rules.catalogue),
         held_files=HeldFiles(store, clock, places.outbox),
+        pause_notice=PauseNotice(store, clock, places.outbox),
         bulk_finishing=BulkFinishing(store, clock, places.outbox, places.spool, finishing),
         finishing=finishing,
         stepping=Stepping(store, clock, places.outbox, places.spool, on.rules),
@@ -309,5 +329,6 @@ def _composed(on: _Ground) -> Dispatcher:
         watchdog=Watchdog(store, round_=settings.intake.rescan + ROUND),
         restoring=on.restoring,
         notifier=_notifier(on),
+        keeping=_keeping(on),
     )
     return Dispatcher(rooms, places, store, clock, on.bell, settings.intake)

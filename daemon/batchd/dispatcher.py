@@ -31,6 +31,7 @@ from batchd.journey.sync_sender import SyncSender
 from batchd.model import Job, JobId
 from batchd.running.held_file import HeldFiles
 from batchd.running.notifier import Notifier
+from batchd.running.pause_notice import PauseNotice
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
 from batchd.running.wakeups import Wakeups
@@ -61,6 +62,7 @@ class Rooms:
     cache_warmer: CacheWarmer
     token_counter: TokenCounter
     held_files: HeldFiles
+    pause_notice: PauseNotice
     finishing: Finishing
     bulk_finishing: BulkFinishing
     stepping: Stepping
@@ -69,6 +71,8 @@ class Rooms:
     watchdog: Watchdog
     restoring: Restoring
     notifier: Notifier
+    keeping: Callable[[], Awaitable[None]]
+    """Removes what is old, day by day."""
 
 
 class Dispatcher:
@@ -126,6 +130,7 @@ class Dispatcher:
                 ("the watchdog", self._rooms.watchdog.feed),
                 ("the restored state", self._rooms.restoring.run),
                 ("notices", self._rooms.notifier.run),
+                ("what is old", self._rooms.keeping),
                 ("all files", partial(self._look_at_inbox_for_ever, tasks)),
                 ("all work", partial(self._look_at_store_for_ever, tasks, once)),
             ):
@@ -166,6 +171,8 @@ class Dispatcher:
         await self._step("cold caches", rooms.cache_warmer.look, due=due.behind)
         if due.waiting and not rooms.api.prepared:  # while they wait for company
             self._try(tasks, Thing(Work.LOOK, "api", "api"), rooms.api.prepare)
+        if (ends_in := await self._step("pauses", rooms.pause_notice.look)) is not None:
+            self._soonest = min(self._soonest, ends_in)
         leaves_in = await self._step("waiting requests", rooms.packer.pack, due=due.waiting or rooms.packer.met_defects)
         if due.waiting:  # what waited may travel now, or have its verdict
             due = await self._step("agenda", agenda.due) or due

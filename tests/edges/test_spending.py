@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 from batchd.claude.batch_body import new_nonce
 from batchd.claude.price import from_picodollars
-from batchd.decisions.money.budget import Bar, Hold, Purse
+from batchd.decisions.money.budget import Bar, Hold, Purse, Share
 from batchd.delivery import PARKED, Delivery
-from batchd.edges.store import GROUPS, Arrival, NewRequest, Store, open_store, rollup
+from batchd.edges.store import GROUPS, Arrival, NewRequest, QueueBudget, Store, open_store, rollup
 from batchd.model import Batch, BatchId, Ceiling, Cost, Intent, Job, JobId, Plan, RequestId, Usage
 
 pytestmark = pytest.mark.anyio
 
 DOLLAR = 10**12
+QUEUE = QueueBudget(per_day=3)
 DAY = 86_400.0
 UNKNOWN = Cost(None, None)
 
@@ -192,6 +193,17 @@ async def test_sums_are_those_of_the_trips_whatever_happens_to_them(store: Store
         found = await purse(store, *(job.id for job in jobs), midnight=day * DAY)
         assert found.folders.get("q", 0) == of_folder.get(day, 0)
         assert found.ceilings == {jobs[0].id: folders[0], jobs[1].id: folders[1]}
+    whole = await store.spending.purse(
+        [jobs[0].id, jobs[2].id], per_job=None, per_day=None, midnight=DAY, per_month=7, month=0.0, queues={"q": QUEUE}
+    )
+    by_queue = {each.group: each.cost + each.reserved for each in await store.spending.by("folder")}
+    assert whole.pots[Bar.QUEUE_MONTH, "q"] == by_queue["q"]
+    assert whole.pots[Bar.MONTH, ""] == sum(by_queue.values())
+    assert whole.pots[Bar.QUEUE_DAY, "q"] < by_queue["q"]
+    assert whole.shares[jobs[0].id] == (
+        Share(Bar.QUEUE_DAY, "q", 3), Share(Bar.QUEUE_MONTH, "q", None), Share(Bar.MONTH, "", 7)
+    )  # fmt: skip
+    assert whole.shares[jobs[2].id] == (Share(Bar.MONTH, "", 7),)
 
 
 async def test_what_a_message_cost_that_brought_nothing_is_in_the_sums(store: Store, tmp_path: Path) -> None:

@@ -109,6 +109,11 @@ class House:
         with anyio.fail_after(seconds):
             return await serve(self.settings(**changes), self.key, once=True, clock=self.clock)
 
+    async def run_on(self, **changes: object) -> None:
+        """Run the daemon until it is cancelled; real seconds at the most."""
+        with anyio.fail_after(NEVER):
+            await serve(self.settings(**changes), self.key, clock=self.clock)
+
     def job(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.outbox / name / "job.json").read_text("utf-8"))
         return found

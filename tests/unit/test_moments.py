@@ -1,9 +1,9 @@
 """Moments as people say them."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from batchd.text.moments import moment_of
+from batchd.text.moments import moment_of, moment_to_come
 
 HERE = timezone(timedelta(hours=2))
 NOW = datetime(2026, 3, 1, 0, 30, tzinfo=HERE)
@@ -40,3 +40,24 @@ def test_a_date_is_its_beginning() -> None:
 @pytest.mark.parametrize("said", ["", "soon", "2", "-2h", "2026-13-01", "h", "9" * 400 + "h", "999999w", "tomorrow"])
 def test_anything_else_is_none(said: str) -> None:
     assert moment_of(said, NOW) is None
+
+
+EVENING = datetime(2026, 11, 27, 18, 30, tzinfo=HERE)
+
+
+@pytest.mark.parametrize(
+    ("said", "moment"),
+    [
+        ("18:31", datetime(2026, 11, 27, 18, 31, tzinfo=HERE)),
+        ("18:30", datetime(2026, 11, 28, 18, 30, tzinfo=HERE)),
+        ("6:05", datetime(2026, 11, 28, 6, 5, tzinfo=HERE)),
+        ("2026-12-01T08:00:00Z", datetime(2026, 12, 1, 8, tzinfo=UTC)),
+        ("2026-12-01T08:00:00+02:00", datetime(2026, 12, 1, 8, tzinfo=HERE)),
+        ("24:00", None),
+        ("2026-12-01T08:00:00", None),
+        ("tomorrow", None),
+        ("", None),
+    ],
+)
+def test_a_moment_to_come(said: str, moment: datetime | None) -> None:
+    assert moment_to_come(said, EVENING) == moment

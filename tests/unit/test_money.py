@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 from batchd.claude.catalogue import Catalogue
 from batchd.claude.price import dollars, from_picodollars, price, to_picodollars
-from batchd.decisions.money.budget import Bar, Limit, Purse, afford
+from batchd.decisions.money.budget import Bar, Limit, Purse, Share, afford
 from batchd.decisions.money.worst_case import Prompt, worst_case
 from batchd.model import Ceiling, JobId, RequestId, Usage, Waiting
 
@@ -170,3 +170,16 @@ def test_a_job_of_a_folder_that_is_let_go_is_asked_about_no_day_and_counts_in_it
     allowed = afford([waiting(1, A), waiting(2, B), waiting(3, JobId(3))], free)
     assert fitting(allowed.fitting) == [1, 3]
     assert "$2.00 of it are spent" in allowed.holds[B].reason
+
+
+def test_of_several_shares_the_first_that_is_used_up_holds_and_says_when_it_has_room_again() -> None:
+    queue = (Share(Bar.QUEUE_DAY, "q", 2 * ONE), Share(Bar.QUEUE_MONTH, "q", 9 * ONE), Share(Bar.MONTH, "", 50 * ONE))
+    there = Purse(Limit(None), {}, shares={A: queue, B: queue}, pots={(Bar.QUEUE_MONTH, "q"): ONE})
+    allowed = afford([waiting(1, A), waiting(2, B), waiting(3, A), waiting(4, JobId(3))], there)
+    assert fitting(allowed.fitting) == [1, 2, 4]
+    hold = allowed.holds[A]
+    assert (hold.bar, hold.until_tomorrow, hold.until_next_month) == (Bar.QUEUE_DAY, True, False)
+    used = Purse(Limit(None), {}, shares={A: queue}, pots={(Bar.MONTH, ""): 50 * ONE})
+    hold = afford([waiting(1, A)], used).holds[A]
+    assert (hold.bar, hold.until_tomorrow, hold.until_next_month) == (Bar.MONTH, False, True)
+    assert "the budget of the month is $50.00" in hold.reason

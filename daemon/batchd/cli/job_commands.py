@@ -229,6 +229,8 @@ async def _retry(  # noqa: PLR0913  what is to be sent again, and how that is as
         also, sure = also or [verdict for verdict in Verdict if verdict.incomplete], True
     elif not job.delivered:
         raise Failure(f"job {name} has not finished yet: see `batchd status`")
+    if job.pruned:
+        raise Failure(f"of job {name} too much was removed for its age (batchd prune): drop its request again")
     if job.sandbox and not await store.facts.of_sandbox():
         raise Failure(f"job {name} was a rehearsal: drop its request into the inbox again to have it answered")
     again = await store.retries.preview(job.id, also, only)

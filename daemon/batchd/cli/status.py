@@ -17,7 +17,7 @@ from batchd.cli.console import cell, data, hush_libraries, moment, out, printabl
 from batchd.cli.exit_codes import DONE
 from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
-from batchd.cli.status_view import batch_table, of_thing, tables
+from batchd.cli.status_view import batch_table, of_thing, paused, tables
 from batchd.decisions.report import rehearsal
 from batchd.edges import inbox
 from batchd.edges.clock import Clock
@@ -30,6 +30,7 @@ from batchd.model import Job
 from batchd.settings import Settings
 from batchd.standing.batches import batch_as_data
 from batchd.standing.jobs import job_as_data
+from batchd.standing.pauses import pause_as_data
 from batchd.standing.troubles import trouble_as_data
 from batchd.text.moments import moment_of
 
@@ -139,6 +140,7 @@ class _Seen:
             "outbox": {"path": str(self._settings.outbox), "rejected": self._rejected},
             "jobs": [job_as_data(each, self._standing) | alone for each in self._standing.jobs],
             "batches": [batch_as_data(batch, names[batch.id]) for batch in self._standing.batches],
+            "paused": [pause_as_data(each) for each in self._standing.paused],
             "troubles": [trouble_as_data(each) for each in self._standing.troubles],
         }
 
@@ -146,6 +148,7 @@ class _Seen:
         """Tell it to a person."""
         parts: list[RenderableType] = [cell(self._headline(), "dim")]
         parts += [cell(f"! {said}", "bold red") for said, _ in self._waits]
+        parts += [paused(each) for each in self._standing.paused]
         if not self._standing.jobs:
             kept = [of_thing(each) for each in self._standing.troubles]
             return Group(*parts, cell(f"Nothing yet: drop a file into {self._settings.inbox}"), *kept)

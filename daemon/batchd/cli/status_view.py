@@ -10,7 +10,7 @@ from rich.table import Table
 
 from batchd.claude.price import dollars
 from batchd.cli.console import cell, duration, moment, usd
-from batchd.edges.store import Standing, look_into_store
+from batchd.edges.store import Pause, Standing, look_into_store
 from batchd.lifecycle import State
 from batchd.model import Batch, Job, StepBar, Verdict
 from batchd.standing.batches import answers
@@ -101,6 +101,15 @@ def _answers(job: Job) -> list[str]:
     if job.step_bar in {StepBar.PROMPTS, StepBar.RESTORED}:
         return [f"batchd release {job.name}", f"batchd cancel {job.name}"]
     return [f"batchd release {job.name} [--up-to USD]"]
+
+
+def paused(pause: Pause) -> RenderableType:
+    """Say what is not sent, since when, by whom and why."""
+    what = "everything" if pause.folder is None else f"folder {pause.folder}"
+    until = "" if pause.until is None else f" until {moment(pause.until)}"
+    why = f": {pause.reason}" if pause.reason else ""
+    again = "batchd resume" if pause.folder is None else f"batchd resume --folder {pause.folder}"
+    return cell(f"! {what} is paused since {moment(pause.since)}{until} by {pause.by}{why} ({again})", "bold yellow")
 
 
 def _hold(job: Job) -> list[RenderableType]:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,8 @@ SHARED_FILE = 0o040
 """What is added where others are let in."""
 OTHERS = 0o077
 COPY_BYTES = 1 << 20
+_BACKUP = ".backup"
+_WISH_LASTS = 3_600.0
 HERE = PurePosixPath()
 
 READ_ONLY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -303,6 +306,26 @@ def write_whole(folder: int, name: str, chunks: Iterable[bytes]) -> int:
         unlink_at(folder, partial)
         raise
     return size
+
+
+@contextmanager
+def removals_stopped(state: Path) -> Iterator[None]:
+    """Ask the daemon of a state folder to remove nothing there that a backup may need, for an hour at the most."""
+    wish = state / _BACKUP
+    with os.fdopen(os.open(wish, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE), "w"):
+        os.utime(wish)
+    try:
+        yield
+    finally:
+        wish.unlink(missing_ok=True)
+
+
+def may_remove(state: Path) -> bool:
+    """Whether nobody just makes a backup; what is not removed for that is left as a crash leaves it."""
+    try:
+        return time.time() - (state / _BACKUP).lstat().st_mtime > _WISH_LASTS
+    except OSError:
+        return True
 
 
 def stop_if_told() -> None:

@@ -30,5 +30,7 @@ class Drafts:
 
     def discard(self, request: RequestId, rounds: int) -> None:
         """Remove the drafts of a document before each of its first rounds, and the one that a crash may have left."""
+        if not disk.may_remove(self._folder.parent):
+            return
         for round_ in range(1, rounds + 2):
             (self._folder / f"{request}.{round_}").unlink(missing_ok=True)

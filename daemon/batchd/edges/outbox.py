@@ -21,8 +21,8 @@ from batchd.edges.whole_files import give_names, write_hidden
 from batchd.text import safepath
 
 RESULTS = "results.jsonl"
-_RESERVED = "rejected"
 _EVENTS = re.compile(r"events\.jsonl(\.\d+)?", re.IGNORECASE)
+_RESERVED = frozenset({"rejected", "paused.json"})
 _BUNDLE = "request"
 _JOB_FILES = re.compile(
     r"documents|amendments|request(\..*)?|(results|failures|report|rows|rejects|superseded)\.jsonl|(results|rejects)\.[ct]sv"
@@ -91,7 +91,7 @@ def _first(parent: str, wanted: str, occupied: Callable[[str], bool], taken: Cal
 def _reserved(parent: str, name: str, taken: Callable[[str], bool]) -> bool:
     """Names that a job may not have here: the folder of refusals, and what another job's folder holds."""
     if not parent:
-        return name.casefold() == _RESERVED or _EVENTS.fullmatch(name) is not None
+        return name.casefold() in _RESERVED or _EVENTS.fullmatch(name) is not None
     return _JOB_FILES.fullmatch(name) is not None and taken(parent)
 
 

@@ -111,6 +111,8 @@ class Transcripts:
         if found is not None and found.unreadable:
             kept = self._path(batch).with_name(self._path(batch).name + KEPT)
             self._path(batch).replace(kept)
+        if not disk.may_remove(self._folder.parent):
+            return kept
         for file in self._folder.glob(f"{batch.nonce}_*"):
             if file.suffix != KEPT:
                 file.unlink(missing_ok=True)

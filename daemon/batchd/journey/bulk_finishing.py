@@ -114,6 +114,8 @@ class BulkFinishing:
         return written
 
     def _discard_params(self, written: Iterable[_Written]) -> None:
+        if not disk.may_remove(self._spool.parent):
+            return
         for each in written:
             with suppress(OSError):  # the next start sweeps the spool
                 (self._spool / each.job.claim).unlink()

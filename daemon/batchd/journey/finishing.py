@@ -15,6 +15,7 @@ from batchd.decisions.document.contents import Contents
 from batchd.decisions.notices.finished import finished
 from batchd.decisions.report import HELD, failure, rehearsal, reported, state_of, summary, usd
 from batchd.delivery import ReportRow, Tally, Unsent
+from batchd.edges import disk
 from batchd.edges.clock import Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.spool import read_at
@@ -182,6 +183,8 @@ class Finishing:
             yield from page
 
     def _discard_params(self, job: Job) -> None:
+        if not disk.may_remove(self._spool.parent):
+            return
         with suppress(OSError):  # the next start sweeps the spool
             (self._spool / job.claim).unlink()
 

@@ -5,7 +5,8 @@ the defect belongs to is parked, and the others travel, each in batches of its o
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import structlog
 from anyio import to_thread
@@ -15,11 +16,12 @@ from batchd.decisions.batch.plan import Limits, plan
 from batchd.decisions.money.budget import Bar, afford
 from batchd.decisions.money.cache_warming import alone
 from batchd.edges.clock import Clock
-from batchd.edges.store import Store, Waits
+from batchd.edges.store import QueueBudget, Store, Waits
 from batchd.journey.restoring import Restoring
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import JobId, Lane, RequestId, Waiting
 from batchd.running.retrying import Retrying, wait_of
+from batchd.text.moments import month_of
 from batchd.trouble import Work, packing
 
 log = structlog.get_logger()
@@ -37,6 +39,9 @@ class Budgets:
 
     per_job: int | None = None
     per_day: int | None = None
+    per_month: int | None = None
+    queues: Mapping[str, QueueBudget] = field(default_factory=dict)
+    """Of top folders of the inbox."""
 
 
 class Packer:
@@ -89,9 +94,19 @@ class Packer:
 
     async def could_pack(self) -> bool:
         """Whether any request waits for nothing but its trip, or a moment that comes by itself."""
+        kept = await self._kept()
+        if kept is None:
+            return False
         waits, now = await self._store.queue.any_waits(), self._clock.now()
         leaders = await self._leaders(waits, now)
-        return waits.any and bool(await self._store.queue.waiting(1, without=self.parked, leaders=leaders))
+        return waits.any and bool(await self._store.queue.waiting(1, without=kept, leaders=leaders))
+
+    async def _kept(self) -> frozenset[JobId] | None:
+        """The jobs that are passed over, parked or paused; None where everything is paused."""
+        pauses = await self._store.pauses.all()
+        if any(pause.folder is None for pause in pauses):
+            return None
+        return self.parked | await self._store.pauses.jobs(pauses)
 
     async def _leaders(self, waits: Waits, now: float) -> dict[RequestId, RequestId]:
         """Families of which only one may go now."""
@@ -107,13 +122,15 @@ class Packer:
         if self._restoring.under_way:
             return None
         await self._restoring.adopt()
-        parked = self.parked
+        parked, kept = self.parked, await self._kept()
+        if kept is None:
+            return None
         try:
-            leaves_in = await self._pack(parked)
+            leaves_in = await self._pack(kept)
         except Exception as error:
             if not wait_of(error).defect:
                 raise
-            leaves_in = await self._pack_job_by_job(parked, error)
+            leaves_in = await self._pack_job_by_job(kept, error)
         else:
             for job in self._met_by_defects - parked:
                 self._met_by_defects.discard(job)
@@ -192,16 +209,20 @@ class Packer:
         limited = await self._store.spending.limited()
         if self._budgets == Budgets() and not limited:
             return waiting
-        midnight = now - now % DAY
+        midnight, month = now - now % DAY, month_of(now)
         purse = await self._store.spending.purse(
             {request.job for request in waiting},
             per_job=self._budgets.per_job,
             per_day=self._budgets.per_day,
             midnight=midnight,
+            per_month=self._budgets.per_month,
+            month=month,
+            queues=self._budgets.queues,
         )
         allowed = afford(waiting, purse)
         if allowed.holds:
-            await self._store.spending.hold(allowed.holds, purse, now=now, tomorrow=midnight + DAY)
+            tomorrow, next_month = midnight + DAY, month_of(month + 32 * DAY)
+            await self._store.spending.hold(allowed.holds, purse, now=now, tomorrow=tomorrow, next_month=next_month)
             for job, hold in allowed.holds.items():
                 # Amounts change with each result that comes back: that is no news.
                 if self._told.get(job) != (hold.bar, midnight):

@@ -20,7 +20,7 @@ from batchd.edges.api.lines import cut_lines
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.store import Store
-from batchd.edges.store.facts import RESTORING
+from batchd.edges.store.facts import RESTORED, RESTORING
 from batchd.errors import Gone, Unavailable, Unusable
 from batchd.journey import lost_life
 from batchd.journey.intake import Places
@@ -82,7 +82,10 @@ class Restoring:
         open_jobs = [job for job in await self._store.jobs.recent(0) if not job.delivered]
         if not restored and not self.under_way:
             found = [await self._found(job) for job in open_jobs]
-            if said := objection(here, told, found):
+            said = objection(here, told, found)
+            if await self._store.facts.number(RESTORED):
+                said = "it was filled from a backup"
+            if said:
                 raise Unusable(
                     f"the state folder was restored, or is damaged: {said}. `batchd run --restored` finds what was "
                     "paid since, and sends nothing before that (docs/operations.md, Restoring)"

@@ -85,3 +85,5 @@ class Job:
     """What its next step waits for; None where `hold` is not about that."""
     later: int = 0
     """Picodollars that are reserved for requests that are still to be made."""
+    pruned: bool = False
+    """Whether its folder or its requests were removed for their age: nothing of it can be sent again."""

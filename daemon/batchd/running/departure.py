@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from batchd.edges.clock import Clock
-from batchd.edges.store import Store
+from batchd.edges.store import Paused, Store
 from batchd.errors import Parked, RefusedAlike
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId
@@ -46,7 +46,7 @@ class Departure:
         return self._restoring() or self._account.closed
 
     async def leave(self, batch: Batch, send: Leg) -> Batch:
-        """Send a planned batch; or dissolve it, if a job of it was cancelled; or wait, while submissions are parked.
+        """Send a planned batch; or dissolve it, if a job of it was cancelled or paused; or wait, while all are parked.
 
         Args:
             batch: A planned one.
@@ -56,7 +56,7 @@ class Departure:
             Parked: The API refuses it, and from now on keeps everybody, or all that are like it.
         """
         cancelled, _ = await self._store.trips.cancel_wanted(batch.id)
-        if cancelled:
+        if cancelled or await self._store.pauses.keeps(batch.id):
             return await self._store.batches.dissolve(batch)
         if self._restoring():
             return await self._keep(batch, _RESTORING, "the state was restored: what was paid is looked for first")
@@ -65,6 +65,12 @@ class Departure:
                 return await self._keep(batch, wait, breaker.reason)
         for breaker in self._breakers(batch):
             breaker.try_with(batch.id)
+        try:
+            return await self._send(batch, send)
+        except Paused:
+            return await self._store.batches.dissolve(batch)
+
+    async def _send(self, batch: Batch, send: Leg) -> Batch:
         try:
             sent = await send(batch)
         except RefusedAlike as trouble:

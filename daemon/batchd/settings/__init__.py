@@ -1,7 +1,7 @@
 """Every setting, as one frozen value, and where its parts come from."""
 
 from batchd.settings.api_key import find_api_key
-from batchd.settings.loading import CONFIG_VARIABLE, default_config_file, load_settings
+from batchd.settings.loading import CONFIG_VARIABLE, default_config_file, load_settings, settings_file
 from batchd.settings.page import Page
 from batchd.settings.tables import Api, Intake, ModelOverride, Notify, Packing, Poll, Setting, Settings, Sink, describe
 
@@ -21,4 +21,5 @@ __all__ = [
     "describe",
     "find_api_key",
     "load_settings",
+    "settings_file",
 ]

@@ -52,6 +52,15 @@ def load_settings(
     return settings
 
 
+def settings_file(config: Path | None) -> Path | None:
+    """Find the settings file that `load_settings` reads; None where there is none.
+
+    Raises:
+        Unusable: One was named that does not exist.
+    """
+    return _config_file(config)
+
+
 def _config_file(config: Path | None) -> Path | None:
     asked = [("--config", config)] if config is not None else []
     if variable := os.environ.get(CONFIG_VARIABLE):

@@ -42,6 +42,7 @@ from batchd.settings.values import (
     place,
     real,
     text,
+    time_of_day,
     whole,
 )
 
@@ -65,6 +66,7 @@ def _really(folder: Path) -> Path:
 
 Seconds = Annotated[float, real(least=0)]
 Count = Annotated[int, whole(least=1)]
+Days = Annotated[int, whole(least=0, most=36_500)]
 CountOrNone = Annotated[int | None, optional(whole(least=1))]
 Dollars = Annotated[Decimal, amount(least=0, most=MOST_DOLLARS)]
 Place = Annotated[Path, place]
@@ -173,6 +175,7 @@ class Budget(Table, frozen=True):
 
     per_job: Annotated[Dollars, "USD that a job may cost which does not say; 0 for any amount."] = Decimal(0)
     per_day: Annotated[Dollars, "USD that all jobs of a day (UTC) may cost; 0 for any amount."] = Decimal(0)
+    per_month: Annotated[Dollars, "USD that all jobs of a month (UTC) may cost; 0 for any amount."] = Decimal(0)
 
 
 class Results(Table, frozen=True):
@@ -192,6 +195,26 @@ class Results(Table, frozen=True):
     def __post_init__(self) -> None:
         if self.readers == "group" and not self.group:
             raise ValueError('results.readers = "group" needs results.group, such as group = "legal"')
+
+
+class Folder(Table, frozen=True):
+    """`[folder.NAME]`: one top folder of the inbox, and all below it."""
+
+    per_day: Annotated[Dollars, "USD that its jobs of a day (UTC) may cost together; 0 for any amount."] = Decimal(0)
+    per_month: Annotated[Dollars, "USD that its jobs of a month (UTC) may cost together; 0 for any amount."] = Decimal(
+        0
+    )
+
+
+class Keep(Table, frozen=True):
+    """`[keep]`: how many days things stay; 0 is for ever."""
+
+    outbox: Annotated[Days, "Days for which the folder of a finished job stays in the outbox; 0 for ever."] = 0
+    rejected: Annotated[Days, "Days for which a refused file stays, with its reasons; 0 for ever."] = 0
+    rows: Annotated[
+        Days, "Days for which the database knows the requests of a finished job; its sums stay. 0 for ever."
+    ] = 0
+    at: Annotated[str, time_of_day, "When the daemon removes what is older, by this machine's clock."] = "03:30"
 
 
 class Attach(Table, frozen=True):
@@ -293,9 +316,11 @@ class Settings(Table, frozen=True):
     defaults: Defaults = Defaults()
     budget: Budget = Budget()
     results: Results = Results()
+    keep: Keep = Keep()
     attach: Attach = Attach()
     notify: Notify = Notify()
     page: Page = Page()
+    folder: dict[str, Folder] = field(default_factory=dict)
     models: dict[str, ModelOverride] = field(default_factory=dict)
     aliases: Annotated[
         dict[str, str],

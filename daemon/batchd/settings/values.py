@@ -20,6 +20,7 @@ Rule: TypeAlias = Callable[[object], object]
 _Bound: TypeAlias = int | float | Decimal | None
 
 _WHOLE: Final = re.compile(r"\s*([+-]?\d+(?:_\d+)*)(?:\.0+)?\s*", re.ASCII)
+_CLOCK: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
 _MOST_DIGITS: Final = 4_000
 """Python reads no more than 4,300 into one number."""
 _FLAGS: Final = {
@@ -255,6 +256,20 @@ def text(*, pattern: str = "", shortest: int = 0) -> Rule:
         return said
 
     return read
+
+
+def time_of_day(said: object) -> str:
+    """Expect a time as a clock of 24 hours shows it."""
+    if not isinstance(said, str) or not _CLOCK.fullmatch(said):
+        raise ValueError('should be a time of day such as "03:30"')
+    return said
+
+
+def hours_of_day(said: object) -> str:
+    """Expect a span of the day, or nothing; it may reach over midnight."""
+    if not isinstance(said, str) or (said and not re.fullmatch(f"{_CLOCK.pattern}-{_CLOCK.pattern}", said)):
+        raise ValueError('should be two times of day such as "20:00-06:00"')
+    return said
 
 
 def flag(said: object) -> bool:

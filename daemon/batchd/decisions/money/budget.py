@@ -52,8 +52,23 @@ class Purse:
     """Of the jobs that belong to a folder's instructions."""
     folders: Mapping[str, int] = field(default_factory=dict)
     """What is spent or reserved today of each of those folders."""
+    shares: Mapping[JobId, tuple["Share", ...]] = field(default_factory=dict)
+    """What else a job may spend of, together with others."""
+    pots: Mapping[tuple["Bar", str], int] = field(default_factory=dict)
+    """What is spent or reserved of each of those."""
     steps: Mapping[JobId, Later] = field(default_factory=dict)
     """What the later steps of jobs may cost of which nothing was sent yet: it is reserved with their first request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What the settings let a job spend together with others: a top folder's day or month, the month of all."""
+
+    bar: "Bar"
+    name: str
+    """Of the folder; '' for what is everybody's."""
+    budget: int | None
+    """Picodollars; None for any amount."""
 
 
 class Bar(StrEnum):
@@ -65,7 +80,11 @@ class Bar(StrEnum):
     JOB = "job"
     FOLDER = "folder"
     """What the instructions of its folder allow in a day."""
+    QUEUE_DAY = "queue day"
+    """What the settings let a top folder spend in a day."""
+    QUEUE_MONTH = "queue month"
     DAY = "day"
+    MONTH = "month"
     RELEASE = "release"
     """The sum up to which a person has let it go."""
 
@@ -84,7 +103,12 @@ class Hold:
     @property
     def until_tomorrow(self) -> bool:
         """Whether the next day brings room of itself."""
-        return self.bar in {Bar.FOLDER, Bar.DAY}
+        return self.bar in {Bar.FOLDER, Bar.QUEUE_DAY, Bar.DAY}
+
+    @property
+    def until_next_month(self) -> bool:
+        """Whether the next month does."""
+        return self.bar in {Bar.QUEUE_MONTH, Bar.MONTH}
 
 
 @dataclass(slots=True)
@@ -108,7 +132,7 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
     """
     allowed = Allowance()
     committed = {job: limit.committed for job, limit in purse.jobs.items()}
-    folders = dict(purse.folders)
+    folders, pots = dict(purse.folders), dict(purse.pots)
     today = purse.today.committed
     steps = dict(purse.steps)
     for request in waiting:
@@ -121,6 +145,7 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
         spent = committed.get(request.job, limit.committed)
         ceiling = purse.ceilings.get(request.job)
         of_folder = folders.get(ceiling.folder, 0) if ceiling else 0
+        shares = purse.shares.get(request.job, ())
         later = steps.get(request.job, NOTHING_LATER)
         worst = request.worst or 0
         whole = max(worst + later.counted, later.rest(Limit(limit.budget, spent)))
@@ -132,8 +157,9 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
                 Bar.JOB: Limit(limit.budget, spent),
                 Bar.FOLDER: Limit(ceiling.budget if ceiling else None, of_folder),
                 Bar.DAY: Limit(purse.today.budget, today),
+                **{share.bar: Limit(share.budget, pots.get((share.bar, share.name), 0)) for share in shares},
             }
-        needs = {Bar.REQUEST: worst, Bar.JOB: worst + later.counted, Bar.FOLDER: whole, Bar.DAY: whole}
+        needs = dict.fromkeys(Bar, whole) | {Bar.REQUEST: worst, Bar.JOB: worst + later.counted, Bar.RELEASE: worst}
         if (hold := _objection(request, limits, needs)) is not None:
             allowed.holds[request.job] = hold
             continue
@@ -142,6 +168,8 @@ def afford(waiting: Iterable[Waiting], purse: Purse) -> Allowance:
         committed[request.job] = spent + worst + later.counted
         if ceiling:
             folders[ceiling.folder] = of_folder + whole
+        for share in shares:
+            pots[share.bar, share.name] = pots.get((share.bar, share.name), 0) + whole
         today += whole
     return allowed
 
@@ -164,7 +192,10 @@ def _objection(request: Waiting, limits: Mapping[Bar, Limit], needs: Mapping[Bar
 _WHOSE = {
     Bar.JOB: "the budget of the job is {}",
     Bar.FOLDER: "budget_day of its folder's .batchd.md is {}",
+    Bar.QUEUE_DAY: "the budget of its folder for a day is {}",
+    Bar.QUEUE_MONTH: "the budget of its folder for a month is {}",
     Bar.DAY: "the budget of the day is {}",
+    Bar.MONTH: "the budget of the month is {}",
     Bar.RELEASE: "the job was released up to {}",
 }
 

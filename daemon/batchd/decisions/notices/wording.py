@@ -31,6 +31,8 @@ _BARS: Final = {
     "request": "a request may cost more than its budget",
     "job": "its budget has no room",
     "folder": "the budget of its folder has no room",
+    "queue day": "the budget of its folder for a day has no room",
+    "queue month": "the budget of its folder for a month has no room",
     "day": "the budget of the day has no room",
     "month": "the budget of the month has no room",
     "release": "it has come to the sum up to which it was released",

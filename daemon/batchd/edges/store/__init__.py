@@ -12,14 +12,16 @@ from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
 from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.notices import Notices
+from batchd.edges.store.pauses import Pause, Paused, Pauses
 from batchd.edges.store.queue import Queue, Waits
 from batchd.edges.store.recovered import Recovered
 from batchd.edges.store.refusals import Refusals
 from batchd.edges.store.remotes import Remotes
 from batchd.edges.store.requests import NewRequest
 from batchd.edges.store.resolutions import Resolutions
+from batchd.edges.store.retention import Retention
 from batchd.edges.store.retries import Retries
-from batchd.edges.store.spending import GROUPS, Spending, Spent
+from batchd.edges.store.spending import GROUPS, QueueBudget, Spending, Spent
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.steps import JobSteps
 from batchd.edges.store.transitions import Stale
@@ -50,6 +52,9 @@ __all__ = [
     "Listed",
     "NewRequest",
     "Overview",
+    "Pause",
+    "Paused",
+    "QueueBudget",
     "Shared",
     "Spent",
     "Spooled",
@@ -94,6 +99,8 @@ class Store:
     retries: Retries
     notices: Notices
     amendments: Amendments
+    pauses: Pauses
+    retention: Retention
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -170,6 +177,8 @@ async def _store(database: Database) -> Store:
         Retries(database),
         Notices(database),
         Amendments(database),
+        Pauses(database),
+        Retention(database),
         database,
         str(tag["value"]),
     )

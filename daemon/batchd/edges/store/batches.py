@@ -12,6 +12,7 @@ import aiosqlite
 from batchd.edges.store import remotes, requests, trips
 from batchd.edges.store.events import note_held_batch
 from batchd.edges.store.facts import count_intent
+from batchd.edges.store.pauses import refuse_if_paused
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import insert
 from batchd.edges.store.transitions import Also, batch_of, changed, step_along
@@ -127,13 +128,19 @@ class Batches:
 
         Raises:
             CountTaken: It would be the second unresolved batch of its count.
+            Paused: A person has paused a job of it.
         """
+
+        async def also(db: aiosqlite.Connection) -> None:
+            await refuse_if_paused(db, batch.id)
+            await count_intent(db)
+
         try:
             return await self._step(
                 batch,
                 {State.PLANNED},
                 State.INTENDED,
-                count_intent,
+                also,
                 attempt=batch.attempt + 1,
                 gave_back=False,
                 baseline_id=intent.baseline_id,

@@ -9,6 +9,8 @@ INTENTS = "intents"
 """How many creates, and messages of the sync lane, were begun."""
 EPOCH = "epoch"
 """How often the state was restored."""
+RESTORED = "restored"
+"""Whether the state was filled from a backup, and not started since."""
 RESTORING = "restoring"
 """Whether what was paid in a lost life is still being looked for."""
 FLOOR = "floor"
@@ -44,6 +46,12 @@ class Facts:
         row = await self._database.row("SELECT value FROM facts WHERE name = ?", name)
         return 0 if row is None else int(row["value"])
 
+    async def note_restored(self) -> None:
+        """Note that the state was filled from a backup: it may only start as a restored one."""
+        await self._database.write(
+            lambda db: update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES (?, '1')", RESTORED)
+        )
+
     async def begin_restoring(self, *, epoch: int, intents: int) -> None:
         """Begin another life of a restored state: its new requests get ids that no lost one of before has had.
 
@@ -55,6 +63,7 @@ class Facts:
         async def step(db: aiosqlite.Connection) -> None:
             for name, value in ((EPOCH, epoch), (INTENTS, intents), (FLOOR, epoch << FLOOR_BITS), (RESTORING, 1)):
                 await update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, str(value))
+            await update(db, "DELETE FROM facts WHERE name = ?", RESTORED)
 
         await self._database.write(step)
 

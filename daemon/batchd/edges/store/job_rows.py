@@ -40,4 +40,5 @@ def job_of(row: Row) -> Job:
         step_bar=None if ended or row["step_bar"] is None else StepBar(row["step_bar"]),
         later=row["later"],
         uid=row["uid"],
+        pruned=bool(row["rows_pruned"]) or row["folder_pruned"] is not None,
     )

@@ -21,6 +21,22 @@ COLUMNS: Final = (*COUNTS, *TOKENS, *(f"{each}_{part}" for each in MONEY for par
 SUMS: Final = ", ".join(f"coalesce(sum({each}), 0) AS {each}" for each in COLUMNS)
 """The sums of rows that have the columns."""
 
+SUMS_OF_JOBS: Final = f"""
+    SELECT job, {SUMS} FROM (
+        SELECT job, {", ".join(COLUMNS)} FROM charges WHERE job IN (SELECT value FROM json_each(?1))
+        UNION ALL
+        SELECT job, {", ".join(COLUMNS)} FROM spent_of_jobs WHERE job IN (SELECT value FROM json_each(?1))
+    ) GROUP BY job"""  # noqa: S608  our own names
+"""The sums of some jobs, of pruned trips too."""
+COUNTS_OF_JOBS: Final = """
+    SELECT job, verdict, travelling, sum(n) AS n FROM (
+        SELECT job, verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests
+        WHERE job IN (SELECT value FROM json_each(?1)) GROUP BY job, verdict, travelling
+        UNION ALL SELECT id, NULL, 0, missing FROM jobs WHERE id IN (SELECT value FROM json_each(?1))
+        UNION ALL SELECT job, verdict, 0, n FROM kept_verdicts WHERE job IN (SELECT value FROM json_each(?1))
+    ) GROUP BY job, verdict, travelling"""
+"""How the requests of some jobs stand, pruned ones too."""
+
 _KEY: Final = "day, sandbox, queue, model, lane"
 _NAMES: Final = ", ".join(COLUMNS)
 _ADDED: Final = ", ".join(f"{each} = {each} + excluded.{each}" for each in COLUMNS)

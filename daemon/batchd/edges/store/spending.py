@@ -1,12 +1,14 @@
 """What was spent or is reserved, by job and by day; and the jobs that wait for money."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 import aiosqlite
 
-from batchd.decisions.money.budget import Hold, Later, Limit, Purse
+from batchd.decisions.money.budget import Bar, Hold, Later, Limit, Purse, Share
 from batchd.edges.store.deliveries import LET_GO
 from batchd.edges.store.events import note_hold
 from batchd.edges.store.requests import wishes_of
@@ -27,6 +29,10 @@ _BEGUN = "EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND sendings > 0)"
 """Of jobs of which something was sent."""
 _DAY = 86_400.0
 
+_COMMITTED_SINCE = """
+    SELECT coalesce(sum(cost_micro + reserved_micro), 0) AS committed_micro,
+        coalesce(sum(cost_pico + reserved_pico), 0) AS committed_pico FROM spent
+    WHERE day >= ?1 AND {} AND sandbox = EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox')"""
 _COMMITTED_OF_DAY = """
     SELECT coalesce(sum(cost_micro + reserved_micro), 0) AS committed_micro,
         coalesce(sum(cost_pico + reserved_pico), 0) AS committed_pico FROM spent
@@ -46,6 +52,23 @@ GROUPS: Mapping[str, str] = {
                ) JOIN jobs ON jobs.id = job WHERE day >= ?1 AND {_SEEN} GROUP BY job ORDER BY label""",  # noqa: S608  our own names
 }
 """By what spending can be told; days are UTC, and a batch belongs to the day it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueBudget:
+    """What the jobs of a top folder may cost together, in picodollars; None for any amount."""
+
+    per_day: int | None = None
+    per_month: int | None = None
+
+
+class _Reserved(NamedTuple):
+    """What is reserved for later steps of a job that has begun."""
+
+    folder: str | None
+    """Of its instructions."""
+    queue: str
+    rest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +101,16 @@ class Spending:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def purse(
-        self, jobs: Collection[JobId], *, per_job: int | None, per_day: int | None, midnight: float
+    async def purse(  # noqa: PLR0913  every budget there is
+        self,
+        jobs: Collection[JobId],
+        *,
+        per_job: int | None,
+        per_day: int | None,
+        midnight: float,
+        per_month: int | None = None,
+        month: float = 0.0,
+        queues: Mapping[str, QueueBudget] = MappingProxyType({}),
     ) -> Purse:
         """Say what may be spent just now.
 
@@ -88,11 +119,14 @@ class Spending:
             per_job: Picodollars that a job may cost which does not say itself; None for any amount.
             per_day: Picodollars for all jobs of a day; None for any amount.
             midnight: When the day began, in unix seconds.
+            per_month: Picodollars for all jobs of a month; None for any amount.
+            month: When the month began, in unix seconds.
+            queues: What the jobs of some top folders may cost together.
         """
         promised = amount(await self._database.row(_PROMISED), "promised")
         today = await self._database.row(_COMMITTED_OF_DAY, int(midnight // _DAY))
         rows = await self._database.rows(
-            f"""SELECT jobs.id, budget, released, released_up_to, folder, folder_per_day, committed_micro,
+            f"""SELECT jobs.id, queue, budget, released, released_up_to, folder, folder_per_day, committed_micro,
                     committed_pico, promised_micro, promised_pico, later, later_open,
                     steps_left > 0 AND {_BEGUN} AS begun
                 FROM jobs LEFT JOIN (
@@ -109,13 +143,16 @@ class Spending:
 
         reserved = await self._reserved()
         return Purse(
-            today=Limit(per_day, amount(today, "committed") + promised + sum(rest for _, rest in reserved)),
+            today=Limit(per_day, amount(today, "committed") + promised + sum(each.rest for each in reserved)),
             jobs={
                 JobId(row["id"]): Limit(per_job if row["budget"] is None else row["budget"], spent(row)) for row in rows
             },
             released={JobId(row["id"]): row["released_up_to"] for row in rows if row["released"]},
             ceilings={JobId(row["id"]): Ceiling(row["folder"], row["folder_per_day"]) for row in rows if row["folder"]},
             folders=await self._folders({row["folder"] for row in rows if row["folder"]}, midnight, reserved),
+            shares={JobId(row["id"]): tuple(_shares(row, per_month, queues)) for row in rows},
+            pots=await self._pots({row["queue"] for row in rows} & queues.keys(), midnight, month, reserved)
+            | await self._month(per_month, month, promised, reserved),
             steps={
                 JobId(row["id"]): Later(row["later"], bool(row["later_open"]))
                 for row in rows
@@ -123,18 +160,46 @@ class Spending:
             },
         )
 
-    async def _reserved(self) -> list[tuple[str | None, int]]:
+    async def _month(
+        self, per_month: int | None, month: float, promised: int, reserved: Iterable[_Reserved]
+    ) -> dict[tuple[Bar, str], int]:
+        if per_month is None:
+            return {}
+        row = await self._database.row(_COMMITTED_SINCE.format("1"), int(month // _DAY))
+        return {(Bar.MONTH, ""): amount(row, "committed") + promised + sum(each.rest for each in reserved)}
+
+    async def _pots(
+        self, queues: Collection[str], midnight: float, month: float, reserved: Collection[_Reserved]
+    ) -> dict[tuple[Bar, str], int]:
+        """Sum up what is spent or reserved of some top folders in a day and in a month."""
+        pots: dict[tuple[Bar, str], int] = {}
+        for queue in queues:
+            begun = await self._database.row(
+                f"""SELECT {exact("worst", "promised")} FROM requests JOIN jobs ON jobs.id = requests.job
+                    WHERE promised AND batch IS NULL AND verdict IS NULL AND queue = ?""",  # noqa: S608  our own text
+                queue,
+            )
+            later = amount(begun, "promised") + sum(each.rest for each in reserved if each.queue == queue)
+            for bar, since in ((Bar.QUEUE_DAY, midnight), (Bar.QUEUE_MONTH, month)):
+                row = await self._database.row(_COMMITTED_SINCE.format("queue = ?2"), int(since // _DAY), queue)
+                pots[bar, queue] = later + amount(row, "committed")
+        return pots
+
+    async def _reserved(self) -> list[_Reserved]:
         """List what is reserved for later steps of jobs that have begun, each with the folder of its instructions."""
         rows = await self._database.rows(
-            f"""SELECT folder, later, later_open, released, released_up_to, budget, committed_micro, committed_pico,
-                    {_PROMISED_OF_JOB}
+            f"""SELECT folder, queue, later, later_open, released, released_up_to, budget, committed_micro,
+                    committed_pico, {_PROMISED_OF_JOB}
                 FROM jobs WHERE steps_left > 0 AND NOT delivered AND NOT cancel_wanted AND {_BEGUN}
                   AND sandbox = EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox')"""  # noqa: S608  own text
         )
-        return [(row["folder"], Later(row["later"], bool(row["later_open"])).rest(_limit(row))) for row in rows]
+        return [
+            _Reserved(row["folder"], row["queue"], Later(row["later"], bool(row["later_open"])).rest(_limit(row)))
+            for row in rows
+        ]
 
     async def _folders(
-        self, folders: Collection[str], midnight: float, reserved: Iterable[tuple[str | None, int]]
+        self, folders: Collection[str], midnight: float, reserved: Iterable[_Reserved]
     ) -> dict[str, int]:
         """Sum up what is spent or reserved of some folders in a day, further rounds of what is unfinished included."""
         if not folders:
@@ -154,9 +219,9 @@ class Spending:
         sums = {row["folder"]: amount(row, "committed") for row in days}
         for row in begun:
             sums[row["folder"]] = sums.get(row["folder"], 0) + amount(row, "promised")
-        for folder, rest in reserved:
-            if folder in folders:
-                sums[folder] = sums.get(folder, 0) + rest
+        for each in reserved:
+            if each.folder in folders:
+                sums[each.folder] = sums.get(each.folder, 0) + each.rest
         return sums
 
     async def limited(self) -> bool:
@@ -169,7 +234,15 @@ class Spending:
         )
         return row is not None
 
-    async def hold(self, holds: Mapping[JobId, Hold], purse: Purse, *, now: float, tomorrow: float) -> None:
+    async def hold(
+        self,
+        holds: Mapping[JobId, Hold],
+        purse: Purse,
+        *,
+        now: float,
+        tomorrow: float,
+        next_month: float | None = None,
+    ) -> None:
         """Keep jobs from sending more; not those that a person has let go since the purse was looked into.
 
         Args:
@@ -177,6 +250,7 @@ class Spending:
             purse: By which that was decided.
             now: Unix seconds.
             tomorrow: When the next day begins, in unix seconds.
+            next_month: The same of the month.
         """
 
         async def step(db: aiosqlite.Connection) -> None:
@@ -187,13 +261,13 @@ class Spending:
                        WHERE id = ? AND released = ? AND released_up_to IS ?""",
                     hold.reason,
                     hold.first,
-                    tomorrow if hold.until_tomorrow else None,
+                    tomorrow if hold.until_tomorrow else next_month if hold.until_next_month else None,
                     hold.room,
                     job,
                     job in purse.released,
                     purse.released.get(job),
                 )
-                await note_hold(db, job, hold.bar, _episode(job, hold, purse, tomorrow), now)
+                await note_hold(db, job, hold.bar, _episode(job, hold, purse, tomorrow, next_month), now)
 
         await self._database.write(step)
 
@@ -339,6 +413,14 @@ def _limit(row: Row) -> Limit:
     return Limit(budget, amount(row, "committed") + amount(row, "promised"))
 
 
+def _shares(row: Row, per_month: int | None, queues: Mapping[str, QueueBudget]) -> Iterator[Share]:
+    if (queue := queues.get(row["queue"])) is not None:
+        yield Share(Bar.QUEUE_DAY, row["queue"], queue.per_day)
+        yield Share(Bar.QUEUE_MONTH, row["queue"], queue.per_month)
+    if per_month is not None:
+        yield Share(Bar.MONTH, "", per_month)
+
+
 def _held(row: Row) -> Held:
     return Held(
         id=RequestId(row["id"]),
@@ -357,8 +439,8 @@ def _held(row: Row) -> Held:
     )
 
 
-def _episode(job: JobId, hold: Hold, purse: Purse, tomorrow: float) -> str:
-    """What makes a hold another than that of before: the day whose budget it is, or how far a person has let it go."""
-    if hold.until_tomorrow:
-        return str(int(tomorrow))
+def _episode(job: JobId, hold: Hold, purse: Purse, tomorrow: float, next_month: float | None) -> str:
+    """What makes a hold another one than before: the day or month of its budget, or how far a person has let it go."""
+    if hold.until_tomorrow or hold.until_next_month:
+        return str(int(tomorrow if hold.until_tomorrow else next_month or 0))
     return str(purse.released[job]) if purse.released.get(job) is not None else ""

@@ -145,7 +145,11 @@ ALTER TABLE jobs ADD COLUMN queue TEXT GENERATED ALWAYS AS (
 ) VIRTUAL;
 -- Whether its requests and trips are being removed, or are gone: what they came to is added to the two tables below.
 ALTER TABLE jobs ADD COLUMN rows_pruned INTEGER NOT NULL DEFAULT 0 CHECK (
-    rows_pruned IN (0, 1) AND (NOT rows_pruned OR delivered)
+    rows_pruned IN (0, 1) AND (NOT rows_pruned OR (delivered AND NOT retry_wanted))
+);
+-- Whether its folder is being removed from the outbox, or is gone. Its name stays taken.
+ALTER TABLE jobs ADD COLUMN folder_pruned TEXT CHECK (
+    folder_pruned IS NULL OR (folder_pruned IN ('going', 'gone') AND delivered AND NOT retry_wanted)
 );
 
 -- What a trip counts for in the sums: an answer; one of unknown cost, by which the sum is unknown; what may yet be charged.
@@ -212,6 +216,15 @@ INSERT INTO spent SELECT day, sandbox, queue, model, lane,
         sum(reserved_pico)
     FROM charges GROUP BY 1, 2, 3, 4, 5;
 DROP TABLE days;                                            -- `spent` has its sums
+
+-- What is not sent until somebody resumes it, or its time is over.
+CREATE TABLE pauses (
+    folder TEXT PRIMARY KEY,                                -- of the inbox, with all below it; '' for everything
+    since  REAL NOT NULL,
+    until  REAL,
+    by     TEXT NOT NULL,
+    reason TEXT
+) STRICT, WITHOUT ROWID;
 
 -- People: readers, droppers -------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """A connection to the database file: opened, looked over, and brought to the newest schema where that is asked."""
 
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,12 @@ from batchd.errors import Unusable
 
 _LOG_BYTES = 64 << 20
 """To which the write-ahead log is cut back once a checkpoint has emptied it."""
+_QUICK_BYTES = 4 << 30
+"""Up to which size a file is laid out anew at a start: 20 seconds for each GB."""
+_ROOM = 3
+"""How many times its size that takes: a copy, and the log of writing it back."""
+INCREMENTAL = 2
+"""Of `PRAGMA auto_vacuum`: empty pages are given back when that is asked for."""
 BUSY = 5_000
 """Milliseconds for which another process may hold the file."""
 
@@ -50,6 +57,8 @@ async def prepare(db: aiosqlite.Connection, path: Path, *, migrate: bool) -> Non
     """
     await db.execute(f"PRAGMA busy_timeout = {BUSY}")
     found = await known(db, path, to_be_migrated=migrate)
+    if not found:
+        await db.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
     await _log_ahead(db)
     await db.execute("PRAGMA synchronous = FULL")
     # The journal of one statement is nothing that a crash needs: as a file it would be most of what is written.
@@ -61,6 +70,20 @@ async def prepare(db: aiosqlite.Connection, path: Path, *, migrate: bool) -> Non
         if version > found:
             await _migrate(db, version, script)
     await db.execute("PRAGMA foreign_keys = ON")
+    if migrate:
+        await _lay_out_to_shrink(db, path)
+
+
+async def _lay_out_to_shrink(db: aiosqlite.Connection, path: Path) -> None:
+    """Lay a file out anew, once, that cannot give pages back; not where the disk has no room, or it would take long."""
+    (laid_out,) = await db.execute_fetchall("PRAGMA auto_vacuum")
+    if laid_out[0] == INCREMENTAL:
+        return
+    size = (await to_thread.run_sync(path.stat)).st_size
+    free = (await to_thread.run_sync(shutil.disk_usage, path.parent)).free
+    if size <= _QUICK_BYTES and free > _ROOM * size + _LOG_BYTES:
+        await db.execute(f"PRAGMA auto_vacuum = {INCREMENTAL}")
+        await db.execute("VACUUM")
 
 
 async def known(db: aiosqlite.Connection, path: Path, *, to_be_migrated: bool) -> int:

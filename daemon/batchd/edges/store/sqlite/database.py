@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 from urllib.parse import quote
@@ -18,7 +19,7 @@ import anyio
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from batchd.edges.store.sqlite.connection import BUSY, connected, known, prepare
+from batchd.edges.store.sqlite.connection import BUSY, INCREMENTAL, connected, known, prepare
 from batchd.edges.store.sqlite.errors import at_opening, is_of_the_file, sorted_by_cause
 from batchd.edges.store.sqlite.statements import Row, Step
 
@@ -121,6 +122,17 @@ class Database:
             Unavailable: The disk refuses.
         """
         return cast("bool", await self._done(_Ticket(_give_back_log, between=True)))
+
+    async def give_back_pages(self, most: int) -> int:
+        """Give empty pages of the file back to the file system, and say how many are left.
+
+        Returns:
+            0 also where the file was not laid out for that: the next start of the daemon sees to it.
+
+        Raises:
+            Unavailable: The disk refuses.
+        """
+        return cast("int", await self._done(_Ticket(partial(_give_back_pages, most=most), between=True)))
 
     async def _done(self, ticket: _Ticket) -> object:
         await self._tickets.send(ticket)
@@ -237,6 +249,15 @@ async def _give_back_log(db: aiosqlite.Connection) -> bool:
     finally:
         await db.execute(f"PRAGMA busy_timeout = {BUSY}")
     return not found[0]
+
+
+async def _give_back_pages(db: aiosqlite.Connection, most: int) -> int:
+    (laid_out,) = await db.execute_fetchall("PRAGMA auto_vacuum")
+    if laid_out[0] != INCREMENTAL:
+        return 0
+    await db.execute_fetchall(f"PRAGMA incremental_vacuum({most})")
+    (left,) = await db.execute_fetchall("PRAGMA freelist_count")
+    return int(left[0])
 
 
 async def _commit_or_tell(db: aiosqlite.Connection, group: list[_Ticket]) -> None:

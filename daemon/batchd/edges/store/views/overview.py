@@ -9,9 +9,11 @@ from batchd.delivery import Tally
 from batchd.edges.store.batches import Batches
 from batchd.edges.store.facts import Facts
 from batchd.edges.store.jobs import Jobs
+from batchd.edges.store.pauses import Pause, Pauses
+from batchd.edges.store.rollup import COUNTS_OF_JOBS, SUMS_OF_JOBS
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row
-from batchd.edges.store.sums import SPENT, tally_of
+from batchd.edges.store.sums import tally_of
 from batchd.edges.store.troubles import Troubles
 from batchd.model import Batch, BatchId, Job, JobId
 from batchd.trouble import Trouble, Work
@@ -53,6 +55,8 @@ class Standing:
     """What keeps single things from being done, batches apart; where one job was asked for, that job."""
     sandbox: bool = False
     """Whether it was the sandbox that the daemon worked with last."""
+    paused: tuple[Pause, ...] = ()
+    """What is not sent, since a person has said so."""
 
 
 class Overview:
@@ -64,6 +68,7 @@ class Overview:
         self._batches = Batches(database)
         self._troubles = Troubles(database)
         self._facts = Facts(database)
+        self._pauses = Pauses(database)
 
     async def read(self, *, finished: int, since: float | None = None) -> Standing:
         """Read how every unfinished job and batch stands, and the last finished jobs.
@@ -76,7 +81,8 @@ class Overview:
         jobs = await self._standing(shown)
         troubles = await self._troubles.all()
         batches = tuple(await self._batches.unfinished())
-        return Standing(jobs, batches, _shown(troubles), await self._facts.of_sandbox())
+        sandbox, paused = await self._facts.of_sandbox(), tuple(await self._pauses.all())
+        return Standing(jobs, batches, _shown(troubles), sandbox, paused)
 
     async def read_job(self, job: Job) -> Standing:
         """Read how one job stands, with every batch that it travelled in.
@@ -86,7 +92,8 @@ class Overview:
         """
         (standing,) = await self._standing([job])
         batches = tuple([await self._batches.get(batch) for batch in standing.batches])
-        return Standing((standing,), batches, _shown(await self._troubles.of(job.id)), await self._facts.of_sandbox())
+        troubles, sandbox = await self._troubles.of(job.id), await self._facts.of_sandbox()
+        return Standing((standing,), batches, _shown(troubles), sandbox, tuple(await self._pauses.all()))
 
     async def of(self, jobs: Sequence[Job]) -> Standing:
         """Read how some jobs stand, with every batch and trouble that there is."""
@@ -117,13 +124,7 @@ class Overview:
     async def _standing(self, jobs: Sequence[Job]) -> tuple[JobStanding, ...]:
         ids = json.dumps([job.id for job in jobs])
         counted: defaultdict[int, list[Row]] = defaultdict(list)
-        for row in await self._database.rows(
-            f"""SELECT job, verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests WHERE {_THESE}
-                GROUP BY job, verdict, travelling
-                UNION ALL SELECT id, NULL, 0, missing FROM jobs WHERE id IN (SELECT value FROM json_each(?))""",  # noqa: S608  own text
-            ids,
-            ids,
-        ):
+        for row in await self._database.rows(COUNTS_OF_JOBS, ids):
             counted[row["job"]].append(row)
         travelled: defaultdict[int, list[BatchId]] = defaultdict(list)
         for row in await self._database.rows(
@@ -132,12 +133,7 @@ class Overview:
             ids,
         ):
             travelled[row["job"]].append(BatchId(row["batch"]))
-        spent = await self._database.rows(
-            f"""SELECT job, {SPENT} FROM requests JOIN trips ON trips.request = requests.id WHERE {_THESE}
-                GROUP BY job""",  # noqa: S608  own text
-            ids,
-        )
-        sums = {JobId(row["job"]): row for row in spent}
+        sums = {JobId(row["job"]): row for row in await self._database.rows(SUMS_OF_JOBS, ids)}
         cancelling = [job.id for job in jobs if job.cancel_wanted and not job.delivered]
         shared = {job: await self.shared(job) for job in cancelling}
         return tuple(

@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 
 from batchd.delivery import Tally
+from batchd.edges.store.rollup import COUNTS_OF_JOBS, SUMS_OF_JOBS
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import AMONG, Row
-from batchd.edges.store.sums import SPENT, tally_of
+from batchd.edges.store.sums import tally_of
 from batchd.model import JobId
 
 
@@ -28,20 +29,9 @@ class Tallies:
         """Count how the requests of each of some jobs stand, and what they have cost."""
         among = json.dumps(list(jobs))
         counts: dict[int, list[Row]] = {job: [] for job in jobs}
-        for row in await self._database.rows(
-            f"""SELECT job, verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests
-                WHERE {AMONG.format("job")} GROUP BY job, verdict, travelling
-                UNION ALL SELECT id, NULL, 0, missing FROM jobs WHERE {AMONG.format("id")}""",  # noqa: S608  own text
-            among,
-            among,
-        ):
+        for row in await self._database.rows(COUNTS_OF_JOBS, among):
             counts[row["job"]].append(row)
-        sums = await self._database.rows(
-            f"""SELECT job, {SPENT} FROM requests JOIN trips ON trips.request = requests.id
-                WHERE {AMONG.format("job")} GROUP BY job""",  # noqa: S608  own text
-            among,
-        )
-        spent = {row["job"]: row for row in sums}
+        spent = {row["job"]: row for row in await self._database.rows(SUMS_OF_JOBS, among)}
         models: dict[int, dict[str, int]] = {job: {} for job in jobs}
         for row in await self._database.rows(
             f"""SELECT job, model, count(*) AS n FROM requests WHERE {AMONG.format("job")}

@@ -1,0 +1,178 @@
+"""Removal of what has been kept long enough: a whole folder at a time, and nothing that is not ours.
+
+A folder first leaves the outbox by one rename, into `state/trash/`; what is in it is removed there. Everything is
+opened from folder to folder, following no link. All of it blocks: callers run it in a worker thread.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from batchd.edges import disk, trees
+
+FOLDER = "trash"
+REJECTED = "rejected"
+_REASONS = ".errors.json"
+
+
+class NotOurs(Exception):
+    """What has the name of a job's folder is not that; nothing of it is removed."""
+
+
+class _Summary(msgspec.Struct):
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file, or a bundle, that was refused, with its reasons."""
+
+    name: str
+    """Its path below `rejected/`."""
+    since: float
+    """Unix seconds: when its reasons were written."""
+    size: int
+    """Bytes, those of the reasons included."""
+
+
+def size_of_job(outbox: Path, name: str) -> int | None:
+    """Say how many bytes the folder of a job holds; None where there is none any more.
+
+    Raises:
+        NotOurs: It is a link, no folder, or has no `job.json` that names this job.
+        OSError: The disk refuses.
+    """
+    path = PurePosixPath(name)
+    try:
+        with disk.opened(outbox, path.parent) as parent:
+            if disk.stat_at(parent, path.name) is None:
+                return None
+            _assert_ours(parent, path.name, name)
+            return _size(parent, path.name)
+    except FileNotFoundError:
+        return None
+
+
+def discard_job(outbox: Path, name: str, trash: Path, key: str) -> None:
+    """Remove the folder of a job, if it is there; a crash in between is repaired by a repetition.
+
+    Args:
+        trash: Where it goes first; a folder of the state.
+        key: Its name there, no other's.
+
+    Raises:
+        NotOurs: As `size_of_job`.
+        OSError: The disk refuses: repeat.
+    """
+    path = PurePosixPath(name)
+    with suppress(FileNotFoundError), disk.opened(outbox, path.parent) as parent:
+        if disk.stat_at(parent, path.name) is not None:
+            _assert_ours(parent, path.name, name)
+            _move(parent, path.name, trash, key)
+        trees.remove(parent, _aside(key))
+        os.fsync(parent)
+    empty(trash, key)
+
+
+def refused(outbox: Path) -> list[Refused]:
+    """List what was refused, and lies beside its reasons."""
+    with suppress(FileNotFoundError), disk.opened(outbox, PurePosixPath(REJECTED)) as folder:
+        return list(_refused(folder, PurePosixPath()))
+    return []
+
+
+def discard_refused(outbox: Path, name: str, trash: Path, key: str) -> None:
+    """Remove what was refused, and its reasons after it.
+
+    Args:
+        name: From `refused`.
+        trash: As for `discard_job`, as is the key.
+
+    Raises:
+        OSError: The disk refuses: repeat.
+    """
+    path = PurePosixPath(name)
+    with suppress(FileNotFoundError), disk.opened(outbox, REJECTED / path.parent) as parent:
+        if disk.stat_at(parent, path.name) is not None:
+            _move(parent, path.name, trash, key)
+        trees.remove(parent, _aside(key))
+        disk.unlink_at(parent, path.name + _REASONS)
+        os.fsync(parent)
+    empty(trash, key)
+
+
+def empty(trash: Path, key: str | None = None) -> None:
+    """Remove one thing from the trash, or all that crashes have left there."""
+    with suppress(FileNotFoundError), disk.opened(trash) as folder:
+        for name in trees.names_in(folder) if key is None else [key]:
+            trees.remove(folder, name)
+
+
+def _move(parent: int, name: str, trash: Path, key: str) -> None:
+    """Take a name away in one step; to another file system nothing can be moved so, and it is hidden where it is."""
+    disk.prepare(trash)
+    empty(trash, key)
+    with disk.opened(trash) as there:
+        try:
+            os.rename(name, key, src_dir_fd=parent, dst_dir_fd=there)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            trees.remove(parent, _aside(key))
+            os.rename(name, _aside(key), src_dir_fd=parent, dst_dir_fd=parent)
+        os.fsync(there)
+        os.fsync(parent)
+
+
+def _aside(key: str) -> str:
+    return f".{key}.trash"
+
+
+def _assert_ours(parent: int, name: str, job: str) -> None:
+    try:
+        with (
+            trees.opened_below(parent, name) as folder,
+            os.fdopen(disk.open_regular("job.json", folder=folder), "rb") as file,
+        ):
+            told = msgspec.json.decode(file.read(), type=_Summary).job
+    except NotADirectoryError:
+        raise NotOurs("it is no folder") from None
+    except FileNotFoundError:
+        raise NotOurs("it has no job.json") from None
+    except msgspec.DecodeError:
+        raise NotOurs("its job.json is not ours") from None
+    except OSError as error:
+        if error.errno in disk.NOT_REGULAR:
+            raise NotOurs("it, or its job.json, is a link") from None
+        raise
+    if told != job:
+        raise NotOurs("its job.json is another job's")
+
+
+def _size(parent: int, name: str) -> int:
+    stat = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    total = stat.st_size
+    with suppress(NotADirectoryError), trees.opened_below(parent, name) as folder:
+        total = 0
+        for _, _, files, at in os.fwalk(".", dir_fd=folder, follow_symlinks=False):
+            disk.stop_if_told()
+            total += sum(found.st_size for file in files if (found := disk.stat_at(at, file)) is not None)
+    return total
+
+
+def _refused(folder: int, inside: PurePosixPath) -> Iterator[Refused]:
+    names = trees.names_in(folder)
+    there = set(names)
+    taken = {name for each in names if each.endswith(_REASONS) for name in (each, each.removesuffix(_REASONS))}
+    for name in names:
+        reasons = disk.stat_at(folder, name + _REASONS) if name + _REASONS in there else None
+        if reasons is not None:
+            yield Refused(str(inside / name), reasons.st_mtime, _size(folder, name) + reasons.st_size)
+        elif name not in taken:
+            with suppress(OSError), trees.opened_below(folder, name) as below:
+                yield from _refused(below, inside / name)
