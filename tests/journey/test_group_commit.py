@@ -109,6 +109,30 @@ async def test_nothing_is_acknowledged_before_it_is_durable(office: Office, monk
     assert await office.acknowledged() == [3, 0, 1, 0, 0]
 
 
+async def test_the_folder_that_documents_are_put_in_is_durable_before_they_are_acknowledged(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    fsync, deliver = os.fsync, office.store.deliveries.deliver
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    async def delivered(*arguments: Any, **named: Any) -> None:
+        job = office.outbox / "a"
+        made = synced.index(job / "documents" / ".r0.md.part")
+        assert job / "documents" in synced[made:], "the name of the document"
+        assert job in synced[made:], "the name of its folder"
+        await deliver(*arguments, **named)
+
+    monkeypatch.setattr(durable, "syncs_as_one", lambda _: False)
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(office.store.deliveries, "deliver", delivered)
+    assert await office.commit.acknowledge(await office.write(0, 0)) == {}
+    assert await office.acknowledged() == [3, 0, 1, 0, 0]
+
+
 async def test_a_sync_that_fails_loses_all_that_was_begun(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """It tells of whatever was written by then, once: no later sync tells again of what is not durable."""
     meanwhile: list[Written] = []

@@ -17,7 +17,7 @@ from batchd.edges import disk
 
 
 def write_hidden(root: Path, inside: PurePosixPath, files: Sequence[tuple[str, str]]) -> None:
-    """Write files under hidden names; syncing them is the caller's to do.
+    """Write files under hidden names; syncing them, and the folders on their way, is the caller's to do.
 
     Args:
         root: A trusted folder.
@@ -72,6 +72,7 @@ def _placed(root: Path, inside: PurePosixPath, files: Iterable[tuple[str, str]])
     """Each file's folder, opened once for those of it that follow one another, its name in that, and its text."""
     apart = ((*name.rpartition("/"), text) for name, text in files)
     for folder, those in groupby(apart, lambda each: each[0]):
-        with disk.opened(root, inside / folder, create=True, shared_below=len(inside.parts)) as at:
+        opening = disk.opened(root, inside / folder, create=True, sync=False, shared_below=len(inside.parts))
+        with opening as at:
             for _, _, name, text in those:
                 yield at, name, text

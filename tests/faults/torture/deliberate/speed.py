@@ -35,6 +35,14 @@ MUTATIONS = (
     ),
     Mutation(
         "speed",
+        "a document is acknowledged before the name of its folder is durable",
+        "daemon/batchd/journey/shares.py",
+        "for parent in folder.inside(below).parents:",
+        "for parent in ():",
+        f"{COMMITTED}::test_the_folder_that_documents_are_put_in_is_durable_before_they_are_acknowledged",
+    ),
+    Mutation(
+        "speed",
         "what is written while a sync fails is acknowledged by the next sync",
         GROUP_COMMIT,
         " or written.failures != self._failures",
