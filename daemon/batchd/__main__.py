@@ -12,6 +12,10 @@ def main() -> None:
     # It would make the SDK print prompts.
     os.environ.pop("ANTHROPIC_LOG", None)
     _speak_anywhere()
+    if sys.argv[1:3] == ["completion", "jobs"]:
+        from batchd.cli.job_names import print_names  # noqa: PLC0415  somebody types: a command line takes too long
+
+        sys.exit(print_names(sys.argv[3:]))
     from batchd.cli import commands  # noqa: PLC0415  libraries read the environment when they are imported
 
     sys.exit(commands.main())

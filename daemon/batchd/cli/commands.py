@@ -48,6 +48,7 @@ COMMANDS: Final[Mapping[str, _Command]] = {
     "resolve": _Command("resolve", "Decide about a batch whose submission stayed in doubt."),
     "service": _Command("service", "Make batchd a service of systemd, or take it away."),
     "notify": _Command("notify", "Try who is told of what happens, and see what they were told."),
+    "completion": _Command("completion", "Print what makes a shell complete commands, options and names of jobs."),
     "sandbox": _Command("sandbox", "Run the API's stand-in alone, for other programs and tests."),
 }
 """By name, in the order of need."""
