@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchd.decisions.bundle.composing import with_pictures_marked
 from batchd.decisions.bundle.steps.reading import STEPS, Reading
@@ -21,8 +21,15 @@ _DOTTED: Final = r"(?<![\w.])steps\.({names})(?![a-z0-9-])"
 _PLACE: Final = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 
 
-def read_prompt(found: Reading, name: str, path: Json) -> Generator[Problem, None, tuple[str, PromptTemplate] | None]:
-    """Read the prompt of a step; returns its text and its template, or None where it is wrong."""
+class _Prompt(NamedTuple):
+    text: str
+    template: PromptTemplate
+    line: int
+    """On which it begins."""
+
+
+def read_prompt(found: Reading, name: str, path: Json) -> Generator[Problem, None, _Prompt | None]:
+    """Read the prompt of a step; returns None where it is wrong."""
     place = f"{STEPS}.{name}.prompt"
     if not isinstance(path, str) or not path:
         yield found.problem(place, "missing; say which file of the bundle is asked, such as outline.md")
@@ -67,9 +74,9 @@ def _prose(found: Reading, path: str) -> "Prose":
     return prose
 
 
-def _templated(found: Reading, prose: "Prose") -> tuple[str, PromptTemplate]:
+def _templated(found: Reading, prose: "Prose") -> _Prompt:
     text = with_pictures_marked(_keyed(prose.prompt, found.names))
-    return text, parse_template(text, prose.line, answers=True)
+    return _Prompt(text, parse_template(text, prose.line, answers=True), prose.line)
 
 
 def _keyed(text: str, names: tuple[str, ...]) -> str:

@@ -173,9 +173,10 @@ def _question(found: Reading, name: str, said: Mapping[str, Json]) -> Iterator[S
     paths = yield from find_attached(found, name, said.get(ATTACH, []))
     if prompt is None or not sound:
         return
-    text, template = prompt
-    for message in found.references(name).wrong_names(template, listed):
-        yield found.told(str(said["prompt"]), 1, message)
+    text, template, first = prompt
+    for place, message in found.references(name).wrong_names(template, listed):
+        line = first + text.count("\n", 0, max(text.find(place), 0))
+        yield found.told(str(said["prompt"]), line, message)
     sees = tuple(dict.fromkeys(str(path[1]) for path in template.answers if path[0] == STEPS))
     found.used |= {*listed.way[:1], *sees}
     if not found.wrong:

@@ -74,8 +74,8 @@ class References:
             return f"the entries of {shown!r} must be texts, or objects, by the schema of {name}"
         return Listed((name, *way), properties_of(entry), shortest(entry, schema))
 
-    def wrong_names(self, template: PromptTemplate, listed: "Listed") -> Iterator[str]:
-        """Tell what a prompt names that there is not."""
+    def wrong_names(self, template: PromptTemplate, listed: "Listed") -> Iterator[tuple[str, str]]:
+        """Tell what a prompt names that there is not: the name, and what is wrong with it."""
         known = {ITEM, *listed.properties} if listed.way else set()
         for name in sorted((template.names | template.keys) - known):
             near = closest(name, known, 0.6)
@@ -83,9 +83,11 @@ class References:
                 said = "this step has no each to take it from"
             else:
                 said = f"did you mean {near}?" if near else f"there are {', '.join(sorted(known))}"
-            yield f"the prompt names {name!r}, and there is none; {said}"
+            yield name, f"the prompt names {name!r}, and there is none; {said}"
         for path in sorted(template.answers, key=str):
-            yield from self._wrong_answer(path, listed) if path[0] == "previous" else self._wrong_path(path)
+            wrong = self._wrong_answer(path, listed) if path[0] == "previous" else self._wrong_path(path)
+            for said in wrong:
+                yield ".".join(map(str, path)), said
 
     @staticmethod
     def _wrong_answer(path: tuple[str | int, ...], listed: "Listed") -> Iterator[str]:
