@@ -20,4 +20,4 @@ if [ -z "$base" ]; then
     fi
 fi
 buildah build --quiet --pull-never --build-arg BASE="$base" --timestamp "${SOURCE_DATE_EPOCH:?}" \
-    --file release/image/Containerfile --tag "localhost/batchd:$version" .
+    --file release/image/Containerfile --tag "localhost/batchd:$version" --tag localhost/batchd:latest .

@@ -26,6 +26,10 @@ def lacking() -> str | None:
         return "a layer over this machine needs root"
     if missing := [name for name in ("unshare", "nsenter", "chroot", "dpkg-deb") if shutil.which(name) is None]:
         return f"not installed: {', '.join(missing)}"
+    probe = "mount -t tmpfs t /mnt && cd /mnt && mkdir c w r && mount -t overlay o -o lowerdir=/,upperdir=c,workdir=w r"
+    tried = ["unshare", "--mount", "--propagation", "private", "sh", "-c", probe]
+    if subprocess.run(tried, capture_output=True, check=False).returncode:
+        return "no layer can be laid over the root of this machine"
     return None
 
 

@@ -186,14 +186,14 @@ def _home_of(variable: str, default: str) -> Path:
 
 
 def _state() -> Path:
-    """Say what `%S/batchd` is in a user's unit: `$XDG_CONFIG_HOME/batchd` until systemd had a folder for states."""
+    """Say what `%S/batchd/state` is in a user's unit: below `$XDG_CONFIG_HOME` until systemd had a folder for states."""
     said = ""
     if systemctl := shutil.which("systemctl"):
         said = subprocess.run([systemctl, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603  a fixed call
     version = re.match(r"systemd (\d+)", said)
     if version and int(version[1]) < _STATE_FOLDERS:
-        return _home_of("XDG_CONFIG_HOME", ".config") / "batchd"
-    return _home_of("XDG_STATE_HOME", ".local/state") / "batchd"
+        return _home_of("XDG_CONFIG_HOME", ".config") / "batchd" / "state"
+    return _home_of("XDG_STATE_HOME", ".local/state") / "batchd" / "state"
 
 
 def _key(folders: Folders) -> Path:
