@@ -144,7 +144,7 @@ def test_systemd_has_nothing_to_remark_on_a_users_unit_and_finds_it_hardly_expos
     verified = analyze("--user", "verify", user.unit, home=user.home)
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
     found = analyze("--user", "security", "--offline=yes", user.unit, home=user.home).stdout
-    # A user's service can name no other user, which systemd counts as root; its logs of the kernel are nobody's to read.
+    # A user's service can name no other user, which systemd counts as root; and the kernel's log is root's anyway.
     without = re.findall(r"^✗ (?:User=/DynamicUser=|ProtectKernelLogs=) .* (0\.\d) *$", found, re.MULTILINE)
     assert len(without) == 2
     assert exposure(found) - sum(map(float, without)) <= 1.2

@@ -186,7 +186,7 @@ def _home_of(variable: str, default: str) -> Path:
 
 
 def _state() -> Path:
-    """Say what `%S/batchd/state` is in a user's unit: below `$XDG_CONFIG_HOME` until systemd had a folder for states."""
+    """Say what `%S/batchd/state` is in a user's unit: below `$XDG_CONFIG_HOME` before systemd had one for states."""
     said = ""
     if systemctl := shutil.which("systemctl"):
         said = subprocess.run([systemctl, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603  a fixed call
