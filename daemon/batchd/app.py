@@ -15,6 +15,7 @@ from batchd.claude.price import to_picodollars
 from batchd.decisions.batch.backoff import Backoff
 from batchd.decisions.batch.plan import Limits
 from batchd.decisions.jobfile.rules import Rules
+from batchd.decisions.measures import Limits as Budgeted
 from batchd.decisions.notices.routing import Route
 from batchd.decisions.retention import days_of
 from batchd.dispatcher import Dispatcher, Rooms
@@ -52,6 +53,7 @@ from batchd.running.counts import Counts
 from batchd.running.departure import Departure
 from batchd.running.held_file import HeldFiles
 from batchd.running.life import LifeLine
+from batchd.running.metering import Metering, Sources
 from batchd.running.notifier import Notifier, Recipient
 from batchd.running.pause_notice import PauseNotice
 from batchd.running.retrying import Retrying
@@ -289,6 +291,23 @@ def _notifier(on: _Ground) -> Notifier:
     return Notifier(on.store, on.clock, on.places.outbox, recipients, on.retrying, page=on.settings.notify.page)
 
 
+def _metering(on: _Ground) -> Metering:
+    metrics, budget = on.settings.metrics, on.settings.budget
+    sources = Sources(
+        store=on.store,
+        database=on.places.state / DATABASE,
+        outbox=on.places.outbox,
+        state=on.places.state,
+        api=on.api,
+        clock=on.clock,
+        departure=on.departure,
+        catalogue=on.rules.catalogue,
+        restoring=lambda: on.restoring.under_way,
+    )
+    limits = Budgeted(per_day=float(budget.per_day))
+    return Metering(sources, limits, listen=metrics.listen, textfile=metrics.textfile, queues=metrics.queues)
+
+
 def _route(name: str, sink: Sink) -> Route:
     events = None if sink.events is None else frozenset(map(Kind, sink.events))
     return Route(name, events, frozenset(sink.folders))
@@ -330,5 +349,6 @@ def _composed(on: _Ground) -> Dispatcher:
         restoring=on.restoring,
         notifier=_notifier(on),
         keeping=_keeping(on),
+        metering=_metering(on),
     )
     return Dispatcher(rooms, places, store, clock, on.bell, settings.intake)

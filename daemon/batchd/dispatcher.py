@@ -30,6 +30,7 @@ from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import Job, JobId
 from batchd.running.held_file import HeldFiles
+from batchd.running.metering import Metering
 from batchd.running.notifier import Notifier
 from batchd.running.pause_notice import PauseNotice
 from batchd.running.retrying import Retrying
@@ -73,6 +74,7 @@ class Rooms:
     notifier: Notifier
     keeping: Callable[[], Awaitable[None]]
     """Removes what is old, day by day."""
+    metering: Metering
 
 
 class Dispatcher:
@@ -120,7 +122,7 @@ class Dispatcher:
         await self._retrying.begin()
         under_way = {batch.nonce for batch in await self._store.batches.unfinished()}
         await to_thread.run_sync(self._rooms.transcripts.sweep, under_way)
-        async with anyio.create_task_group() as tasks:
+        async with self._rooms.metering.answering(), anyio.create_task_group() as tasks:
             tasks.start_soon(self._stop_on_signal, tasks.cancel_scope)
             for claim in await self._rooms.intake.recover():
                 tasks.start_soon(self._rooms.intake.start, claim, tasks)
@@ -131,6 +133,7 @@ class Dispatcher:
                 ("the restored state", self._rooms.restoring.run),
                 ("notices", self._rooms.notifier.run),
                 ("what is old", self._rooms.keeping),
+                ("metrics", self._rooms.metering.run),
                 ("all files", partial(self._look_at_inbox_for_ever, tasks)),
                 ("all work", partial(self._look_at_store_for_ever, tasks, once)),
             ):

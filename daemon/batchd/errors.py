@@ -5,6 +5,7 @@ No message here ever holds a prompt, an answer or a key.
 """
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from traceback import extract_tb
 from typing import Self
@@ -127,8 +128,30 @@ class Late(Unavailable):
         super().__init__("the create came to leave too late, and did not")
 
 
+class Blame(StrEnum):
+    """What keeps everybody from sending."""
+
+    KEY = "key"
+    MONEY = "money"
+    ENDPOINT = "endpoint"
+    """There are no batches at that address."""
+    REFUSED = "refused"
+    """All batches alike are."""
+
+
 class Parked(Unavailable):
     """Key or money: nobody's request is wrong, but a person has to act before anything goes on."""
+
+    def __init__(self, message: str, retry_after: float | None = None, *, blame: Blame = Blame.KEY) -> None:
+        """Keep what is to blame.
+
+        Args:
+            message: What happened, in one line.
+            retry_after: Seconds the server asks us to wait, if it does.
+            blame: What happened, in a word.
+        """
+        super().__init__(message, retry_after)
+        self.blame = blame
 
 
 class RefusedAlike(Parked):

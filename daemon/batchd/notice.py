@@ -71,6 +71,8 @@ class NewNotice:
     """The top folder of the inbox; empty for a file that lies in none, None where it is about no folder."""
     after: float = 0.0
     """Seconds for which it may still turn out to be nothing."""
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    """Of a job: how its requests ended, which is counted and not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,14 @@ _TYPES: Final[Mapping[str, str]] = {
 """
 
 
+_OF_MONEY: Final = ("spend limit", "credit", "cannot pay")
+
+
+def about_money(trouble: str) -> bool:
+    """Whether what `trouble_with_account` says is about money."""
+    return any(words in trouble for words in _OF_MONEY)
+
+
 def trouble_with_account(kind: str | None, message: str | None, code: str | None = None) -> str | None:
     """Say what is wrong with the account, and what to do; None where an error is about something else.
 

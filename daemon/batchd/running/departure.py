@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
+from batchd.claude.account import about_money
 from batchd.edges.clock import Clock
 from batchd.edges.store import Paused, Store
-from batchd.errors import Parked, RefusedAlike
+from batchd.errors import Blame, Parked, RefusedAlike
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId
 from batchd.running.circuit_breaker import CircuitBreaker
@@ -38,6 +39,10 @@ class Departure:
         self._account = CircuitBreaker(clock)
         self._alike: dict[tuple[str, ...], CircuitBreaker] = {}
         self._restoring = restoring
+        self.parked: dict[Blame, float] = {}
+        """What keeps batches just now, and since when, in unix seconds."""
+        self.sends = False
+        """Whether anything was sent since the start, or since it was parked last."""
         self._kept: set[BatchId] = set()
 
     @property
@@ -75,14 +80,17 @@ class Departure:
             sent = await send(batch)
         except RefusedAlike as trouble:
             self._of(batch.betas).trip(str(trouble))
+            self._park(Blame.REFUSED)
             raise
         except Parked as trouble:
             self._account.trip(str(trouble))
+            self._park(trouble.blame)
             raise
         if sent.state not in _UNANSWERED:
             were_tripped = [breaker.reset() for breaker in self._breakers(batch)]
             if any(were_tripped):
                 self._call_kept()
+            self._unpark()
         return sent
 
     def keeps(self, batch: Batch) -> bool:
@@ -96,11 +104,26 @@ class Departure:
             reason: Why, for people.
         """
         self._account.trip_by_results(reason)
+        self._park(Blame.MONEY if about_money(reason) else Blame.KEY)
 
     def prove(self, *, sent_at: float | None) -> None:
         """Note that a batch has brought answers, so that the account was well when it was sent."""
         if self._account.prove(sent_at=sent_at):
             self._call_kept()
+            self._unpark()
+
+    def _park(self, blame: Blame) -> None:
+        self.sends = False
+        self.parked.setdefault(blame, self._clock.now())
+
+    def _unpark(self) -> None:
+        """Forget what is over: the account's trouble, and that of all betas, each by itself."""
+        alike = any(breaker.closed for breaker in self._alike.values())
+        still = {Blame.REFUSED} if alike else set()
+        if self._account.closed:
+            still |= self.parked.keys() - {Blame.REFUSED}
+        self.parked = {blame: since for blame, since in self.parked.items() if blame in still}
+        self.sends = not self.parked
 
     def _of(self, betas: tuple[str, ...]) -> CircuitBreaker:
         if betas not in self._alike:

@@ -34,6 +34,7 @@ from batchd.settings.values import (
     fields_of,
     flag,
     listed,
+    listening,
     moment,
     names,
     one_of,
@@ -293,6 +294,22 @@ class Notify(Table, frozen=True):
 _SINK: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+class Metrics(Table, frozen=True):
+    """`[metrics]`: what is measured, and where it can be read (extra `batchd[metrics]`)."""
+
+    listen: Annotated[
+        str,
+        listening,
+        "Where `/metrics`, `/healthz` and `/readyz` are: `127.0.0.1:9790` or `unix:…`; empty for nowhere.",
+    ] = ""
+    textfile: Annotated[
+        str, text(), "A file that has the same, written every 30 seconds; empty for none. It ends in `.prom`."
+    ] = ""
+    queues: Annotated[
+        int, whole(least=0, most=500), "Top folders that are told apart, the first by name; further ones are `other`."
+    ] = 50
+
+
 class ModelOverride(Table, frozen=True):
     """`[models."id"]`: what is to be known of a model instead of what the program knows."""
 
@@ -321,6 +338,7 @@ class Settings(Table, frozen=True):
     notify: Notify = Notify()
     page: Page = Page()
     folder: dict[str, Folder] = field(default_factory=dict)
+    metrics: Metrics = Metrics()
     models: dict[str, ModelOverride] = field(default_factory=dict)
     aliases: Annotated[
         dict[str, str],

@@ -366,6 +366,21 @@ def one_of(*known: str) -> Rule:
     return read
 
 
+def listening(said: object) -> str:
+    """Expect where to listen on this machine, or nothing."""
+    if not isinstance(said, str):
+        raise ValueError("should be a valid string")  # noqa: TRY004  a mistake of a person
+    if not said or (said.startswith("unix:") and len(said) > len("unix:")):
+        return said
+    host, _, port = said.rpartition(":")
+    if not host or not port.isdecimal() or not 0 <= int(port) <= _LAST_PORT:
+        raise ValueError("should be host:port, such as 127.0.0.1:9790, or unix: and the path of a socket, or empty")
+    return said
+
+
+_LAST_PORT: Final = 65_535
+
+
 def moment(said: object) -> str:
     """Expect a time of the day, as `07:30`, or nothing."""
     if not isinstance(said, str) or (said and not _MOMENT.fullmatch(said)):

@@ -41,9 +41,12 @@ def finished(job: Job, tally: Tally, reasons: Iterable[Reason] = ()) -> NewNotic
         "cost_usd": None if tally.cost.charged is None else float(tally.cost.charged),
         "sandbox": job.sandbox,
     }
+    verdicts = {verdict.value: count for verdict, count in tally.verdicts.items()}
     at = job.finished_at or job.received_at
     # It may finish again, once it was opened again.
-    return NewNotice(Kind.JOB_FINISHED, f"job {job.id} {at:.6f}", at, told, job.id, queue_of(job.name))
+    return NewNotice(
+        Kind.JOB_FINISHED, f"job {job.id} {at:.6f}", at, told, job.id, queue_of(job.name), verdicts=verdicts
+    )
 
 
 def _counts(requests: object) -> dict[str, int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 import anyio
 from anyio import to_thread
 
+from batchd.edges.api.meter import Meter
 from batchd.edges.clock import Clock
 from batchd.model import RemoteBatch, RemoteId
 
@@ -30,9 +31,10 @@ _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 class Api:
     """The Message Batches API, called at most so many times a minute; `client.py` says what a call does and raises."""
 
-    def __init__(self, connect: Callable[[], Connect], connected: AsyncExitStack) -> None:
+    def __init__(self, connect: Callable[[], Connect], connected: AsyncExitStack, meter: Meter) -> None:
         self._connect = connect
         self._connected = connected
+        self.meter = meter
         self._importing = anyio.Lock()
         self._client: Client | None = None
 
@@ -53,6 +55,7 @@ class Api:
         Raises:
             Unusable: There is no key.
         """
+        meter = Meter()
 
         def connect() -> Connect:
             from batchd.edges.api.client import Client  # noqa: PLC0415  the SDK
@@ -60,11 +63,17 @@ class Api:
             # What was imported stays: looking it all over stops every thread for 0.1 s.
             gc.freeze()
             return partial(
-                Client.connect, key=key, base_url=base_url, per_minute=per_minute, patience=patience, clock=clock
+                Client.connect,
+                key=key,
+                base_url=base_url,
+                per_minute=per_minute,
+                patience=patience,
+                clock=clock,
+                meter=meter,
             )
 
         async with AsyncExitStack() as connected:
-            api = cls(connect, connected)
+            api = cls(connect, connected, meter)
             if not (key or any(os.environ.get(name) for name in _KEYS)):
                 await api.client()
             yield api
@@ -103,7 +112,9 @@ class Api:
         version: str | None = None,
     ) -> RemoteBatch:
         """Send a batch, once."""
-        return await (await self.client()).create(body, length, betas, deadline=deadline, version=version)
+        client = await self.client()
+        with self.meter.call("create"):
+            return await client.create(body, length, betas, deadline=deadline, version=version)
 
     @asynccontextmanager
     async def stream(
@@ -115,32 +126,46 @@ class Api:
         version: str | None = None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Send a single message, once, and open its answer as a stream of bytes."""
-        async with (await self.client()).stream(body, betas, ready=ready, version=version) as pieces:
+        client = await self.client()
+        async with AsyncExitStack() as opened:
+            with self.meter.call("message"):  # until it begins to answer
+                pieces = await opened.enter_async_context(client.stream(body, betas, ready=ready, version=version))
             yield pieces
 
     async def retrieve(self, remote: RemoteId) -> RemoteBatch:
         """Ask after a batch."""
-        return await (await self.client()).retrieve(remote)
+        client = await self.client()
+        with self.meter.call("retrieve"):
+            return await client.retrieve(remote)
 
     async def page(self, *, limit: int, after: RemoteId | None = None) -> "Page":
         """Read one page of the list, newest first."""
-        return await (await self.client()).page(limit=limit, after=after)
+        client = await self.client()
+        with self.meter.call("list"):
+            return await client.page(limit=limit, after=after)
 
     async def cancel(self, remote: RemoteId) -> RemoteBatch:
         """Ask the API to stop a batch; what it has finished is charged and delivered all the same."""
-        return await (await self.client()).cancel(remote)
+        client = await self.client()
+        with self.meter.call("cancel"):
+            return await client.cancel(remote)
 
     @asynccontextmanager
     async def results(
         self, remote: RemoteId, url: str | None, told: "Told | None" = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open the results of an ended batch as a stream of bytes."""
-        async with (await self.client()).results(remote, url, told) as pieces:
+        client = await self.client()
+        async with AsyncExitStack() as opened:
+            with self.meter.call("results"):  # until it begins to answer
+                pieces = await opened.enter_async_context(client.results(remote, url, told))
             yield pieces
 
     async def count_tokens(self, body: bytes, betas: tuple[str, ...]) -> int:
         """Count the tokens of a prompt, free of charge."""
-        return await (await self.client()).count_tokens(body, betas)
+        client = await self.client()
+        with self.meter.call("count"):
+            return await client.count_tokens(body, betas)
 
     async def models(self) -> list[str]:
         """Name the models that the key may use: the cheapest call that proves reach and key."""

@@ -17,6 +17,7 @@ import msgspec
 
 from batchd.edges.api.connection import LOOPBACK
 from batchd.edges.api.download import Download, Told
+from batchd.edges.api.meter import Meter
 from batchd.edges.api.rate_limiter import RateLimiter
 from batchd.edges.api.responses import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, organization_of, remote_of
 from batchd.edges.api.troubles import counting, create_trouble, date_of, message_trouble, reading, sending
@@ -37,15 +38,15 @@ httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = _READ_BYTES
 class Client:
     """The Message Batches API, called at most so many times a minute."""
 
-    def __init__(self, client: anthropic.AsyncAnthropic, per_minute: int, clock: Clock) -> None:
+    def __init__(self, client: anthropic.AsyncAnthropic, per_minute: int, clock: Clock, meter: Meter) -> None:
         self._client = client
         self._clock = clock
-        self._rate_limiter = RateLimiter(per_minute, clock)
+        self._rate_limiter = RateLimiter(per_minute, clock, meter)
 
     @classmethod
     @asynccontextmanager
-    async def connect(
-        cls, *, key: str | None, base_url: str, per_minute: int, patience: float, clock: Clock
+    async def connect(  # noqa: PLR0913  all that it is to be
+        cls, *, key: str | None, base_url: str, per_minute: int, patience: float, clock: Clock, meter: Meter
     ) -> AsyncIterator[Self]:
         """Make ready to call the API, as `Api.connect` says; nothing is sent yet.
 
@@ -75,7 +76,7 @@ class Client:
         async with client:
             if client.api_key is None and client.auth_token is None and client.credentials is None:
                 raise Unusable("no key for the API: set ANTHROPIC_API_KEY (`batchd demo` needs none)")
-            yield cls(client, per_minute, clock)
+            yield cls(client, per_minute, clock, meter)
 
     @property
     def origin(self) -> str:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from batchd.edges.api.meter import Meter
 from batchd.edges.clock import Bell, Clock
 
 _MINUTE = 60.0
@@ -17,7 +18,8 @@ class RateLimiter:
     When a call arrived there, nobody here knows but this: not after its answer came. So that is when its minute begins.
     """
 
-    def __init__(self, per_minute: int, clock: Clock) -> None:
+    def __init__(self, per_minute: int, clock: Clock, meter: Meter | None = None) -> None:
+        self._meter = meter or Meter()
         self._per_minute = per_minute
         self._clock = clock
         self._within = 0
@@ -28,10 +30,11 @@ class RateLimiter:
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
         """Wait for one's turn; the call is made within."""
-        async with self._queue:
-            while self._within + len(self._left) >= self._per_minute:
-                await self._make_room()
-            self._within += 1
+        with self._meter.waiting():
+            async with self._queue:
+                while self._within + len(self._left) >= self._per_minute:
+                    await self._make_room()
+                self._within += 1
         try:
             yield
         finally:

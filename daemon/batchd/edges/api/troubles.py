@@ -8,10 +8,10 @@ from email.utils import parsedate_to_datetime
 import anthropic
 import httpx2
 
-from batchd.claude.account import trouble_with_account
+from batchd.claude.account import about_money, trouble_with_account
 from batchd.edges.api.connection import lost, trouble_of
 from batchd.edges.api.wording import kind_of, message_of, outline_of, told_of
-from batchd.errors import Garbled, Gone, InDoubt, Late, Parked, Refused, TooLarge, Unavailable, Unreachable
+from batchd.errors import Blame, Garbled, Gone, InDoubt, Late, Parked, Refused, TooLarge, Unavailable, Unreachable
 
 _OWN_FAULTS = frozenset({"api_error", "overloaded_error", "timeout_error"})
 """What the API itself says when it has failed: then it sends no answer, and charges for none."""
@@ -94,7 +94,11 @@ def message_trouble(error: anthropic.APIStatusError, told: str) -> Exception:
     if error.status_code not in _NOT_TAKEN and not failed:
         return create_trouble(error, told)
     found = _read_trouble(error, told)
-    return Parked("no messages at this address (404): see api.base_url") if isinstance(found, Gone) else found
+    return _nothing_there("messages") if isinstance(found, Gone) else found
+
+
+def _nothing_there(what: str) -> Parked:
+    return Parked(f"no {what} at this address (404): see api.base_url", blame=Blame.ENDPOINT)
 
 
 def create_trouble(error: anthropic.APIStatusError, told: str) -> Exception:
@@ -104,7 +108,7 @@ def create_trouble(error: anthropic.APIStatusError, told: str) -> Exception:
             return TooLarge("the batch is too large for the API", "request_too_large")
         case 400 | 401 | 402 | 403 | 404 | 422 | 429 if isinstance(error.body, dict):
             found = _read_trouble(error, told)
-            return Parked("no batches at this address (404): see api.base_url") if isinstance(found, Gone) else found
+            return _nothing_there("batches") if isinstance(found, Gone) else found
         case status:
             return InDoubt(f"no certain answer to a create (HTTP {status})")
 
@@ -118,14 +122,15 @@ def _read_trouble(error: anthropic.APIStatusError, told: str) -> Exception:  # n
     """
     kind = kind_of(error)
     if reason := trouble_with_account(None, message_of(error), error.error_code):
-        return Parked(f"{reason} ({error.status_code} {error.error_code or kind})")
+        blame = Blame.MONEY if about_money(reason) else Blame.KEY
+        return Parked(f"{reason} ({error.status_code} {error.error_code or kind})", blame=blame)
     match error.status_code:
         case 401 | 403:
             return Parked(
                 f"the API does not take the key ({error.status_code} {kind}){told}: check it with `batchd doctor`"
             )
         case 402:
-            return Parked(f"the account cannot pay ({kind}){told}: see Billing in the Console")
+            return Parked(f"the account cannot pay ({kind}){told}: see Billing in the Console", blame=Blame.MONEY)
         case 404:
             return Gone(f"not found ({kind}){told}")
         case 429 | 529:

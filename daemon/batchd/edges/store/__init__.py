@@ -29,6 +29,7 @@ from batchd.edges.store.trips import Spooled, Trips
 from batchd.edges.store.troubles import Troubles
 from batchd.edges.store.views.agenda import Agenda, Due
 from batchd.edges.store.views.browsing import Browsing, Carried, Listed
+from batchd.edges.store.views.measures import MeasuresOf
 from batchd.edges.store.views.overview import JobStanding, Overview, Shared, Standing
 from batchd.edges.store.views.progress import ProgressOf
 from batchd.edges.store.views.reports import Reports
@@ -101,6 +102,7 @@ class Store:
     amendments: Amendments
     pauses: Pauses
     retention: Retention
+    measures: MeasuresOf
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -179,6 +181,7 @@ async def _store(database: Database) -> Store:
         Amendments(database),
         Pauses(database),
         Retention(database),
+        MeasuresOf(database),
         database,
         str(tag["value"]),
     )

@@ -1,10 +1,12 @@
 """What happens is noted in the commit in which it happens: the notice of it, told later."""
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 
 import aiosqlite
 
-from batchd.edges.store.sqlite.statements import update
+from batchd.edges.store.sqlite.statements import many, update
 from batchd.model import BatchId, JobId
 from batchd.notice import Kind, NewNotice
 
@@ -19,16 +21,59 @@ _NOTE = """INSERT OR IGNORE INTO notices (at, due_at, kind, subject, job, queue,
     VALUES (?1, ?1 + ?2, ?3, ?4, ?5, ?6, ?7, ?8)"""
 
 
-async def note(db: aiosqlite.Connection, notice: NewNotice, state: str = "new") -> None:
-    """Note something; what was noted before changes nothing.
+async def note(db: aiosqlite.Connection, notice: NewNotice, state: str = "new") -> bool:
+    """Note something, and say whether it is news; what was noted before changes nothing.
 
     Args:
         db: The connection that a step was given.
         notice: What.
         state: Whether it is to be told by itself.
     """
-    told = (notice.at, notice.after, notice.kind, notice.subject, notice.job, notice.queue, json.dumps(notice.data))
-    await update(db, _NOTE, *told, state)
+    return await update(db, _NOTE, *_values(notice), state) > 0
+
+
+def _values(notice: NewNotice) -> tuple[object, ...]:
+    data = json.dumps(notice.data)
+    return notice.at, notice.after, notice.kind, notice.subject, notice.job, notice.queue, data
+
+
+async def note_ends(db: aiosqlite.Connection, notices: Sequence[NewNotice]) -> None:
+    """Note that jobs have ended, and count them and their requests; what a job had before it ended anew counts once.
+
+    Args:
+        db: The connection that a step was given.
+        notices: Of different jobs.
+    """
+    await many(db, _NOTE, [(*_values(each), "new") for each in notices])
+    sql = "SELECT id, counted FROM jobs WHERE counted IS NOT NULL AND id IN (SELECT value FROM json_each(?))"
+    rows = await db.execute_fetchall(sql, (json.dumps([each.job for each in notices]),))
+    before = {row["id"]: json.loads(row["counted"]) for row in rows}
+    ended: Counter[tuple[str, str, str]] = Counter()
+    for each in notices:
+        known = before.get(each.job, {})
+        ended["job", str(each.data["state"]), each.queue or ""] += 1
+        for verdict, number in each.verdicts.items():
+            ended["request", verdict, each.queue or ""] += max(number - known.get(verdict, 0), 0)
+    await many(db, _COUNT, [(*key, number) for key, number in ended.items() if number])
+    counted = [(json.dumps(dict(each.verdicts)), each.job) for each in notices]
+    await many(db, "UPDATE jobs SET counted = ? WHERE id = ?", counted)
+
+
+_COUNT = """INSERT INTO counters (name, label, queue, n) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET n = n + excluded.n"""
+
+
+async def count(db: aiosqlite.Connection, name: str, label: str, queue: str, more: int = 1) -> None:
+    """Count what has come to its end.
+
+    Args:
+        db: The connection that a step was given.
+        name: What: job, request, file or defect.
+        label: Its state or verdict.
+        queue: Its folder.
+        more: How many.
+    """
+    await update(db, _COUNT, name, label, queue, more)
 
 
 async def note_hold(db: aiosqlite.Connection, job: JobId, bar: str, episode: str, now: float) -> None:
@@ -88,9 +133,11 @@ async def note_rejection(db: aiosqlite.Connection, notice: NewNotice) -> None:
     async with db.execute(sql, (notice.queue, notice.at, FLOOD_TIME)) as cursor:
         row = await cursor.fetchone()
     if row is None or row["alone"] < FLOOD:
-        await note(db, notice)
+        if await note(db, notice):
+            await count(db, "file", "rejected", notice.queue or "")
         return
-    await note(db, notice, "summed")
+    if await note(db, notice, "summed"):
+        await count(db, "file", "rejected", notice.queue or "")
     if not row["summed"]:
         about = f"folder {notice.queue} {notice.at:.3f}"
         data = {"queue": notice.queue, "summary": True}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import aiosqlite
 
-from batchd.edges.store.events import note
+from batchd.edges.store.events import note_ends
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import RETRIED, cancel_waiting
 from batchd.edges.store.sqlite.database import Database
@@ -148,8 +148,7 @@ class Jobs:
 
         async def step(db: aiosqlite.Connection) -> None:
             await many(db, "UPDATE jobs SET delivered = 1 WHERE id = ?", [(job,) for job in jobs])
-            for each in told:
-                await note(db, each)
+            await note_ends(db, told)
 
         await self._database.write(step)
 

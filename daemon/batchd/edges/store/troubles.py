@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 import aiosqlite
 
+from batchd.edges.store.events import count
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row, update
 from batchd.model import JobId
@@ -32,6 +33,8 @@ class Troubles:
         """Note what keeps a thing, in the place of what kept it before."""
 
         async def step(db: aiosqlite.Connection) -> None:
+            if trouble.defect:
+                await count(db, "defect", "", "")
             await update(
                 db,
                 """INSERT OR REPLACE INTO troubles (work, thing, name, job, since, reason, defect)

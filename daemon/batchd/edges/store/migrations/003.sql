@@ -135,6 +135,16 @@ CREATE TABLE notice_deliveries (
     said     TEXT,                                          -- why the last attempt was in vain
     PRIMARY KEY (notice, sink)
 ) STRICT, WITHOUT ROWID;
+-- What has come to its end, counted for metrics: it outlives what it counts.
+CREATE TABLE counters (
+    name  TEXT    NOT NULL,                                 -- job, request, file, defect
+    label TEXT    NOT NULL,                                 -- its state, verdict
+    queue TEXT    NOT NULL,
+    n     INTEGER NOT NULL,
+    PRIMARY KEY (name, label, queue)
+) STRICT, WITHOUT ROWID;
+-- How a job's requests had ended when it last finished, as JSON: they are counted once, though it may finish again.
+ALTER TABLE jobs ADD COLUMN counted TEXT;
 CREATE INDEX notice_deliveries_due ON notice_deliveries (sink, next_at) WHERE done_at IS NULL AND failed IS NULL;
 
 -- Kept: pauses, pruning, keys -----------------------------------------------------------------------------------------
