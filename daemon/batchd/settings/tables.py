@@ -300,7 +300,7 @@ class Metrics(Table, frozen=True):
     listen: Annotated[
         str,
         listening,
-        "Where `/metrics`, `/healthz` and `/readyz` are: `127.0.0.1:9790` or `unix:…`; empty for nowhere.",
+        "Where `/metrics`, `/healthz` and `/readyz` are: `127.0.0.1:9790`, `unix:…`; empty: nowhere.",
     ] = ""
     textfile: Annotated[
         str, text(), "A file that has the same, written every 30 seconds; empty for none. It ends in `.prom`."

@@ -7,7 +7,7 @@ MUTATIONS = (
         "told",
         "a job's notice is not written in the commit of its end",
         "daemon/batchd/edges/store/jobs.py",
-        "await note(db, each)",
+        "await note_ends(db, told)",
         "pass",
         "tests/faults/test_notices.py::test_what_happens_is_told_signed_and_stands_in_the_outbox",
     ),
