@@ -288,7 +288,9 @@ def _notifier(on: _Ground) -> Notifier:
         for name, sink in on.settings.notify.sinks.items()
         if (taker := taker_of(sink)) is not None
     ]
-    return Notifier(on.store, on.clock, on.places.outbox, recipients, on.retrying, page=on.settings.notify.page)
+    folders = {name: folder.notify for name, folder in on.settings.folder.items()}
+    page = on.settings.notify.page
+    return Notifier(on.store, on.clock, on.places.outbox, recipients, on.retrying, page=page, folders=folders)
 
 
 def _metering(on: _Ground) -> Metering:
@@ -304,7 +306,7 @@ def _metering(on: _Ground) -> Metering:
         catalogue=on.rules.catalogue,
         restoring=lambda: on.restoring.under_way,
     )
-    limits = Budgeted(per_day=float(budget.per_day))
+    limits = Budgeted(per_day=float(budget.per_day), per_month=float(budget.per_month))
     return Metering(sources, limits, listen=metrics.listen, textfile=metrics.textfile, queues=metrics.queues)
 
 

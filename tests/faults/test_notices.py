@@ -90,11 +90,13 @@ async def test_files_without_number_are_told_in_one(home: House) -> None:
 async def test_what_a_job_names_is_told_of_it_and_what_nobody_knows_is_refused(home: House) -> None:
     (home.inbox / "named.md").write_text("---\nmodel: claude-haiku-4-5\nmax_tokens: 50\nnotify: team\n---\nHello.\n")
     home.drop("unnamed.jsonl", ["two"])
+    home.drop("sales/by-folder.jsonl", ["five"])
     home.drop("unknown.jsonl", ["three"], notify=["team", "nobody"])
     home.drop("address.jsonl", ["four"], notify="http://127.0.0.1/steal")
     with receiver() as told:
-        await home.run(notify__sinks={"team": sink(told, events=["job.held"]), "beat": {"ping": told.url}})
-    assert [got.json["data"]["job"] for got in told.got if got.method == "POST"] == ["named"]
+        sinks = {"team": sink(told, events=["job.held"]), "beat": {"ping": told.url, "private": True}}
+        await home.run(notify__sinks=sinks, folder={"sales": {"notify": ["team"]}})
+    assert sorted(got.json["data"]["job"] for got in told.got if got.method == "POST") == ["named", "sales/by-folder"]
     reasons = json.loads((home.outbox / "rejected" / "unknown.jsonl.errors.json").read_text())
     (error,) = reasons["errors"]
     assert (error["line"], error["field"]) == (1, "notify")

@@ -153,9 +153,11 @@ class Metering:
             return "parked"
         try:
             with anyio.fail_after(_PATIENCE):
-                await self._of.store.database.answers()
+                pauses = await self._of.store.pauses.all()
         except (BatchdError, TimeoutError):
             return "database"
+        if any(pause.folder is None for pause in pauses):
+            return "paused"
         free = await to_thread.run_sync(self._free)
         return "disk" if min(free.values()) < _NO_SPACE else None
 

@@ -205,6 +205,9 @@ class Folder(Table, frozen=True):
     per_month: Annotated[Dollars, "USD that its jobs of a month (UTC) may cost together; 0 for any amount."] = Decimal(
         0
     )
+    notify: Annotated[
+        tuple[str, ...], listed(text(shortest=1)), "Sinks of `[notify.sinks]` that are told of all that its jobs meet."
+    ] = ()
 
 
 class Keep(Table, frozen=True):
@@ -349,6 +352,7 @@ class Settings(Table, frozen=True):
 
     def __post_init__(self) -> None:
         self._keep_apart()
+        self._find_sinks()
         self._keep_private()
 
     def _keep_apart(self) -> None:
@@ -360,6 +364,12 @@ class Settings(Table, frozen=True):
                     raise ValueError(
                         f"{name} ({mine}) should not be {other} ({around}), nor lie in it: give it a place of its own"
                     )
+
+    def _find_sinks(self) -> None:
+        for name, folder in self.folder.items():
+            for sink in folder.notify:
+                if sink not in self.notify.sinks or self.notify.sinks[sink].ping:
+                    raise ValueError(f"folder.{name}.notify names {sink!r}, which is no sink of [notify.sinks]")
 
     def _keep_private(self) -> None:
         """What others asked, and were answered, is nobody's to attach."""

@@ -44,6 +44,7 @@ class MeasuresOf:
                       (SELECT min(ended_at) FROM batches WHERE state IN ('ended', 'held')) AS result"""
         )
         counters = await database.rows("SELECT name, label, queue, n FROM counters")
+        paused = await database.rows("SELECT folder FROM pauses")
         notices = await database.row(
             """SELECT count(*) AS n, min(since) AS since FROM notice_deliveries
                WHERE done_at IS NULL AND failed IS NULL"""
@@ -64,6 +65,7 @@ class MeasuresOf:
             month=await self._committed(month, sandbox=sandbox),
             notices=notices["n"] if notices else 0,
             oldest_notice=notices["since"] if notices else None,
+            paused=tuple(row["folder"] or "" for row in paused),
         )
 
     async def _durations(self) -> dict[str, tuple[tuple[int, ...], float]]:
