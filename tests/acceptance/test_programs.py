@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def test_a_script_submits_waits_and_reads(batchd: Installation) -> None:
     run(batchd)
     (batchd.home / "questions.jsonl").write_text(lines(3))
     submitted = batchd.call("submit", "questions.jsonl")
-    assert (submitted.returncode, submitted.stdout, submitted.stderr) == (0, "questions\n", "")
+    assert (submitted.returncode, submitted.stdout) == (0, "questions\n")
+    assert re.fullmatch(r"batchd: 3 requests, at most \$\d\.\d+ \(sandbox\)\n", submitted.stderr), submitted.stderr
     waited = batchd.call("wait", "questions")
     assert (waited.returncode, waited.stdout, waited.stderr) == (0, "questions done\n", "")
     printed = batchd.call("results", "questions")

@@ -55,6 +55,15 @@ def in_all(findings: Sequence[Finding], *, sandbox: bool) -> str:
     return f"in all: {len(findings):,} files, {requests:,} requests, {costs}"
 
 
+def charge_of(finding: Finding, history: History) -> str:
+    """Say in a line what a file costs, at the most, and by what came of such requests before."""
+    told = partial(usd, sandbox=history.sandbox)
+    worst, usual = finding.estimate.worst().charged, finding.estimate.expected(history).median
+    if worst is None:
+        return "cost unknown"
+    return f"at most {told(worst)}" if usual is None else f"likely {told(usual)}, at most {told(worst)}"
+
+
 @contextmanager
 def progress() -> Iterator[Progressed]:
     """Show on a terminal how far the reading is, once it takes longer."""

@@ -2,22 +2,24 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from batchd.cli.console import data, err, out, printable
+from batchd.cli.console import data, err, hush_libraries, out, printable
 from batchd.cli.exit_codes import DONE, FAILED, complain
 from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.wait import await_jobs
 from batchd.client import dropping
 from batchd.client.dropping import Ticket
 from batchd.client.finished import Refused
+from batchd.client.spreadsheet import as_tables
 from batchd.errors import Unusable
 from batchd.formats import signed
+from batchd.settings import Settings
 
 _STDIN: Final = "-"
 _FORMS: Final = ("jsonl", "csv", "tsv", "md", "txt", "json")
@@ -93,7 +95,7 @@ def submit(  # noqa: PLR0913  its flags
         "on_error": on_error,
         "id": id_,
     }
-    with _sources(paths, as_) as sources:
+    with _sources(paths, as_) as files, as_tables(files) as sources:
         try:
             dropped = dropping.submit(
                 *sources,
@@ -107,7 +109,23 @@ def submit(  # noqa: PLR0913  its flags
             )
         except FileNotFoundError as missing:
             raise Unusable(f"{missing.filename}: there is no such file") from None
+        _tell_price(sources, settings, prompt, to, said)
     return _tell(dropped, accept, as_json=as_json) if not wait else _wait(dropped, timeout, as_json=as_json)
+
+
+def _tell_price(
+    sources: Sequence[Path], settings: Settings, prompt: Path | None, to: str, said: Mapping[str, object]
+) -> None:
+    """Say what it may cost. It was dropped: whatever keeps that from being known is no matter of the submission."""
+    from batchd.cli.priced import price_of  # noqa: PLC0415  what reads files, which need not be there before the drop
+
+    hush_libraries()
+    try:
+        price = price_of(sources, settings, prompt, to, said)
+    except Exception:  # noqa: BLE001  see above
+        return
+    if price is not None:
+        err().print(f"batchd: {price}", soft_wrap=True)
 
 
 def _tell(dropped: Ticket, accept: float, *, as_json: bool) -> int:

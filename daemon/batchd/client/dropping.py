@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from batchd.client.places import Folder, inbox_at, outbox_at
+from batchd.client.spreadsheet import as_tables
 from batchd.errors import Unusable
 from batchd.text.tickets import SIGN, is_ticket, made_of, with_ticket
 
@@ -71,7 +72,7 @@ def submit(  # noqa: PLR0913  what the command takes
     """Drop files into the inbox, as one job.
 
     One file, or one folder `NAME.job`, is dropped as it is. Anything else becomes a bundle: a prompt, what it is about,
-    and the settings.
+    and the settings. A spreadsheet (.xlsx) becomes a table first, by the extra `xlsx`.
 
     Args:
         paths: What is to be asked, or what is to be asked about where there is a prompt.
@@ -96,6 +97,19 @@ def submit(  # noqa: PLR0913  what the command takes
     if not sources and prompt is None:
         raise Unusable("nothing is to be dropped: name a file")
     said = {key: value for key, value in settings.items() if value is not None}
+    with as_tables(sources) as tables:
+        _drop(mine, tables, prompt, to, name, said)
+    return mine
+
+
+def _drop(  # noqa: PLR0913  what is dropped, and how it is called
+    mine: Ticket,
+    sources: list[Path],
+    prompt: Folder | None,
+    to: str,
+    name: str | None,
+    said: Mapping[str, object],
+) -> None:
     folder = _folder(mine.inbox, to)
     first = sources[0] if sources else Path(prompt or "")
     called = _called(name, first)
@@ -109,7 +123,6 @@ def submit(  # noqa: PLR0913  what the command takes
                 _copy_folder(alone, at, folder)
             else:
                 _build(at, folder, sources, Path(prompt) if prompt is not None else None, said)
-    return mine
 
 
 def amend(  # noqa: PLR0913  what the command takes

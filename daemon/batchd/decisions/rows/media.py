@@ -42,11 +42,16 @@ _REFUSED: Final = {
 }
 """By how a file begins, or by a word for what is told otherwise."""
 _ZIPPED: Final = {
-    (".xlsx", ".xlsm", ".ods"): "is a spreadsheet; save it as CSV UTF-8",
+    (".xlsx", ".xlsm", ".ods"): "is a spreadsheet; save it as CSV UTF-8, or drop it with `batchd submit`",
     (".docx", ".odt", ".pptx", ".odp", ".epub"): "is an office document; save it as PDF, or its text as .md or .txt",
 }
 _ARCHIVE: Final = "is a zip archive; put the files that are in it beside the prompt"
 _BOM: Final = "\ufeff"
+
+
+def of_office(suffix: str) -> str:
+    """What to do about a file of an office program, told by the end of its name; nothing for any other."""
+    return next((said for endings, said in _ZIPPED.items() if suffix in endings), "")
 
 
 class Loaded(NamedTuple):

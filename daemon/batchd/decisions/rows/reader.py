@@ -9,7 +9,7 @@ from batchd.decisions.jobfile.other_forms import NOT_UTF8
 from batchd.decisions.jobfile.reader import Rules, Said, Source, parse_line, usable
 from batchd.decisions.jobfile.request import Requests
 from batchd.decisions.jobfile.settings_check import ON_ERROR
-from batchd.decisions.rows.media import MEDIA, MOST_MEDIUM_BYTES, load
+from batchd.decisions.rows.media import MEDIA, MOST_MEDIUM_BYTES, load, of_office
 from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.decisions.rows.records import OTHER_KINDS, Record, id_column, names_of, objects_of, rows_of, text_record
 from batchd.decisions.rows.requests_of import Compose, plain, requests_of
@@ -63,6 +63,8 @@ def _by_itself(source: Source, path: PurePosixPath, rules: Rules) -> Iterator[Sa
     suffix = path.suffix.lower()
     if suffix in (*TABLES, *MEDIA):
         yield Problem(0, "", f"a {'table' if suffix in TABLES else 'picture or PDF'} is no prompt; {_SAY}")
+    elif office := of_office(suffix):
+        yield Problem(0, "", f"this {office}")
     elif suffix in LINES and (row := first_request(source, rules)) and not _REQUESTS & row.keys():
         yield Problem(1, "", f"these lines are data, no requests; {_SAY}")
     else:
