@@ -280,7 +280,7 @@ class Spending:
         return await self._database.values(
             _held,
             """SELECT r.id, job, jobs.name AS job_name, hold_room, model, max_tokens, r.betas, rounds, allowance,
-                   wishes, worst, counted, claim, coalesce(sent_offset, offset) AS offset,
+                   wishes, worst, r.counted, claim, coalesce(sent_offset, offset) AS offset,
                    coalesce(sent_size, size) AS size
                FROM jobs JOIN requests AS r ON r.id IN (
                    SELECT id FROM requests WHERE job = jobs.id AND id >= held_from AND verdict IS NULL
