@@ -1,6 +1,9 @@
 """Who comes in: names of the host, forms from elsewhere, tokens, proxies and folders."""
 
+import re
+import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -188,3 +191,20 @@ def test_places_to_listen_at() -> None:
     for wrong in ("8790", "a:b", "unix:", "127.0.0.1:99999", ":80"):
         with pytest.raises(Unusable):
             listening(wrong)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("unit", ["batchd-page.service", "user/batchd-page.service"])
+def test_the_unit_is_sound_and_may_little(tmp_path: Path, unit: str) -> None:
+    text = (Path(__file__).parents[2] / "systemd" / unit).read_text()
+    assert "\nLoadCredential" not in text
+    copy = tmp_path / "batchd-page.service"
+    copy.write_text(text.replace("/opt/batchd/bin/batchd", "/bin/true").replace("After=batchd.service\n", ""))
+    verified = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
+    assert (verified.returncode, verified.stderr) == (0, "")
+    judged = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", copy], capture_output=True, text=True, check=False
+    )
+    found = re.search(r"exposure level for \S+: ([\d.]+)", judged.stdout)
+    assert found, judged.stderr
+    assert float(found[1]) <= 1.2

@@ -245,7 +245,7 @@ class Actions:
             "name": staged.path.name,
             "sandbox": bool(price.get("sandbox")),
         }
-        return self._rendering.view(request, "price", data, 200 if price["ok"] else 422)
+        return self._rendering.view(request, "price", data)
 
     def _folders(self, visitor: Visitor) -> Sequence[str]:
         """The folders of the inbox that somebody may drop into, with whether it says what is asked in it."""

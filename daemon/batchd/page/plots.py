@@ -9,6 +9,10 @@ from typing import Final
 WIDTH, HEIGHT = 1_000, 200
 """Units of the drawing of costs."""
 _STEPS: Final = (1, 2, 2.5, 5, 10)
+_LEAST: Final = 600.0
+"""Seconds of the shortest axis of time."""
+_AHEAD: Final = 2.5
+"""How many times as long as the past the future of an axis is at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +100,28 @@ class Lane:
     expires: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The time that lanes are drawn on; unix seconds."""
+
+    begin: float
+    end: float
+    now: float
+    """In percent of it."""
+
+
 def lanes(
     batches: Sequence[tuple[float, float | None, float | None, float | None, bool]], now: float
-) -> tuple[list[Lane], float, float]:
-    """Lay batches out on one axis of time.
+) -> tuple[list[Lane], Axis]:
+    """Lay batches out on one axis of time, which reaches as far ahead as the expiries of those that are not over.
 
     Args:
         batches: Planned, submitted, ended, expires, and whether each is over; unix seconds.
         now: The same.
-
-    Returns:
-        The lanes, and the moments where the axis begins and ends.
     """
     begin = min((each[0] for each in batches), default=now)
-    end = max([now, *(each[2] or now for each in batches if not each[4])])
-    end = max(end, begin + 60)
+    ahead = [expires for _, _, _, expires, over in batches if expires is not None and not over]
+    end = max([now, begin + _LEAST, *(each for each in ahead if each - now <= max(now - begin, _LEAST) * _AHEAD)])
 
     def place(moment: float) -> float:
         return round(min(max(100 * (moment - begin) / (end - begin), 0), 100), 2)
@@ -124,7 +135,7 @@ def lanes(
         )
         for planned, submitted, ended, expires, over in batches
     ]
-    return found, begin, end
+    return found, Axis(begin, end, place(now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class Place:
         """
         database = self.settings.state / DATABASE
         if not await to_thread.run_sync(os.path.exists, database):
-            raise NothingYet(f"no daemon has run on {self.settings.state} yet: start `batchd run`")
+            raise NothingYet(f"no daemon has run on {self.settings.state} yet: start batchd run")
         async with look_into_store(database) as store:
             yield store
 

@@ -101,10 +101,10 @@ class Views:
         if _wants_json(request):
             return _json(data)
         rows = cast("list[Data]", data["batches"])
-        found, begin, end = plots.lanes([_times(each) for each in rows], self._place.clock.now())
+        found, axis = plots.lanes([_times(each) for each in rows], self._place.clock.now())
         drawn = [{**each, "lane_at": lane} for each, lane in zip(rows, found, strict=True)]
-        axis = {"begin": timestamp(begin), "end": timestamp(end)}
-        return self._rendering.view(request, "batches", {**data, "batches": drawn, "axis": axis})
+        ends = {"begin": timestamp(axis.begin), "end": timestamp(axis.end), "at": axis.now}
+        return self._rendering.view(request, "batches", {**data, "batches": drawn, "axis": ends})
 
     @_shown
     async def costs(self, request: Request) -> Response:
