@@ -202,6 +202,8 @@ def test_the_unit_is_sound_and_may_little(tmp_path: Path, unit: str) -> None:
     copy.write_text(text.replace("/opt/batchd/bin/batchd", "/bin/true").replace("After=batchd.service\n", ""))
     verified = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
     assert (verified.returncode, verified.stderr) == (0, "")
+    if unit.startswith("user/"):
+        return  # judged as one of the machine's it would run as root
     judged = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", copy], capture_output=True, text=True, check=False
     )
