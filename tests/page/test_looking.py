@@ -254,3 +254,15 @@ def test_another_schema_is_said_and_not_migrated(seen: Path, tmp_path: Path) -> 
             assert visit(path).status == 503, path
         assert "schema" in visit("/").text
     assert (home / ".batchd" / "batchd.sqlite").read_bytes() == before
+
+
+def test_a_pause_is_said_above_everything(seen: Path, tmp_path: Path) -> None:
+    home = shutil.copytree(seen, tmp_path / "home")
+    made = Installation(home)
+    assert made.call("pause", "--folder", "legal", "--reason", "the audit").returncode == 0
+    with served(home) as visit:
+        assert visit("/jobs.json").data["paused"] == made.status()["paused"]
+        text = visit("/").text
+        assert text.index("Paused in legal") < text.index('id="content"')
+        assert "the audit" in text
+        assert "batchd resume --folder legal" in text

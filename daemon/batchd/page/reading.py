@@ -26,6 +26,7 @@ from batchd.page.entrance import Visitor
 from batchd.settings import Settings
 from batchd.standing.batches import answers, batch_as_data
 from batchd.standing.jobs import job_as_data
+from batchd.standing.pauses import pause_as_data
 from batchd.standing.progress import Far
 from batchd.standing.spent import spent_as_data
 from batchd.standing.troubles import trouble_as_data
@@ -86,13 +87,23 @@ async def jobs(place: Place, visitor: Visitor, *, before: int | None) -> Data:
             standing = await store.overview.of(list(every.values()))
             reserved = await store.browsing.reserved(list(every))
     except NothingYet:
-        return {**around, **refusals, "jobs": [], "waits": [], "batches": [], "troubles": [], "older": None}
+        return {
+            **around,
+            **refusals,
+            "jobs": [],
+            "waits": [],
+            "batches": [],
+            "troubles": [],
+            "paused": [],
+            "older": None,
+        }
     told = {each.job.id: _job(each, standing, reserved.get(each.job.id, 0)) for each in standing.jobs}
     stands = {each.job.id: each for each in standing.jobs}
     return {
         **rehearsal(sandbox=standing.sandbox),
         **around,
         **refusals,
+        "paused": _paused(standing, visitor),
         "waits": [_wait(stands[job.id], standing, told[job.id]) for job in waiting],
         "jobs": [told[job.id] for job in listed],
         "older": listed[-1].id if more else None,
@@ -125,6 +136,7 @@ async def job(place: Place, visitor: Visitor, number: int, *, after: int) -> Dat
         **await surroundings(place),
         **told,
         **far.as_data(),
+        "paused": _paused(standing, visitor),
         "wait": _wait(mine, standing, told),
         "tokens": {"input": mine.tally.usage.input_tokens, "output": mine.tally.usage.output_tokens},
         "travels": [batch_as_data(batch, [found.name]) for batch in standing.batches],
@@ -249,6 +261,10 @@ def _wait(standing: JobStanding, all_: Standing, told: Data) -> Data | None:
         "known": bool(held and held[0].remote_id),
         "answers": commands,
     }
+
+
+def _paused(standing: Standing, visitor: Visitor) -> list[Data]:
+    return [pause_as_data(each) for each in standing.paused if not each.folder or visitor.sees(f"{each.folder}/")]
 
 
 def _batches(standing: Standing) -> list[Data]:

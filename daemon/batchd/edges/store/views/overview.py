@@ -99,7 +99,8 @@ class Overview:
         """Read how some jobs stand, with every batch and trouble that there is."""
         batches = tuple(await self._batches.unfinished())
         troubles = _shown(await self._troubles.all())
-        return Standing(await self._standing(jobs), batches, troubles, await self._facts.of_sandbox())
+        sandbox, paused = await self._facts.of_sandbox(), tuple(await self._pauses.all())
+        return Standing(await self._standing(jobs), batches, troubles, sandbox, paused)
 
     async def names(self) -> list[str]:
         """Name every job."""
