@@ -53,6 +53,7 @@ from batchd.running.counts import Counts
 from batchd.running.departure import Departure
 from batchd.running.held_file import HeldFiles
 from batchd.running.life import LifeLine
+from batchd.running.lookout import Lookout, Watched
 from batchd.running.metering import Metering, Sources
 from batchd.running.notifier import Notifier, Recipient
 from batchd.running.pause_notice import PauseNotice
@@ -293,6 +294,23 @@ def _notifier(on: _Ground) -> Notifier:
     return Notifier(on.store, on.clock, on.places.outbox, recipients, on.retrying, page=page, folders=folders)
 
 
+def _lookout(on: _Ground, intake: Intake, watchdog: Watchdog) -> Lookout:
+    settings = on.settings
+    watched = Watched(
+        places={"outbox": on.places.outbox, "state": on.places.state},
+        parked=lambda: on.departure.parked,
+        sends=lambda: on.departure.sends,
+        misled=intake.misled,
+        per_day=float(settings.budget.per_day),
+        per_month=float(settings.budget.per_month),
+        folders={name: (float(folder.per_day), float(folder.per_month)) for name, folder in settings.folder.items()},
+        disk_low=settings.notify.disk_low,
+        digest=settings.notify.digest,
+    )
+    pings = {name: sink for name, sink in settings.notify.sinks.items() if sink.ping is not None}
+    return Lookout(on.store, on.clock, watched, pings, watchdog, on.bell)
+
+
 def _metering(on: _Ground) -> Metering:
     metrics, budget = on.settings.metrics, on.settings.budget
     sources = Sources(
@@ -330,9 +348,11 @@ def _composed(on: _Ground) -> Dispatcher:
     journeys = _journeys(on, sender, sync_sender, collector, poll)
     guard = settings.results.guard_formulas
     finishing = Finishing(store, clock, places.outbox, places.spool, on.documents, guard_formulas=guard)
+    intake = Intake(store, clock, places, on.rules, settings.intake, on.bell, on.retrying)
+    watchdog = Watchdog(store, round_=settings.intake.rescan + ROUND)
     rooms = Rooms(
         api=on.api,
-        intake=Intake(store, clock, places, on.rules, settings.intake, on.bell, on.retrying),
+        intake=intake,
         packer=_packer(on, sync_sender),
         sender=sender,
         sync_sender=sync_sender,
@@ -347,10 +367,11 @@ def _composed(on: _Ground) -> Dispatcher:
         stepping=Stepping(store, clock, places.outbox, places.spool, on.rules),
         transcripts=on.transcripts,
         retrying=on.retrying,
-        watchdog=Watchdog(store, round_=settings.intake.rescan + ROUND),
+        watchdog=watchdog,
         restoring=on.restoring,
         notifier=_notifier(on),
         keeping=_keeping(on),
         metering=_metering(on),
+        lookout=_lookout(on, intake, watchdog),
     )
     return Dispatcher(rooms, places, store, clock, on.bell, settings.intake)

@@ -30,6 +30,7 @@ from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import Job, JobId
 from batchd.running.held_file import HeldFiles
+from batchd.running.lookout import Lookout
 from batchd.running.metering import Metering
 from batchd.running.notifier import Notifier
 from batchd.running.pause_notice import PauseNotice
@@ -75,6 +76,7 @@ class Rooms:
     keeping: Callable[[], Awaitable[None]]
     """Removes what is old, day by day."""
     metering: Metering
+    lookout: Lookout
 
 
 class Dispatcher:
@@ -134,6 +136,7 @@ class Dispatcher:
                 ("notices", self._rooms.notifier.run),
                 ("what is old", self._rooms.keeping),
                 ("metrics", self._rooms.metering.run),
+                ("the lookout", self._rooms.lookout.run),
                 ("all files", partial(self._look_at_inbox_for_ever, tasks)),
                 ("all work", partial(self._look_at_store_for_ever, tasks, once)),
             ):
@@ -156,6 +159,7 @@ class Dispatcher:
             wait = await self._look_at_store(tasks)
             self._rooms.watchdog.came_round()
             if once and await self._step("the end", self._nothing_left):
+                await self._step("a last look", self._rooms.lookout.look)
                 await self._step("last notices", self._rooms.notifier.flush)
                 tasks.cancel_scope.cancel()
             await self._bell.wait_at_most(wait, self._clock)

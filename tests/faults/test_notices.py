@@ -2,12 +2,18 @@
 
 import json
 import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from anyio.abc import TaskGroup
+from batchd.app import serve
 
-from tests.support.house import House
+from tests.support.house import KEY, NEVER, House, house, run_and_kill
 from tests.support.receiver import Got, Receiver, receiver
 
 pytestmark = pytest.mark.anyio
@@ -131,3 +137,65 @@ async def test_a_hold_is_told_of_once_it_lasts(home: House) -> None:
         await home.run(notify__sinks={"team": sink(told)})
     assert told.types() == ["job.held"]
     assert told.got[0].json["data"]["reason"] == "request"
+
+
+async def running(home: House, tasks: TaskGroup, **changes: object) -> None:
+    tasks.start_soon(partial(serve, home.settings(**changes), KEY, clock=home.clock))
+
+
+async def test_what_stands_is_told_once_it_lasts_and_its_end_too(home: House) -> None:
+    """A revoked key, wrong instructions, a full disk, a spent budget, the day."""
+    home.fault("create", "status", status=401, times=3)
+    home.drop("a.jsonl", ["one"])
+    home.drop("dear/b.jsonl", ["two"])
+    (home.inbox / "misled").mkdir()
+    (home.inbox / "misled" / ".batchd.md").write_text("---\nmodell: x\n---\n{{text}}\n")
+    with receiver() as told, receiver() as beats:
+        sinks = {"team": sink(told), "beat": {"ping": beats.url + "?x=1", "private": True, "every": 20}}
+        async with anyio.create_task_group() as tasks:
+            await running(
+                home,
+                tasks,
+                notify__sinks=sinks,
+                notify__disk_low=2**62,
+                notify__digest=(datetime.now(UTC) + timedelta(minutes=2)).astimezone().strftime("%H:%M"),
+                folder={"dear": {"per_day": 0.0000001}},
+            )
+            wanted = {
+                "instructions",
+                "sending.parked",
+                "sending.resumed",
+                "disk.low",
+                "budget.reached",
+                "job.held",
+                "digest",
+            }
+            with anyio.fail_after(NEVER):
+                while not (wanted <= set(told.types()) and "/hook?x=1" in {got.path for got in beats.got}):  # noqa: ASYNC110
+                    await anyio.sleep(0.1)
+            tasks.cancel_scope.cancel()
+    count = Counter(told.types())
+    assert count["sending.parked"] == count["sending.resumed"] == count["instructions"] == count["digest"] == 1
+    assert count["disk.low"] == 2, "for outbox and state"
+    assert count["budget.reached"] == 2, "80 and 100 per cent"
+    assert beats.got[0].path == "/hook/start?x=1"
+    assert "/hook/fail?x=1" in {got.path for got in beats.got}
+    by_type = {str(got.json["type"]): got.json["data"] for got in told.got}
+    assert by_type["batchd.sending.parked"]["reason"] == "key"
+    assert by_type["batchd.instructions"]["folder"] == "misled"
+
+
+@pytest.mark.parametrize("at", range(6))
+async def test_a_kill_around_a_finish_loses_no_notice(tmp_path: Path, at: int) -> None:
+    """Killed at a random step; then it goes on. `make torture` kills at each edge step."""
+    async with house(tmp_path) as home:
+        home.drop("a.jsonl", ["one", "two"])
+        with receiver() as told:
+            sinks = {"team": sink(told, events=["job.finished"])}
+            said = {f"notify__sinks__team__{key}": value for key, value in (("url", told.url), ("private", "true"))}
+            said["notify__sinks__team__events"] = "job.finished"
+            await run_and_kill(home, 1.0 + at * 0.35, **said)
+            await home.run(notify__sinks=sinks)
+        assert {got.json["data"]["job"] for got in told.got} == {"a"}
+        assert len({got.id for got in told.got}) == 1
+        assert {each["id"] for each in events(home)} == {got.id for got in told.got}

@@ -75,6 +75,13 @@ class Instructions:
         found = ((folder, known.standing) for folder, known in self._known.items())
         return {folder: standing for folder, standing in found if isinstance(standing, Wrong)}
 
+    @property
+    def misled(self) -> Iterator[tuple[PurePosixPath, int, float, int]]:
+        """The same with how many errors there are, since when, and which version of the file it is."""
+        for folder, known in self._known.items():
+            if isinstance(known.standing, Wrong):
+                yield folder, len(known.standing.problems), known.since, known.file.mtime_ns
+
     def look(self, seen: Mapping[PurePosixPath, Candidate], now: float) -> None:
         """Compare what a look at the inbox has found with what the last one had; it blocks.
 

@@ -31,6 +31,7 @@ from batchd.journey.instructions import Instructions, Ready, Wrong
 from batchd.journey.spooling import INDEX, Copy
 from batchd.model import Job
 from batchd.notice import Json, Kind, NewNotice, queue_of
+from batchd.running.lookout import Misled
 from batchd.running.retrying import Retrying
 from batchd.trouble import Thing, Work
 
@@ -142,6 +143,13 @@ class Intake:
     def idle(self) -> bool:
         """Whether nothing is being taken or read, but for files that a defect has parked."""
         return self._at_work == len(self._retrying.parked(Work.TAKE))
+
+    def misled(self) -> list[Misled]:
+        """List the folders whose instructions are wrong."""
+        return [
+            Misled(printable("" if not folder.parts else folder), errors, since, str(version))
+            for folder, errors, since, version in self._instructions.misled
+        ]
 
     async def recover(self) -> list[Claim]:
         """List what was claimed before the last end of this program, with half-done claims completed."""

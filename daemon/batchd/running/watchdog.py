@@ -5,6 +5,7 @@ from contextlib import suppress
 import anyio
 import structlog
 
+from batchd.edges.clock import Bell
 from batchd.edges.store import Store
 from batchd.edges.systemd import notify, watchdog_interval
 from batchd.errors import Unavailable
@@ -28,10 +29,13 @@ class Watchdog:
         self._reader = reader
         self._round = round_
         self._answered_at = self._round_at = 0.0
+        self.turned = Bell()
+        """Rung at each look at the store."""
 
     def came_round(self) -> None:
         """Note that a look at the store is over."""
         self._round_at = anyio.current_time()
+        self.turned.ring()
 
     async def feed(self) -> None:
         """Ping for ever; return at once where nobody asks for it."""

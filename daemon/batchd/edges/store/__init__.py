@@ -29,6 +29,7 @@ from batchd.edges.store.trips import Spooled, Trips
 from batchd.edges.store.troubles import Troubles
 from batchd.edges.store.views.agenda import Agenda, Due
 from batchd.edges.store.views.browsing import Browsing, Carried, Listed
+from batchd.edges.store.views.lookout import Sights
 from batchd.edges.store.views.measures import MeasuresOf
 from batchd.edges.store.views.overview import JobStanding, Overview, Shared, Standing
 from batchd.edges.store.views.progress import ProgressOf
@@ -103,6 +104,7 @@ class Store:
     pauses: Pauses
     retention: Retention
     measures: MeasuresOf
+    sights: Sights
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -182,6 +184,7 @@ async def _store(database: Database) -> Store:
         Pauses(database),
         Retention(database),
         MeasuresOf(database),
+        Sights(database),
         database,
         str(tag["value"]),
     )

@@ -75,6 +75,18 @@ class Facts:
 
         await self._database.write(step)
 
+    async def prove(self) -> None:
+        """Make a commit that changes nothing: it shows that the database takes one.
+
+        Raises:
+            Unavailable: It does not.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, "UPDATE facts SET value = value WHERE name = 'installation'")
+
+        await self._database.write(step)
+
     async def of_sandbox(self) -> bool:
         """Whether it was the sandbox that the daemon worked with last."""
         row = await self._database.row("SELECT 1 FROM facts WHERE name = 'api' AND value = ?", SANDBOX)

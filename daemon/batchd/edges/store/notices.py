@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiosqlite
 
@@ -107,6 +107,61 @@ class Notices:
 
         async def step(db: aiosqlite.Connection) -> None:
             await update(db, "DELETE FROM notices WHERE kind = ? AND subject = ? AND state = 'new'", kind, subject)
+
+        await self._database.write(step)
+
+    async def begin(self, notice: NewNotice, ends: Kind) -> None:
+        """Note that something has begun, unless it has begun before and not ended.
+
+        Args:
+            notice: Its subject is what there is one of at a time.
+            ends: The kind by which it ends.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            if await _open_episode(db, notice.kind, ends, notice.subject) is None:
+                await note(db, replace(notice, subject=f"{notice.subject} {notice.at:.3f}"))
+
+        await self._database.write(step)
+
+    async def end(self, began: Kind, notice: NewNotice) -> None:
+        """Note that something has ended, if it had begun; what was not told yet is not told at all.
+
+        Args:
+            began: The kind by which it began.
+            notice: Of its end; of the same subject.
+        """
+
+        async def step(db: aiosqlite.Connection) -> None:
+            episode = await _open_episode(db, began, notice.kind, notice.subject)
+            if episode is None:
+                return
+            gone = await update(
+                db, "DELETE FROM notices WHERE kind = ? AND subject = ? AND state = 'new' AND due_at > ?",
+                began, episode, notice.at,
+            )  # fmt: skip
+            if not gone:
+                await note(db, replace(notice, subject=episode))
+
+        await self._database.write(step)
+
+    async def stand(self, kind: Kind, notices: Sequence[NewNotice]) -> None:
+        """Note what is so just now; what was so, is so no more and was not told yet is not told at all."""
+        subjects = json.dumps([each.subject for each in notices])
+        if not notices and not await self._database.row(
+            "SELECT 1 FROM notices WHERE state = 'new' AND kind = ? LIMIT 1", kind
+        ):
+            return
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(
+                db,
+                """DELETE FROM notices WHERE state = 'new' AND kind = ?
+                   AND subject NOT IN (SELECT value FROM json_each(?))""",
+                *(kind, subjects),
+            )
+            for each in notices:
+                await note(db, each)
 
         await self._database.write(step)
 
@@ -295,6 +350,15 @@ class Notices:
                 WHERE {_WAITS} AND attempts > 0 GROUP BY sink ORDER BY sink"""  # noqa: S608  own text
         )
         return [(row["sink"], row["n"], row["since"], row["said"] or "") for row in rows]
+
+
+async def _open_episode(db: aiosqlite.Connection, began: Kind, ends: Kind, of: str) -> str | None:
+    """Find the subject of what has begun and not ended."""
+    sql = """SELECT subject FROM notices AS first WHERE kind = ?1 AND subject GLOB ?3 || ' [0-9]*'
+             AND NOT EXISTS (SELECT 1 FROM notices WHERE kind = ?2 AND subject = first.subject)"""
+    async with db.execute(sql, (began, ends, of)) as cursor:
+        row = await cursor.fetchone()
+    return None if row is None else str(row["subject"])
 
 
 def _notice(row: Row, more: Mapping[str, int] | None = None) -> Notice:
