@@ -1,7 +1,6 @@
 """The Debian package, on this machine's Debian and thrown away with it: installed, used, upgraded, purged."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -9,32 +8,10 @@ from random import Random
 import pytest
 
 from tests.support.media import pdf
-from tests.support.surroundings import REPOSITORY
 from tests.support.throwaway import System, lacking
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(lacking() is not None, reason=lacking() or "")]
 AS_BATCHD = "setpriv --reuid batchd --regid batchd --clear-groups env HOME=/nonexistent"
-
-
-@pytest.fixture(scope="module")
-def package() -> Path:
-    found = sorted((REPOSITORY / "dist").glob("*.deb"))
-    assert found, "`make test-release` builds it"
-    return found[-1]
-
-
-@pytest.fixture(scope="module")
-def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same as a later release, of which a module has gone."""
-    folder = tmp_path_factory.mktemp("newer")
-    subprocess.run(["dpkg-deb", "--raw-extract", package, folder / "root"], check=True)
-    control = folder / "root/DEBIAN/control"
-    control.write_text(re.sub(r"^Version: .*", "Version: 99.0", control.read_text(), flags=re.MULTILINE))
-    (gone,) = (folder / "root").glob("usr/lib/batchd/lib/python3.*/site-packages/batchd/cli/demo.py")
-    gone.unlink()
-    built = folder / "batchd_99.0.deb"
-    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", folder / "root", built], check=True)
-    return built
 
 
 @pytest.fixture
