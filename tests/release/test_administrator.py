@@ -37,7 +37,8 @@ def test_a_user_has_a_service_without_root(machine: Booted) -> None:
 
 def test_installed_enabled_upgraded_and_purged(machine: Booted, newer: Path) -> None:
     machine.run(f"echo {KEY} | install -m 600 /dev/stdin /etc/batchd/anthropic-api-key")
-    machine.run(f"mkdir -p /etc/systemd/system/batchd.service.d; cd $_; printf '{SANDBOX}' > sandbox.conf")
+    machine.run("mkdir /etc/systemd/system/batchd.service.d")
+    machine.run(f"printf '{SANDBOX}' > /etc/systemd/system/batchd.service.d/sandbox.conf")
     machine.run("systemctl daemon-reload && systemctl enable --now batchd")
     machine.run("printf '[budget]\\nper_day = 5\\n' >> /etc/batchd/batchd.toml")
     machine.run("echo 'Say hello.' > /var/lib/batchd/inbox/.hello; cd /var/lib/batchd/inbox; mv .hello hello.md")
