@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+import msgspec
+
 from batchd.model import Cost, JobId, Place, RequestId, Usage, Verdict, Wishes
 
 PARKED = "parked"
 """The outcome of a trip that trouble with the account has ended: it is taken back, and counts for nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trip:
+class Trip(msgspec.Struct, frozen=True):
     """A request on its trip: whose it is, and what is needed to deliver its result."""
 
     row: int
@@ -26,7 +27,7 @@ class Trip:
     """How many more times it may be sent."""
     cancelled: bool
     delivered: bool
-    first: Place = Place("", 0, 0)  # noqa: RUF009  frozen, so that all may share it
+    first: Place = Place("", 0, 0)
     """Where the params of its first round lie."""
     max_tokens: int = 0
     """Of this round."""
@@ -82,8 +83,7 @@ class Filed:
     """Path, as the model wrote it, and reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """What became of one trip, to be stored in one commit with the lengths of the files it went to."""
 
     row: int
@@ -93,8 +93,8 @@ class Delivery:
     verdict: Verdict | None
     reason: str
     stop_reason: str | None = None
-    usage: Usage = field(default_factory=Usage)
-    cost: Cost = Cost(None, None)  # noqa: RUF009  frozen, so that all may share it
+    usage: Usage = Usage()
+    cost: Cost = Cost(None, None)
     saved: Decimal | None = None
     """USD by which the prompt cache made it cheaper."""
     document: str | None = None
@@ -113,8 +113,7 @@ class Delivery:
     """Seconds for which its request rests before it may be sent again."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportRow:
+class ReportRow(msgspec.Struct, frozen=True):
     """A request that has its verdict, with all its trips summed up."""
 
     custom_id: str

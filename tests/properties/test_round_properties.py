@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 from batchd.claude import result_line
@@ -23,6 +22,7 @@ from batchd.sandbox.examiner import Examiner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
+from msgspec.structs import replace
 
 MODELS = ("claude-sonnet-4-6", "claude-haiku-4-5", "claude-sonnet-5-5")
 EXPECTATIONS = (None, '{"words":5000}', '{"sections":["Scope","Terms"]}', '{"tokens":90000}', '{"ends_with":"END"}')

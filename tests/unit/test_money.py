@@ -1,4 +1,3 @@
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -7,6 +6,7 @@ from batchd.claude.price import dollars, from_picodollars, price, to_picodollars
 from batchd.decisions.money.budget import Bar, Limit, Purse, Share, afford
 from batchd.decisions.money.worst_case import Prompt, worst_case
 from batchd.model import Ceiling, JobId, RequestId, Usage, Waiting
+from msgspec.structs import replace
 
 ONE = to_picodollars(Decimal(1)) or 0
 A, B = JobId(1), JobId(2)

@@ -1,7 +1,6 @@
 """What becomes of a document at the end of a round, and what the next one may write and cost."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from batchd.decisions.money.worst_case import Prompt, worst_case
 from batchd.delivery import Trip
 from batchd.model import BETA_300K, JobId, Lane, RequestId, Usage, Verdict, Wishes
 from msgspec import Raw
+from msgspec.structs import replace
 
 MODEL = "claude-sonnet-4-6"
 FIRST: dict[str, Any] = {

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import msgspec
 from batchd.decisions.batch.plan import ARRIVAL, ROW_OVERHEAD, Limits, plan
 from batchd.model import JobId, RequestId, Waiting
 
@@ -75,7 +76,7 @@ def test_while_more_wait_behind_only_full_batches_leave() -> None:
 
 
 def test_requests_of_two_versions_of_the_api_travel_apart() -> None:
-    old = [replace(waiting(number), version="2023-06-01") for number in (1, 3)]
+    old = [msgspec.structs.replace(waiting(number), version="2023-06-01") for number in (1, 3)]
     plans = list(plan([old[0], waiting(2), old[1]], LIMITS, now=100.0, room=10))
     assert {(each.version, each.requests) for each in plans} == {("2023-06-01", (1, 3)), (None, (2,))}
 
@@ -92,6 +93,6 @@ def test_while_its_job_arrives_a_request_waits_for_the_rest_and_full_batches_lea
 def test_a_job_that_takes_long_to_arrive_keeps_its_requests_for_seconds_only_and_no_others() -> None:
     brisk = replace(LIMITS, linger=0.05)
     assert [each.requests for each in plan([waiting(1)], brisk, now=ARRIVAL, room=10, arriving={JobId(1)})] == [(1,)]
-    other = replace(waiting(2), job=JobId(2))
+    other = msgspec.structs.replace(waiting(2), job=JobId(2))
     plans = list(plan([waiting(1), other], brisk, now=1.0, room=10, arriving={JobId(1)}))
     assert [each.requests for each in plans] == [(1, 2)]

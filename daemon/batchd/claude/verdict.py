@@ -3,7 +3,9 @@
 Truncation, refusal and pauses arrive as `succeeded` and are charged: `stop_reason` decides (docs: stop reasons).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+import msgspec
 
 from batchd.model import Usage, Verdict
 
@@ -32,8 +34,7 @@ class ToolCall:
     """As JSON, the way the API wrote it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """One line of a result file, as far as it decides anything."""
 
     type: str
@@ -44,7 +45,7 @@ class Result:
     error_code: str | None = None
     """`error.details.error_code`, where there is one."""
     model: str | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = Usage()
     metered: bool = True
     """Whether `usage` is what is charged: not where the API left it out, or says what cannot be."""
     geo: str | None = None

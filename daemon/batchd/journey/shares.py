@@ -5,10 +5,12 @@ All of it runs in worker threads. A job whose share cannot be decided or written
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
+
+import msgspec
 
 from batchd.claude import result_line
 from batchd.claude.account import trouble_with_account
@@ -168,7 +170,9 @@ def _decide(share: Share, documents: Documents, trip: Trip, line: Line, raw: byt
 def paced(trip: Trip, delivery: Delivery) -> Delivery:
     """Let a message that was not answered rest, longer each time, before it is sent again; batches take long enough."""
     again = delivery.verdict is None and delivery.following is None
-    return replace(delivery, rest=pause_before(trip.attempts)) if again and trip.wishes.lane is Lane.SYNC else delivery
+    if not again or trip.wishes.lane is not Lane.SYNC:
+        return delivery
+    return msgspec.structs.replace(delivery, rest=pause_before(trip.attempts))
 
 
 def _parked(trip: Trip, reason: str) -> Delivery:

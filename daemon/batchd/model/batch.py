@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from batchd.lifecycle import State
 from batchd.model.ids import BatchId, RemoteId, RequestId
 from batchd.model.request import Lane
@@ -21,8 +23,7 @@ class Plan:
     """Of the API; None for the current one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where the params of one row of a batch lie in the spool."""
 
     claim: str
@@ -31,8 +32,7 @@ class Place:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(msgspec.Struct, frozen=True):
     """One sending of one request: what its id on the wire names."""
 
     request: RequestId
@@ -40,8 +40,7 @@ class Sending:
     """How many times the request was put on a trip by then; 0 of trips that an earlier version planned."""
 
 
-@dataclass(frozen=True, slots=True)
-class WireRow:
+class WireRow(msgspec.Struct, frozen=True):
     """One row of the body of a create."""
 
     sending: Sending

@@ -1,12 +1,12 @@
 """What an answer costs, in tokens and in dollars."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+
+class Usage(msgspec.Struct, frozen=True):
     """The tokens of one or many answers, as the API bills them."""
 
     input_tokens: int = 0
@@ -31,8 +31,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(msgspec.Struct, frozen=True):
     """What tokens cost, in USD; None where the price is not known, which is never the same as 0."""
 
     charged: Decimal | None

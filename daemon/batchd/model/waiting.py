@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 from batchd.model.batch import Place
 from batchd.model.ids import JobId, RequestId
 from batchd.model.request import Lane, Wishes
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """A request that waits for a trip: as much of it as the packer needs to know."""
 
     id: RequestId
