@@ -12,7 +12,12 @@ from typing import Any, Self
 
 from tests.support.surroundings import environment
 
-QUICK = {"BATCHD_INTAKE__SETTLE": "0.1", "BATCHD_BATCH__LINGER": "0.1", "BATCHD_POLL__INITIAL": "0.3"}
+QUICK = {
+    "BATCHD_INTAKE__SETTLE": "0.1",
+    "BATCHD_BATCH__LINGER": "0.1",
+    "BATCHD_POLL__INITIAL": "0.3",
+    "BATCHD_INTAKE__DUPLICATE_WINDOW": "0",
+}
 SOON = 120.0
 """Seconds after which something that should come to pass never will, on a busy machine too."""
 

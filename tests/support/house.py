@@ -65,7 +65,7 @@ class House:
             "outbox": str(self.outbox),
             "state": str(self.state),
             "api": {"base_url": self.server.base_url, "requests_per_minute": 100_000, "doubt": 30.0},
-            "intake": {"settle": 0.0},
+            "intake": {"settle": 0.0, "duplicate_window": 0.0},
             "batch": {"linger": 2.0},
             "poll": {"initial": 2.0, "max": 20.0},
         }
@@ -169,7 +169,12 @@ async def run_and_kill_when(home: House, fact: Callable[[], object], **settings:
 async def command(home: House, **settings: object) -> AsyncIterator[Process]:
     """Run the real command for as long as the block lasts, on the clock of this world; its end is `kill -9`."""
     places = {"inbox": home.inbox, "outbox": home.outbox, "state": home.state, "api.base_url": home.server.base_url}
-    wishes = {**places, "intake.settle": 0, **{name.replace("__", "."): value for name, value in settings.items()}}
+    wishes = {
+        **places,
+        "intake.settle": 0,
+        "intake.duplicate_window": 0,
+        **{name.replace("__", "."): value for name, value in settings.items()},
+    }
     flags = [word for key, value in wishes.items() for word in ("--set", f"{key}={value}")]
     words = [sys.executable, "-m", "batchd", "run", "--once", "--quiet", *flags]
     environment = {**os.environ, "ANTHROPIC_API_KEY": home.key}

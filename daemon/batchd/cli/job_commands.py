@@ -274,6 +274,9 @@ async def _release(store: Store, job: Job, *, up_to: int | None) -> Answer:
     held = [batch for batch in await store.batches.held() if job.name in await store.trips.jobs_in(batch.id)]
     if job.step_bar not in {None, StepBar.MONEY}:
         said = await _release_step(store, job, up_to)
+    elif job.twin is not None and up_to is None:
+        await store.spending.release_twin(job.id)
+        said = f"Job {job.name} is sent: what it holds came as {job.twin} before."
     elif job.hold is not None or (up_to is not None and job.released and not job.delivered):
         said = await _release_money(store, job, up_to)
     elif up_to is not None:

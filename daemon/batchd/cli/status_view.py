@@ -98,6 +98,8 @@ def _answers(job: Job) -> list[str]:
     """The commands with which a held job goes on."""
     if job.step_bar is StepBar.ANSWERS:
         return [f"batchd retry {job.name}", f"batchd release {job.name}"]
+    if job.twin is not None:
+        return [f"batchd release {job.name}", f"batchd cancel {job.name}"]
     if job.step_bar in {StepBar.PROMPTS, StepBar.RESTORED}:
         return [f"batchd release {job.name}", f"batchd cancel {job.name}"]
     return [f"batchd release {job.name} [--up-to USD]"]

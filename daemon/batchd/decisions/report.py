@@ -37,7 +37,7 @@ def summary(
 ) -> dict[str, object]:
     """Return what `job.json` holds (docs/formats.md)."""
     verdicts = tally.verdicts
-    notes = [job.steps_note] if job.steps_note else []
+    notes = [note for note in (job.steps_note, job.caution) if note]
     return {
         **signed("job"),
         "job": job.name,

@@ -64,12 +64,14 @@ class _Read:
     ceiling: Ceiling | None = None
     readers: Readers | None = None
     """Who may read what comes of it, as the instructions of its folder say it."""
+    digest: str | None = None
+    """Of what was dropped; None where nobody asks whether it came before."""
 
 
 class Accepting:
     """Makes jobs of claimed files."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the edges it works with, and its manner
         self,
         store: Store,
         clock: Clock,
@@ -77,6 +79,7 @@ class Accepting:
         rules: Rules,
         *,
         keep_bundle: bool = True,
+        duplicate_window: float = 0.0,
     ) -> None:
         """Open the way.
 
@@ -86,12 +89,14 @@ class Accepting:
             places: The inbox, the outbox, the folder of claims, and the spool.
             rules: By which files are checked.
             keep_bundle: Whether a bundle goes along to its job's folder.
+            duplicate_window: Seconds for which the same file again is held; 0 for never.
         """
         self._store = store
         self._clock = clock
         self._inbox, self._outbox, self._claims, self._spool = places
         self._rules = rules
         self._keep_bundle = keep_bundle
+        self._duplicate_window = duplicate_window
         self._naming = threading.Lock()
         self._promised: set[str] = set()
         """Names of jobs that are being stored, letter case ignored."""
@@ -219,9 +224,10 @@ class Accepting:
         for claim in taken:
             disk.stop_if_told()
             copied = Copy(self._spool, claim.id)
-            reading, began = None, time.monotonic()
+            reading, digest, began = None, None, time.monotonic()
             if not slow:
                 try:
+                    digest = self._digest(claim)
                     reading = copy(claim, rules, copied, sync=False)
                 except Exception as error:  # noqa: BLE001  told in its own turn, which meets it again
                     log.debug("read again", of=claim.id, error=type(error).__name__)
@@ -230,7 +236,7 @@ class Accepting:
                 copied.discard_index()
                 own_turn.append(claim)
             else:
-                yield _Read(claim, copied, reading)
+                yield _Read(claim, copied, reading, digest=digest)
 
     def _place_all(self, accepted: Sequence[Claim], jobs: Sequence[Job], durable: Together) -> list[Claim]:
         """Move the files of accepted jobs to the outbox; returns those that could not be moved."""
@@ -257,7 +263,8 @@ class Accepting:
             given = claims.instructions(claim)
             prompt = _prompt(given, rules) if given else None
             ceiling = Ceiling(_identity(given.folder), to_picodollars(prompt.budget_day)) if given and prompt else None
-            return _Read(claim, to, copy(claim, rules, to, prompt), ceiling, prompt.readers if prompt else None)
+            readers = prompt.readers if prompt else None
+            return _Read(claim, to, copy(claim, rules, to, prompt), ceiling, readers, self._digest(claim))
         except (OSError, BatchdError):
             raise
         except Exception as bug:
@@ -266,13 +273,16 @@ class Accepting:
             log.error("defect", work=Work.TAKE.value, of=claim.id, reason=str(defect))  # noqa: TRY400  as above
             raise Rejected([Problem(0, "", f"{defect}; nothing was sent")]) from bug
 
+    def _digest(self, claim: Claim) -> str | None:
+        return claims.digest_of(claim) if self._duplicate_window else None
+
     def _arrival(self, read: _Read, name: str) -> Arrival:
-        reading = read.reading
+        reading, now = read.reading, self._clock.now()
         return Arrival(
             claim=read.claim.id,
             name=name,
             source=printable(read.claim.relative),
-            received_at=self._clock.now(),
+            received_at=now,
             total=reading.total,
             requests=reading.rows,
             budget=to_picodollars(reading.terms.budget),
@@ -281,6 +291,8 @@ class Accepting:
             rows=reading.terms.rows,
             rejected=reading.rejected,
             uid=read.claim.uid,
+            digest=read.digest,
+            again_from=None if read.digest is None or read.claim.ticket else now - self._duplicate_window,
             ceiling=read.ceiling,
             steps=reading.terms.steps,
             notify=tuple(sorted(reading.notify)),
@@ -428,3 +440,5 @@ def _tell(claim: Claim, reading: Reading, job: Job) -> None:
     for reason in reading.priming.reasons if reading.priming else ():
         log.info("cache", file=str(claim.relative), decision=reason)
     log.info("job accepted", job=job.name, requests=job.total)
+    if job.twin is not None:
+        log.warning("job held", job=job.name, reason=job.hold)

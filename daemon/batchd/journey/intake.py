@@ -95,6 +95,10 @@ class Manner(Protocol):
     def keep_bundle(self) -> bool:
         """Whether a bundle goes along to its job's folder."""
 
+    @property
+    def duplicate_window(self) -> float:
+        """Seconds for which the same file again is held; 0 for never."""
+
 
 class Intake:
     """Takes what is dropped."""
@@ -124,7 +128,9 @@ class Intake:
         self._clock = clock
         self._places = places
         paths = (places.inbox, places.outbox, places.claims, places.spool)
-        self._accepting = Accepting(store, clock, paths, rules, keep_bundle=manner.keep_bundle)
+        self._accepting = Accepting(
+            store, clock, paths, rules, keep_bundle=manner.keep_bundle, duplicate_window=manner.duplicate_window
+        )
         self._amending = Amending(store, paths, rules, keep_bundle=manner.keep_bundle)
         self._settling = inbox.Settling(manner.settle, manner.bundle_settle)
         self._instructions = Instructions(places.inbox, places.outbox, rules, manner.settle)

@@ -67,6 +67,10 @@ class Job:
     """Requests of its file that were left out, and are not counted in `total`."""
     rows: RowsForm | None = None
     """How its rows stand in its file; None where its requests are no rows."""
+    twin: str | None = None
+    """The job that it seems to be once more, and is held for; None where it is held for no such reason."""
+    caution: str | None = None
+    """What its user should know of it as a whole."""
     uid: int | None = None
     """Of the user who dropped it; None where that is not known."""
     sandbox: bool = False

@@ -243,7 +243,8 @@ def _wait(standing: JobStanding, all_: Standing, told: Data) -> Data | None:
     held = [batch for batch in all_.batches if batch.id in standing.batches and answers(batch)]
     kept = [each for each in all_.troubles if each.defect and each.thing.job == job.id]
     if job.hold is not None:
-        reason, commands = job.hold, [f"batchd release {job.name}", f"batchd release {job.name} --up-to USD"]
+        other = f"batchd release {job.name} --up-to USD" if job.twin is None else f"batchd cancel {job.name}"
+        reason, commands = job.hold, [f"batchd release {job.name}", other]
     elif held:
         reason, commands = held[0].trouble or "only a person can decide", answers(held[0])
     elif kept:

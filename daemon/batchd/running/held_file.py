@@ -103,6 +103,14 @@ def _of_budget(job: Job) -> dict[str, object]:
             "retry": f"batchd retry {job.name}",
             "release": f"batchd release {job.name}",
         }
+    if job.twin is not None:
+        return {
+            "job": job.name,
+            "reason": job.hold,
+            "until": None,
+            "release": f"batchd release {job.name}",
+            "cancel": f"batchd cancel {job.name}",
+        }
     return {
         "job": job.name,
         "reason": job.hold,

@@ -110,6 +110,11 @@ class Intake(Table, frozen=True):
     keep_bundle: Annotated[
         bool, flag, "Move a folder that was taken to `outbox/<job>/request/`; else it is removed."
     ] = True
+    duplicate_window: Annotated[
+        Seconds,
+        "The same bytes again, of the same folder, name and instructions, while the first is unfinished or for so many "
+        "seconds after it has finished: held with a question. 0: never.",
+    ] = 600.0
     rescan: Annotated[float, real(above=0), "Seconds between full looks at the inbox, whatever the watcher says."] = (
         60.0
     )

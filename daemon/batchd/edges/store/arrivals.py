@@ -8,11 +8,13 @@ from typing import Final
 import aiosqlite
 import msgspec
 
+from batchd.decisions.twin import Before, twin_among
+from batchd.edges.store.events import note_hold
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import NewRequest, Stored, free_id, insert_all
 from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import many, returning
-from batchd.model import Ceiling, Job, RowsForm, Steps
+from batchd.edges.store.sqlite.statements import many, returning, update
+from batchd.model import Ceiling, Job, JobId, RowsForm, Steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Arrival:
     """Requests of its file that were left out, for what is wrong with them."""
     uid: int | None = None
     """Of the user who dropped it; None where that is not known."""
+    digest: str | None = None
+    """Of what was dropped; None where nobody asks whether it came before."""
+    again_from: float | None = None
+    """A job of the same digest that has not finished before this moment (in unix seconds) holds it; None: none does."""
     ceiling: Ceiling | None = None
     """Of the instructions that it belongs to; None where it belongs to none."""
     steps: Steps | None = None
@@ -53,9 +59,11 @@ class Arrival:
 
 _INSERT: Final = """
     INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing, ticket, rows,
-                      rejected, uid, folder, folder_per_day, steps, steps_left, later, later_open, notify, sandbox)
+                      rejected, uid, folder, folder_per_day, steps, steps_left, later, later_open, notify,
+                      digest, sandbox)
     VALUES (:claim, :name, :source, :received_at, :total, :budget, :cache, :first_request, :missing, :ticket, :rows,
             :rejected, :uid, :folder, :folder_per_day, :steps, :steps_left, :later, :later_open, :notify,
+            :digest,
             EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'))"""
 
 
@@ -96,6 +104,8 @@ class Arrivals:
                 db,
                 (Stored(known[each.claim].id, starts[each.claim], 0, each.received_at, each.requests) for each in new),
             )
+            if await _say_what_came_before(db, {each.claim: each for each in new if each.again_from is not None}):
+                known |= await _of_claims(db, new)
             return [known[each.claim] for each in arrivals]
 
         return await self._database.write(step)
@@ -146,6 +156,34 @@ async def _of_claims(db: aiosqlite.Connection, arrivals: Sequence[Arrival]) -> d
     return {row["claim"]: job_of(row) for row in await db.execute_fetchall(sql, (claims,))}
 
 
+async def _say_what_came_before(db: aiosqlite.Connection, new: dict[str, Arrival]) -> bool:
+    """Hold what was dropped a second time, or note that it was; whether there is any such thing."""
+    found: dict[int, tuple[Arrival, list[Before]]] = {}
+    if new:
+        for row in await db.execute_fetchall(_BEFORE, (json.dumps(list(new)),)):
+            finished_at = row["finished_at"] if row["delivered"] else None
+            before = Before(row["name"], row["received_at"], finished_at, bool(row["in_vain"]), row["twin"] is not None)
+            found.setdefault(row["id"], (new[row["claim"]], []))[1].append(before)
+    for job, (arrival, before) in found.items():
+        twin = None if arrival.again_from is None else twin_among(before, arrival.again_from)
+        if twin is not None and twin.held:
+            hold = "UPDATE jobs SET hold = ?, twin = ?, held_from = first_request WHERE id = ?"
+            await update(db, hold, twin.reason, twin.of, job)
+            await note_hold(db, JobId(job), "duplicate", "", arrival.received_at)
+        elif twin is not None:
+            await update(db, "UPDATE jobs SET caution = ? WHERE id = ?", twin.reason, job)
+    return bool(found)
+
+
+_BEFORE: Final = """SELECT new.id, new.claim, old.name, old.received_at, old.finished_at, old.delivered, old.twin,
+        old.cancel_wanted OR (old.delivered AND NOT EXISTS (
+            SELECT 1 FROM requests WHERE job = old.id
+            AND verdict IN ('complete', 'truncated', 'short', 'refused', 'paused'))) AS in_vain
+    FROM jobs AS new JOIN jobs AS old ON old.digest = new.digest AND old.id < new.id
+    WHERE new.claim IN (SELECT value FROM json_each(?)) AND NOT new.sandbox"""
+"""Rehearsals repeat, and cost nothing."""
+
+
 def _bases(free: int, arrivals: Iterable[Arrival]) -> Iterator[int]:
     """The id of the first request of each: those of a file that are to follow have theirs already."""
     for each in arrivals:
@@ -169,6 +207,7 @@ def _values(arrival: Arrival, first_request: int) -> dict[str, object]:
         "rows": None if arrival.rows is None else msgspec.json.encode(arrival.rows).decode(),
         "rejected": arrival.rejected,
         "uid": arrival.uid,
+        "digest": arrival.digest,
         "folder": None if ceiling is None else ceiling.folder,
         "notify": json.dumps(arrival.notify) if arrival.notify else None,
         "folder_per_day": None if ceiling is None else ceiling.budget,

@@ -104,7 +104,7 @@ class Deliveries:
                 db, "UPDATE jobs SET results_length = ? WHERE id = ?", ((size, job) for job, size in lengths.items())
             )
             # What cost less than its worst case may have made room for what waits for money.
-            await update(db, LET_GO + " WHERE hold IS NOT NULL")
+            await update(db, LET_GO + " WHERE hold IS NOT NULL AND twin IS NULL")
 
         await self._database.write(step)
 

@@ -41,4 +41,6 @@ def job_of(row: Row) -> Job:
         later=row["later"],
         uid=row["uid"],
         pruned=bool(row["rows_pruned"]) or row["folder_pruned"] is not None,
+        twin=None if hold is None else row["twin"],
+        caution=row["caution"],
     )

@@ -333,7 +333,7 @@ class Spending:
         """
 
         async def step(db: aiosqlite.Connection) -> None:
-            await update(db, f"{LET_GO}, released = 1, released_up_to = ? WHERE id = ?", up_to, job)
+            await update(db, f"{LET_GO}, twin = NULL, released = 1, released_up_to = ? WHERE id = ?", up_to, job)
 
         await self._database.write(step)
 
@@ -347,6 +347,14 @@ class Spending:
         if row is None:
             raise LookupError(f"no job {job}")
         return _limit(row)
+
+    async def release_twin(self, job: JobId) -> None:
+        """Let a job go that seemed to be another once more; budgets hold for it as for any other."""
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, f"{LET_GO}, caution = hold, twin = NULL WHERE id = ? AND twin IS NOT NULL", job)
+
+        await self._database.write(step)
 
     async def committed(self, job: JobId) -> int:
         """Say what a job has spent or reserved, further rounds of what is unfinished included, in picodollars."""

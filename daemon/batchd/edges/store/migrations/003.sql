@@ -98,6 +98,14 @@ CREATE TABLE amendments (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX amendments_open ON amendments (job) WHERE NOT applied;
 
+-- What was dropped, in a digest, by which the same again is known.
+ALTER TABLE jobs ADD COLUMN digest TEXT;
+-- The job that it is the same as, for as long as it is held for that; what a person lets go is held by money as any other.
+ALTER TABLE jobs ADD COLUMN twin TEXT CHECK (twin IS NULL OR hold IS NOT NULL);
+-- What its user should know of it as a whole.
+ALTER TABLE jobs ADD COLUMN caution TEXT;
+CREATE INDEX jobs_alike ON jobs (digest) WHERE digest IS NOT NULL;
+
 -- Told: notices -------------------------------------------------------------------------------------------------------
 
 -- The sinks that its file names, as a JSON list.
