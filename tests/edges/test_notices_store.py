@@ -46,9 +46,9 @@ async def told(store: Store, now: float, sinks: tuple[str, ...] = ()) -> list[No
 async def test_a_hold_is_told_after_a_minute_once_for_its_reason(store: Store) -> None:
     job = await accepted(store)
     await held(store, job)
-    assert await told(store, HOLD - 1) == []
-    await held(store, job, now=HOLD)
-    (notice,) = await told(store, HOLD)
+    assert await told(store, 59.0) == []
+    await held(store, job, now=60.0)
+    (notice,) = await told(store, 60.0)
     assert (notice.kind, notice.job, notice.queue) == (Kind.JOB_HELD, job.id, "legal")
     assert notice.data["reason"] == "job"
     await held(store, job, now=2 * HOLD)

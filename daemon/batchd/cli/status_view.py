@@ -80,7 +80,8 @@ def tables(standing: Standing, now: float) -> RenderableType:
     holds = [line for each in standing.jobs for line in _hold(each.job)]
     holds += [cell(f"job {each.job.name}: {sharing(batch)}", "dim") for each in standing.jobs for batch in each.shared]
     troubles = [line for batch in standing.batches for line in trouble(batch)]
-    return Group(shown, *holds, *troubles, *(of_thing(each) for each in standing.troubles))
+    things = [of_thing(each) for each in standing.troubles]
+    return Group(shown, *holds, *troubles, *things, *(_untold(*each) for each in standing.untold))
 
 
 _CALLED = {Work.TAKE: "file", Work.ENTER: "folder", Work.COUNT: "", Work.LOOK: "", Work.CARRY: ""}
@@ -92,6 +93,11 @@ def of_thing(kept: Trouble) -> RenderableType:
     called = f"{_CALLED.get(thing.work, 'job')} {thing.name}".strip()
     style = "bold red" if kept.defect else "yellow"
     return cell(f"! {called}: {thing.work.undone} since {moment(kept.since)}: {kept.reason}", style)
+
+
+def _untold(sink: str, waiting: int, since: float, reason: str) -> RenderableType:
+    notices = "1 notice waits" if waiting == 1 else f"{waiting:,} notices wait"
+    return cell(f"! sink {sink}: {notices} since {moment(since)}: {reason}", "yellow")
 
 
 def _answers(job: Job) -> list[str]:

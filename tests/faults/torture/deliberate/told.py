@@ -73,7 +73,7 @@ MUTATIONS = (
         "daemon/batchd/edges/sinks/http.py",
         "with anyio.fail_after(WHOLE):",
         "with anyio.fail_after(3600):",
-        "tests/edges/test_sinks.py::test_nobody_is_waited_for_for_ever",
+        "tests/edges/test_sinks.py::test_who_answers_a_byte_at_a_time_is_not_waited_for_either",
     ),
     Mutation(
         "told",

@@ -9,6 +9,7 @@ from batchd.delivery import Tally
 from batchd.edges.store.batches import Batches
 from batchd.edges.store.facts import Facts
 from batchd.edges.store.jobs import Jobs
+from batchd.edges.store.notices import Notices
 from batchd.edges.store.pauses import Pause, Pauses
 from batchd.edges.store.rollup import COUNTS_OF_JOBS, SUMS_OF_JOBS
 from batchd.edges.store.sqlite.database import Database
@@ -57,6 +58,8 @@ class Standing:
     """Whether it was the sandbox that the daemon worked with last."""
     paused: tuple[Pause, ...] = ()
     """What is not sent, since a person has said so."""
+    untold: tuple[tuple[str, int, float, str], ...] = ()
+    """Sinks that did not take what they were offered: how much waits, since when, and why."""
 
 
 class Overview:
@@ -69,6 +72,7 @@ class Overview:
         self._troubles = Troubles(database)
         self._facts = Facts(database)
         self._pauses = Pauses(database)
+        self._notices = Notices(database)
 
     async def read(self, *, finished: int, since: float | None = None) -> Standing:
         """Read how every unfinished job and batch stands, and the last finished jobs.
@@ -82,7 +86,7 @@ class Overview:
         troubles = await self._troubles.all()
         batches = tuple(await self._batches.unfinished())
         sandbox, paused = await self._facts.of_sandbox(), tuple(await self._pauses.all())
-        return Standing(jobs, batches, _shown(troubles), sandbox, paused)
+        return Standing(jobs, batches, _shown(troubles), sandbox, paused, tuple(await self._notices.stuck()))
 
     async def read_job(self, job: Job) -> Standing:
         """Read how one job stands, with every batch that it travelled in.
