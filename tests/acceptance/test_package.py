@@ -1,11 +1,13 @@
 """What is packed: one import package of our own name, all that it needs, and the same bytes wherever and whenever."""
 
 import email
+import itertools
 import os
 import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email.message import Message
 from pathlib import Path
@@ -104,6 +106,17 @@ def test_every_link_of_the_readme_leads_somewhere_from_an_index(metadata: Messag
         path = re.split(r"/(?:blob|raw)/v[^/]+/", link)[1].partition("#")[0]
         assert (REPOSITORY / path).exists(), link
     assert len(LINK.findall((REPOSITORY / "README.md").read_text("utf-8"))) == len(links)
+
+
+def test_what_each_part_needs_is_among_what_is_shipped_with_everything() -> None:
+    parts = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    needed = {re.split(r"[^\w.-]", each)[0] for each in itertools.chain(*parts.values())}
+    everything, runtime = (
+        set(re.findall(r"^([\w.-]+)==", (REPOSITORY / "requirements" / name).read_text("utf-8"), re.MULTILINE))
+        for name in ("everything.txt", "runtime.txt")
+    )
+    assert needed - everything == set(), "`make lock`"
+    assert runtime < everything
 
 
 def test_it_says_its_name_and_number_when_it_is_called_as_a_module() -> None:
