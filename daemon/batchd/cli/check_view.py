@@ -6,9 +6,10 @@ from functools import partial
 from typing import Final
 
 from rich.table import Table
+from rich.text import Text
 
 from batchd.claude.price import from_picodollars
-from batchd.cli.console import cell, err, out, usd
+from batchd.cli.console import cell, err, is_narrow, out, usd
 from batchd.cli.estimate import ENOUGH, Estimate, History
 from batchd.cli.examining import Finding, Progressed, saving
 from batchd.edges.clock import Clock
@@ -24,7 +25,11 @@ def show(finding: Finding, history: History) -> None:
     errors = "1 error" if finding.reading.count == 1 else f"{finding.reading.count:,} errors"
     verdict = cell("ok", "green") if finding.ok else cell(f"would be rejected: {errors}", "bold red")
     facts = Table.grid(padding=(0, 2))
-    facts.add_row(cell(str(finding.file), "bold"), verdict)
+    file = cell(str(finding.file), "bold")
+    if is_narrow():
+        console.print(Text.assemble(file, "  ", verdict))
+    else:
+        facts.add_row(file, verdict)
     facts.add_row("  requests", f"{finding.reading.total:,}")
     if finding.reading.rejected:
         facts.add_row("  left out", cell(f"{finding.reading.rejected:,}, for errors of their own", "yellow"))

@@ -12,6 +12,8 @@ from rich.text import Text
 
 _STEERING = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """C1 controls, line separators and what turns the direction of writing; C0 controls JSON escapes by itself."""
+_ROOMY = 100
+"""Columns from which on a table has room for all that it can show."""
 _WIDE = 1_000
 """Columns where no terminal is: a program reads whole lines."""
 
@@ -26,6 +28,11 @@ def err() -> Console:
     return Console(
         width=None if sys.stderr.isatty() else _WIDE, stderr=True, highlight=False, emoji=False, markup=False
     )
+
+
+def is_narrow() -> bool:
+    """Whether the terminal has no room for what only decorates, or can be had otherwise; names come first."""
+    return out().width < _ROOMY
 
 
 def hush_libraries() -> None:

@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from batchd.claude.price import from_picodollars
-from batchd.cli.console import cell, data, hush_libraries, out, usd
+from batchd.cli.console import cell, data, hush_libraries, is_narrow, out, usd
 from batchd.cli.exit_codes import DONE
 from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
@@ -97,17 +97,21 @@ def _csv(spent: list[Spent], by: str) -> str:
 
 
 def _table(spent: list[Spent], by: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
+    narrow = is_narrow()
+    # Where nothing is reserved, and names have little room, that is not said line by line.
+    shown = slice(None) if not narrow or any(each.reserved for each in spent) else slice(-1)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 1, 0, 0) if narrow else (0, 1))
     table.add_column(by.upper(), overflow="fold")
-    for name in ("ANSWERS", "IN", "OUT", "COST", "WITHOUT BATCHES", "RESERVED"):
+    for name in ("ANSWERS", "IN", "OUT", "COST", "WITHOUT BATCHES", "RESERVED")[shown]:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     most = max((each.cost for each in spent), default=0) or 1
     for each in spent:
-        table.add_row(cell(each.group), *_cells(each), ProgressBar(total=most, completed=each.cost, width=_CHART))
+        bar = "" if narrow else ProgressBar(total=most, completed=each.cost, width=_CHART)
+        table.add_row(cell(each.group), *_cells(each)[shown], bar)
     sums = list(_in_all(spent))
     for whole in sums:
-        table.add_row(cell("in all", "bold"), *_cells(whole), "")
+        table.add_row(cell("in all", "bold"), *_cells(whole)[shown], "")
     table.caption = _caption(sums)
     return table
 

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from batchd.claude.price import dollars
-from batchd.cli.console import cell, duration, moment, usd
+from batchd.cli.console import cell, duration, is_narrow, moment, usd
 from batchd.edges.store import Pause, Standing, look_into_store
 from batchd.lifecycle import State
 from batchd.model import Batch, Job, StepBar, Verdict
@@ -56,24 +56,27 @@ def tables(standing: Standing, now: float) -> RenderableType:
         now: Unix seconds.
     """
     batches = {batch.id: batch for batch in standing.batches}
-    shown = _table()
+    shown, narrow = _table(), is_narrow()
     shown.add_column("JOB", overflow="fold")
-    for column in ("STATE", ""):
+    for column in ("STATE",) if narrow else ("STATE", ""):
         shown.add_column(column, no_wrap=True)
-    for column in ("COMPLETE", "FAILED", "TOTAL", "BATCHES", "POLL", "COST"):
+    for column in ("COMPLETE", "FAILED", "TOTAL", *(() if narrow else ("BATCHES",)), "POLL", "COST"):
         shown.add_column(column, justify="right", no_wrap=True)
     for each in standing.jobs:
         job, tally, word = each.job, each.tally, state(each, standing)
         complete = tally.verdicts.get(Verdict.COMPLETE, 0)
         poll = next_poll(each, batches)
+        # Of a job that has ended the bar shows what is complete: a failed one does not look finished.
+        far = complete if job.delivered else tally.settled
+        bar = ProgressBar(job.total, far, _BAR, complete_style="cyan", finished_style="green")
         shown.add_row(
             cell(job.name, "bold"),
             cell(word, _STYLES.get(word, "")),
-            ProgressBar(job.total, tally.settled, _BAR, complete_style="cyan", finished_style="green"),
+            *(() if narrow else (bar,)),
             f"{complete:,}",
             f"{tally.settled - complete:,}",
             f"{job.total:,}",
-            f"{len(each.batches):,}",
+            *(() if narrow else (f"{len(each.batches):,}",)),
             "" if poll is None else f"in {duration(poll - now)}",
             usd(tally.cost.charged, sandbox=job.sandbox) if tally.settled else "",
         )
@@ -154,8 +157,11 @@ def batch_table(standing: Standing, now: float) -> RenderableType:
         standing: With the batches.
         now: Unix seconds.
     """
-    shown = _table()
-    for column in ("BATCH", "STATE", "LANE", "AT THE API", "SUBMITTED", "NEXT POLL"):
+    shown, narrow = _table(), is_narrow()
+    for column in ("BATCH", "STATE", *(() if narrow else ("LANE",))):
+        shown.add_column(column, no_wrap=True)
+    shown.add_column("AT THE API", overflow="fold")
+    for column in ("SUBMITTED", "NEXT POLL"):
         shown.add_column(column, no_wrap=True)
     shown.add_column("REQUESTS", justify="right", no_wrap=True)
     for batch in standing.batches:
@@ -163,7 +169,7 @@ def batch_table(standing: Standing, now: float) -> RenderableType:
         shown.add_row(
             str(batch.id),
             str(batch.state),
-            str(batch.lane),
+            *(() if narrow else (str(batch.lane),)),
             batch.remote_id or "",
             moment(batch.submitted_at),
             "" if poll is None else f"in {duration(poll - now)}",
