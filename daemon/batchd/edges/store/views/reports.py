@@ -31,16 +31,18 @@ class Reports:
         if bounds is None or bounds["least"] is None:
             return
         following = bounds["least"]
-        while rows := await self._database.rows(READ.format(BY_ID, "id"), job, following, bounds["most"], PAGE):
-            following = rows[-1]["id"] + 1
-            yield [_report_row(row) for row in rows]
+        while rows := await self._database.values(
+            _with_row, READ.format(BY_ID, "id"), job, following, bounds["most"], PAGE
+        ):
+            following = rows[-1][0]["id"] + 1
+            yield [row for _, row in rows]
 
     async def read_late(self, job: JobId) -> AsyncIterator[list[ReportRow]]:
         """Read the requests of a job that have a place of their own among its rows, in the order of these."""
         behind = 0
-        while rows := await self._database.rows(READ.format(LATE, "place"), job, behind, PAGE):
-            behind = rows[-1]["place"]
-            yield [_report_row(row) for row in rows]
+        while rows := await self._database.values(_with_row, READ.format(LATE, "place"), job, behind, PAGE):
+            behind = rows[-1][0]["place"]
+            yield [row for _, row in rows]
 
     async def custom_id(self, request: RequestId) -> str | None:
         """Say what a request is called in its job; None where there is none."""
@@ -84,6 +86,10 @@ READ = f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
     LEFT JOIN trips ON trips.request = r.id
     GROUP BY r.id ORDER BY r.{{1}}"""  # noqa: S608  own text
 """Every request of jobs that a condition names, in the order of a column, with its trips summed up."""
+
+
+def _with_row(row: Row) -> tuple[Row, ReportRow]:
+    return row, _report_row(row)
 
 
 def _report_row(row: Row) -> ReportRow:
