@@ -52,11 +52,13 @@ from batchd.notice import Kind
 from batchd.running.counts import Counts
 from batchd.running.departure import Departure
 from batchd.running.held_file import HeldFiles
+from batchd.running.key import Key
 from batchd.running.life import LifeLine
 from batchd.running.lookout import Lookout, Watched
 from batchd.running.metering import Metering, Sources
 from batchd.running.notifier import Notifier, Recipient
 from batchd.running.pause_notice import PauseNotice
+from batchd.running.reloading import Reloading
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
 from batchd.running.wakeups import Legs, Wakeups
@@ -75,22 +77,24 @@ OURS = frozenset({".backup", "claims", "spool", "drafts", "streams", "trash", "l
 
 async def serve(  # noqa: PLR0913  what a command can say
     settings: Settings,
-    key: str | None,
+    key: str | Callable[[], str | None] | None,
     *,
     once: bool = False,
     restored: bool = False,
     sandbox: bool = False,
     clock: Clock | None = None,
+    load: Callable[[], Settings] | None = None,
 ) -> bool:
     """Run the daemon until SIGTERM or SIGINT, or until there is nothing left to do.
 
     Args:
         settings: All of them.
-        key: The API key; None for whatever the SDK finds.
+        key: The API key, or what looks for it, and is asked again; None for whatever the SDK finds.
         once: Whether to end when every job has finished.
         restored: Whether the state is known to be old: what was paid since is found before anything is sent.
         sandbox: Whether the API is a stand-in, whose text must never be taken for answers.
         clock: Another one than the machine's.
+        load: Reads the settings anew, on SIGHUP.
 
     Returns:
         Whether every job and file of this run came to a good end.
@@ -102,11 +106,13 @@ async def serve(  # noqa: PLR0913  what a command can say
     _bound_threads()
     clock = clock or Clock()
     places = prepared(settings)
+    find = key if callable(key) else lambda: key
+    first = find()
     with sole_daemon(places.state):
         async with (
             open_store(places.state / DATABASE) as store,
             Api.connect(
-                key=key,
+                key=first,
                 base_url=settings.api.base_url,
                 per_minute=settings.api.requests_per_minute,
                 patience=settings.api.timeout,
@@ -116,8 +122,26 @@ async def serve(  # noqa: PLR0913  what a command can say
             if not await store.facts.claim_for(SANDBOX if sandbox else "api"):
                 here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
                 raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
+            keeper = Key(api, store, clock, find, first)
+            reloading = Reloading(settings, load or (lambda: settings), store, keeper)
+            await reloading.begin()
             with _all_that_is_there_kept():
-                return await _composed(_ground(settings, places, store, api, clock)).run(once=once, restored=restored)
+                return await _served(reloading, places, store, api, clock, keeper, once=once, restored=restored)
+
+
+async def _served(  # noqa: PLR0913  the edges
+    reloading: Reloading, places: Places, store: Store, api: Api, clock: Clock, key: Key, *, once: bool, restored: bool
+) -> bool:
+    """Run daemons, one after the other, each by the settings that hold when it begins: to resume is to start."""
+    all_well = True
+    while True:
+        dispatcher = _composed(_ground(reloading, places, store, api, clock, key))
+        all_well &= await dispatcher.run(once=once, restored=restored)
+        if not dispatcher.reloaded:
+            return all_well
+        restored = False
+        if api.prepared:
+            await api.limit(reloading.settings.api.requests_per_minute)
 
 
 def _bound_threads() -> None:
@@ -177,9 +201,14 @@ class _Ground:
     departure: Departure
     documents: Documents
     transcripts: Transcripts
+    key: Key
+    reloading: Reloading
 
 
-def _ground(settings: Settings, places: Places, store: Store, api: Api, clock: Clock) -> _Ground:
+def _ground(  # noqa: PLR0913  the edges
+    reloading: Reloading, places: Places, store: Store, api: Api, clock: Clock, key: Key
+) -> _Ground:
+    settings = reloading.settings
     bell, rules, wakeups, life = Bell(), rules_of(settings), Wakeups(clock), LifeLine(store, places.outbox)
     retrying = Retrying(store, clock, bell)
     restoring = Restoring(store, api, clock, places, life, retrying, bell)
@@ -196,9 +225,11 @@ def _ground(settings: Settings, places: Places, store: Store, api: Api, clock: C
         Counts(wakeups),
         life,
         restoring,
-        Departure(store, clock, wakeups, lambda: restoring.under_way),
+        Departure(store, clock, wakeups, lambda: restoring.under_way, key.renew),
         Documents(Drafts(places.drafts), places.spool, rules.catalogue),
         Transcripts(places.streams),
+        key,
+        reloading,
     )
 
 
@@ -373,5 +404,7 @@ def _composed(on: _Ground) -> Dispatcher:
         keeping=_keeping(on),
         metering=_metering(on),
         lookout=_lookout(on, intake, watchdog),
+        key=on.key,
+        reloading=on.reloading,
     )
     return Dispatcher(rooms, places, store, clock, on.bell, settings.intake)

@@ -1,6 +1,8 @@
 """Owns the task tree: starts whatever is due, each thing in a task of its own, then sleeps until woken."""
 
 import signal
+import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -30,10 +32,12 @@ from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import Job, JobId
 from batchd.running.held_file import HeldFiles
+from batchd.running.key import Key
 from batchd.running.lookout import Lookout
 from batchd.running.metering import Metering
 from batchd.running.notifier import Notifier
 from batchd.running.pause_notice import PauseNotice
+from batchd.running.reloading import Reloading
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
 from batchd.running.wakeups import Wakeups
@@ -48,6 +52,8 @@ LISTEN = 0.5
 """Seconds between looks for what commands have written to the database."""
 GRACE = 5.0
 """Seconds that a stop waits for creates and streams in flight, so that none is left in doubt; systemd gives us more."""
+PATIENCE = 600.0
+"""Seconds that new settings wait for the same: nothing new is begun by the old ones meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,8 @@ class Rooms:
     watchdog: Watchdog
     restoring: Restoring
     notifier: Notifier
+    key: Key
+    reloading: Reloading
     keeping: Callable[[], Awaitable[None]]
     """Removes what is old, day by day."""
     metering: Metering
@@ -105,6 +113,8 @@ class Dispatcher:
         self._inbox_bell = Bell()
         self._under_way: set[Thing] = set()
         self._all_well = True
+        self.reloaded = False
+        """Whether it has ended since other settings hold now."""
         self._soonest = intake.rescan
 
     async def run(self, *, once: bool, restored: bool = False) -> bool:
@@ -137,6 +147,7 @@ class Dispatcher:
                 ("what is old", self._rooms.keeping),
                 ("metrics", self._rooms.metering.run),
                 ("the lookout", self._rooms.lookout.run),
+                ("the key", self._rooms.key.keep_looking),
                 ("all files", partial(self._look_at_inbox_for_ever, tasks)),
                 ("all work", partial(self._look_at_store_for_ever, tasks, once)),
             ):
@@ -346,17 +357,38 @@ class Dispatcher:
             await self._clock.sleep(LISTEN)
 
     async def _stop_on_signal(self, scope: anyio.CancelScope) -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async for number in signals:
-                log.info("stopping", signal=signal.Signals(number).name)
-                self._all_well = False  # cut short: how it would have ended is not known
-                notify("STOPPING=1")
-                with anyio.move_on_after(GRACE):
-                    async with anyio.create_task_group() as ending:
-                        ending.start_soon(self._rooms.sync_sender.stop)
-                        await self._rooms.sender.counter_is_free()
-                scope.cancel()
-                return
+        # A terminal that is closed sends SIGHUP as well, and then nobody wants to go on.
+        stops = {signal.SIGTERM, signal.SIGINT} | ({signal.SIGHUP} if sys.stderr.isatty() else set())
+        async with anyio.create_task_group() as tasks:
+            with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+                async for number in signals:
+                    if number not in stops:
+                        tasks.start_soon(self._reload, scope)
+                        continue
+                    log.info("stopping", signal=signal.Signals(number).name)
+                    self._all_well = False  # cut short: how it would have ended is not known
+                    self.reloaded = False
+                    notify("STOPPING=1")
+                    await self._drain(GRACE)
+                    scope.cancel()
+                    return
+
+    async def _reload(self, scope: anyio.CancelScope) -> None:
+        """Read the settings anew, and end, for others to begin by them, where others hold now."""
+        notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1_000}")
+        if not await self._rooms.reloading.read():
+            notify("READY=1")
+            return
+        self.reloaded = True
+        await self._drain(PATIENCE)
+        scope.cancel()
+
+    async def _drain(self, seconds: float) -> None:
+        """Begin nothing more, and wait until no create and no stream is in flight."""
+        with anyio.move_on_after(seconds):
+            async with anyio.create_task_group() as ending:
+                ending.start_soon(self._rooms.sync_sender.stop)
+                ending.start_soon(self._rooms.sender.stop)
 
 
 def _finishing(job: Job) -> Thing:

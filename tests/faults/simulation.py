@@ -78,6 +78,11 @@ class Tally:
     """Simulated seconds until the last batch of a world was in."""
 
 
+async def no_other_key() -> bool:
+    """The key stays what it is."""
+    return False
+
+
 class World:
     """The API and the store of one history."""
 
@@ -355,7 +360,7 @@ async def _one_life(world: World) -> None:
     store, api, backoff = cast("Store", _Store(shelf, shelf, shelf)), cast("Api", world), Backoff(60.0, 1.5, 600.0)
     wakeups = Wakeups(world.clock)
     counts = CountsInFlight(wakeups)
-    departure = Departure(store, world.clock, wakeups, lambda: False)
+    departure = Departure(store, world.clock, wakeups, lambda: False, no_other_key)
     sender = SimulatedSender(
         store,
         api,

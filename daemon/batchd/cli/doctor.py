@@ -59,7 +59,7 @@ async def _examine(chosen: Chosen, offline: bool) -> list[Finding]:  # noqa: FBT
         settings = chosen.settings()
     except Unusable as error:
         return [Finding("settings", Health.PROBLEM, line, "put it right") for line in str(error).splitlines()]
-    found = [doctor_checks.settings_file(chosen.config), doctor_checks.key(), *doctor_checks.folders(settings)]
+    found = [doctor_checks.settings_file(chosen.config), doctor_checks.key(settings), *doctor_checks.folders(settings)]
     found += [*doctor_checks.attachable(settings), *doctor_checks.readable(settings)]
     found += sinks(settings)
     found += [await doctor_checks.database(settings), *doctor_checks.machine(settings)]

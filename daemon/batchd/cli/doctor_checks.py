@@ -76,14 +76,16 @@ def settings_file(config: Path | None) -> Finding:
     return Finding("settings", Health.OK, "no file: defaults, environment and flags" if file is None else str(file))
 
 
-def key() -> Finding:
+def key(settings: Settings) -> Finding:
     """Say where the key was found; it is never shown."""
     try:
-        found = find_api_key()
+        found = find_api_key(settings.api.key_file)
     except Unusable as error:
         return Finding("key", Health.PROBLEM, str(error), "put the key there as the Console shows it, readable by us")
     if found is not None:
         in_environment = os.environ.get("ANTHROPIC_API_KEY", "").strip()
+        if settings.api.key_file is not None:
+            return Finding("key", Health.OK, f"found in {settings.api.key_file} (api.key_file)")
         place = "$ANTHROPIC_API_KEY" if in_environment else "$CREDENTIALS_DIRECTORY/anthropic-api-key"
         return Finding("key", Health.OK, f"found in {place}")
     said = "neither in $ANTHROPIC_API_KEY nor in a credentials file: whether the SDK finds one, a call will show"
@@ -229,7 +231,11 @@ async def reach(settings: Settings) -> AsyncIterator[Finding]:
     try:
         with anyio.fail_after(_PATIENCE):
             async with Api.connect(
-                key=find_api_key(), base_url=settings.api.base_url, per_minute=50, patience=_PATIENCE, clock=Clock()
+                key=find_api_key(settings.api.key_file),
+                base_url=settings.api.base_url,
+                per_minute=50,
+                patience=_PATIENCE,
+                clock=Clock(),
             ) as api:
                 page = await api.page(limit=_SOME)
                 models = await api.models()

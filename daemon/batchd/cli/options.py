@@ -12,8 +12,9 @@ from typing import Annotated, Concatenate, ParamSpec, TypeVar, cast
 
 import typer
 
+from batchd.edges.lock import daemon_runs
 from batchd.errors import Unusable
-from batchd.settings import Settings, load_settings
+from batchd.settings import Settings, load_places, load_settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,6 +41,20 @@ class Chosen:
             Unusable: Something is unknown or malformed.
         """
         return load_settings(self.flags, self.config, base=base)
+
+    def looked_at(self) -> Settings:
+        """The same, for a command that only looks: where they are wrong, and a daemon holds to older ones, its places.
+
+        Raises:
+            Unusable: Something is unknown or malformed, and no daemon runs.
+        """
+        try:
+            return self.settings()
+        except Unusable:
+            places = load_places(self.flags, self.config)
+            if not daemon_runs(places.state):
+                raise
+            return places
 
     def words(self) -> list[str]:
         """Write the same flags again, for a command that this one calls."""

@@ -58,14 +58,19 @@ def run(  # noqa: PLR0913  its flags
     for number in (signal.SIGTERM, signal.SIGINT):
         # Until the daemon listens for them itself, nothing is under way that could not be left at once.
         signal.signal(number, _leave)
-    settings = chosen.settings(_QUICK if sandbox else None)
+    # One that comes before there is anything to read anew.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL if err().is_terminal else signal.SIG_IGN)
+    load = partial(chosen.settings, _QUICK if sandbox else None)
+    settings = load()
     from batchd.cli.serving import serve  # noqa: PLC0415  the SDK, which `batchd status` must not wait for
 
     show = err() if once and err().is_terminal else None
     set_up_logs(verbose=verbose, quiet=quiet or (show is not None and not verbose))
     # A core file would hold prompts and the key.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    all_well = anyio.run(partial(serve, settings, once=once, restored=restored, in_sandbox=sandbox, show=show))
+    all_well = anyio.run(
+        partial(serve, settings, once=once, restored=restored, in_sandbox=sandbox, show=show, load=load)
+    )
     return DONE if all_well or not once else FAILED
 
 

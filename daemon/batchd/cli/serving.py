@@ -3,8 +3,9 @@
 Only imported by what serves: with all the daemon behind it, this takes half a second.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -24,14 +25,21 @@ log = structlog.get_logger()
 _ANY_KEY: Final = "sk-sandbox"
 
 
-async def serve(
-    settings: Settings, *, once: bool, in_sandbox: bool, show: "Console | None", restored: bool = False
+async def serve(  # noqa: PLR0913  what a command can say
+    settings: Settings,
+    *,
+    once: bool,
+    in_sandbox: bool,
+    show: "Console | None",
+    restored: bool = False,
+    load: Callable[[], Settings] | None = None,
 ) -> bool:
     """Run the daemon as `app.serve` does.
 
     Args:
         once: Whether to end when every job has finished.
         in_sandbox: Whether to use a sandbox instead of the API.
+        load: Reads the settings anew.
         show: Where to show how the jobs get on; None leaves that to the log.
 
     Returns:
@@ -44,8 +52,8 @@ async def serve(
             from batchd.cli.live_view import shown  # noqa: PLC0415  where somebody looks
 
             await around.enter_async_context(shown(settings.state / DATABASE, show))
-        key = _ANY_KEY if in_sandbox else find_api_key()
-        return await app.serve(settings, key, once=once, restored=restored, sandbox=in_sandbox)
+        find = (lambda: _ANY_KEY) if in_sandbox else partial(find_api_key, settings.api.key_file)
+        return await app.serve(settings, find, once=once, restored=restored, sandbox=in_sandbox, load=load)
 
 
 @asynccontextmanager

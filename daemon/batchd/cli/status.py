@@ -76,7 +76,7 @@ def status(
     if watch and as_json:
         raise Unusable("--watch is for people and --json for programs: choose one of them")
     hush_libraries()
-    settings = chosen.settings()
+    settings = chosen.looked_at()
     if since is not None and job is not None:
         raise Unusable("--since is for all jobs: leave it out, or the job")
     look = partial(_look, settings, job, waits=watch, since=_moment(since))
@@ -140,6 +140,7 @@ class _Seen:
             "outbox": {"path": str(self._settings.outbox), "rejected": self._rejected},
             "jobs": [job_as_data(each, self._standing) | alone for each in self._standing.jobs],
             "batches": [batch_as_data(batch, names[batch.id]) for batch in self._standing.batches],
+            "settings_error": self._standing.wrong_settings,
             "paused": [pause_as_data(each) for each in self._standing.paused],
             "troubles": [trouble_as_data(each) for each in self._standing.troubles],
         }
@@ -148,6 +149,8 @@ class _Seen:
         """Tell it to a person."""
         parts: list[RenderableType] = [cell(self._headline(), "dim")]
         parts += [cell(f"! {said}", "bold red") for said, _ in self._waits]
+        if (wrong := self._standing.wrong_settings) is not None:
+            parts.append(cell(f"! the settings are wrong, and the old ones hold: {wrong}", "bold red"))
         parts += [paused(each) for each in self._standing.paused]
         if not self._standing.jobs:
             kept = [of_thing(each) for each in self._standing.troubles]

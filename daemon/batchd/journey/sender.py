@@ -73,9 +73,11 @@ class Sender:
         self._first_byte = first_byte
         self._poll = poll
         self._ended = Bell()
+        self._stopping = False
 
-    async def counter_is_free(self) -> None:
-        """Wait until no create is in flight, so that a stop leaves none in doubt."""
+    async def stop(self) -> None:
+        """Begin no create any more, and return when none is in flight, so that none is left in doubt."""
+        self._stopping = True
         while self._creates.borrowed_tokens:
             await self._ended.wait()
 
@@ -85,11 +87,13 @@ class Sender:
 
     async def _send_in_turn(self, batch: Batch) -> Batch:
         """Send a batch as soon as no other create of its count is unresolved."""
+        if self._stopping:
+            await anyio.sleep_forever()
         with self._counts.heard_by(batch):
             try:
                 async with self._creates:
                     # While it waited here, what went before it may have been refused.
-                    if self._departure.keeps(batch):
+                    if self._stopping or self._departure.keeps(batch):
                         return batch
                     with self._counts.reserved(batch.count) as reserved:
                         if reserved and not await self._store.batches.count_taken(batch):

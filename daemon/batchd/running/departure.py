@@ -1,6 +1,6 @@
 """Departure: what every planned batch passes before it is sent, by whichever lane."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from batchd.claude.account import about_money
 from batchd.edges.clock import Clock
@@ -24,7 +24,14 @@ class Departure:
     all that batches have in common beside the account.
     """
 
-    def __init__(self, store: Store, clock: Clock, wakeups: Wakeups, restoring: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        wakeups: Wakeups,
+        restoring: Callable[[], bool],
+        renew_key: Callable[[], Awaitable[bool]],
+    ) -> None:
         """Put it together.
 
         Args:
@@ -32,6 +39,7 @@ class Departure:
             clock: What waits are measured by.
             wakeups: Where they rest.
             restoring: Whether what was paid is still being looked for, so that nothing may be sent.
+            renew_key: Looks whether there is another key, before one batch tries whether the account is well again.
         """
         self._store = store
         self._clock = clock
@@ -43,6 +51,7 @@ class Departure:
         """What keeps batches just now, and since when, in unix seconds."""
         self.sends = False
         """Whether anything was sent since the start, or since it was parked last."""
+        self._renew_key = renew_key
         self._kept: set[BatchId] = set()
 
     @property
@@ -77,6 +86,8 @@ class Departure:
 
     async def _send(self, batch: Batch, send: Leg) -> Batch:
         try:
+            if self._account.closed:
+                await self._renew_key()
             sent = await send(batch)
         except RefusedAlike as trouble:
             self._of(batch.betas).trip(str(trouble))

@@ -27,7 +27,8 @@ class Admission:
             per_minute: Calls in any 60 seconds; None for any number.
             now: Unix seconds.
         """
-        self._api_key = api_key
+        self.api_key = api_key
+        """As it is now: keys are revoked, and made."""
         self._per_minute = per_minute
         self._now = now
         self._recent: deque[float] = deque()
@@ -60,7 +61,7 @@ class Admission:
         key = headers.get("x-api-key") or bearer  # where both are sent, the API uses x-api-key
         if not key:
             raise ApiError(401, "x-api-key header is required")
-        if self._api_key is not None and key != self._api_key:
+        if self.api_key is not None and key != self.api_key:
             raise ApiError(401, "Invalid bearer token" if key == bearer else "invalid x-api-key")
 
     def _check_rate(self) -> None:

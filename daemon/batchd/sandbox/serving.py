@@ -13,6 +13,7 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from batchd.sandbox.admission import Admission
 from batchd.sandbox.endpoint import Sandbox
 from batchd.sandbox.faults import Faults
 from batchd.sandbox.ledger import Ledger
@@ -32,6 +33,7 @@ class SandboxServer:
     """What a client is given, such as `http://127.0.0.1:49152`."""
     ledger: Ledger
     faults: Faults
+    admission: Admission
 
 
 class _Wire(H11Protocol):
@@ -82,7 +84,7 @@ async def serve(
         listener = await loop.create_server(lambda: _Wire(config, state, {}), settings.host, settings.port)
         try:
             port = listener.sockets[0].getsockname()[1]
-            yield SandboxServer(f"http://{settings.host}:{port}", sandbox.ledger, sandbox.faults)
+            yield SandboxServer(f"http://{settings.host}:{port}", sandbox.ledger, sandbox.faults, sandbox.admission)
         finally:
             with anyio.CancelScope(shield=True):
                 await _close(listener, state, sandbox)

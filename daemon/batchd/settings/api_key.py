@@ -10,16 +10,25 @@ from batchd.errors import Unusable
 _KEY: Final = re.compile(r"[!-~]+")
 
 
-def find_api_key() -> str | None:
+def find_api_key(key_file: Path | None = None) -> str | None:
     """Look for the key of the API; keep it out of anything that is shown.
 
+    Args:
+        key_file: What `api.key_file` says; None where it says nothing.
+
     Returns:
-        `$ANTHROPIC_API_KEY`, or what is in `$CREDENTIALS_DIRECTORY/anthropic-api-key` (systemd's LoadCredential);
-        None leaves it to the SDK, which looks in further places.
+        What is in that file; or `$ANTHROPIC_API_KEY`, or what is in `$CREDENTIALS_DIRECTORY/anthropic-api-key`
+        (systemd's LoadCredential); None leaves it to the SDK, which looks in further places.
 
     Raises:
-        Unusable: It cannot be a key; or the file is there and cannot be read.
+        Unusable: It cannot be a key; or the file is there and cannot be read; or `key_file` is not there.
     """
+    if key_file is not None:
+        try:
+            key = key_file.read_text(encoding="utf-8", errors="replace").strip()
+        except OSError as error:
+            raise Unusable(f"the key in {key_file} (api.key_file) cannot be read: {error.strerror}") from None
+        return _sound(key, str(key_file))
     if key := os.environ.get("ANTHROPIC_API_KEY", "").strip():
         return _sound(key, "$ANTHROPIC_API_KEY")
     if folder := os.environ.get("CREDENTIALS_DIRECTORY"):

@@ -52,6 +52,24 @@ def load_settings(
     return settings
 
 
+def load_places(flags: Mapping[str, object], config: Path | None) -> Settings:
+    """Bring together only where the three folders are, whatever else is wrong; all other settings are the defaults.
+
+    Raises:
+        Unusable: That is wrong itself.
+    """
+    path = _config_file(config)
+    try:
+        in_file = _read_toml(path) if path is not None else {}
+    except Unusable:
+        in_file = {}
+    layers = [Layer("a flag", _given(flags)), Layer("environment", _environment(), PREFIX), Layer(str(path), in_file)]
+    said: dict[str, object] = {}
+    for layer in reversed(layers):
+        said |= {name: layer.values[name] for name in ("inbox", "outbox", "state") if name in layer.values}
+    return _validated(said, layers)
+
+
 def settings_file(config: Path | None) -> Path | None:
     """Find the settings file that `load_settings` reads; None where there is none.
 

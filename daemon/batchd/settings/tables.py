@@ -81,6 +81,11 @@ class Api(Table, frozen=True):
     base_url: Annotated[
         str, origin, "Where the API is; empty for `$ANTHROPIC_BASE_URL`, or else the API's own place."
     ] = ""
+    key_file: Annotated[
+        Path | None,
+        optional(place),
+        "A file that holds the key; it is read anew without a restart. None for the other places of the key.",
+    ] = None
     betas: Annotated[Betas, "Beta headers added to every batch."] = ()
     requests_per_minute: Annotated[Count, "All calls together, reads too; 50 is the limit of the lowest tier."] = 50
     max_queued_requests: Annotated[

@@ -31,9 +31,12 @@ _KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 class Api:
     """The Message Batches API, called at most so many times a minute; `client.py` says what a call does and raises."""
 
-    def __init__(self, connect: Callable[[], Connect], connected: AsyncExitStack, meter: Meter) -> None:
+    def __init__(
+        self, connect: Callable[[str | None], Connect], connected: AsyncExitStack, key: str | None, meter: Meter
+    ) -> None:
         self._connect = connect
         self._connected = connected
+        self._key = key
         self.meter = meter
         self._importing = anyio.Lock()
         self._client: Client | None = None
@@ -57,7 +60,7 @@ class Api:
         """
         meter = Meter()
 
-        def connect() -> Connect:
+        def connect(key: str | None) -> Connect:
             from batchd.edges.api.client import Client  # noqa: PLC0415  the SDK
 
             # What was imported stays: looking it all over stops every thread for 0.1 s.
@@ -73,7 +76,7 @@ class Api:
             )
 
         async with AsyncExitStack() as connected:
-            api = cls(connect, connected, meter)
+            api = cls(connect, connected, key, meter)
             if not (key or any(os.environ.get(name) for name in _KEYS)):
                 await api.client()
             yield api
@@ -82,7 +85,7 @@ class Api:
         """What makes the calls, with the SDK, which is imported in a thread."""
         async with self._importing:
             if self._client is None:
-                connect = await to_thread.run_sync(self._connect)
+                connect = await to_thread.run_sync(self._connect, self._key)
                 self._client = await self._connected.enter_async_context(connect())
             return self._client
 
@@ -132,11 +135,21 @@ class Api:
                 pieces = await opened.enter_async_context(client.stream(body, betas, ready=ready, version=version))
             yield pieces
 
-    async def retrieve(self, remote: RemoteId) -> RemoteBatch:
-        """Ask after a batch."""
+    async def limit(self, per_minute: int) -> None:
+        """Make at most so many calls in a minute from now on."""
+        (await self.client()).limit(per_minute)
+
+    def use_key(self, key: str) -> None:
+        """Make all further calls with another key."""
+        self._key = key
+        if self._client is not None:
+            self._client.use_key(key)
+
+    async def retrieve(self, remote: RemoteId, *, key: str | None = None) -> RemoteBatch:
+        """Ask after a batch; with a key, by that one."""
         client = await self.client()
         with self.meter.call("retrieve"):
-            return await client.retrieve(remote)
+            return await client.retrieve(remote, key=key)
 
     async def page(self, *, limit: int, after: RemoteId | None = None) -> "Page":
         """Read one page of the list, newest first."""

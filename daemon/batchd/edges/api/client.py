@@ -162,18 +162,27 @@ class Client:
                 with anyio.CancelScope(shield=True):
                     await response.aclose()
 
-    async def retrieve(self, remote: RemoteId) -> RemoteBatch:
+    def limit(self, per_minute: int) -> None:
+        """Make at most so many calls in a minute from now on."""
+        self._rate_limiter.per_minute = per_minute
+
+    def use_key(self, key: str) -> None:
+        """Make all further calls with another key."""
+        self._client.api_key = key
+
+    async def retrieve(self, remote: RemoteId, *, key: str | None = None) -> RemoteBatch:
         """Ask after a batch.
 
         Args:
             remote: Its id.
+            key: Asked with this one; None for the one that all calls are made with.
 
         Raises:
             Gone: The API does not know it; may pass.
             Unavailable: Not now; `Parked` for key or money.
             Refused: The API will not say.
         """
-        response = await self._get(f"{_BATCHES}/{remote}")
+        response = await self._get(f"{_BATCHES}/{remote}", key=key)
         return remote_of(decoded(response, BatchAnswer), response)
 
     async def page(self, *, limit: int, after: RemoteId | None = None) -> Page:
@@ -315,9 +324,16 @@ class Client:
         same = (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
         return str(there) if url and same else None
 
-    async def _get(self, path: str, params: dict[str, object] | None = None) -> httpx2.Response:
+    async def _get(
+        self, path: str, params: dict[str, object] | None = None, *, key: str | None = None
+    ) -> httpx2.Response:
+        headers = {} if key is None else {"X-Api-Key": key}
         return await self._asked(
-            lambda: self._client.get(path, cast_to=httpx2.Response, options={"params": params or {}, "max_retries": 0})
+            lambda: self._client.get(
+                path,
+                cast_to=httpx2.Response,
+                options={"params": params or {}, "headers": headers, "max_retries": 0},
+            )
         )
 
     async def _asked(self, call: Callable[[], Awaitable[_T]]) -> _T:

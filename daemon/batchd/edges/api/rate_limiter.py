@@ -20,7 +20,7 @@ class RateLimiter:
 
     def __init__(self, per_minute: int, clock: Clock, meter: Meter | None = None) -> None:
         self._meter = meter or Meter()
-        self._per_minute = per_minute
+        self.per_minute = per_minute
         self._clock = clock
         self._within = 0
         self._left: deque[float] = deque()
@@ -32,7 +32,7 @@ class RateLimiter:
         """Wait for one's turn; the call is made within."""
         with self._meter.waiting():
             async with self._queue:
-                while self._within + len(self._left) >= self._per_minute:
+                while self._within + len(self._left) >= self.per_minute:
                     await self._make_room()
                 self._within += 1
         try:

@@ -11,6 +11,8 @@ EPOCH = "epoch"
 """How often the state was restored."""
 RESTORED = "restored"
 """Whether the state was filled from a backup, and not started since."""
+SETTINGS = "settings"
+"""What is wrong with settings that were read anew, while the old ones hold."""
 RESTORING = "restoring"
 """Whether what was paid in a lost life is still being looked for."""
 FLOOR = "floor"
@@ -45,6 +47,23 @@ class Facts:
         """Read a fact that is a number; 0 where it is none yet."""
         row = await self._database.row("SELECT value FROM facts WHERE name = ?", name)
         return 0 if row is None else int(row["value"])
+
+    async def note_settings(self, wrong: str | None) -> None:
+        """Note what is wrong with the settings that were read anew; None for nothing."""
+
+        async def step(db: aiosqlite.Connection) -> None:
+            if wrong is None:
+                await update(db, "DELETE FROM facts WHERE name = ?", SETTINGS)
+            else:
+                await update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", SETTINGS, wrong)
+
+        if wrong is not None or await self.wrong_settings() is not None:
+            await self._database.write(step)
+
+    async def wrong_settings(self) -> str | None:
+        """What is wrong with the settings that were read anew; None where nothing is."""
+        row = await self._database.row("SELECT value FROM facts WHERE name = ?", SETTINGS)
+        return None if row is None else str(row["value"])
 
     async def note_restored(self) -> None:
         """Note that the state was filled from a backup: it may only start as a restored one."""

@@ -16,6 +16,14 @@ class Remotes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def newest(self) -> RemoteId | None:
+        """Name the batch of the API that was made last of those under way, and surely is ours; None where none is."""
+        row = await self._database.row(
+            """SELECT remote_id FROM batches WHERE lane = 'batch' AND remote_id IS NOT NULL
+               AND state NOT IN ('settled', 'dissolved') AND evidence IN ('answer', 'nonce') ORDER BY id DESC LIMIT 1"""
+        )
+        return None if row is None else RemoteId(row["remote_id"])
+
     async def owners_of(self, remotes: Iterable[RemoteId]) -> dict[RemoteId, Evidence]:
         """Say which of these batches of the API some batch of ours owns, and what makes it believe so.
 

@@ -123,4 +123,28 @@ MUTATIONS = (
         "            pots[share.bar, share.name] = 0",
         "tests/unit/test_money.py",
     ),
+    Mutation(
+        "kept",
+        "settings that are wrong take the place of those that were right",
+        "daemon/batchd/running/reloading.py",
+        "            return False\n        await",
+        "            return True\n        await",
+        "tests/acceptance/test_reload.py::test_wrong_settings_leave_the_old_ones_and_right_ones_hold_at_once",
+    ),
+    Mutation(
+        "kept",
+        "a key that replaces a revoked one is not looked for",
+        "daemon/batchd/running/departure.py",
+        "                await self._renew_key()\n",
+        "                pass\n",
+        "tests/faults/test_key.py",
+    ),
+    Mutation(
+        "kept",
+        "a key of another workspace is used",
+        "daemon/batchd/running/key.py",
+        "        if (newest := await self._store.remotes.newest()) is not None:",
+        "        if (newest := None) is not None:",
+        "tests/faults/test_key.py::test_a_key_that_does_not_know_the_newest_batch_is_not_used",
+    ),
 )

@@ -60,6 +60,8 @@ class Standing:
     """What is not sent, since a person has said so."""
     untold: tuple[tuple[str, int, float, str], ...] = ()
     """Sinks that did not take what they were offered: how much waits, since when, and why."""
+    wrong_settings: str | None = None
+    """What is wrong with settings that were read anew, while the old ones hold."""
 
 
 class Overview:
@@ -86,7 +88,8 @@ class Overview:
         troubles = await self._troubles.all()
         batches = tuple(await self._batches.unfinished())
         sandbox, paused = await self._facts.of_sandbox(), tuple(await self._pauses.all())
-        return Standing(jobs, batches, _shown(troubles), sandbox, paused, tuple(await self._notices.stuck()))
+        untold, wrong = tuple(await self._notices.stuck()), await self._facts.wrong_settings()
+        return Standing(jobs, batches, _shown(troubles), sandbox, paused, untold, wrong)
 
     async def read_job(self, job: Job) -> Standing:
         """Read how one job stands, with every batch that it travelled in.
@@ -97,7 +100,8 @@ class Overview:
         (standing,) = await self._standing([job])
         batches = tuple([await self._batches.get(batch) for batch in standing.batches])
         troubles, sandbox = await self._troubles.of(job.id), await self._facts.of_sandbox()
-        return Standing((standing,), batches, _shown(troubles), sandbox, tuple(await self._pauses.all()))
+        paused, wrong = tuple(await self._pauses.all()), await self._facts.wrong_settings()
+        return Standing((standing,), batches, _shown(troubles), sandbox, paused, wrong_settings=wrong)
 
     async def of(self, jobs: Sequence[Job]) -> Standing:
         """Read how some jobs stand, with every batch and trouble that there is."""
