@@ -36,7 +36,9 @@ def price_of(
         found = examine(sources[0], rules, _unseen, beneath)
     else:
         with tempfile.TemporaryDirectory() as inbox:
-            dropping.submit(*sources, inbox=inbox, outbox=settings.outbox, prompt=prompt, name="priced", **said)
+            dropping.submit(
+                *sources, inbox=inbox, outbox=settings.outbox, prompt=prompt, to="", name="priced", ticket=None, **said
+            )
             (bundle,) = Path(inbox).iterdir()
             found = examine(bundle, rules, _unseen)
     if not found.ok:
