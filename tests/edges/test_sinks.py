@@ -58,17 +58,18 @@ async def test_who_answers_a_byte_at_a_time_is_not_waited_for_either(monkeypatch
     monkeypatch.setattr(http, "WHOLE", 0.5)
 
     async def drip(stream: SocketStream) -> None:
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
-            await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
-            while True:
-                await stream.send(b"x")
-                await anyio.sleep(0.05)
+        async with stream:
+            with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+                await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+                while True:
+                    await stream.send(b"x")
+                    await anyio.sleep(0.05)
 
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
-    port = listener.extra(SocketAttribute.local_port)  # noqa: S610  of a socket
-    async with anyio.create_task_group() as tasks:
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, drip)
-        with anyio.fail_after(30):
+        port = listener.extra(SocketAttribute.local_port)  # noqa: S610  of a socket
+        attempt: Attempt | None = None
+        with anyio.move_on_after(20):
             attempt = await Webhook(f"http://127.0.0.1:{port}/", "", private=True).deliver(MESSAGE)
         tasks.cancel_scope.cancel()
     assert attempt == Attempt(Told.AGAIN, "it did not answer in time")

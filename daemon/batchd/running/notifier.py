@@ -116,12 +116,12 @@ class Notifier:
         """Before this process ends: address everything, and let each sink be tried once, as far as that is quick."""
         with anyio.move_on_after(_LAST_WORDS):
             await self._store.notices.hasten(self._clock.now())
-            await self._address()
+            await self._address(last=True)
             names = [each.name for each in self._recipients if each.name not in self._stopped]
             while await self._store.notices.untried(names):
                 await self._tried.wait()
 
-    async def _address(self) -> None:
+    async def _address(self, *, last: bool = False) -> None:
         async with self._addressing:
             while due := await self._store.notices.due(self._clock.now()):
                 filed = await self._file(due.standing) if due.standing else True
@@ -130,15 +130,16 @@ class Notifier:
                 await self._store.notices.address(due, sinks, now=self._clock.now(), filed=filed)
                 for name in {sink for each in sinks.values() for sink in each}:
                     self._bells[name].ring()
-            await self._file_the_rest()
+            await self._file_the_rest(last=last)
 
     def _named(self, notice: Notice) -> Notice:
         """Add the sinks that its folder names."""
         of_folder = self._folders.get(notice.queue or "")
         return replace(notice, named=notice.named | of_folder) if of_folder else notice
 
-    async def _file_the_rest(self) -> None:
-        if self._all_filed or self._retrying.resting(Work.LOOK).get(_EVENTS.id):
+    async def _file_the_rest(self, *, last: bool) -> None:
+        """Write what could not be written before; not again and again, but once more at the last."""
+        if self._all_filed or (not last and self._retrying.resting(Work.LOOK).get(_EVENTS.id)):
             return
         while some := await self._store.notices.unfiled():
             if not await self._file(some):
