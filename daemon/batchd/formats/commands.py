@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from batchd.formats.jobs import Problem
+from batchd.formats.jobs import Problem, Step
 
 
 class Daemon(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +117,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     age_seconds: float | None = None
     documents: list[Document] = []
     failures: list[Failures] = []
+    steps: list[Step] = []
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +164,17 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     p95_output_tokens: int | float
 
 
+class LaterStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that is asked once those before it have been answered."""
+
+    step: str
+    model: str
+    requests: int | None
+    """None where a list in an answer decides."""
+    worst_case_usd: float | None
+    """Of each of them."""
+
+
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """A file, as `check` tells of it."""
 
@@ -190,6 +202,8 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     expected_p95_usd: float | None
     cache: list[str]
     advice: str | None
+    later_steps: list[LaterStep] = []
+    bounded_by_budget: bool = False
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,9 +37,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """How far one step of a job is: one of requests, or one that joins the answers of others."""
 
     step: str
+    state: Literal["waiting", "held", "asked", "complete", "incomplete", "empty"] | None = None
     requests: int | None = None
     complete: int | None = None
     incomplete: int | None = None
+    open: int | None = None
+    """Requests of it that have no verdict yet."""
     join: list[str] = []
     document: str | None = None
 
