@@ -18,6 +18,9 @@ from tests.support.surroundings import REPOSITORY
 RECIPES = sorted(
     path.parent.name for path in (REPOSITORY / "examples").glob("*/README.md") if path.parent.name != "tickets"
 )
+STEPS = {"book": "book.md", "codebase_docs": "manual.md"}
+"""Those of several steps, with what they are joined to."""
+DOCUMENTS = [recipe for recipe in RECIPES if recipe not in STEPS]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ON_THE_PATH = {"batchd": f"{sys.executable} -m batchd", "python": sys.executable}
 
@@ -99,7 +102,7 @@ def test_there_are_recipes() -> None:
     assert RECIPES == ["book", "codebase_docs", "contract", "python3_migration", "test_suite"]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", DOCUMENTS)
 def test_the_command_brings_what_its_readme_shows_and_again(checkout: Path, recipe: str) -> None:
     job = request_of(recipe).stem
     folder = pasted(checkout, recipe)
@@ -119,10 +122,29 @@ def test_the_command_brings_what_its_readme_shows_and_again(checkout: Path, reci
     assert (again["sections"], again.get("files")) == (row["sections"], row.get("files"))
 
 
-def test_the_book_takes_more_than_one_round(checkout: Path) -> None:
-    row = report(pasted(checkout, "book"), "book")
-    assert row["rounds"] > 1
-    assert len((checkout / "examples/book/outbox/book/documents/book.md").read_text().split()) >= 60_000
+def written(folder: Path, job: str, joined: str) -> tuple[Any, str]:
+    """The steps of a job, as its `job.json` tells them, and what they were joined to."""
+    told = json.loads((folder / "outbox" / job / "job.json").read_text())
+    assert told["state"] == "done"
+    return told["steps"], (folder / "outbox" / job / "documents" / joined).read_text("utf-8")
+
+
+@pytest.mark.parametrize("recipe", STEPS)
+def test_the_command_of_several_steps_brings_one_file(checkout: Path, recipe: str) -> None:
+    folder = pasted(checkout, recipe)
+    (job,) = {name.split("/")[1] for name in laid_out(folder) if name.endswith("/job.json") and "-2/" not in name}
+    steps, text = written(folder, job, STEPS[recipe])
+    found = [name for name in laid_out(folder) if name.startswith(f"outbox/{job}/")]
+    shown = next(text for kind, text in fences(recipe) if kind == "text").splitlines()
+    assert [line for line in shown if line != "…" and line not in found] == []
+    assert fences(recipe)[-1][1].strip() in text
+    assert [step["state"] for step in steps] == ["complete"] * 3
+    assert steps[1]["requests"] >= 10
+
+
+def test_the_book_is_one_of_fifty_thousand_words(checkout: Path) -> None:
+    _, text = written(pasted(checkout, "book"), "book", "book.md")
+    assert len(text.split()) >= 50_000
 
 
 def test_the_migration_returns_every_module_under_its_path(checkout: Path) -> None:
@@ -147,7 +169,7 @@ def test_the_suite_has_the_files_that_its_prompt_names(checkout: Path) -> None:
     assert row["files"] == [f"documents/suite/files/{name}" for name in named]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", DOCUMENTS)
 def test_what_a_prompt_expects_is_what_it_asks_for(recipe: str) -> None:
     _, _, prompt = request_of(recipe).read_text("utf-8").split("---\n", 2)
     asked = re.findall(r"^\[SECTION: (.+)\]$", prompt, re.MULTILINE)
@@ -155,7 +177,7 @@ def test_what_a_prompt_expects_is_what_it_asks_for(recipe: str) -> None:
 
 
 def test_every_folder_that_decides_is_named_in_the_prompt_that_documents_them() -> None:
-    prompt = request_of("codebase_docs").read_text("utf-8").partition("---\n")[2].partition("---\n")[2]
+    prompt = (REPOSITORY / "examples" / "codebase_docs" / "decisions.job" / "outline.md").read_text("utf-8")
     decisions = REPOSITORY / "daemon" / "batchd" / "decisions"
     folders = {"claude", "text", *(f"decisions/{each.parent.name}" for each in decisions.glob("*/__init__.py"))}
     assert {folder for folder in folders if f"`{folder}" not in prompt} == set()

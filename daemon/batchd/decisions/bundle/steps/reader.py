@@ -242,7 +242,7 @@ def _probed(found: Reading, step: Step, asked: Asked, samples: Mapping[str, Json
                     row=0,
                     message=f"{found.where}: {step.name}: {said.message}",
                 )
-            elif isinstance(said, Caution):
+            elif isinstance(said, Caution) and not said.field.startswith("job"):  # those were told with the settings
                 yield said
             continue
         own = longest(said)
