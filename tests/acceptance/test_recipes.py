@@ -16,7 +16,9 @@ from tests.support import surroundings
 from tests.support.surroundings import REPOSITORY
 
 RECIPES = sorted(
-    path.parent.name for path in (REPOSITORY / "examples").glob("*/README.md") if path.parent.name != "tickets"
+    path.parent.name
+    for path in (REPOSITORY / "examples").glob("*/README.md")
+    if path.parent.name not in {"put_right", "tickets"}
 )
 STEPS = {"book": "book.md", "codebase_docs": "manual.md"}
 """Those of several steps, with what they are joined to."""
