@@ -1,5 +1,7 @@
 """The quick form of `make torture`: some of each kind of kill."""
 
+import pytest
+
 from tests.support.torture import torture
 
 
@@ -13,6 +15,11 @@ def test_killed_at_any_step_of_taking_a_bundle_it_makes_one_job() -> None:
 
 def test_killed_at_any_step_of_a_book_it_asks_each_chapter_once() -> None:
     torture("books")
+
+
+@pytest.mark.slow
+def test_killed_at_any_step_of_putting_a_job_right_it_pays_for_nothing_twice() -> None:
+    torture("amend")
 
 
 def test_killed_at_any_step_of_the_sync_lane_it_sends_no_message_twice() -> None:

@@ -112,7 +112,7 @@ async def test_under_other_instructions_it_is_another_job(home: House) -> None:
 
 async def test_of_a_bundle_all_files_count(home: House) -> None:
     files: dict[str, bytes | str] = {"prompt.md": "---\nattach: [a.txt]\n---\nSum up.", "a.txt": "bees"}
-    for data in ("bees", "wasps", "wasps"):
+    for data in ("bees", "bugs", "bugs"):
         drop(home.inbox, "t.job", {**files, "a.txt": data})
         await home.run(**WINDOW)
     assert ended(home, "t-2").exists()

@@ -17,7 +17,7 @@ from tests.faults.torture.messages import messages, sweep_messages
 from tests.faults.torture.odd_streams import faults, sweep_odd_streams
 from tests.faults.torture.power import cut_power, why_not
 from tests.faults.torture.restored import restore_states
-from tests.faults.torture.scenario import Scenario, books, bundles, everything, rows
+from tests.faults.torture.scenario import Scenario, amendments, books, bundles, everything, rows
 from tests.faults.torture.stage import Blow, Stage, drawn_pairs, sweep
 from tests.faults.torture.syscalls import Action, CallBlow, preloaded
 from tests.faults.torture.table import Row
@@ -181,6 +181,7 @@ FORMS = (
     Form("rows", "SIGKILL at each edge step, tables in folders with instructions", 4, _steps(rows, 12)),
     Form("rows-across", "the same, inbox on another file system", 3, _steps_across(rows)),
     Form("books", "SIGKILL at each edge step, jobs of several steps", 4, _steps(books, 4)),
+    Form("amend", "SIGKILL at each edge step, finished jobs put right", 4, _steps(amendments, 12)),
     Form("pairs", "SIGKILL at two steps, drawn at random", 3, _pairs),
     Form("messages", "SIGKILL at each edge step, sync lane", 2, _messages),
     Form("streams", "odd streams of every kind, sync lane", 3, _odd_streams),

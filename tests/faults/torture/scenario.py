@@ -29,6 +29,8 @@ class Scenario:
     """A folder on another file system, in which the inbox lies then."""
     bundles: Mapping[str, Mapping[str, bytes | str]] = field(default_factory=dict)
     """Folders, with what is in them by its path."""
+    first: Mapping[str, Mapping[str, bytes | str]] = field(default_factory=dict)
+    """Such folders again, of jobs that have finished before anything else is dropped."""
 
     def drop_all(self, inbox: Path) -> None:
         for name, content in self.files.items():
@@ -151,6 +153,34 @@ def rows(inbox: Path | None = None) -> Scenario:
             "q/wrong.csv": b"subjct\na horse\n",
             "q/note.txt": b"A note on tides.",
             "beside.txt": b"A note on bread.",
+        },
+        settings={"batch": {"max_requests": 3, "linger": 2.0}},
+        inbox=inbox,
+    )
+
+
+def amendments(inbox: Path | None = None) -> Scenario:
+    """Finished jobs that are put right: rows left out, an answer asked anew, a new row; one amendment is refused."""
+    skip = "---\nmodel: claude-haiku-4-5\nmax_tokens: 60\non_error: skip\nid: id\n---\nWhat has {{ subject }}?"
+    asked = skip.replace("on_error: skip\n", "amends: JOB\nadd: true\n")
+    return Scenario(
+        files={"beside.txt": b"A note on bread."},
+        first={
+            "t.job": {
+                "prompt.md": skip,
+                "t.csv": "id,subject\n1,a cat\n2\n3,[sandbox: refuse] a dog\n,a cow\n5,a hen\n",
+            },
+            "u.job": {"prompt.md": skip, "u.csv": "id,subject\n1,salt\n2\n"},
+        },
+        bundles={
+            "again.job": {
+                "prompt.md": asked.replace("JOB", "t"),
+                "r.csv": "id,subject\n9,a new one\n2,a mouse\n3,a good dog\n4,a late cow\n",
+            },
+            "wrong.job": {
+                "prompt.md": asked.replace("JOB", "u"),
+                "r.csv": "id,subject\n1,complete already\n2,pepper\n",
+            },
         },
         settings={"batch": {"max_requests": 3, "linger": 2.0}},
         inbox=inbox,
