@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from batchd.errors import where
 from batchd.page.listening import Listening
 from batchd.page.sessions import Sessions
 from batchd.settings import Page
@@ -88,7 +89,12 @@ class Entrance:
 
         request = Request(inside)
         answer = self._refusal(request)
-        await (answer or self._app)(inside, receive, send_on)
+        try:
+            await (answer or self._app)(inside, receive, send_on)
+        except Exception as bug:  # noqa: BLE001  it was answered with 500; its text could carry what users wrote
+            told = {"at": where(bug), "kind": type(bug).__name__}
+            log.error("page: a defect", method=scope["method"], route=_route(inside), **told)  # noqa: TRY400
+            return
         if status >= _ERROR:
             log.error("page", method=scope["method"], route=_route(inside), status=status)
 

@@ -83,6 +83,7 @@ class Rendering:
             "parts": _parts,
             "day": _day,
             "span": wording.span,
+            "dropped": wording.dropped,
         }
         self._templates.globals |= {
             "base": settings.base_path,

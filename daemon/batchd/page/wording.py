@@ -1,11 +1,16 @@
 """Amounts, sizes and moments as people say them."""
 
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Final
+
+from batchd.text.tickets import parted
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB")
 _KILO: Final = 1_000
+_LEAST: Final = 0.0001
+"""USD below which nobody wants to know how much."""
 _CLOSE: Final = 90
 """Seconds within which a moment is now."""
 
@@ -16,7 +21,14 @@ def money(usd: float | None) -> str:
         return "unknown"
     if not usd:
         return "$0"
-    return f"${usd:,.2f}" if abs(usd) >= 1 else f"${usd:.4f}"
+    if usd < _LEAST:
+        return f"under ${_LEAST}"
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}"
+
+
+def dropped(source: str) -> str:
+    """Say what a file was called, without the ticket in its name."""
+    return str(parted(PurePosixPath(source))[0])
 
 
 def size(count: int) -> str:
