@@ -7,6 +7,7 @@ from typing import Final
 
 from batchd.decisions.report import timestamp
 from batchd.notice import Kind, NewNotice
+from batchd.text.strictjson import Json
 
 STEPS: Final = (80, 100)
 """Per cent of a budget."""
@@ -73,7 +74,7 @@ def reached(budget: Budget, now: float) -> Iterator[NewNotice]:
 def late(batches: Iterable[OldBatch], now: float) -> Iterator[NewNotice]:
     """Tell which batches should have ended, and whose results are deleted soon."""
     for each in batches:
-        told = {
+        told: dict[str, Json] = {
             "batch": each.id,
             "requests": each.requests,
             "submitted_at": timestamp(each.submitted_at),

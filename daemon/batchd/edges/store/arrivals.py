@@ -164,8 +164,8 @@ async def _say_what_came_before(db: aiosqlite.Connection, new: dict[str, Arrival
             finished_at = row["finished_at"] if row["delivered"] else None
             before = Before(row["name"], row["received_at"], finished_at, bool(row["in_vain"]), row["twin"] is not None)
             found.setdefault(row["id"], (new[row["claim"]], []))[1].append(before)
-    for job, (arrival, before) in found.items():
-        twin = None if arrival.again_from is None else twin_among(before, arrival.again_from)
+    for job, (arrival, earlier) in found.items():
+        twin = None if arrival.again_from is None else twin_among(earlier, arrival.again_from)
         if twin is not None and twin.held:
             hold = "UPDATE jobs SET hold = ?, twin = ?, held_from = first_request WHERE id = ?"
             await update(db, hold, twin.reason, twin.of, job)
