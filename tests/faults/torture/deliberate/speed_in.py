@@ -100,8 +100,8 @@ MUTATIONS = (
         "speed in",
         "what was noted to be durable is not, where it is synced one by one",
         "daemon/batchd/edges/durable.py",
-        "            all_done([partial(_sync_below, root, inside) for inside in apart])\n",
-        "",
+        "            all_done([partial(_sync_below, root, inside) for inside in self._apart(root, as_one.get(root))])",
+        "            pass",
         "tests/edges/test_durable.py",
     ),
 )
