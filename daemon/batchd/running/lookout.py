@@ -19,7 +19,7 @@ from batchd.edges.clock import Bell, Clock
 from batchd.edges.sinks.ping import ping
 from batchd.edges.store import Store
 from batchd.errors import BatchdError, Blame
-from batchd.notice import Kind, NewNotice, Told
+from batchd.notice import Json, Kind, NewNotice, Told
 from batchd.running.watchdog import Watchdog
 from batchd.settings import Sink
 
@@ -175,7 +175,7 @@ class Lookout:
             return
         for place, path in self._watched.places.items():
             free = (await to_thread.run_sync(disk_usage, path)).free
-            told = {"place": place, "free_bytes": free}
+            told: dict[str, Json] = {"place": place, "free_bytes": free}
             if free < limit:
                 await self._store.notices.begin(NewNotice(Kind.DISK_LOW, place, now, told), Kind.DISK_ENOUGH)
             elif free >= limit * ROOM_AGAIN:
