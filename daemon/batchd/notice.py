@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
 
 from batchd.model import JobId
+from batchd.text.strictjson import Json
 
-Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
 PREFIX = "batchd."
 """Before each kind, where it stands among the events of other programs."""
 

@@ -30,9 +30,10 @@ from batchd.journey.amending import Amending, amends
 from batchd.journey.instructions import Instructions, Ready, Wrong
 from batchd.journey.spooling import INDEX, Copy
 from batchd.model import Job
-from batchd.notice import Json, Kind, NewNotice, queue_of
+from batchd.notice import Kind, NewNotice, queue_of
 from batchd.running.lookout import Misled
 from batchd.running.retrying import Retrying
+from batchd.text.strictjson import Json
 from batchd.trouble import Thing, Work
 
 log = structlog.get_logger()

@@ -19,9 +19,10 @@ from batchd.edges.clock import Bell, Clock
 from batchd.edges.sinks.ping import ping
 from batchd.edges.store import Store
 from batchd.errors import BatchdError, Blame
-from batchd.notice import Json, Kind, NewNotice, Told
+from batchd.notice import Kind, NewNotice, Told
 from batchd.running.watchdog import Watchdog
 from batchd.settings import Sink
+from batchd.text.strictjson import Json
 
 log = structlog.get_logger()
 

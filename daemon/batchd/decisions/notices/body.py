@@ -6,7 +6,8 @@ import msgspec
 
 from batchd.decisions.notices.wording import worded
 from batchd.decisions.report import timestamp
-from batchd.notice import PREFIX, Json, Kind, Message, Notice
+from batchd.notice import PREFIX, Kind, Message, Notice
+from batchd.text.strictjson import Json
 
 MOST = 8_000
 """Bytes of a body."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from batchd.decisions.report import state_of, summary
 from batchd.delivery import Tally
 from batchd.model import Job, Verdict
-from batchd.notice import Json, Kind, NewNotice, queue_of
+from batchd.notice import Kind, NewNotice, queue_of
+from batchd.text.strictjson import Json
 
 MOST_REASONS = 20
 """Reasons that are told; the most frequent."""

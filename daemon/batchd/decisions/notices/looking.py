@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from batchd.decisions.report import timestamp
-from batchd.notice import Json, Kind, NewNotice
+from batchd.notice import Kind, NewNotice
 from batchd.text.strictjson import Json
 
 STEPS: Final = (80, 100)

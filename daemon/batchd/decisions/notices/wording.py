@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
-from batchd.notice import Json, Kind
+from batchd.notice import Kind
+from batchd.text.strictjson import Json
 
 _Data: TypeAlias = Mapping[str, Json]
 
