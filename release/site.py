@@ -23,6 +23,7 @@ SHOWN: Final = (
     "examples",
     "systemd",
     "tests/data/real",
+    "release/image",
 )
 KINDS: Final = {"Quickstart": "Tutorial", "How to": "How-to", "Reference": "Reference", "Background": "Explanation"}
 """What docs/README.md calls its kinds of pages, and what the site does."""
@@ -114,7 +115,7 @@ def _wrong(site: Path, path: Path, page: "_Page", read: Mapping[Path, "_Page"]) 
             continue
         within = site if parts.path.startswith("/") else path.parent
         target = (within / unquote(parts.path).lstrip("/")).resolve() if parts.path else path
-        target = target / "index.html" if target.is_dir() else target
+        target = index if (index := target / "index.html").exists() else target
         known = read.get(target)
         lost = known is not None and parts.fragment and unquote(parts.fragment) not in known.anchors
         if parts.scheme or parts.netloc or not target.exists() or lost:
