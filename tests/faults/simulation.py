@@ -41,6 +41,7 @@ from batchd.running.departure import Departure
 from batchd.running.life import LifeLine
 from batchd.running.retrying import Retrying
 from batchd.running.wakeups import Legs, Wakeups
+from batchd.trouble import Trouble
 
 from tests.support.virtual import VirtualClock
 
@@ -401,8 +402,9 @@ class _Life:
 class _NoTroubles:
     """`Troubles`, of which nobody asks afterwards."""
 
-    async def tell(self, _: object) -> None:
-        return
+    async def tell(self, trouble: Trouble) -> None:
+        if trouble.defect:  # it would be tried again for ever
+            raise AssertionError(trouble.reason)
 
     async def over(self, _: object) -> None:
         return
@@ -415,6 +417,13 @@ class _NoRefusals:
         """There is nothing to refute."""
 
 
+class _NoPauses:
+    """Nobody pauses anything."""
+
+    async def keeps(self, _: BatchId) -> bool:
+        return False
+
+
 @dataclass(frozen=True)
 class _Store:
     """`Store`, with nothing but batches."""
@@ -425,6 +434,7 @@ class _Store:
     installation: str = TAG
     troubles: _NoTroubles = field(default_factory=_NoTroubles)
     refusals: _NoRefusals = field(default_factory=_NoRefusals)
+    pauses: _NoPauses = field(default_factory=_NoPauses)
 
 
 async def simulate(histories: int, first_seed: int = 0) -> Tally:
