@@ -18,7 +18,7 @@ ALICE, BOB = 23456, 34567
 AS_SOMEBODY = """
 import os, sys
 from batchd.cli import commands
-import batchd.cli.submit, batchd.cli.wait, batchd.cli.results, batchd.client.reading, yaml, pydantic
+import batchd.cli.priced, batchd.cli.submit, batchd.cli.wait, batchd.cli.results, batchd.client.reading, yaml, pydantic
 uid, sys.argv = int(sys.argv[1]), ["batchd", *sys.argv[2:]]
 os.setgroups([int(gid) for gid in os.environ.get("GROUPS", "").split()])
 os.setgid(uid)

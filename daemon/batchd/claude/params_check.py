@@ -191,12 +191,22 @@ _RULES: Final[Mapping[str, Callable[[Any, Path, Look], None]]] = MappingProxyTyp
 """What holds within one parameter, where its shape is in order."""
 
 _BESIDE: Final = "not a parameter: {0} stands beside params, or in the job's settings"
+_OF_JOBS: Final = ("betas", "budget", "continue", "needed_by", "on_error", "results", "schema")
 _NOT_OURS: Final = {
     "attach": "not a parameter: only the front matter of a .md or .txt file may attach files",
     "custom_id": "not a parameter: custom_id stands beside params",
     **{
         key: _BESIDE.format(key)
-        for key in ("betas", "budget", "continue", "needed_by", "on_error", "schema", *Wishes.__struct_fields__)
+        for key in (
+            "betas",
+            "budget",
+            "continue",
+            "needed_by",
+            "on_error",
+            "results",
+            "schema",
+            *Wishes.__struct_fields__,
+        )
     },
     "workspace_id": "a header, not a parameter: a whole batch has one workspace, that of the key",
     "user_profile_id": "a header, not a parameter, and batches have none",

@@ -16,7 +16,6 @@ from anyio import to_thread
 
 from batchd.decisions.notices.looking import OVERDUE, ROOM_AGAIN, Budget, digest_due, late, reached
 from batchd.edges.clock import Bell, Clock
-from batchd.edges.sinks.ping import ping
 from batchd.edges.store import Store
 from batchd.errors import BatchdError, Blame
 from batchd.notice import Kind, NewNotice, Told
@@ -227,6 +226,8 @@ class Lookout:
             failing = await self._pinged(name, sink, "", failing=failing)
 
     async def _pinged(self, name: str, sink: Sink, how: str, *, failing: bool) -> bool:
+        from batchd.edges.sinks.ping import ping  # noqa: PLC0415  a tenth of a second, for an HTTP client
+
         attempt = await ping(sink, how)
         failed = attempt.told is not Told.DONE
         if failed and not failing:
