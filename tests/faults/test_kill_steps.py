@@ -24,11 +24,3 @@ def test_killed_at_any_step_of_putting_a_job_right_it_pays_for_nothing_twice() -
 
 def test_killed_at_any_step_of_the_sync_lane_it_sends_no_message_twice() -> None:
     torture("messages")
-
-
-def test_a_system_call_that_kills_or_fails_loses_nothing() -> None:
-    torture("calls", "eio", "full")
-
-
-def test_a_power_cut_keeps_what_was_acknowledged() -> None:
-    torture("power")
