@@ -64,7 +64,7 @@ def prune(
         if as_json:
             out().print(data({"removes": [], "keeps": []}), soft_wrap=True)
         else:
-            out().print(cell("nothing is removed: \\[keep] asks for nothing; see --older-than, and docs/keeping.md"))
+            out().print(cell("nothing is removed: [keep] asks for nothing; see --older-than, and docs/keeping.md"))
         return DONE
     told = anyio.run(_prune, settings, days, dry_run)
     if as_json:
