@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from batchd.edges.store import Arrival, Batches, Due, NewRequest, Store, open_store
 from batchd.edges.store.arrivals import Arrivals
+from batchd.edges.store.holds import Holds
 from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.retries import Retries
-from batchd.edges.store.spending import Spending
 from batchd.edges.store.warmings import Warmings
 from batchd.model import Intent, Job, Lane, Plan, RequestId
 
@@ -115,7 +115,7 @@ async def test_a_batch_that_waits_for_a_person_is_told_and_needs_no_courier(stor
         (Retries, "wanted"),
         (Batches, "held"),
         (Batches, "to_cancel"),
-        (Spending, "uncounted"),
+        (Holds, "uncounted"),
         (Warmings, "cold"),
     ],
 )

@@ -29,9 +29,7 @@ async def accepted(store: Store, source: str = "legal/a.jsonl", notify: tuple[st
 
 
 async def held(store: Store, job: Job, *, bar: Bar = Bar.JOB, now: float = 0.0) -> None:
-    await store.spending.hold(
-        {job.id: Hold("too dear", RequestId(1), bar)}, Purse(Limit(None), {}), now=now, tomorrow=DAY
-    )
+    await store.holds.hold({job.id: Hold("too dear", RequestId(1), bar)}, Purse(Limit(None), {}), now=now, tomorrow=DAY)
 
 
 async def told(store: Store, now: float, sinks: tuple[str, ...] = ()) -> list[Notice]:
@@ -60,7 +58,7 @@ async def test_a_hold_is_told_after_a_minute_once_for_its_reason(store: Store) -
 async def test_a_hold_that_was_let_go_is_not_told_and_the_next_one_is(store: Store) -> None:
     job = await accepted(store)
     await held(store, job)
-    await store.spending.release(job.id)
+    await store.holds.release(job.id)
     assert await told(store, HOLD) == []
     await store.jobs.cancel(job.id)
     assert await told(store, 2 * HOLD) == []
@@ -75,9 +73,9 @@ async def test_a_hold_that_every_result_tries_anew_is_told_all_the_same(store: S
     job = await accepted(store)
     await held(store, job)
     for second in range(59):
-        await store.spending.counted(RequestId(1), 1)
+        await store.holds.counted(RequestId(1), 1)
         await held(store, job, now=float(second))
-    await store.spending.counted(RequestId(1), 1)
+    await store.holds.counted(RequestId(1), 1)
     assert await told(store, HOLD) == [], "just now nothing says that it is held"
     await held(store, job, now=HOLD)
     assert len(await told(store, HOLD + 5)) == 1

@@ -53,7 +53,7 @@ async def plan(store: Store, *, now: float = 10.0, most: int = 1_000) -> BatchId
 
 
 async def purse(store: Store, *jobs: JobId, midnight: float = 0.0) -> Purse:
-    return await store.spending.purse(jobs, per_job=None, per_day=None, midnight=midnight)
+    return await store.purses.purse(jobs, per_job=None, per_day=None, midnight=midnight)
 
 
 async def deliver(store: Store, batch: BatchId, row: int, outcome: str, cost: Cost) -> None:
@@ -193,7 +193,7 @@ async def test_sums_are_those_of_the_trips_whatever_happens_to_them(store: Store
         found = await purse(store, *(job.id for job in jobs), midnight=day * DAY)
         assert found.folders.get("q", 0) == of_folder.get(day, 0)
         assert found.ceilings == {jobs[0].id: folders[0], jobs[1].id: folders[1]}
-    whole = await store.spending.purse(
+    whole = await store.purses.purse(
         [jobs[0].id, jobs[2].id], per_job=None, per_day=None, midnight=DAY, per_month=7, month=0.0, queues={"q": QUEUE}
     )
     by_queue = {each.group: each.cost + each.reserved for each in await store.spending.by("folder")}
@@ -271,15 +271,15 @@ async def test_a_release_during_the_packers_look_stands(store: Store) -> None:
     job = await accept(store)
     hold = {job.id: Hold("too dear", RequestId(1), Bar.JOB)}
     before = await purse(store, job.id)
-    await store.spending.release(job.id, up_to=DOLLAR)
-    await store.spending.hold(hold, before, now=0.0, tomorrow=DAY)
+    await store.holds.release(job.id, up_to=DOLLAR)
+    await store.holds.hold(hold, before, now=0.0, tomorrow=DAY)
     assert (await store.jobs.get(job.id)).hold is None
     now = await purse(store, job.id)
     assert now.released == {job.id: DOLLAR}
-    await store.spending.release(job.id, up_to=2 * DOLLAR)
-    await store.spending.hold(hold, now, now=0.0, tomorrow=DAY)
+    await store.holds.release(job.id, up_to=2 * DOLLAR)
+    await store.holds.hold(hold, now, now=0.0, tomorrow=DAY)
     assert (await store.jobs.get(job.id)).hold is None
-    await store.spending.hold(hold, await purse(store, job.id), now=0.0, tomorrow=DAY)
+    await store.holds.hold(hold, await purse(store, job.id), now=0.0, tomorrow=DAY)
     held = await store.jobs.get(job.id)
     assert (held.hold, held.released, held.released_up_to) == ("too dear", True, 2 * DOLLAR)
 
@@ -291,7 +291,7 @@ async def test_no_look_reads_what_lies_behind(store: Store, tmp_path: Path) -> N
     reader = store.database._reader  # noqa: SLF001  only to hear what it is asked
     await reader.set_trace_callback(asked.append)
     await purse(store, job.id)
-    await store.spending.limited()
+    await store.purses.limited()
     assert len(asked) >= 4
     told = list(asked)
     with sqlite3.connect(tmp_path / "batchd.sqlite") as raw:

@@ -22,7 +22,7 @@ async def release(home: House, name: str, up_to: float | None = None) -> None:
     async with open_store(home.state / DATABASE) as store:
         job = await store.jobs.named(name)
         assert job is not None
-        await store.spending.release(job.id, None if up_to is None else round(up_to * 10**12))
+        await store.holds.release(job.id, None if up_to is None else round(up_to * 10**12))
 
 
 def drop_with_budget(home: House, name: str, budget: float, count: int, prompt: str = PROMPT) -> None:

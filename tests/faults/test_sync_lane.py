@@ -243,7 +243,7 @@ async def test_a_message_of_which_nothing_had_come_may_have_been_charged(home: H
     async with open_store(home.state / DATABASE) as store:
         job = await store.jobs.named("a")
         assert job is not None
-        assert await store.spending.committed(job.id) > 0, "it counts with what it may have cost"
+        assert await store.purses.committed(job.id) > 0, "it counts with what it may have cost"
         assert not (await store.retries.preview(job.id)).on, "what may have been charged is not sent again by itself"
 
 

@@ -29,7 +29,7 @@ async def release(home: House, name: str, up_to: int | None) -> None:
     async with open_store(home.state / DATABASE) as store:
         job = await store.jobs.named(name)
         assert job is not None
-        await store.spending.release(job.id, up_to)
+        await store.holds.release(job.id, up_to)
 
 
 async def test_the_jobs_of_a_folder_share_its_day_and_those_of_others_do_not(home: House) -> None:

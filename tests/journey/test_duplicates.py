@@ -59,7 +59,7 @@ async def release(store: Store, name: str) -> None:
     job = await store.jobs.named(name)
     assert job is not None
     assert job.twin is not None
-    await store.spending.release_twin(job.id)
+    await store.holds.release_twin(job.id)
 
 
 async def test_while_the_first_is_under_way_a_second_waits_and_may_be_cancelled(home: House) -> None:

@@ -134,7 +134,7 @@ class Released(Packer):
     async def _afford(self, waiting: list[Waiting], now: float) -> list[Waiting]:
         affordable = await super()._afford(waiting, now)
         for job in {request.job for request in waiting}:
-            await self._store.spending.release(job, up_to=1)
+            await self._store.holds.release(job, up_to=1)
         return affordable
 
 

@@ -275,7 +275,7 @@ async def _release(store: Store, job: Job, *, up_to: int | None) -> Answer:
     if job.step_bar not in {None, StepBar.MONEY}:
         said = await _release_step(store, job, up_to)
     elif job.twin is not None and up_to is None:
-        await store.spending.release_twin(job.id)
+        await store.holds.release_twin(job.id)
         said = f"Job {job.name} is sent: what it holds came as {job.twin} before."
     elif job.hold is not None or (up_to is not None and job.released and not job.delivered):
         said = await _release_money(store, job, up_to)
@@ -293,12 +293,12 @@ async def _release_money(store: Store, job: Job, up_to: int | None) -> str:
     """Let a job go that waits for money."""
     said = f"Job {job.name} goes on, whatever it costs."
     if up_to is not None:
-        committed = await store.spending.committed(job.id)
+        committed = await store.purses.committed(job.id)
         so_far = marked(f"{dollars(committed)} of it are spent or reserved", job)
         if up_to <= committed:
             raise Failure(f"job {printable(job.name)} needs a larger sum: {so_far} already")
         said = f"Job {job.name} goes on {marked(f'up to {dollars(up_to)}', job)}: {so_far}."
-    await store.spending.release(job.id, up_to)
+    await store.holds.release(job.id, up_to)
     if job.step_bar is not None:
         await store.steps.release(job.id)
     return said

@@ -160,7 +160,7 @@ class Packer:
         while (waits := await self._store.queue.any_waits()).any:
             now = self._clock.now()
             leaders = await self._leaders(waits, now)
-            await self._store.spending.let_go(now)
+            await self._store.holds.let_go(now)
             room = self._max_queued - await self._store.queue.queued()
             most = min(room, LOOK)
             # Before its requests are read: who has all of them by then is not among these.
@@ -206,11 +206,11 @@ class Packer:
 
     async def _afford(self, waiting: list[Waiting], now: float) -> list[Waiting]:
         """Leave out, and hold, what no budget has room for. Only this room spends, so nothing comes in between."""
-        limited = await self._store.spending.limited()
+        limited = await self._store.purses.limited()
         if self._budgets == Budgets() and not limited:
             return waiting
         midnight, month = now - now % DAY, month_of(now)
-        purse = await self._store.spending.purse(
+        purse = await self._store.purses.purse(
             {request.job for request in waiting},
             per_job=self._budgets.per_job,
             per_day=self._budgets.per_day,
@@ -222,7 +222,7 @@ class Packer:
         allowed = afford(waiting, purse)
         if allowed.holds:
             tomorrow, next_month = midnight + DAY, month_of(month + 32 * DAY)
-            await self._store.spending.hold(allowed.holds, purse, now=now, tomorrow=tomorrow, next_month=next_month)
+            await self._store.holds.hold(allowed.holds, purse, now=now, tomorrow=tomorrow, next_month=next_month)
             for job, hold in allowed.holds.items():
                 # Amounts change with each result that comes back: that is no news.
                 if self._told.get(job) != (hold.bar, midnight):

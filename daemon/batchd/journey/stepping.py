@@ -151,7 +151,7 @@ class Stepping:
 
     async def _too_dear(self, job: Job, steps: Steps, at: int, made: _Made) -> str:
         """Say why a list has no room in what the job may cost; nothing where it has."""
-        limit = await self._store.spending.limit_of(job.id)
+        limit = await self._store.purses.limit_of(job.id)
         if limit.budget is None:
             return ""
         if made.worst is None:

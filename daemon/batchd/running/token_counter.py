@@ -43,7 +43,7 @@ class TokenCounter:
     async def due(self) -> list[Held]:
         """List the requests by which jobs are held, if to count them could let those go on."""
         now = self._clock.now()
-        worth = worth_counting(await self._store.spending.uncounted(AHEAD), self._catalogue)
+        worth = worth_counting(await self._store.holds.uncounted(AHEAD), self._catalogue)
         return [each for each in worth if now >= self._again_at.get(each.id, now)]
 
     async def count(self, held: Held) -> None:
@@ -73,5 +73,5 @@ class TokenCounter:
         await self._note(held, worst)
 
     async def _note(self, held: Held, worst: int) -> None:
-        await self._store.spending.counted(held.id, worst)
+        await self._store.holds.counted(held.id, worst)
         self._counted.add(held.id)

@@ -10,9 +10,11 @@ from batchd.edges.store.arrivals import Arrival, Arrivals
 from batchd.edges.store.batches import Batches, CountTaken
 from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
+from batchd.edges.store.holds import Holds
 from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.notices import Notices
 from batchd.edges.store.pauses import Pause, Paused, Pauses
+from batchd.edges.store.purses import Purses, QueueBudget
 from batchd.edges.store.queue import Queue, Waits
 from batchd.edges.store.recovered import Recovered
 from batchd.edges.store.refusals import Refusals
@@ -21,7 +23,7 @@ from batchd.edges.store.requests import NewRequest
 from batchd.edges.store.resolutions import Resolutions
 from batchd.edges.store.retention import Retention
 from batchd.edges.store.retries import Retries
-from batchd.edges.store.spending import GROUPS, QueueBudget, Spending, Spent
+from batchd.edges.store.spending import GROUPS, Spending, Spent
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.steps import JobSteps
 from batchd.edges.store.transitions import Stale
@@ -92,6 +94,8 @@ class Store:
     progress: ProgressOf
     tallies: Tallies
     spending: Spending
+    purses: Purses
+    holds: Holds
     troubles: Troubles
     facts: Facts
     warmings: Warmings
@@ -172,6 +176,8 @@ async def _store(database: Database) -> Store:
         ProgressOf(database),
         Tallies(database),
         Spending(database),
+        Purses(database),
+        Holds(database),
         Troubles(database),
         Facts(database),
         Warmings(database),

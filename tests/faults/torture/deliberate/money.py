@@ -70,7 +70,7 @@ MUTATIONS = (
     Mutation(
         "15",
         "what is released while the packer looks is held again",
-        "daemon/batchd/edges/store/spending.py",
+        "daemon/batchd/edges/store/holds.py",
         "WHERE id = ? AND released = ? AND released_up_to IS ?",
         "WHERE id = ? AND (?, ?) IS NOT NULL",
         "tests/edges/test_spending.py",
