@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from batchd.claude.batch_body import new_nonce
 from batchd.decisions.batch.plan import Limits, plan
-from batchd.decisions.money.budget import Bar, afford
+from batchd.decisions.money.budget import Bar, Purse, afford
 from batchd.decisions.money.cache_warming import alone
 from batchd.edges.clock import Clock
 from batchd.edges.store import QueueBudget, Store, Waits
@@ -205,12 +205,32 @@ class Packer:
         return None if due is None else due - now
 
     async def _afford(self, waiting: list[Waiting], now: float) -> list[Waiting]:
-        """Leave out, and hold, what no budget has room for. Only this room spends, so nothing comes in between."""
+        """Leave out, and hold, what no budget has room for. Only this room spends; what comes back makes room."""
         limited = await self._store.purses.limited()
         if self._budgets == Budgets() and not limited:
             return waiting
         midnight, month = now - now % DAY, month_of(now)
-        purse = await self._store.purses.purse(
+        tomorrow, next_month = midnight + DAY, month_of(month + 32 * DAY)
+        purse = await self._purse(waiting, midnight, month)
+        allowed = afford(waiting, purse)
+        while allowed.holds:
+            await self._store.holds.hold(allowed.holds, purse, now=now, tomorrow=tomorrow, next_month=next_month)
+            # A result that came after the look and before the hold has let nobody go; those that come now do.
+            purse = await self._purse(waiting, midnight, month)
+            seen = afford(waiting, purse)
+            if len(seen.fitting) <= len(allowed.fitting):
+                break
+            await self._store.holds.try_again(allowed.holds)
+            allowed = seen
+        for job, hold in allowed.holds.items():
+            # Amounts change with each result that comes back: that is no news.
+            if self._told.get(job) != (hold.bar, midnight):
+                self._told[job] = (hold.bar, midnight)
+                log.warning("job held", job=(await self._store.jobs.get(job)).name, reason=hold.reason)
+        return allowed.fitting
+
+    async def _purse(self, waiting: list[Waiting], midnight: float, month: float) -> Purse:
+        return await self._store.purses.purse(
             {request.job for request in waiting},
             per_job=self._budgets.per_job,
             per_day=self._budgets.per_day,
@@ -219,13 +239,3 @@ class Packer:
             month=month,
             queues=self._budgets.queues,
         )
-        allowed = afford(waiting, purse)
-        if allowed.holds:
-            tomorrow, next_month = midnight + DAY, month_of(month + 32 * DAY)
-            await self._store.holds.hold(allowed.holds, purse, now=now, tomorrow=tomorrow, next_month=next_month)
-            for job, hold in allowed.holds.items():
-                # Amounts change with each result that comes back: that is no news.
-                if self._told.get(job) != (hold.bar, midnight):
-                    self._told[job] = (hold.bar, midnight)
-                    log.warning("job held", job=(await self._store.jobs.get(job)).name, reason=hold.reason)
-        return allowed.fitting

@@ -1,6 +1,7 @@
 """Jobs that wait for money, or for a person's answer; and those that are let go."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 
 import aiosqlite
 
@@ -9,7 +10,7 @@ from batchd.edges.store.deliveries import LET_GO
 from batchd.edges.store.events import note_hold
 from batchd.edges.store.requests import wishes_of
 from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, betas_of, update
+from batchd.edges.store.sqlite.statements import AMONG, Row, betas_of, update
 from batchd.model import Held, JobId, Place, RequestId
 
 
@@ -93,6 +94,15 @@ class Holds:
                 request,
             )
             await update(db, f"{LET_GO} WHERE hold IS NOT NULL AND held_from = ?", request)
+
+        await self._database.write(step)
+
+    async def try_again(self, jobs: Iterable[JobId]) -> None:
+        """Let some jobs go for which there may be room after all; those of a person's question stay."""
+        among = json.dumps(list(jobs))
+
+        async def step(db: aiosqlite.Connection) -> None:
+            await update(db, f"{LET_GO} WHERE {AMONG.format('id')} AND twin IS NULL", among)
 
         await self._database.write(step)
 

@@ -69,6 +69,14 @@ MUTATIONS = (
     ),
     Mutation(
         "15",
+        "what comes back before a hold is noted lets nobody go",
+        "daemon/batchd/journey/packer.py",
+        "            if len(seen.fitting) <= len(allowed.fitting):\n",
+        "            if seen:\n",
+        "tests/faults/test_budgets.py",
+    ),
+    Mutation(
+        "15",
         "what is released while the packer looks is held again",
         "daemon/batchd/edges/store/holds.py",
         "WHERE id = ? AND released = ? AND released_up_to IS ?",
