@@ -113,11 +113,11 @@ def test_it_is_whole_without_javascript(browser: "Browser", busy: Visit) -> None
     with Tab(browser, busy, script=False) as tab:
         tab.go("/")
         tab.page.get_by_role("link", name="legal/contracts").first.click()
-        assert tab.page.get_by_role("heading", name="legal/contracts").is_visible()
-        assert tab.page.get_by_text("clause 1 <b>x</b>").is_visible()
+        tab.page.get_by_role("heading", name="legal/contracts").wait_for()
+        tab.page.get_by_text("clause 1 <b>x</b>").wait_for()
         tab.page.get_by_role("link", name="Costs").click()
         tab.page.get_by_role("link", name="by model").click()
-        assert tab.page.get_by_role("cell", name="claude-haiku-5-5").is_visible()
+        tab.page.get_by_role("cell", name="claude-haiku-5-5").wait_for()
         assert tab.said == []
 
 
@@ -125,7 +125,7 @@ def test_an_open_tab_follows_what_happens(browser: "Browser", seen: Path, tmp_pa
     home = shutil.copytree(seen, tmp_path / "home")
     with Installation(home) as running, served(home) as visit, Tab(browser, visit) as tab:
         tab.go("/")
-        assert tab.page.get_by_text("daemon stopped").is_visible()
+        tab.page.get_by_text("daemon stopped").wait_for()
         running.start("run", "--sandbox")
         tab.page.get_by_text("daemon runs").wait_for()
         running.drop("hello.txt", f"{ASKED}: say hello")
@@ -150,8 +150,8 @@ def test_a_colleague_drops_a_table_sees_the_price_and_takes_the_results_away(
         tab.page.get_by_label("The file").set_input_files(table)
         tab.page.get_by_label("Folder").select_option("support")
         tab.page.get_by_role("button", name="What would it cost?").click()
-        assert tab.page.get_by_text("ready to be sent").is_visible()
-        assert tab.page.get_by_text("At most").is_visible()
+        tab.page.get_by_text("ready to be sent").wait_for()
+        tab.page.get_by_text("At most").wait_for()
         tab.page.get_by_role("button", name="Send it").click()
         tab.page.get_by_role("heading", name="support/lift").wait_for(timeout=60_000)
         tab.page.get_by_text("done", exact=True).first.wait_for(timeout=60_000)

@@ -14,14 +14,14 @@ from typing import Self
 _LAYER = """
 set -e
 mount -t tmpfs tmpfs {at}
-mkdir {at}/changes {at}/work {at}/root
-mount -t overlay overlay -o lowerdir=/,upperdir={at}/changes,workdir={at}/work {at}/root
+mkdir {at}/changes {at}/work {at}/system
+mount -t overlay overlay -o lowerdir=/,upperdir={at}/changes,workdir={at}/work {at}/system
 """
 _LAID = f"""{_LAYER}
-mount -t proc proc {{at}}/root/proc
-mount --rbind /dev {{at}}/root/dev
-mount -t tmpfs tmpfs {{at}}/root/run
-mount -t tmpfs -o mode=1777 tmpfs {{at}}/root/tmp
+mount -t proc proc {{at}}/system/proc
+mount --rbind /dev {{at}}/system/dev
+mount -t tmpfs tmpfs {{at}}/system/run
+mount -t tmpfs -o mode=1777 tmpfs {{at}}/system/tmp
 echo laid
 exec sleep infinity
 """
@@ -30,7 +30,7 @@ mkdir -p /run/systemd
 mount -t tmpfs tmpfs /run/systemd
 for group in {{groups}}; do echo $$ > $group/cgroup.procs; done
 echo laid
-exec systemd-nspawn --quiet --boot --directory={{at}}/root --machine={{name}} --private-network --register=no \\
+exec systemd-nspawn --quiet --boot --directory={{at}}/system --machine={{name}} --private-network --register=no \\
     --keep-unit --console=pipe systemd.unit=basic.target
 """
 """Its process 1 is a systemd of its own; nspawn leaves traces in /run/systemd, and a group of processes."""
@@ -75,7 +75,7 @@ class System:
 
     def run(self, script: str, *, check: bool = True) -> str:
         """Run shell lines as root, with a plain environment; returns what they printed."""
-        inside = ["nsenter", "--target", str(self._held.pid), "--mount", "chroot", f"{self._at}/root"]
+        inside = ["nsenter", "--target", str(self._held.pid), "--mount", "chroot", f"{self._at}/system"]
         plain = ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root", "sh", "-ec", script]
         done = subprocess.run(
             [*inside, *plain], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, cwd="/"
@@ -87,7 +87,7 @@ class System:
         """Copy a file into it; returns its place there."""
         with file.open("rb") as opened:
             subprocess.run(
-                ["nsenter", "--target", str(self._held.pid), "--mount", "tee", f"{self._at}/root/tmp/{file.name}"],
+                ["nsenter", "--target", str(self._held.pid), "--mount", "tee", f"{self._at}/system/tmp/{file.name}"],
                 stdin=opened,
                 stdout=subprocess.DEVNULL,
                 check=True,
@@ -155,12 +155,12 @@ class Booted:
         """Copy a file into it; returns its place there."""
         with file.open("rb") as opened:
             subprocess.run(
-                ["nsenter", "--target", str(self._init), "--all", "tee", f"/root/{file.name}"],
+                ["nsenter", "--target", str(self._init), "--all", "tee", f"/opt/{file.name}"],
                 stdin=opened,
                 stdout=subprocess.DEVNULL,
                 check=True,
             )
-        return f"/root/{file.name}"
+        return f"/opt/{file.name}"
 
     def _is_up(self) -> bool:
         assert self._held.poll() is None, "it has ended"
