@@ -7,7 +7,8 @@ from typing import Annotated, Final
 
 from msgspec import field
 
-from batchd.settings.values import Rule, Table, flag, listed, text, whole
+from batchd.settings.rules import Rule, flag, listed, text, whole
+from batchd.settings.values import Table
 
 CONTENTS: Final = ("none", "documents", "all")
 

@@ -25,13 +25,10 @@ from batchd.model import (
 )
 from batchd.notice import EVENTS
 from batchd.settings.page import Page
-from batchd.settings.values import (
+from batchd.settings.rules import (
     Address,
-    Table,
-    Within,
     address,
     amount,
-    fields_of,
     flag,
     listed,
     listening,
@@ -46,6 +43,7 @@ from batchd.settings.values import (
     time_of_day,
     whole,
 )
+from batchd.settings.values import Table, Within, fields_of
 
 PREFIX: Final = "BATCHD_"
 MAX_BATCH_BYTES: Final = 256_000_000
