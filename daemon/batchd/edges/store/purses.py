@@ -23,14 +23,10 @@ _BEGUN = "EXISTS (SELECT 1 FROM requests WHERE job = jobs.id AND sendings > 0)"
 """Of jobs of which something was sent."""
 _DAY = 86_400.0
 
-_COMMITTED_SINCE = """
+_COMMITTED = """
     SELECT coalesce(sum(cost_micro + reserved_micro), 0) AS committed_micro,
         coalesce(sum(cost_pico + reserved_pico), 0) AS committed_pico FROM spent
-    WHERE day >= ?1 AND {} AND sandbox = EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox')"""
-_COMMITTED_OF_DAY = """
-    SELECT coalesce(sum(cost_micro + reserved_micro), 0) AS committed_micro,
-        coalesce(sum(cost_pico + reserved_pico), 0) AS committed_pico FROM spent
-    WHERE day = ? AND sandbox = EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox')"""
+    WHERE {} AND sandbox = EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox')"""
 """What a rehearsal came to is no money, and what was paid is none of a rehearsal's."""
 
 
@@ -80,7 +76,7 @@ class Purses:
             queues: What the jobs of some top folders may cost together.
         """
         promised = amount(await self._database.row(_PROMISED), "promised")
-        today = await self._database.row(_COMMITTED_OF_DAY, int(midnight // _DAY))
+        today = await self._database.row(_COMMITTED.format("day = ?1"), int(midnight // _DAY))
         rows = await self._database.rows(
             f"""SELECT jobs.id, queue, budget, released, released_up_to, folder, folder_per_day, committed_micro,
                     committed_pico, promised_micro, promised_pico, later, later_open,
@@ -121,7 +117,7 @@ class Purses:
     ) -> dict[tuple[Bar, str], int]:
         if per_month is None:
             return {}
-        row = await self._database.row(_COMMITTED_SINCE.format("1"), int(month // _DAY))
+        row = await self._database.row(_COMMITTED.format("day >= ?1"), int(month // _DAY))
         return {(Bar.MONTH, ""): amount(row, "committed") + promised + sum(each.rest for each in reserved)}
 
     async def _pots(
@@ -137,7 +133,7 @@ class Purses:
             )
             later = amount(begun, "promised") + sum(each.rest for each in reserved if each.queue == queue)
             for bar, since in ((Bar.QUEUE_DAY, midnight), (Bar.QUEUE_MONTH, month)):
-                row = await self._database.row(_COMMITTED_SINCE.format("queue = ?2"), int(since // _DAY), queue)
+                row = await self._database.row(_COMMITTED.format("day >= ?1 AND queue = ?2"), int(since // _DAY), queue)
                 pots[bar, queue] = later + amount(row, "committed")
         return pots
 

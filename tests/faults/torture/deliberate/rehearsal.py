@@ -68,8 +68,8 @@ MUTATIONS = (
         "rehearsal",
         "what a rehearsal came to counts for the budget of the day",
         "daemon/batchd/edges/store/purses.py",
-        "    WHERE day = ? AND sandbox = EXISTS (",
-        "    WHERE day = ? AND 1 OR EXISTS (",
+        "    WHERE {} AND sandbox = EXISTS (",
+        "    WHERE {} AND 1 OR EXISTS (",
         f"{REHEARSAL}::test_what_is_no_rehearsal_says_nothing_of_one_and_each_keeps_its_own_money",
     ),
 )
