@@ -11,9 +11,11 @@ import anyio
 import pytest
 from batchd.app import serve
 from batchd.edges.evidence import NAME
-from batchd.edges.store import DATABASE
+from batchd.edges.store import DATABASE, open_store
 from batchd.errors import Unusable
 from batchd.journey.intake import Intake
+from batchd.journey.packer import Packer
+from batchd.journey.restoring import Restoring
 
 from tests.support.house import House, run_until, until
 
@@ -126,6 +128,37 @@ async def test_a_state_of_any_age_pays_nothing_twice_and_delivers_what_was_paid(
 async def _run(home: House, *, restored: bool = False) -> None:
     with anyio.fail_after(120):
         await serve(home.settings(), home.key, once=True, restored=restored, clock=home.clock)
+
+
+async def test_a_run_to_the_end_does_not_end_before_what_was_paid_is_adopted(
+    home: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All becomes known between a look at what waits and the question whether anything is left."""
+    home.drop("a.jsonl", WHOLE)
+    await run_until(home, lambda: accepted(home.state))
+    snapshot(home.state, tmp_path / "old")
+    assert await home.run()
+    sent = home.accepted()
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    look, find = Packer.pack, Restoring.run
+    known = anyio.Event()
+
+    async def slow_look(packer: Packer) -> float | None:
+        leaves_in = await look(packer)
+        await known.wait()
+        return leaves_in
+
+    async def find_and_say(restoring: Restoring) -> None:
+        await find(restoring)
+        known.set()
+
+    monkeypatch.setattr(Packer, "pack", slow_look)
+    monkeypatch.setattr(Restoring, "run", find_and_say)
+    await _run(home, restored=True)
+    async with open_store(home.state / DATABASE) as store:
+        assert await store.jobs.all_delivered()
+    assert home.accepted() == sent
 
 
 async def test_an_old_state_stops_run_with_the_jobs_that_it_lacks_before_anything_is_sent(

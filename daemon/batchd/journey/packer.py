@@ -93,7 +93,9 @@ class Packer:
         return bool(self._met_by_defects)
 
     async def could_pack(self) -> bool:
-        """Whether any request waits for nothing but its trip, or a moment that comes by itself."""
+        """Whether any request waits for nothing but its trip, or a moment that comes by itself; what `pack` does."""
+        if await self._restoring.could_adopt():
+            return True
         kept = await self._kept()
         if kept is None:
             return False

@@ -171,6 +171,10 @@ class Restoring:
             log.info("found", remote=remote.id, requests=len(sendings))
         return sendings
 
+    async def could_adopt(self) -> bool:
+        """Whether anything that waits needs no sending."""
+        return await self._store.recovered.could_adopt()
+
     async def adopt(self) -> None:
         """Deliver, rather than send, what was paid in a lost life."""
         if adopted := await self._store.recovered.adopt(new_nonce):

@@ -14,6 +14,9 @@ from batchd.model import BatchId, Evidence, JobId, Lane, RemoteBatch, RemoteId, 
 _NEXT = """SELECT min(later.sending) FROM recovered AS later WHERE later.request = requests.id AND later.sending >
     (SELECT coalesce(max(sending), 0) FROM trips WHERE trips.request = requests.id)"""
 """The first sending of a request that this life knows nothing of; one that was planned and taken back was none."""
+_TO_ADOPT = f"""SELECT recovered.*, coalesce(sent_size, size) AS size FROM recovered
+    JOIN requests ON requests.id = recovered.request AND recovered.sending = ({_NEXT})
+    WHERE batch IS NULL AND verdict IS NULL AND lane = 'batch' ORDER BY remote_id, requests.id"""  # noqa: S608  own text
 
 
 class Recovered:
@@ -67,11 +70,7 @@ class Recovered:
         Args:
             nonce: Makes a new one.
         """
-        rows = await self._database.rows(
-            f"""SELECT recovered.*, coalesce(sent_size, size) AS size FROM recovered
-                JOIN requests ON requests.id = recovered.request AND recovered.sending = ({_NEXT})
-                WHERE batch IS NULL AND verdict IS NULL AND lane = 'batch' ORDER BY remote_id, requests.id"""  # noqa: S608  own text
-        )
+        rows = await self._database.rows(_TO_ADOPT)
         found: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             found[row["remote_id"]].append(row)
@@ -83,6 +82,10 @@ class Recovered:
         if found:
             await self._database.write(step)
         return len(found)
+
+    async def could_adopt(self) -> bool:
+        """Whether any waiting request was paid already on its next trip."""
+        return await self._database.row(f"{_TO_ADOPT} LIMIT 1") is not None
 
     async def sent_by_sync_lane(self) -> list[tuple[RequestId, int]]:
         """List the waiting requests of the sync lane, with their sizes: no list of the API shows what was sent."""
