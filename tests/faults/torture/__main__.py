@@ -8,10 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults.torture.forms import FORMS, Form, Task, share_of_time
+from tests.faults.torture.forms import FORMS, Form, Sweep, Task, share_of_time, strike_at_random
 from tests.faults.torture.lanes import in_lanes
-from tests.faults.torture.scenario import everything
-from tests.faults.torture.stage import Stage
+from tests.faults.torture.stage import Undisturbed
 from tests.faults.torture.syscalls import can_preload, preload, preloaded
 from tests.faults.torture.table import Row, table
 from tests.support.surroundings import isolate
@@ -31,17 +30,17 @@ def main() -> int:
     if can_preload() and not preloaded():
         environment = {**preload(folder), _FOLDER: str(folder)}
         os.execve(sys.executable, [sys.executable, "-m", __package__, *sys.argv[1:]], environment)  # noqa: S606
-    try:
-        Stage(everything(), folder / "rehearsal").undisturbed()
-    except RuntimeError as spoiled:
-        sys.stderr.write(f"{spoiled}\n")
-        return 2
+    rehearsals = Rehearsals(folder / "rehearsals")
     began = time.monotonic()
     rows: list[Row] = []
     left = [form for form in FORMS if not chosen.form or form.name in chosen.form]
     while left:
         until = share_of_time(left[0], left, began + chosen.minutes * 60)
-        rows.append(_row(left.pop(0), folder, until, chosen))
+        try:
+            rows.append(_row(left.pop(0), folder, until, chosen, rehearsals))
+        except RuntimeError as spoiled:
+            sys.stderr.write(f"{spoiled}\n")
+            return 2
         sys.stderr.write(f"{rows[-1].fault}: {rows[-1].tried} tried\n")
     minutes = (time.monotonic() - began) / 60
     details = "".join(f"{detail}\n" for row in rows for detail in row.details)
@@ -52,13 +51,35 @@ def main() -> int:
     return 1
 
 
-def _row(form: Form, folder: Path, until: float, chosen: argparse.Namespace) -> Row:
+class Rehearsals:
+    """What each scenario is like when nothing disturbs it; played once, before the lanes part."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._played: dict[object, Undisturbed] = {}
+
+    def of(self, sweep: Sweep) -> Undisturbed:
+        """Raises RuntimeError where it does not end well by itself."""
+        key = sweep.scenario, sweep.counting, sweep.across
+        if key not in self._played:
+            self._played[key] = sweep.rehearse(self._folder / str(len(self._played)))
+        return self._played[key]
+
+
+def _row(form: Form, folder: Path, until: float, chosen: argparse.Namespace, rehearsals: Rehearsals) -> Row:
     lanes = min(chosen.lanes, form.lanes or chosen.lanes)
+    sweep = form.sweep
+    if sweep is not None and (reason := sweep.why_not(folder)):
+        return Row(form.fault, note=f"left out: {reason}")
+    undisturbed = rehearsals.of(sweep) if sweep is not None else None
 
     def play(lane: int) -> Row:
         place = folder / form.name / str(lane)
         place.mkdir(parents=True)
-        return form.play(Task(place, lane, lanes, until, chosen.quick, chosen.seed), Row(form.fault))
+        task, row = Task(place, lane, lanes, until, chosen.quick, chosen.seed), Row(form.fault)
+        if sweep is None or undisturbed is None:
+            return strike_at_random(task, row)
+        return sweep.play(task, undisturbed, row)
 
     return in_lanes(lanes, play, folder, Row(form.fault))
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 
 import anyio
 from batchd.edges.store import DATABASE, open_store
@@ -25,12 +26,12 @@ UNDER_WAY = 2
 JOB = "now"
 
 
-def messages() -> Scenario:
+def messages(inbox: Path | None = None) -> Scenario:
     """Three requests that cannot wait."""
     prompts = [f"[sandbox: words {words}] Tell of number {words}." for words in (150, 250, 350)]
     job = json.dumps({"job": {"lane": "sync"}}).encode() + b"\n"
     content = job + jsonl(prompts, max_tokens=2_000)
-    return Scenario({f"{JOB}.jsonl": content}, settings={"sync": {"concurrency": UNDER_WAY}})
+    return Scenario({f"{JOB}.jsonl": content}, settings={"sync": {"concurrency": UNDER_WAY}}, inbox=inbox)
 
 
 def sweep_messages(stage: Stage, undisturbed: Undisturbed, steps: Iterable[int], row: Row, until: float) -> Row:

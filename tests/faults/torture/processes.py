@@ -4,6 +4,7 @@ A killed child is gone as a killed daemon is: nothing of Python runs at its end.
 """
 
 import ctypes
+import faulthandler
 import json
 import os
 import select
@@ -126,6 +127,7 @@ def fork(work: Callable[[], object], folder: Path) -> Child:
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        faulthandler.enable()  # a crash of what is not Python says where it was
         os.environ["NOTIFY_SOCKET"] = str(folder / "notify")
         work()
         status = 0

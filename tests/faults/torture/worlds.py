@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from batchd.sandbox import Fault
@@ -71,9 +72,9 @@ def account(luck: random.Random) -> list[Fault]:
     return [Fault(route="create", kind=kind, times=None, after=after, ends=minutes * 60.0, late=late)]
 
 
-def calm() -> Scenario:
+def calm(inbox: Path | None = None) -> Scenario:
     """All of it but for the request that fails once by itself: how often it is sent would tell nothing."""
-    whole = everything()
+    whole = everything(inbox)
     return replace(
         whole, files={**whole.files, "words.jsonl": jsonl(["tide", "wind", "[sandbox: unicode] rain"])}, faults=()
     )
