@@ -16,6 +16,7 @@ from batchd.claude.media import files_of
 from batchd.claude.media_limits import most_pages
 from batchd.claude.pdf_pages import pages
 from batchd.claude.pictures import patches, picture_tokens
+from batchd.text import typed
 
 BYTES_PER_TOKEN: Final = 4
 """Of usual prose; about."""
@@ -75,7 +76,7 @@ def measure(params: bytes, model: ModelFacts) -> PromptSize:
     if (region := region_of(params)) is not None:
         size -= len(_REGION) + len(msgspec.json.encode(region)) + len(b",")  # which nobody reads
     if b'"source":' in params:
-        for file in files_of(msgspec.json.decode(params, type=_Turns).messages):
+        for file in files_of(typed.decode(params, _Turns).messages):
             data = file.data
             size -= len(data or "")
             found = _picture(data, model) if file.picture else _document(data, model)
@@ -85,7 +86,7 @@ def measure(params: bytes, model: ModelFacts) -> PromptSize:
 
 def region_of(params: bytes) -> str | None:
     """Read which region a request asks for."""
-    return msgspec.json.decode(params, type=_Params).inference_geo if _REGION in params else None
+    return typed.decode(params, _Params).inference_geo if _REGION in params else None
 
 
 def window_of(model: ModelFacts, betas: Iterable[str]) -> int:

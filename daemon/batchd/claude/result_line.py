@@ -23,6 +23,7 @@ from batchd.claude.result_shape import (
 from batchd.claude.verdict import NOT_CHARGED, Result, ToolCall
 from batchd.errors import Garbled
 from batchd.model import Usage
+from batchd.text import typed
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
@@ -34,7 +35,7 @@ class Line(msgspec.Struct, frozen=True):
     result: Result
 
 
-_decoder = msgspec.json.Decoder(LineSaid)
+_decoder = typed.decoder(LineSaid)
 _NOTHING_SAID = frozenset({"text", "thinking", "redacted_thinking"})
 """Blocks that hold nothing for a reader, where they have no text."""
 
@@ -97,7 +98,7 @@ class _Named(msgspec.Struct, frozen=True):
     result: _Typed
 
 
-_naming_decoder = msgspec.json.Decoder(_Named)
+_naming_decoder = typed.decoder(_Named)
 
 
 def whose(raw: bytes) -> tuple[str, str]:

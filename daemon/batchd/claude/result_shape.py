@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from batchd.errors import Garbled
+from batchd.text import typed
 
 MOST_TOKENS = 10_000_000
 """Ten of the longest windows: nobody can be charged for more at one time."""
@@ -131,7 +132,7 @@ def read_leniently(raw: bytes) -> LineSaid:
 
 def _stream(told: object) -> Stream | None:
     try:
-        return msgspec.convert(told, Stream | None)
+        return None if told is None else typed.convert(told, Stream)
     except msgspec.ValidationError:
         return None
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from batchd.claude.params import Block, Params
+from batchd.text import typed
 from batchd.text.markdown import open_fence
 from batchd.text.sections import MARKER, TITLE
 from batchd.text.strictjson import encode
@@ -103,7 +104,7 @@ def longest_ask(expect: msgspec.Raw) -> int:
     if not bytes(expect):
         return LONGEST_ASK
     try:
-        found = msgspec.json.decode(expect, type=_Sections)
+        found = typed.decode(expect, _Sections)
     except msgspec.MsgspecError:
         return LONGEST_ASK + len(bytes(expect))  # which can no longer be read: then nobody asks for it
     titles = found.sections if isinstance(found.sections, list) else ()
@@ -123,7 +124,7 @@ class _Output(msgspec.Struct):
 
 def writes_by_schema(params: bytes) -> bool:
     """Whether the answer to a request is structured output (docs: structured outputs)."""
-    found = msgspec.json.decode(params, type=_Output)
+    found = typed.decode(params, _Output)
     return found.output_format is not None or (
         found.output_config is not None and found.output_config.format is not None
     )

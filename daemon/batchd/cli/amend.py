@@ -30,6 +30,7 @@ from batchd.journey.reading import Reading, rules_of
 from batchd.model import Job
 from batchd.settings import Settings
 from batchd.standing.jobs import marked
+from batchd.text import typed
 
 _ACCEPT: Final = 30.0
 """Seconds."""
@@ -145,7 +146,7 @@ def _asked(folder: Path) -> tuple[bytes, dict[str, object]]:
     for suffix in (".jsonl", ".ndjson", ".json"):
         with suppress(FileNotFoundError, msgspec.MsgspecError), (folder / f"request{suffix}").open("rb") as request:
             text = request.read() if suffix == ".json" else next((line for line in request if line.strip()), b"")
-            settings = msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf"), type=_OfJob).job
+            settings = typed.decode(text.removeprefix(b"\xef\xbb\xbf"), _OfJob).job
     if isinstance(params := settings.get("params"), dict):
         settings["params"] = {key: value for key, value in params.items() if key != "messages"}
     return instructions, settings

@@ -15,6 +15,7 @@ from batchd.cli.console import out
 from batchd.cli.exit_codes import DONE
 from batchd.cli.logs import set_up_logs
 from batchd.errors import Unusable
+from batchd.text import typed
 
 if TYPE_CHECKING:
     from batchd.sandbox import Fault, SandboxSettings
@@ -139,7 +140,7 @@ def _fault(said: str) -> "Fault":
     if unknown := told.keys() - {field.name for field in dataclasses.fields(Fault)}:
         raise Unusable(f"--fault {said}: there is no {', '.join(sorted(unknown))}; see `batchd sandbox --faults`")
     try:
-        return msgspec.convert(told, Fault, strict=False)
+        return typed.convert(told, Fault, strict=False)
     except msgspec.ValidationError as mistake:
         raise Unusable(f"--fault {said}: {mistake}") from mistake
 

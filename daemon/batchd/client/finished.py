@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import msgspec
-
 from batchd.formats.jobs import Job
+from batchd.text import typed
 
 
 class Refused(Exception):
@@ -36,6 +35,6 @@ class Held(Exception):
 def read_job(folder: Path) -> Job | None:
     """Read the `job.json` of a job's folder; None where it has none yet."""
     try:
-        return msgspec.json.decode((folder / "job.json").read_bytes(), type=Job)
+        return typed.decode((folder / "job.json").read_bytes(), Job)
     except FileNotFoundError:
         return None

@@ -10,6 +10,7 @@ import msgspec
 from batchd.client.dropping import Ticket
 from batchd.client.places import Folder, outbox_at
 from batchd.client.waiting import Watch
+from batchd.text import typed
 
 
 class _Report(msgspec.Struct, frozen=True):
@@ -81,7 +82,7 @@ def results(job: str | Ticket, outbox: Folder | None = None) -> Iterator[Row]:
             return
         with report:
             for line in report:
-                told = msgspec.json.decode(line, type=_Report)
+                told = typed.decode(line, _Report)
                 yield _row(folder, told, found, lines.get(told.custom_id))
 
 
@@ -96,7 +97,7 @@ def folder_of(job: str | Ticket, outbox: Path) -> Path:
 def index(folder: Path) -> dict[str, tuple[int, int]]:
     """Say where in `results.jsonl` the last line of each request is: offset and size in bytes."""
     lines: dict[str, tuple[int, int]] = {}
-    decode = msgspec.json.Decoder(_Whose).decode
+    decode = typed.decoder(_Whose).decode
     with _opened(folder / "results.jsonl") as found:
         at = 0
         for line in found or ():

@@ -19,6 +19,7 @@ import msgspec
 
 from batchd.edges import disk, trees
 from batchd.errors import Unusable
+from batchd.text import typed
 
 SUMMARY: Final = "backup.json"
 SETTINGS: Final = "batchd.toml"
@@ -104,7 +105,7 @@ def verified(folder: Path) -> Summary:
     """
     try:
         with os.fdopen(disk.open_regular(folder / SUMMARY), "rb") as file:
-            summary = msgspec.json.decode(file.read(), type=Summary)
+            summary = typed.decode(file.read(), Summary)
     except (OSError, msgspec.DecodeError):
         raise Unusable(f"{folder} is no backup: it has no {SUMMARY} that can be read") from None
     for name, expected in summary.files.items():

@@ -8,6 +8,7 @@ import msgspec
 from batchd.decisions.document.draft import NOTHING, Draft
 from batchd.edges import disk
 from batchd.model import RequestId
+from batchd.text import typed
 
 
 class Drafts:
@@ -20,7 +21,7 @@ class Drafts:
         """Read how far a document had come before a round; before round 0, the first, there is nothing."""
         if not round_:
             return NOTHING
-        return msgspec.json.decode((self._folder / f"{request}.{round_}").read_bytes(), type=Draft)
+        return typed.decode((self._folder / f"{request}.{round_}").read_bytes(), Draft)
 
     def write(self, request: RequestId, round_: int, draft: Draft) -> None:
         """Write durably how far a document has come before a round; writing twice changes nothing."""

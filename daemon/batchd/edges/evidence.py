@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from batchd.edges import disk
+from batchd.text import typed
 
 NAME = ".batchd.json"
 _LONGEST = 4_096
@@ -39,7 +40,7 @@ def read(outbox: Path) -> Evidence | None:
     with os.fdopen(descriptor, "rb") as file:
         said = file.read(_LONGEST)
     try:
-        return msgspec.json.decode(said, type=Evidence)
+        return typed.decode(said, Evidence)
     except msgspec.DecodeError:
         return None
 

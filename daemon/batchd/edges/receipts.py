@@ -15,6 +15,7 @@ import msgspec
 from batchd.edges import disk
 from batchd.formats import signed
 from batchd.model import Problem
+from batchd.text import typed
 
 FOLDER: Final = PurePosixPath(".tickets")
 _SHOWN: Final = 20
@@ -64,7 +65,7 @@ def refused_of(outbox: Path, ticket: str) -> str | None:
         return None
     with os.fdopen(descriptor, "rb") as receipt:
         try:
-            return msgspec.json.decode(receipt.read(), type=_Refused).claim or None
+            return typed.decode(receipt.read(), _Refused).claim or None
         except msgspec.DecodeError:
             return None
 

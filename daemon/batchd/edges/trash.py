@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from batchd.edges import disk, trees
+from batchd.text import typed
 
 FOLDER = "trash"
 REJECTED = "rejected"
@@ -139,7 +140,7 @@ def _assert_ours(parent: int, name: str, job: str) -> None:
             trees.opened_below(parent, name) as folder,
             os.fdopen(disk.open_regular("job.json", folder=folder), "rb") as file,
         ):
-            told = msgspec.json.decode(file.read(), type=_Summary).job
+            told = typed.decode(file.read(), _Summary).job
     except NotADirectoryError:
         raise NotOurs("it is no folder") from None
     except FileNotFoundError:

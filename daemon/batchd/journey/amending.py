@@ -41,6 +41,7 @@ from batchd.errors import Rejected
 from batchd.journey.reading import Reading
 from batchd.journey.spooling import Copy, new_request
 from batchd.model import Entry, Job, Problem, Reject
+from batchd.text import typed
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import Json
 from batchd.text.tickets import parted
@@ -260,7 +261,7 @@ def _standing(store: Store, job: Job, folder: JobFolder, columns: tuple[str, ...
     with folder.reading(REJECTS) as rejects:
         for line in rejects or ():
             with suppress(msgspec.MsgspecError):  # somebody has written into it
-                told = msgspec.json.decode(line, type=_Told)
+                told = typed.decode(line, _Told)
                 place = told.row or told.line
                 left_out[place] = LeftOut(place, told.custom_id or "")
     settings = _settings(own)
@@ -301,7 +302,7 @@ def _kept(folder: JobFolder, others: Container[str]) -> Iterator[tuple[Bundle | 
 
 def changes(spool: Path, amendment: Amendment) -> Iterator[Change]:
     """Read what an amendment does to the requests of its job."""
-    decoder = msgspec.json.Decoder(Change)
+    decoder = typed.decoder(Change)
     with Copy(spool, amendment.claim).index.open("rb") as lines:
         for line in lines:
             yield decoder.decode(line)

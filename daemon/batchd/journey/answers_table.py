@@ -23,6 +23,7 @@ from batchd.edges.line_index import SUFFIX, LineIndex, indexed
 from batchd.edges.outbox import RESULTS, JobFolder
 from batchd.errors import Garbled
 from batchd.model import RowsForm
+from batchd.text import typed
 from batchd.text.jsonscan import Broken
 
 
@@ -104,7 +105,7 @@ def _left_out(rejects: BinaryIO | None) -> Iterator[LeftOut]:
     """The rows that became no request, each with what was wrong."""
     for line in rejects or ():
         with suppress(msgspec.MsgspecError):  # somebody has written into it
-            found = msgspec.json.decode(line, type=_Rejected)
+            found = typed.decode(line, _Rejected)
             yield LeftOut(found.row or 0, "; ".join(each.message for each in found.errors))
 
 

@@ -16,7 +16,7 @@ from batchd.decisions.batch.restored import Found
 from batchd.edges import claims, disk, rejected
 from batchd.edges.outbox import JobFolder
 from batchd.model import Verdict
-from batchd.text import safepath
+from batchd.text import safepath, typed
 
 
 class Reported(msgspec.Struct):
@@ -63,7 +63,7 @@ def finished(folder: JobFolder) -> tuple[float, int, list[Reported]] | None:
     """When a job was finished in the lost life, how long its results are, and what is reported; None if it was not."""
     try:
         with _reading(folder.path / "job.json") as file:
-            moment = datetime.fromisoformat(msgspec.json.decode(file.read(), type=_Finished).finished_at).timestamp()
+            moment = datetime.fromisoformat(typed.decode(file.read(), _Finished).finished_at).timestamp()
         length = (folder.path / "results.jsonl").stat(follow_symlinks=False).st_size
         return moment, length, list(_reports(folder.path / "report.jsonl"))
     except (OSError, ValueError, msgspec.DecodeError):
@@ -71,7 +71,7 @@ def finished(folder: JobFolder) -> tuple[float, int, list[Reported]] | None:
 
 
 def _reports(report: Path) -> Iterator[Reported]:
-    decoder = msgspec.json.Decoder(Reported)
+    decoder = typed.decoder(Reported)
     with _reading(report) as file:
         for line in file:
             yield decoder.decode(line)

@@ -29,6 +29,7 @@ from batchd.model import Intent, Job, Lane, Plan, Problem, RemoteBatch, RemoteId
 from batchd.notice import Why
 from batchd.running.life import LifeLine
 from batchd.running.retrying import Retrying
+from batchd.text import typed
 from batchd.trouble import Thing, Work
 
 log = structlog.get_logger()
@@ -161,7 +162,7 @@ class Restoring:
 
     async def _sendings(self, remote: RemoteBatch) -> list[Sending]:
         sendings: list[Sending] = []
-        decoder = msgspec.json.Decoder(_Named)
+        decoder = typed.decoder(_Named)
         async with self._api.results(remote.id, remote.results_url) as pieces, aclosing(cut_lines(pieces)) as each:
             async for line in each:
                 with suppress(msgspec.DecodeError):  # a line that names nobody is nobody's

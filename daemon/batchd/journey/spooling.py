@@ -24,6 +24,7 @@ from batchd.edges.store import NewRequest
 from batchd.edges.store.requests import SLICE
 from batchd.journey.reading import Reading, may_be_cached, said_of
 from batchd.model import Entry, Reject, Steps
+from batchd.text import typed
 from batchd.text.strictjson import encode
 
 INDEX = ".index"
@@ -50,7 +51,7 @@ class Copy:
 
     def indexed(self) -> Generator[NewRequest]:
         """Read the index, row by row."""
-        decoder = msgspec.json.Decoder(NewRequest)
+        decoder = typed.decoder(NewRequest)
         with self.index.open("rb") as rows:
             for row in rows:
                 yield decoder.decode(row)

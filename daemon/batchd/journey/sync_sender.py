@@ -33,6 +33,7 @@ from batchd.running.departure import Departure
 from batchd.running.life import LifeLine
 from batchd.running.pauses import Pauses
 from batchd.running.wakeups import Leg, Wakeups
+from batchd.text import typed
 
 log = structlog.get_logger()
 
@@ -176,7 +177,7 @@ class SyncSender:
         (row,) = await self._store.trips.body(batch.id)
         place = row.place
         params = await to_thread.run_sync(read_from_spool, self._spool / place.claim, place.offset, place.size)
-        found = msgspec.json.decode(params, type=_Params)
+        found = typed.decode(params, _Params)
         return _Message(batch, params, found.model, found.max_tokens)
 
     async def _send(self, batch: Batch, message: _Message) -> Batch:

@@ -32,6 +32,9 @@ class _Wish(msgspec.Struct):
     stream: bool = False
 
 
+_WISH = msgspec.json.Decoder(_Wish)
+
+
 class _Answer(NamedTuple):
     """One answer, charged for as far as can be known before it is sent."""
 
@@ -87,7 +90,7 @@ def _answer(sandbox: Sandbox, raw: bytes, terms: Terms, name: str, *, whole: boo
     if sandbox.script is not None:
         sandbox.script.note([(None, raw)])
     seconds = sandbox.settings.message_duration if finding.takes is None else finding.takes
-    if msgspec.json.decode(raw, type=_Wish).stream and not whole:
+    if _WISH.decode(raw).stream and not whole:
         return _Answer(message, stream.events(message), seconds, receipt)
     sandbox.receipts.settle(receipt, msgspec.convert(usage["output_tokens"], int), whole=True)
     return _Answer(message, [], seconds, receipt)

@@ -11,6 +11,7 @@ import msgspec
 
 from batchd.claude.params_check import Check, text, whole_number, yes_or_no
 from batchd.decisions.document import json_form
+from batchd.text import typed
 from batchd.text.sections import MARKER, TITLE
 from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, decode, encode, member
 from batchd.text.titles import plain
@@ -106,7 +107,7 @@ def _stored(setting: bytes) -> Expectation:
         return NOTHING
     try:
         value, _ = decode(setting.decode())
-        return _expectation(msgspec.convert(value, _Setting))
+        return _expectation(typed.convert(value, _Setting))
     except (Malformed, Flawed, msgspec.ValidationError) as error:
         return Expectation(unreadable=f"what was expected of it cannot be read ({type(error).__name__})")
 
@@ -114,7 +115,7 @@ def _stored(setting: bytes) -> Expectation:
 def expectation_of(setting: Json, path: str = "expect") -> Expectation | tuple[Flaw, ...]:
     """Read the setting `expect` of a job file, which stands at a path; or tell everything that is wrong with it."""
     flaws = tuple(check(setting, path))
-    return flaws or _expectation(msgspec.convert(setting, _Setting))
+    return flaws or _expectation(typed.convert(setting, _Setting))
 
 
 def _expectation(setting: _Setting) -> Expectation:

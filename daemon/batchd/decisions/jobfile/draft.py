@@ -18,6 +18,7 @@ from batchd.decisions.jobfile.answer_form import SCHEMA
 from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.jobfile.settings_check import Said, Settings
 from batchd.model import Entry, Lane, Wishes
+from batchd.text import typed
 from batchd.text.strictjson import Flaw, Flawed, Json, encode, shown
 
 _ROUNDS_OF_LONG: Final = 3
@@ -63,7 +64,7 @@ class Draft:
             betas=self.betas,
             budget=budget,
             rounds=self.said.get("continue", _ROUNDS_OF_LONG if is_continued else 0),
-            wishes=msgspec.convert({**self.said, "lane": self.lane}, Wishes),
+            wishes=typed.convert({**self.said, "lane": self.lane}, Wishes),
             version=None if self.version == CURRENT_VERSION else self.version,
         )
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from batchd.claude.params import Block, Turn
+from batchd.text import typed
 from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, decode, member, shown
 
 _DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,")
@@ -144,7 +145,7 @@ def _call(said: Json) -> Block:
         TypeError: Its arguments are no object.
         Malformed, Flawed: They are no JSON.
     """
-    call = msgspec.convert(said, _Call)
+    call = typed.convert(said, _Call)
     arguments = call.function.arguments or "{}"
     given, end = decode(arguments.strip())
     if not isinstance(given, dict) or end < len(arguments.strip()):

@@ -20,6 +20,7 @@ from batchd.claude.params_check import PARAMETERS
 from batchd.decisions.jobfile.naming import LONGEST_ID
 from batchd.decisions.jobfile.settings_check import BESIDE, SETTINGS
 from batchd.model import Entry
+from batchd.text import typed
 
 _LONGEST: Final = 1_000_000
 """Bytes of a line that is looked at: far fewer than any bound on the parts of a request."""
@@ -55,7 +56,7 @@ _PARAMS: Final = msgspec.defstruct(
 _LINE: Final = msgspec.defstruct(
     "_Line", [("custom_id", str), ("params", _PARAMS), *_raw(_BESIDE)], forbid_unknown_fields=True, gc=False
 )
-_DECODE: Final = msgspec.json.Decoder(_LINE).decode
+_DECODE: Final = typed.decoder(_LINE).decode
 _ENCODE: Final = msgspec.json.Encoder().encode
 _REST: Final = attrgetter(*(f"params.{name}" for name in _FIELDS), *_BESIDE)
 

@@ -16,6 +16,7 @@ from batchd.decisions.jobfile.settings_check import RESULTS, check_dollars, chec
 from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
 from batchd.decisions.rows.template import PromptTemplate, parse_template
 from batchd.model import Caution, Problem, Readers
+from batchd.text import typed
 from batchd.text.globs import objection
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import Flaw, Json
@@ -150,7 +151,7 @@ def parse_prompt_file(
             template = parse_template(prepare(prose.prompt), prose.line)
         except Broken as broken:
             found.append(Problem(broken.line, "", broken.message))
-    own = Own() if found else msgspec.convert(said, Own)
+    own = Own() if found else typed.convert(said, Own)
     attach: list[str | PromptTemplate] = []
     for number, pattern in enumerate(own.attach):
         try:

@@ -11,6 +11,7 @@ import msgspec
 
 from batchd.decisions.rows.table import read_table
 from batchd.model import Problem, Reject, RowsForm
+from batchd.text import typed
 
 REJECTS: Final = "rejects.jsonl"
 TABLE: Final = "rejects.csv"
@@ -66,7 +67,7 @@ def row_meant(error: str) -> int:
 def place_of(line: bytes) -> int:
     """Read for which row, or line, a line of `rejects.jsonl` stands; 0 where that cannot be read."""
     try:
-        told = msgspec.json.decode(line, type=_Place)
+        told = typed.decode(line, _Place)
     except msgspec.MsgspecError:
         return 0
     return told.row or told.line

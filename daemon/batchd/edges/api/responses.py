@@ -9,6 +9,7 @@ import msgspec
 from batchd.edges.api.troubles import date_of
 from batchd.errors import Garbled
 from batchd.model import Counts, RemoteBatch, RemoteId
+from batchd.text import typed
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ def decoded(response: httpx2.Response, kind: type[T]) -> T:
         Garbled: It is not.
     """
     try:
-        return msgspec.json.decode(response.content, type=kind)
+        return typed.decode(response.content, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Garbled(f"the API's answer cannot be read ({type(error).__name__})") from error
 

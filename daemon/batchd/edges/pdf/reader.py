@@ -11,6 +11,7 @@ from typing import Final, Self
 import msgspec
 
 from batchd.errors import Unavailable
+from batchd.text import typed
 
 PATIENCE: Final = 5.0
 """Seconds for one file."""
@@ -79,7 +80,7 @@ class PdfReader:
         try:
             parent.settimeout(self._patience)
             socket.send_fds(parent, [b"%d" % most], [file])
-            return msgspec.json.decode(parent.recv(256), type=_Answer)
+            return typed.decode(parent.recv(256), _Answer)
         except (OSError, msgspec.MsgspecError):
             self.close()
             return None
@@ -100,7 +101,7 @@ class PdfReader:
         self._socket = ours
         try:
             ours.settimeout(_START)
-            msgspec.json.decode(ours.recv(256), type=_Answer)
+            typed.decode(ours.recv(256), _Answer)
         except (OSError, msgspec.MsgspecError):
             self.close()
             raise Unavailable("PDFs cannot be read here: their reader, pypdfium2, does not start") from None

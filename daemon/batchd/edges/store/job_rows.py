@@ -1,9 +1,8 @@
 """A row of `jobs`, as the value that the rest of the program knows."""
 
-import msgspec
-
 from batchd.edges.store.sqlite.statements import Row
 from batchd.model import Job, JobId, RowsForm, StepBar, Steps
+from batchd.text import typed
 
 
 def job_of(row: Row) -> Job:
@@ -30,9 +29,9 @@ def job_of(row: Row) -> Job:
         results_length=row["results_length"],
         missing=row["missing"],
         rejected=row["rejected"],
-        rows=None if row["rows"] is None else msgspec.json.decode(row["rows"], type=RowsForm),
+        rows=None if row["rows"] is None else typed.decode(row["rows"], RowsForm),
         sandbox=bool(row["sandbox"]),
-        steps=None if row["steps"] is None else msgspec.json.decode(row["steps"], type=Steps),
+        steps=None if row["steps"] is None else typed.decode(row["steps"], Steps),
         steps_left=row["steps_left"],
         steps_passed=row["steps_passed"],
         step_entries=row["step_entries"],

@@ -12,6 +12,7 @@ from batchd.delivery import Delivery
 from batchd.edges.store.facts import FLOOR
 from batchd.edges.store.sqlite.statements import Row, at_once, many, update
 from batchd.model import BatchId, JobId, RequestId, Verdict, Wishes
+from batchd.text import typed
 
 if TYPE_CHECKING:
     from batchd.decisions.document.contents import Contents
@@ -50,7 +51,7 @@ class NewRequest(NamedTuple):
 
 _COLUMNS = ("id", "job", "since", "cohort", "lane", "allowance", *NewRequest._fields)
 _INSERT = f"INSERT INTO requests ({', '.join(_COLUMNS)}) SELECT * FROM {{rows}}"  # noqa: S608  own names
-_WISHES = msgspec.json.Decoder(Wishes)
+_WISHES = typed.decoder(Wishes)
 
 
 def wishes_of(row: Row) -> Wishes:

@@ -20,6 +20,9 @@ class _Batch(msgspec.Struct):
     request_counts: _Counts
 
 
+_BATCH = msgspec.json.Decoder(_Batch)
+
+
 async def _foreign_batch(call: Call) -> None:
     ours, _ = await _both(call)
     await call.answer(_as_is(ours))
@@ -35,7 +38,7 @@ async def _both(call: Call) -> tuple[Caught, Caught | None]:
     ours = await call.work()
     if ours.status != _CREATED:
         return ours, None
-    made = msgspec.json.decode(ours.body, type=_Batch)
+    made = _BATCH.decode(ours.body)
     body = _body(f"{made.id}", made.request_counts.processing + call.fault.at, call.fault.seconds)
     theirs = Caught()
     headers = [(name, value) for name, value in call.scope["headers"] if name != b"content-length"]

@@ -120,4 +120,12 @@ MUTATIONS = (
         "tasks.start_soon(work)",
         "tests/faults/test_loops.py",
     ),
+    Mutation(
+        "14",
+        "two threads look through a type at once, and the process dies",
+        "daemon/batchd/text/typed.py",
+        "        with _LOOKING:",
+        "        if True:",
+        "tests/unit/test_typed.py",
+    ),
 )

@@ -16,6 +16,7 @@ from batchd.decisions.rows.records import Record
 from batchd.decisions.rows.requests_of import requests_of
 from batchd.decisions.rows.template import PromptTemplate, parse_template
 from batchd.model import Problem
+from batchd.text import typed
 from batchd.text.strictjson import Json
 
 ITEM: Final = "item"
@@ -46,7 +47,7 @@ class Script(msgspec.Struct, frozen=True, omit_defaults=True):
     files: dict[str, Loaded] = {}
 
 
-_DECODER: Final = msgspec.json.Decoder(Script)
+_DECODER: Final = typed.decoder(Script)
 
 
 def read_script(written: bytes) -> Script:
