@@ -48,6 +48,11 @@ def test_a_script_submits_waits_and_reads(batchd: Installation) -> None:
     assert (waited.returncode, waited.stdout, waited.stderr) == (0, "questions done\n", "")
     printed = batchd.call("results", "questions")
     assert [json.loads(line)["custom_id"] for line in printed.stdout.splitlines()] == ["q0", "q1", "q2"]
+    assert batchd.call("results", "questions", "--only", "short,refused").stdout == ""
+    assert batchd.call("results", "questions", "--only", "complete").stdout == printed.stdout
+    wrong = batchd.call("results", "questions", "--only", "complet")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "'complet': no such verdict; there are canceled, complete" in " ".join(wrong.stderr.split())
     table = batchd.call("results", "questions", "--csv", "-o", "table.csv")
     assert table.returncode == 0
     assert (batchd.home / "table.csv").read_text().splitlines()[0] == "custom_id,answer,verdict,reason,cost_usd"

@@ -15,6 +15,7 @@ from batchd.app import prepared
 from batchd.decisions.retention import What
 from batchd.edges import trash
 from batchd.edges.store import DATABASE, Store, open_store, rollup
+from batchd.edges.store.retention import PAGES
 from batchd.journey.intake import Places
 from batchd.journey.pruning import Kept, Pruned, Pruning, Removal
 from batchd.model import RequestId
@@ -245,6 +246,9 @@ async def test_the_file_becomes_smaller_and_no_commit_is_long(tmp_path: Path) ->
         assert await store.retention.let_rows_go(aged.job)
         while await store.retention.remove_rows(aged.job):
             pass
+        (empty,) = await store.database.rows("PRAGMA freelist_count")
+        assert empty[0] > PAGES
+        assert await store.retention.give_back_pages() == empty[0] - PAGES, "as many as are asked for, each time"
         while await store.retention.give_back_pages():
             pass
         (spent,) = await store.spending.by("job")

@@ -16,6 +16,7 @@ from batchd.edges.clock import Clock
 from batchd.edges.store import DATABASE, look_into_store
 from batchd.edges.store.notices import Delivery
 from batchd.errors import Unusable
+from batchd.formats import signed
 from batchd.notice import PREFIX, Attempt, Told
 from batchd.settings import Settings, Sink
 
@@ -81,7 +82,7 @@ async def _test(settings: Settings, name: str | None, as_json: bool) -> int:  # 
             tasks.start_soon(attempt, each)
     if as_json:
         told = {each: {"ok": found[each].told is Told.DONE, "reason": found[each].reason or None} for each in sinks}
-        out().print(data({"sinks": told}), soft_wrap=True)
+        out().print(data({**signed("notify"), "sinks": told}), soft_wrap=True)
     else:
         for each in sinks:
             taken = found[each].told is Told.DONE
@@ -112,7 +113,7 @@ async def _list(settings: Settings, name: str | None, as_json: bool) -> int:  # 
         found = [each for each in await store.notices.latest(_MOST) if name in {None, each.sink}]
         installation = store.installation
     if as_json:
-        out().print(data({"notices": _listed(found, installation)}), soft_wrap=True)
+        out().print(data({**signed("notify"), "notices": _listed(found, installation)}), soft_wrap=True)
         return DONE
     table = Table("AT", "EVENT", "ABOUT", "SINK", "STATE", box=None, header_style="bold", pad_edge=False)
     for each in found:

@@ -16,6 +16,7 @@ from batchd.cli.options import Chosen, takes_settings
 from batchd.edges.clock import Clock
 from batchd.edges.store import Pause, write_to_store
 from batchd.errors import Unusable
+from batchd.formats import signed
 from batchd.standing.pauses import pause_as_data
 from batchd.text.moments import moment_to_come
 
@@ -62,7 +63,7 @@ def pause(
     asked = Pause(_folder(folder), now, ends, getpass.getuser(), None if reason is None else reason[:_LONGEST])
     pauses = anyio.run(_begin, settings.state, asked)
     if as_json:
-        out().print(data({"paused": [pause_as_data(each) for each in pauses]}), soft_wrap=True)
+        out().print(data({**signed("pause"), "paused": [pause_as_data(each) for each in pauses]}), soft_wrap=True)
     else:
         what = "everything" if asked.folder is None else f"folder {printable(asked.folder)}"
         when = "until `batchd resume`" if ends is None else f"until {moment(ends)}"
@@ -85,7 +86,10 @@ def resume(chosen: Chosen, *, folder: Folder = None, as_json: AsJson = False) ->
     which = _folder(folder)
     ended, pauses = anyio.run(_end_pauses, chosen.settings().state, which)
     if as_json:
-        out().print(data({"resumed": ended, "paused": [pause_as_data(each) for each in pauses]}), soft_wrap=True)
+        out().print(
+            data({**signed("resume"), "resumed": ended, "paused": [pause_as_data(each) for each in pauses]}),
+            soft_wrap=True,
+        )
     elif ended:
         out().print(cell(f"{ended} {'pause has' if ended == 1 else 'pauses have'} ended"))
     else:

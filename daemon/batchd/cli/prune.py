@@ -17,6 +17,7 @@ from batchd.decisions.retention import What, days_of
 from batchd.edges.clock import Clock
 from batchd.edges.store import look_into_store, write_to_store
 from batchd.errors import Unusable
+from batchd.formats import signed
 from batchd.journey.intake import Places
 from batchd.journey.pruning import Kept, Pruned, Pruning, Removal
 from batchd.settings import Settings
@@ -62,7 +63,7 @@ def prune(
     days = _days(settings, older_than, what)
     if not days:
         if as_json:
-            out().print(data({"removes": [], "keeps": []}), soft_wrap=True)
+            out().print(data({**signed("prune"), "removes": [], "keeps": []}), soft_wrap=True)
         else:
             out().print(cell("nothing is removed: [keep] asks for nothing; see --older-than, and docs/keeping.md"))
         return DONE
@@ -120,6 +121,7 @@ async def _prune(settings: Settings, days: Mapping[What, float], dry_run: bool) 
 
 def _as_data(pruned: Pruned) -> dict[str, object]:
     return {
+        **signed("prune"),
         "removes": [{"what": str(each.what), "path": str(each.path), "bytes": each.size} for each in pruned.removes],
         "keeps": [{"path": str(each.path), "reason": each.reason} for each in pruned.keeps],
     }

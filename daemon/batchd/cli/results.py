@@ -5,7 +5,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Final
@@ -20,8 +20,10 @@ from batchd.client.finished import Refused
 from batchd.client.reading import Row, folder_of
 from batchd.client.reading import results as read_results
 from batchd.errors import Unusable
+from batchd.model import Verdict
 
 _TABLES: Final = ("results.csv", "results.tsv")
+_VERDICTS: Final = frozenset(map(str, Verdict))
 _COLUMNS: Final = ("custom_id", "answer", "verdict", "reason", "cost_usd")
 
 
@@ -34,7 +36,10 @@ def results(  # noqa: PLR0913  its flags
     as_jsonl: Annotated[bool, typer.Option("--jsonl", help="The API's own lines, one a request.")] = False,
     as_text: Annotated[bool, typer.Option("--text", help="The documents, one after the other.")] = False,
     only: Annotated[
-        list[str] | None, typer.Option(metavar="VERDICT", help="Only these; may be repeated.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            metavar="VERDICT", help="Only these; may be repeated, or with commas between.", show_default=False
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Not to stdout.", show_default=False)
@@ -58,7 +63,7 @@ def results(  # noqa: PLR0913  its flags
     outbox = chosen.settings().outbox
     form = "csv" if as_csv else "jsonl" if as_jsonl else "text" if as_text else None
     try:
-        return _print(job, outbox, form, frozenset(only or ()), output)
+        return _print(job, outbox, form, _verdicts(only or ()), output)
     except LookupError as nowhere:
         raise Unusable(str(nowhere.args[0])) from None
     except Refused as refused:
@@ -66,6 +71,14 @@ def results(  # noqa: PLR0913  its flags
         return FAILED
     except PermissionError as closed:
         raise Unusable(f"this user may not read {os.fsdecode(closed.filename)}") from None
+
+
+def _verdicts(said: Iterable[str]) -> frozenset[str]:
+    """Read what `--only` names, one or more with commas between; a verdict that there is none of selects nothing."""
+    named = frozenset(each.strip() for words in said for each in words.split(","))
+    if unknown := named - _VERDICTS:
+        raise Unusable(f"--only {min(unknown)!r}: no such verdict; there are {', '.join(sorted(_VERDICTS))}")
+    return named
 
 
 def _print(job: str, outbox: Path, form: str | None, only: Collection[str], output: Path | None) -> int:

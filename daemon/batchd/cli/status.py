@@ -18,7 +18,7 @@ from batchd.cli.exit_codes import DONE
 from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
 from batchd.cli.status_view import batch_table, of_thing, paused, tables
-from batchd.decisions.report import rehearsal
+from batchd.decisions.report import rehearsal, timestamp
 from batchd.edges import inbox
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
@@ -142,6 +142,10 @@ class _Seen:
             "batches": [batch_as_data(batch, names[batch.id]) for batch in self._standing.batches],
             "settings_error": self._standing.wrong_settings,
             "paused": [pause_as_data(each) for each in self._standing.paused],
+            "untold": [
+                {"sink": sink, "waiting": waiting, "since": timestamp(since), "reason": reason}
+                for sink, waiting, since, reason in self._standing.untold
+            ],
             "troubles": [trouble_as_data(each) for each in self._standing.troubles],
         }
 

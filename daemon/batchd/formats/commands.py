@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from batchd.formats.jobs import Problem, Step
+from batchd.formats.keeping import Pause
 
 
 class Daemon(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,6 +141,16 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     answers: list[str]
 
 
+class Untold(msgspec.Struct, frozen=True, kw_only=True):
+    """A sink that has not taken what it was offered."""
+
+    sink: str
+    waiting: int
+    """Notices."""
+    since: str
+    reason: str
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What `batchd status --json` prints."""
 
@@ -150,6 +161,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     outbox: Outbox
     jobs: list[Job]
     batches: list[Batch]
+    settings_error: str | None = None
+    paused: list[Pause] = []
+    untold: list[Untold] = []
     troubles: list[Trouble] = []
 
 

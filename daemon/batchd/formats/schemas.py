@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from batchd.formats import VERSION, commands, jobs
+from batchd.formats import VERSION, commands, jobs, keeping
 
 FORMATS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "job": jobs.Job,
@@ -26,6 +26,10 @@ FORMATS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "retry": commands.Retried,
     "release": commands.Released,
     "resolve": commands.Resolved,
+    "pause": keeping.Paused,
+    "resume": keeping.Resumed,
+    "prune": keeping.Pruned,
+    "notify": keeping.Notified,
 }
 """By the name that stands in `schema`; lines of `report` and `rejects` are known by the name of their file."""
 
