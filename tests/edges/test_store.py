@@ -15,6 +15,7 @@ from batchd.claude.batch_body import new_nonce
 from batchd.decisions.batch.plan import halves
 from batchd.delivery import Delivery, Filed
 from batchd.edges.store import Arrival, CountTaken, NewRequest, Stale, Store, open_store
+from batchd.edges.store.sqlite.database import LONG
 from batchd.edges.store.views import reports
 from batchd.errors import Unavailable, Unusable
 from batchd.lifecycle import STEPS, State
@@ -430,3 +431,23 @@ async def test_a_step_that_fails_leaves_nothing_whether_it_is_alone_or_not(store
         tasks.start_soon(fails)
     rows = await store.database.rows("SELECT name FROM facts WHERE name IN ('begun', 'noted')")
     assert [row["name"] for row in rows] == ["noted"]
+
+
+async def test_steps_that_are_long_share_no_commit(store: Store) -> None:
+    came: list[str] = []
+
+    async def write(number: int) -> None:
+        async def step(db: aiosqlite.Connection) -> None:
+            came.append(f"began {number}")
+            await db.execute("INSERT INTO facts VALUES (?, 'x')", (f"step {number}",))
+            await anyio.sleep(LONG)
+
+        await store.database.write(step)
+        came.append(f"stored {number}")
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(4):
+            tasks.start_soon(write, number)
+    assert came.index("stored 0") < came.index("began 3")
+    rows = await store.database.rows("SELECT name FROM facts WHERE name LIKE 'step %'")
+    assert sorted(row["name"] for row in rows) == [f"step {number}" for number in range(4)]

@@ -121,4 +121,12 @@ MUTATIONS = (
         '    await db.execute("COMMIT")',
         f"{STORED}::test_a_step_that_fails_leaves_nothing_whether_it_is_alone_or_not",
     ),
+    Mutation(
+        "speed",
+        "steps share a commit however long they are",
+        "daemon/batchd/edges/store/sqlite/database.py",
+        "while done < len(group) and anyio.current_time() - began < LONG:",
+        "while done < len(group):",
+        f"{STORED}::test_steps_that_are_long_share_no_commit",
+    ),
 )

@@ -6,7 +6,7 @@ that many couriers want to store at one time share one (260,000 rows a second in
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +26,8 @@ from batchd.edges.store.sqlite.statements import Row, Step
 T = TypeVar("T")
 GROUP = 256
 """Steps that share one commit at the most."""
+LONG = 0.05
+"""Seconds after which a commit takes in no further step: another process that writes waits for all of it."""
 
 
 _GLANCE = 100
@@ -261,28 +263,42 @@ async def _give_back_pages(db: aiosqlite.Connection, most: int) -> int:
     return int(left[0])
 
 
-async def _commit_or_tell(db: aiosqlite.Connection, group: list[_Ticket]) -> None:
-    try:
-        if steps := [ticket for ticket in group if not ticket.between]:
-            await _commit(db, steps)
-        for ticket in group:
-            if ticket.between:
-                ticket.result = await ticket.step(db)
-    except sqlite3.DatabaseError as error:
-        for ticket in group:
-            ticket.error = sorted_by_cause(error)
-        if db.in_transaction:
-            await db.rollback()
+async def _commit_or_tell(db: aiosqlite.Connection, group: Sequence[_Ticket]) -> None:
+    steps: Sequence[_Ticket] = [ticket for ticket in group if not ticket.between]
+    while steps:
+        some = steps
+        try:
+            some = await _commit(db, steps)
+        except sqlite3.DatabaseError as error:
+            await _tell(db, some, error)
+        for ticket in some:
+            ticket.done.set()
+        steps = steps[len(some) :]
     for ticket in group:
-        ticket.done.set()
+        if ticket.between:
+            try:
+                ticket.result = await ticket.step(db)
+            except sqlite3.DatabaseError as error:
+                await _tell(db, [ticket], error)
+            ticket.done.set()
 
 
-async def _commit(db: aiosqlite.Connection, group: list[_Ticket]) -> None:
+async def _tell(db: aiosqlite.Connection, group: Sequence[_Ticket], error: sqlite3.DatabaseError) -> None:
+    for ticket in group:
+        ticket.error = sorted_by_cause(error)
+    if db.in_transaction:
+        await db.rollback()
+
+
+async def _commit(db: aiosqlite.Connection, group: Sequence[_Ticket]) -> Sequence[_Ticket]:
+    """Commit the first steps of a group, and return them: all of it, or as many as are quick together."""
     await db.execute("BEGIN IMMEDIATE")
     if len(group) == 1:
         await _commit_alone(db, group[0])
-        return
-    for ticket in group:
+        return group
+    began, done = anyio.current_time(), 0
+    while done < len(group) and anyio.current_time() - began < LONG:
+        ticket = group[done]
         await db.execute("SAVEPOINT step")
         try:
             ticket.result = await ticket.step(db)
@@ -290,7 +306,9 @@ async def _commit(db: aiosqlite.Connection, group: list[_Ticket]) -> None:
             ticket.error = _own(error)
             await db.execute("ROLLBACK TO step")
         await db.execute("RELEASE step")
+        done += 1
     await db.execute("COMMIT")
+    return group[:done]
 
 
 async def _commit_alone(db: aiosqlite.Connection, ticket: _Ticket) -> None:
