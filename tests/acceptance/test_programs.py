@@ -85,7 +85,8 @@ def test_the_same_ticket_again_and_again_is_one_job_paid_once(batchd: Installati
     assert batchd.sql("SELECT count(*) FROM jobs") == [(1,)]
     assert batchd.sql("SELECT max(sendings) FROM requests") == [(1,)]
     receipt = json.loads((batchd.outbox / ".tickets" / f"{ticket}.json").read_text())
-    assert receipt == {"schema": "batchd/ticket/1", "ticket": ticket, "state": "accepted", "job": "questions"}
+    told = {"schema": "batchd/ticket/1", "ticket": ticket, "state": "accepted", "job": "questions"}
+    assert {**receipt, **told} == receipt
 
 
 def test_what_comes_again_with_the_ticket_of_a_rejection_stays_rejected(batchd: Installation) -> None:
@@ -96,12 +97,36 @@ def test_what_comes_again_with_the_ticket_of_a_rejection_stays_rejected(batchd: 
     assert refused.returncode == 1
     assert "line 1" in refused.stderr
     assert (batchd.outbox / "rejected" / "bad.jsonl").read_text() == "{}\n"
-    (batchd.home / "bad.jsonl").write_text(lines(1))
     assert batchd.call("submit", "bad.jsonl", "--ticket", ticket).returncode == 1
     assert batchd.call("wait", f"@{ticket}").returncode == 1
     assert batchd.call("wait", "bad").returncode == 1
-    batchd.wait_until(lambda: not list((batchd.state / "claims").iterdir()))
+    batchd.wait_until(lambda: taken(batchd))
     assert [path.name for path in (batchd.outbox / "rejected").glob("bad*.jsonl")] == ["bad.jsonl"]
+
+
+@pytest.mark.parametrize("first", [lines(1), "{}\n"], ids=["accepted", "rejected"])
+def test_other_bytes_with_a_known_ticket_are_rejected_and_its_receipt_stands(batchd: Installation, first: str) -> None:
+    run(batchd)
+    receipt = batchd.outbox / ".tickets" / "2026-11-27.json"
+    batchd.drop("orders.@2026-11-27.jsonl", first)
+    batchd.wait_until(lambda: receipt.exists() and taken(batchd))
+    told = receipt.read_text()
+    batchd.drop("orders.@2026-11-27.jsonl", first)
+    batchd.wait_until(lambda: taken(batchd))
+    batchd.drop("orders.@2026-11-27.jsonl", lines(2))
+    reasons = (
+        batchd.outbox / "rejected" / ("orders-2.jsonl.errors.json" if first == "{}\n" else "orders.jsonl.errors.json")
+    )
+    batchd.wait_until(lambda: reasons.exists() and taken(batchd))
+    (error,) = json.loads(reasons.read_text())["errors"]
+    assert error["message"].startswith("ticket 2026-11-27 came with another file before, which ")
+    assert receipt.read_text() == told
+    assert batchd.sql("SELECT count(*) FROM jobs") == [(0 if first == "{}\n" else 1,)]
+
+
+def taken(batchd: Installation) -> bool:
+    """Whether nothing lies in the inbox, or is being taken."""
+    return not list(batchd.inbox.iterdir()) and not list((batchd.state / "claims").iterdir())
 
 
 def test_what_nobody_takes_has_a_ticket_that_may_be_waited_for(batchd: Installation) -> None:
@@ -128,7 +153,7 @@ def test_each_end_has_an_exit_code_of_its_own(batchd: Installation) -> None:
     assert batchd.call("wait", "held", "--through-holds", "--timeout", "0.1").returncode == 3
     assert batchd.call("wait", "done", "held").returncode == 4
     assert batchd.call("wait", "--any", "done", "held", "--through-holds").returncode == 0
-    assert batchd.call("wait", "@nonsense").returncode == 2
+    assert batchd.call("wait", "@no ticket").returncode == 2
 
 
 def test_who_may_not_read_the_outbox_is_told_so(batchd: Installation) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from batchd.client.places import Folder, inbox_at, outbox_at
 from batchd.client.spreadsheet import as_tables
 from batchd.errors import Unusable
-from batchd.text.tickets import SIGN, is_ticket, made_of, with_ticket
+from batchd.text.tickets import FORM, SIGN, is_ticket, made_of, with_ticket
 
 BUNDLE: Final = ".job"
 _PROMPT: Final = "prompt.md"
@@ -89,7 +89,7 @@ def submit(  # noqa: PLR0913  what the command takes
         OSError: A file cannot be read, or the inbox not be written to; nothing was dropped.
     """
     if ticket is not None and not is_ticket(ticket.removeprefix(SIGN)):
-        raise Unusable(f"{ticket!r} is no ticket: one has 26 of 0-9 and a-z, such as {new_ticket()}")
+        raise Unusable(f"{ticket!r} is no ticket: one has {FORM}")
     mine = Ticket((ticket or new_ticket()).removeprefix(SIGN), inbox_at(inbox), outbox_at(outbox))
     sources = [Path(path) for path in paths]
     for source in (*sources, *([Path(prompt)] if prompt is not None else ())):

@@ -15,7 +15,7 @@ from batchd.client.dropping import Ticket
 from batchd.client.finished import Held, Refused, read_job
 from batchd.client.places import Folder, inbox_at, outbox_at, state_at
 from batchd.formats.jobs import Job
-from batchd.text.tickets import SIGN, is_ticket, parted
+from batchd.text.tickets import FORM, SIGN, is_ticket, parted
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class Watch:
         self._outbox = outbox
         self._inbox = inbox
         if name.startswith(SIGN) and not is_ticket(name.removeprefix(SIGN)):
-            raise LookupError(f"{name} is no ticket: one has {SIGN} and 26 of 0-9 and a-z")
+            raise LookupError(f"{name} is no ticket: one has {SIGN} and {FORM}")
 
     def until_ended(self, timeout: float | None, *, through_holds: bool = False) -> Job:
         """Look until it has ended; raises as `wait` does."""

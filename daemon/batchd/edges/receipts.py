@@ -1,7 +1,8 @@
 """Receipts: what became of a file that came with a ticket, for whoever dropped it: `outbox/.tickets/TICKET.json`.
 
 A receipt is written before the claimed file is let go, and the same one again does no harm: so a file that came with a
-ticket always has one in the end, whatever is killed. All of it blocks: callers run it in a worker thread.
+ticket always has one in the end, whatever is killed. It says which bytes the ticket came with first: others have no
+part in it. All of it blocks: callers run it in a worker thread.
 """
 
 import os
@@ -22,29 +23,40 @@ _SHOWN: Final = 20
 """Errors that a receipt repeats; the others are beside the rejected file."""
 
 
-class _Refused(msgspec.Struct):
+class Receipt(msgspec.Struct, frozen=True):
+    """What one tells about a drop."""
+
+    state: str
+    job: str = ""
     claim: str = ""
+    """Of what was rejected."""
+    digest: str | None = None
+    """Of the bytes that came with the ticket; None where nobody knows."""
 
 
-def accepted(outbox: Path, ticket: str, job: str) -> None:
+def accepted(outbox: Path, ticket: str, job: str, digest: str | None) -> None:
     """Tell that a file is a job.
 
     Args:
         job: Its name.
+        digest: Of its bytes; None where they are here no more, and an earlier receipt has told them.
 
     Raises:
         OSError: The disk refuses; repeat.
     """
-    _write(outbox, ticket, {"state": "accepted", "job": job})
+    if digest is None and (told := read(outbox, ticket)) is not None:
+        digest = told.digest
+    _write(outbox, ticket, {"state": "accepted", "job": job, "digest": digest})
 
 
 def rejected(  # noqa: PLR0913  a receipt says all of it
-    outbox: Path, ticket: str, claim: str, name: str, problems: Iterable[Problem], count: int
+    outbox: Path, ticket: str, claim: str, digest: str | None, name: str, problems: Iterable[Problem], count: int
 ) -> None:
     """Tell that a file was refused, and why.
 
     Args:
         claim: The id of its claim.
+        digest: Of its bytes; None where they could not be read.
         name: Its path below `rejected/`.
         problems: What is wrong; the first are told.
         count: How many there are.
@@ -53,11 +65,12 @@ def rejected(  # noqa: PLR0913  a receipt says all of it
         OSError: The disk refuses; repeat.
     """
     told = [{"line": each.line, "field": each.field, "message": each.message} for each in islice(problems, _SHOWN)]
-    _write(outbox, ticket, {"state": "rejected", "rejected": name, "errors": told, "count": count, "claim": claim})
+    what = {"rejected": name, "errors": told, "count": count, "claim": claim, "digest": digest}
+    _write(outbox, ticket, {"state": "rejected", **what})
 
 
-def refused_of(outbox: Path, ticket: str) -> str | None:
-    """Find the claim of what was refused with a ticket; None where nothing was."""
+def read(outbox: Path, ticket: str) -> Receipt | None:
+    """Read what a receipt tells; None where there is none, or none of ours."""
     try:
         with disk.opened(outbox, FOLDER) as folder:
             descriptor = disk.open_regular(_name(ticket), folder=folder)
@@ -65,7 +78,7 @@ def refused_of(outbox: Path, ticket: str) -> str | None:
         return None
     with os.fdopen(descriptor, "rb") as receipt:
         try:
-            return typed.decode(receipt.read(), _Refused).claim or None
+            return typed.decode(receipt.read(), Receipt)
         except msgspec.DecodeError:
             return None
 

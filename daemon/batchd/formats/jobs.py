@@ -134,6 +134,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
     claim: str = ""
     """The daemon's own."""
+    digest: str | None = None
+    """Of the bytes that came with the ticket."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ from batchd.journey.accepting import Accepting, goes_together, printable
 from batchd.journey.amending import Amending, amends
 from batchd.journey.instructions import Instructions, Ready, Wrong
 from batchd.journey.spooling import INDEX, Copy
-from batchd.model import Job
+from batchd.model import Job, Problem
 from batchd.notice import Kind, NewNotice, queue_of
 from batchd.running.lookout import Misled
 from batchd.running.retrying import Retrying
@@ -47,6 +47,10 @@ GROUPS = READERS + 1
 _UNPROMPTED = (
     f"it waits for its prompt: prompt.md, or one file alone that ends in .md; "
     f"without it, it is rejected after {inbox.PROMPT_PATIENCE:.0f} s"
+)
+_TAKEN = (
+    "ticket {ticket} came with another file before, which {what}: nothing of this one was sent; drop it with a ticket "
+    "of its own, or with none"
 )
 HANDS = 1_000
 """Files that are in hand at one time: one that has to wait for the disk keeps no reader from the others."""
@@ -350,7 +354,7 @@ class Intake:
             try:
                 job = await to_thread.run_sync(self._accepting.read, claim)
             except Rejected as rejection:
-                await self._reject(claim, rejection)
+                await self._reject(claim, rejection, ticket)
                 return
             if job.claim != claim.id:
                 await self._forget_known(claim, job)
@@ -369,31 +373,39 @@ class Intake:
             try:
                 amended = await to_thread.run_sync(self._amending.take, claim, name)
             except Rejected as rejection:
-                await self._reject(claim, rejection)
+                await self._reject(claim, rejection, claim.ticket)
                 return True
             log.info("job amended", job=amended[1].name)
         amendment, job = amended
         if (ticket := claim.ticket) is not None:
-            await to_thread.run_sync(receipts.accepted, self._places.outbox, ticket, job.name)
+            await to_thread.run_sync(lambda: receipts.accepted(self._places.outbox, ticket, job.name, _content(claim)))
         await to_thread.run_sync(self._amending.place, claim, amendment, job)
         return True
 
     async def _came_before(self, ticket: str, claim: Claim) -> bool:
-        """Let a file go whose ticket is known: what came with it first is a job, or was rejected, and stays so."""
-        if (job := await self._store.jobs.of_ticket(ticket)) is not None:
-            await self._forget_known(claim, job)
-            return True
-        amended = await self._store.amendments.of_ticket(ticket)
-        if amended is not None and await self._store.amendments.of_claim(claim.id) is None:
-            await self._forget_known(claim, amended)
-            return True
-        refused = await to_thread.run_sync(receipts.refused_of, self._places.outbox, ticket)
+        """Let a file go whose ticket is known: what came with it first is a job, or was rejected, and stays so.
+
+        Other bytes than those that came first are nobody's, and are rejected.
+        """
+        job = await self._store.jobs.of_ticket(ticket)
+        if job is None and await self._store.amendments.of_claim(claim.id) is None:
+            job = await self._store.amendments.of_ticket(ticket)
+        told = await to_thread.run_sync(receipts.read, self._places.outbox, ticket)
         # Where it was this very claim, a crash has interrupted its rejection.
-        if refused not in {None, claim.id}:
+        if job is None and (told is None or told.claim in {"", claim.id}):
+            return False
+        if told is not None and told.digest is not None:
+            content = await to_thread.run_sync(_content, claim)
+            if content not in {None, told.digest}:
+                what = "was rejected" if job is None else f"is job {job.name}"
+                await self._reject(claim, Rejected([Problem(0, "", _TAKEN.format(ticket=ticket, what=what))]), None)
+                return True
+        if job is not None:
+            await self._forget_known(claim, job)
+        else:
             log.info("ticket known", ticket=ticket)
             await to_thread.run_sync(claims.discard, claim)
-            return True
-        return False
+        return True
 
     async def _forget_known(self, claim: Claim, job: Job) -> None:
         """Remove what came again with a ticket, unsent; its receipt stands, and is written anew."""
@@ -406,13 +418,14 @@ class Intake:
 
     def _hand_out(self, ticket: str, claim: Claim, job: Job) -> None:
         """Write the receipt of a job, for whoever dropped it first."""
-        receipts.accepted(self._places.outbox, ticket, job.name)
+        receipts.accepted(self._places.outbox, ticket, job.name, _content(claim))
         self._accepting.let_read(receipts.path_of(ticket), claim, job.uid)
 
-    async def _reject(self, claim: Claim, rejection: Rejected) -> None:
-        ticket = claim.ticket
+    async def _reject(self, claim: Claim, rejection: Rejected, ticket: str | None) -> None:
+        """Put a file where the rejected ones lie, with what is wrong, and say so in the receipt of a ticket."""
         why = rejection.problems, rejection.count
         source = printable(claim.relative)
+        digest = None if ticket is None else await to_thread.run_sync(_content, claim)
 
         def tell(name: str) -> None:
             said: dict[str, Json] = {
@@ -425,7 +438,7 @@ class Intake:
             from_thread.run(self._store.notices.note_rejection, notice)
             self._accepting.let_read(PurePosixPath(rejected.FOLDER, f"{name}.errors.json"), claim)
             if ticket is not None:
-                receipts.rejected(self._places.outbox, ticket, claim.id, name, *why)
+                receipts.rejected(self._places.outbox, ticket, claim.id, digest, name, *why)
                 self._accepting.let_read(receipts.path_of(ticket), claim)
 
         name = await to_thread.run_sync(
@@ -447,6 +460,13 @@ class Intake:
         """
         async with self._readers:
             await to_thread.run_sync(self._accepting.add, await self._store.jobs.get(job.id))
+
+
+def _content(claim: Claim) -> str | None:
+    """Digest the bytes of what was taken; None where they are here no more, or cannot be read."""
+    with suppress(OSError, Rejected):
+        return claims.content_of(claim)
+    return None
 
 
 def _said_of(wrong: Wrong) -> str:

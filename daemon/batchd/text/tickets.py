@@ -1,20 +1,22 @@
 """Tickets: a name that whoever drops a file gives it, so that dropping it again never sends it again.
 
-A ticket stands in a file's name, before its last extension: `orders.@00mbx3k8v1q0r7c2d5f9g4h6j2.jsonl`. It is no part
-of the job's name.
+A ticket stands in a file's name, before its last extension: `orders.@2026-11-27.jsonl`. It is no part of the job's
+name.
 """
 
 import re
 from pathlib import PurePosixPath
 from typing import Final
 
-LENGTH: Final = 26
+FORM: Final = "up to 64 of A-Z, a-z, 0-9, _ and -"
 SIGN: Final = "@"
 """Stands before a ticket, in a file's name and wherever a job may be named."""
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
-_IN_NAME: Final = re.compile(rf"(?P<stem>.+)\.@(?P<ticket>[0-9a-z]{{{LENGTH}}})(?P<extension>\.[^.]+)?", re.DOTALL)
-_TICKET: Final = re.compile(rf"[0-9a-z]{{{LENGTH}}}")
+_TICKET: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_IN_NAME: Final = re.compile(rf"(?P<stem>.+)\.@(?P<ticket>{_TICKET.pattern})(?P<extension>\.[^.]+)?", re.DOTALL)
+_LENGTH: Final = 26
+"""Characters of a ticket that we make."""
 _TIME: Final = 10
 """Characters that tell the milliseconds since 1970, so that tickets sort by their making."""
 
@@ -49,7 +51,7 @@ def made_of(milliseconds: int, random: int) -> str:
         milliseconds: Since 1970.
         random: Of 80 bits.
     """
-    return _written(milliseconds, _TIME) + _written(random, LENGTH - _TIME)
+    return _written(milliseconds, _TIME) + _written(random, _LENGTH - _TIME)
 
 
 def _written(number: int, width: int) -> str:

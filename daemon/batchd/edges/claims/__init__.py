@@ -7,7 +7,7 @@ below the inbox, which therefore needs no record of its own. All of it blocks: c
 
 from batchd.edges.claims.along import Along, going_along, open_along
 from batchd.edges.claims.claim import Claim, Given, chunks, discard, holds, instructed, instructions, open_claim
-from batchd.edges.claims.digest import digest_of
+from batchd.edges.claims.digest import content_of, digest_of
 from batchd.edges.claims.taking import claim, recover_claims, secure
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Given",
     "chunks",
     "claim",
+    "content_of",
     "digest_of",
     "discard",
     "going_along",

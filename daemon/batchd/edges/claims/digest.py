@@ -19,10 +19,20 @@ def digest_of(claim: Claim) -> str | None:
         OSError: It cannot be read (any more).
         Rejected: Its rights forbid it.
     """
+    content = content_of(claim)
+    if content is None:
+        return None
     given = instructions(claim)
     found = blake2b(digest_size=32)
     found.update(os.fsencode(claim.called) + b"\0")
     found.update(b"%d:" % (-1 if given is None else len(given.text)) + (given.text if given else b""))
+    found.update(content.encode())
+    return found.hexdigest()
+
+
+def content_of(claim: Claim) -> str | None:
+    """Digest the bytes of what was taken, whatever it is called; returns and raises as `digest_of` does."""
+    found = blake2b(digest_size=32)
     if claim.is_bundle:
         with bundles.opened(claim.path) as bundle:
             for path, size in sorted(bundle.contents().files.items()):
