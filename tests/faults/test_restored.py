@@ -259,6 +259,16 @@ async def test_a_file_that_a_lost_life_has_refused_is_refused_once(home: House, 
     home.assert_nothing_twice()
 
 
+async def test_a_file_refused_by_a_life_that_sent_nothing_is_refused_once(home: House, tmp_path: Path) -> None:
+    """Nothing tells such a state from a good one; a file that is dropped meanwhile is another."""
+    (home.inbox / "broken.jsonl").write_bytes(BROKEN)
+    await lose_a_life(home, tmp_path / "old", "broken.jsonl")
+    (home.inbox / "broken.jsonl").write_bytes(BROKEN)
+    await home.run()
+    refused = sorted(file.name for file in (home.outbox / "rejected").glob("*.jsonl"))
+    assert refused == ["broken-2.jsonl", "broken.jsonl"]
+
+
 async def test_of_two_files_alike_each_is_a_job_of_its_own_or_told(home: House, tmp_path: Path) -> None:
     """The lost life made a job of one of them alone."""
     home.drop("b.jsonl", WHOLE)

@@ -34,6 +34,7 @@ def reject(  # noqa: PLR0913  what is told of it
     problems: Iterable[Problem],
     count: int,
     *,
+    again: bool = False,
     tell: Callable[[str], None] | None = None,
 ) -> str:
     """Move a refused file to `rejected/`, unchanged, beside its reasons; idempotent, also after a crash.
@@ -45,6 +46,8 @@ def reject(  # noqa: PLR0913  what is told of it
         source: What was claimed; it may be a link or a pipe. It is gone afterwards.
         name: Its path below the inbox.
         problems: What is wrong, in the order of the file; the first 1,000 are written.
+        again: Whether it may have been refused before, by a life that the state knows nothing of: a file of its age
+            and its bytes that lies there already is taken for it.
         tell: Told its path below `rejected/`, once its reasons are there and before it is; a crash may repeat that.
 
     Returns:
@@ -67,7 +70,9 @@ def reject(  # noqa: PLR0913  what is told of it
             there = disk.stat_at(folder, name)
             if tree:
                 return there is not None and not _is_tree(there, stat, folder, copy)
-            return there is not None and not _is_it(there, stat, disk.stat_at(folder, copy))
+            if there is None or _is_it(there, stat, disk.stat_at(folder, copy)):
+                return False
+            return not (again and _is_alike(there, stat) and _same_bytes(source, folder, name))
 
         final = safepath.first_free(*safepath.beside_reasons(last), taken)
         shown = str(inside / final)
@@ -86,6 +91,22 @@ def reject(  # noqa: PLR0913  what is told of it
         disk.unlink_at(folder, _moved(copy))
         disk.sync_folder(source.parent)
         return shown
+
+
+def _is_alike(there: os.stat_result, stat: os.stat_result) -> bool:
+    regular = S_ISREG(there.st_mode) and S_ISREG(stat.st_mode)
+    return regular and (there.st_size, int(there.st_mtime)) == (stat.st_size, int(stat.st_mtime))
+
+
+def _same_bytes(source: Path, folder: int, name: str) -> bool:
+    with (
+        os.fdopen(disk.open_regular(source), "rb") as one,
+        os.fdopen(disk.open_regular(name, folder=folder), "rb") as other,
+    ):
+        while piece := one.read(disk.COPY_BYTES):
+            if piece != other.read(len(piece)):
+                return False
+    return True
 
 
 def tell_of_instructions(outbox: Path, folder: PurePosixPath, file: str, problems: Sequence[Problem]) -> None:

@@ -145,6 +145,8 @@ class Intake:
         self._hands = anyio.Semaphore(HANDS)
         self._groups = anyio.Semaphore(GROUPS)
         self._at_work = 0
+        self._recovered: set[str] = set()
+        """Claims of an earlier life, by id: a state that was put back may hold some that were refused since."""
         self._left: set[PurePosixPath] = set()
         """Files that lie where nothing can be taken."""
         self.rejections = 0
@@ -171,6 +173,7 @@ class Intake:
             said = error if isinstance(error, OSError) else Unavailable("its claim cannot be read")
             thing = Thing(Work.TAKE, printable(name), printable(str(self._places.claims / name)))
             await self._retrying.failed(thing, said)
+        self._recovered |= {claim.id for claim in found}
         return found
 
     def _sweep_spool(self) -> None:
@@ -442,7 +445,15 @@ class Intake:
                 self._accepting.let_read(receipts.path_of(ticket), claim)
 
         name = await to_thread.run_sync(
-            partial(rejected.reject, self._places.outbox, claim.path, claim.called, *why, tell=tell)
+            partial(
+                rejected.reject,
+                self._places.outbox,
+                claim.path,
+                claim.called,
+                *why,
+                again=claim.id in self._recovered,
+                tell=tell,
+            )
         )
         log.warning("file rejected", file=name, errors=rejection.count)
         await self._forget(claim)

@@ -112,6 +112,8 @@ def _install_files(steps: Steps) -> None:
         return (creating if flags & os.O_CREAT else plain_os_open)(path, flags, *args, **named)
 
     def fdopen(descriptor: int, mode: str = "r", *args: Any, **named: Any) -> IO[Any]:
+        if named.get("buffering") == 0:
+            return cast("IO[Any]", File(descriptor, mode))
         if buffered := _WRITING.get(mode):
             return cast("IO[Any]", buffered(File(descriptor, mode, **named)))
         return plain_fdopen(descriptor, mode, *args, **named)

@@ -40,6 +40,8 @@ class Left:
     """What should not be there any more: files in the inbox, claims, spool, hidden names."""
     accepted: Counter[str]
     """How often the API took each request."""
+    told: frozenset[str] = frozenset()
+    """What stands in `events.jsonl`: which jobs have finished, which files were refused."""
 
 
 @dataclass(slots=True)
@@ -75,6 +77,18 @@ def look(home: Home, ledger: dict[str, Any], *, swept: bool = True) -> Left:
         rejected={str(file.relative_to(refused)): file.read_bytes() for file in _files(refused)},
         litter=sorted(_litter(home, jobs, swept=swept)),
         accepted=Counter(ledger["accepted"]),
+        told=_told(home.outbox / "events.jsonl"),
+    )
+
+
+def _told(file: Path) -> frozenset[str]:
+    if not file.exists():
+        return frozenset()
+    events = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    return frozenset(
+        f"{event['type']} {event['data'].get('job') or event['data'].get('file')}"
+        for event in events
+        if event["type"] in {"batchd.job.finished", "batchd.file.rejected"}
     )
 
 
@@ -88,6 +102,7 @@ def compare(found: Left, expected: Left) -> Flaws:
     flaws.wrong += [
         f"refusal {name} differs" for name, told in found.rejected.items() if told != expected.rejected.get(name, told)
     ]
+    flaws.lost += [f"notice {each}" for each in sorted(expected.told - found.told)]
     more, less = found.accepted - expected.accepted, expected.accepted - found.accepted
     flaws.doubled += [f"request {digest[:8]} sent {count} times too often" for digest, count in more.items()]
     flaws.lost += [f"request {digest[:8]} sent {count} times too seldom" for digest, count in less.items()]

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterable
 from contextlib import closing
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from batchd.edges.store import DATABASE
 
@@ -70,7 +70,22 @@ def _lost_life(play: Play, step: int, luck: random.Random) -> str | None:
         return None
     shutil.rmtree(play.home.state)
     shutil.copytree(backup, play.home.state)
+    _drop_again(play)
     return life
+
+
+def _drop_again(play: Play) -> None:
+    """Drop what was taken after the backup and is gone with the lost state, as whoever restores one is told to."""
+    home = play.home
+    with closing(sqlite3.connect(home.state / DATABASE)) as database:
+        known = {str(name) for (name,) in database.execute("SELECT name FROM jobs")}
+    claimed = {file.name for file in (home.state / "claims").rglob("*") if file.is_file()}
+    for name, data in play.scenario.files.items():
+        job = str(PurePosixPath(name).with_suffix(""))
+        there = (home.inbox / name, home.outbox / "rejected" / name, home.outbox / job / "job.json")
+        if job not in known and Path(name).name not in claimed and not any(file.exists() for file in there):
+            (home.inbox / name).parent.mkdir(parents=True, exist_ok=True)
+            (home.inbox / name).write_bytes(data)
 
 
 def _live_on(child: Child, luck: random.Random) -> str:

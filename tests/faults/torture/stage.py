@@ -91,6 +91,7 @@ class Play:
         self.place = place
         self.home = home
         self.judge = found
+        self.scenario = scenario
         self.keep = False
         """Whether the place is wanted afterwards, to see what went wrong."""
         self.finished: set[str] = set()
