@@ -1,5 +1,6 @@
 """What is spent or reserved, on a real SQLite file: counted once, never as nothing, and never by reading it all."""
 
+import json
 import random
 import sqlite3
 import time
@@ -124,17 +125,18 @@ async def test_what_was_surely_not_created_reserves_nothing(store: Store) -> Non
 
 
 def assert_rolled_up(path: Path) -> None:
-    """The roll-up is what one would get by reading every trip."""
-    columns = ", ".join(rollup.COLUMNS)
+    """Both roll-ups are what one would get by reading every trip, and jobs stand as their requests do."""
+    columns, sums = ", ".join(rollup.COLUMNS), ", ".join(f"sum({each})" for each in rollup.COLUMNS)
     with sqlite3.connect(path) as raw:
-        kept = raw.execute(f"SELECT day, sandbox, queue, model, lane, {columns} FROM spent WHERE trips > 0")  # noqa: S608
-        read = raw.execute(
-            f"""SELECT day, sandbox, queue, model, lane, {", ".join(f"sum({each})" for each in rollup.COLUMNS)}
-                FROM charges GROUP BY 1, 2, 3, 4, 5"""  # noqa: S608
-        )
-        assert {_exactly(row) for row in kept} == {_exactly(row) for row in read}
-        empty = raw.execute(f"SELECT {columns} FROM spent WHERE trips = 0").fetchall()  # noqa: S608
-    assert all(not any(_exactly((*"dsqml", *row))[5:]) for row in empty)
+        for table, key in (("spent", "day, sandbox, queue, model, lane"), ("job_batches", "batch, job")):
+            kept = raw.execute(f"SELECT {key}, {columns} FROM {table} WHERE trips > 0")  # noqa: S608
+            read = raw.execute(f"SELECT {key}, {sums} FROM charges GROUP BY {key}")  # noqa: S608
+            assert {_exactly(row) for row in kept} == {_exactly(row) for row in read}
+            empty = raw.execute(f"SELECT {columns} FROM {table} WHERE trips = 0").fetchall()  # noqa: S608
+            assert all(not any(_exactly(row)) for row in empty)
+        every = json.dumps([job for (job,) in raw.execute("SELECT id FROM jobs")])
+        counted = raw.execute("SELECT job, verdict, batch IS NOT NULL, count(*) FROM requests GROUP BY 1, 2, 3")
+        assert {row for row in raw.execute(rollup.COUNTS_OF_JOBS, (every,)) if row[3]} == set(counted)
 
 
 def _exactly(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -126,7 +126,6 @@ async def job(place: Place, visitor: Visitor, number: int, *, after: int) -> Dat
         standing, progress = await store.overview.read_job(found), await store.progress.read(found.id)
         requests = await store.browsing.requests(found.id, after=after, most=PAGE + 1)
         reserved = await store.browsing.reserved([found.id])
-        documents = await store.browsing.documents(found.id) if settings.page.content != files.NONE else []
     more, requests = len(requests) > PAGE, requests[:PAGE]
     (mine,) = standing.jobs
     far = await to_thread.run_sync(Far.measured, found, progress, settings.state / "drafts", place.clock.now())
@@ -141,7 +140,6 @@ async def job(place: Place, visitor: Visitor, number: int, *, after: int) -> Dat
         "tokens": {"input": mine.tally.usage.input_tokens, "output": mine.tally.usage.output_tokens},
         "travels": [batch_as_data(batch, [found.name]) for batch in standing.batches],
         "files": [{"name": each.name, "bytes": each.size} for each in beside],
-        "documents_written": len(documents),
         "page": [_request(each) for each in requests],
         "more_after": requests[-1].id if more and requests else None,
         "after": after or None,

@@ -4,6 +4,7 @@ What a state carries stands in `lifecycle.CARRIES`: a step clears the rest. The 
 decides, are `resolutions`; nothing else writes the table `batches`.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 
@@ -14,7 +15,7 @@ from batchd.edges.store.events import note_held_batch
 from batchd.edges.store.facts import count_intent
 from batchd.edges.store.pauses import refuse_if_paused
 from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import insert
+from batchd.edges.store.sqlite.statements import AMONG, insert
 from batchd.edges.store.transitions import Also, batch_of, changed, step_along
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Evidence, Intent, Lane, Plan, RemoteBatch, RemoteId, Verdict
@@ -56,6 +57,14 @@ class Batches:
         if row is None:
             raise LookupError(f"no batch {batch}")
         return batch_of(row)
+
+    async def of(self, batches: Collection[BatchId]) -> list[Batch]:
+        """Read batches, oldest first."""
+        rows = await self._database.rows(
+            f"SELECT * FROM batches WHERE {AMONG.format('id')} ORDER BY id",  # noqa: S608  own text
+            json.dumps(list(batches)),
+        )
+        return [batch_of(row) for row in rows]
 
     async def given_up_before(self, batch: BatchId) -> list[Batch]:
         """List the dissolved batches that may have sent requests of this one, and of which nothing has shown yet."""

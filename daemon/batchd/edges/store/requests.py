@@ -21,6 +21,8 @@ BEHIND = "first IS NOT NULL AND batch IS NULL AND verdict IS NULL AND round = 0"
 """Of requests that have not gone yet, and share their beginning with others."""
 PRIMER = "primer"
 """The cohort of those that go first, and so wait for no company."""
+FIRST = "SELECT coalesce(first_request, (SELECT min(id) FROM requests WHERE job = ?1)) FROM jobs WHERE id = ?1"
+"""The id from which those of a job (`?1`) stand in the order of its file, as SQL."""
 SLICE = 500
 """Requests that one commit takes at the most, where there may be a million: other commits wait for it."""
 RETRIED = f"""verdict IN ({", ".join(f"'{verdict}'" for verdict in AGAIN)}) AND NOT EXISTS (

@@ -1,7 +1,8 @@
 """The roll-up of what was spent: kept in the commit that changes trips, and there when the trips are gone.
 
-A row is what one day (UTC, on which a batch was planned), queue, model and lane have come to; rehearsals apart. Every
-change of trips is made through here, so that the sums are those of the trips at every instant.
+A row of `spent` is what one day (UTC, on which a batch was planned), queue, model and lane have come to, rehearsals
+apart; a row of `job_batches` what one job has come to in one batch. Every change of trips is made through here, so that
+both are the sums of the trips at every instant.
 """
 
 import json
@@ -22,36 +23,47 @@ SUMS: Final = ", ".join(f"coalesce(sum({each}), 0) AS {each}" for each in COLUMN
 """The sums of rows that have the columns."""
 
 SUMS_OF_JOBS: Final = f"""
-    SELECT job, {SUMS} FROM (
-        SELECT job, {", ".join(COLUMNS)} FROM charges WHERE job IN (SELECT value FROM json_each(?1))
-        UNION ALL
-        SELECT job, {", ".join(COLUMNS)} FROM spent_of_jobs WHERE job IN (SELECT value FROM json_each(?1))
-    ) GROUP BY job"""  # noqa: S608  our own names
-"""The sums of some jobs, of pruned trips too."""
+    SELECT job, {SUMS} FROM job_batches WHERE job IN (SELECT value FROM json_each(?1)) GROUP BY job"""  # noqa: S608  our own names
+"""The sums of some jobs."""
 COUNTS_OF_JOBS: Final = """
-    SELECT job, verdict, travelling, sum(n) AS n FROM (
-        SELECT job, verdict, batch IS NOT NULL AS travelling, count(*) AS n FROM requests
-        WHERE job IN (SELECT value FROM json_each(?1)) GROUP BY job, verdict, travelling
-        UNION ALL SELECT id, NULL, 0, missing FROM jobs WHERE id IN (SELECT value FROM json_each(?1))
-        UNION ALL SELECT job, verdict, 0, n FROM kept_verdicts WHERE job IN (SELECT value FROM json_each(?1))
-    ) GROUP BY job, verdict, travelling"""
-"""How the requests of some jobs stand, pruned ones too."""
+    WITH among AS (SELECT value AS job FROM json_each(?1)), travelling AS (
+        SELECT job, (SELECT count(*) FROM job_batches CROSS JOIN requests USING (job, batch)
+                     WHERE job_batches.job = among.job) AS n FROM among)
+    SELECT job, NULL AS verdict, 1 AS travelling, n FROM travelling
+    UNION ALL SELECT job, NULL, 0, n + missing - (SELECT n FROM travelling WHERE travelling.job = open.job) FROM (
+        SELECT job, (SELECT count(*) FROM requests WHERE requests.job = among.job AND verdict IS NULL) AS n FROM among
+    ) AS open JOIN jobs ON jobs.id = job
+    UNION ALL SELECT job, verdict, 0, sum(n) FROM (
+        SELECT job, verdict, count(*) AS n FROM requests
+        WHERE job IN (SELECT job FROM among) AND verdict IS NOT NULL GROUP BY job, verdict
+        UNION ALL SELECT job, verdict, n FROM kept_verdicts WHERE job IN (SELECT job FROM among)
+    ) GROUP BY job, verdict"""
+"""How the requests of some jobs stand, pruned ones too: from indexes alone, however many there are."""
 
 _KEY: Final = "day, sandbox, queue, model, lane"
 _NAMES: Final = ", ".join(COLUMNS)
 _ADDED: Final = ", ".join(f"{each} = {each} + excluded.{each}" for each in COLUMNS)
+_SUMMED: Final = ", ".join(f"sum({each})" for each in COLUMNS)
+_CHANGED: Final = f"CREATE TEMP TABLE IF NOT EXISTS changed (job, batch, {_KEY}, {_NAMES})"
+"""What one change of trips adds and takes off: read from them once, for both tables."""
 
 
-def _adding(sign: str, which: str) -> str:
-    """Add what trips count for to the sums, or take it off."""
+def _noting(sign: str, which: str) -> str:
+    """Note what trips count for, or that they count for it no more."""
     sums = ", ".join(f"{sign}sum({each})" for each in COLUMNS)
-    return f"""INSERT INTO spent ({_KEY}, {_NAMES}) SELECT {_KEY}, {sums} FROM charges WHERE {which} GROUP BY {_KEY}
+    return f"""INSERT INTO changed SELECT job, batch, {_KEY}, {sums} FROM charges
+               WHERE {which} GROUP BY job, model"""  # noqa: S608  our own names
+
+
+def _adding(table: str, key: str) -> str:
+    return f"""INSERT INTO {table} ({key}, {_NAMES}) SELECT {key}, {_SUMMED} FROM changed GROUP BY {key}
                ON CONFLICT DO UPDATE SET {_ADDED}"""  # noqa: S608  our own names
 
 
 _BATCH: Final = "batch = ?"
 _ROWS: Final = "batch = ? AND row IN (SELECT value FROM json_each(?))"
-_BOTH_WAYS: Final = {which: (_adding("-", which), _adding("", which)) for which in (_BATCH, _ROWS)}
+_BOTH_WAYS: Final = {which: (_noting("-", which), _noting("", which)) for which in (_BATCH, _ROWS)}
+_SUMS: Final = (_adding("job_batches", "batch, job"), _adding("spent", _KEY), "DELETE FROM changed")
 
 
 async def in_step(
@@ -67,27 +79,21 @@ async def in_step(
     """
     less, more = _BOTH_WAYS[_BATCH if rows is None else _ROWS]
     among = (batch,) if rows is None else (batch, json.dumps(sorted(rows)))
+    await update(db, _CHANGED)
     await update(db, less, *among)
     done = await change(db)
     await update(db, more, *among)
+    for statement in _SUMS:
+        await update(db, statement)
     return done
 
 
 async def keep(db: aiosqlite.Connection, requests: Collection[RequestId]) -> None:
-    """Note by job what finished requests have come to, in the commit that removes them and their trips."""
-    among = json.dumps(list(requests))
-    await update(
-        db,
-        f"""INSERT INTO spent_of_jobs (job, day, {_NAMES})
-            SELECT job, day, {", ".join(f"sum({each})" for each in COLUMNS)} FROM charges
-            WHERE request IN (SELECT value FROM json_each(?)) GROUP BY job, day
-            ON CONFLICT DO UPDATE SET {_ADDED}""",  # noqa: S608  our own names
-        among,
-    )
+    """Note by job how finished requests have ended, in the commit that removes them; what they came to stays anyhow."""
     await update(
         db,
         """INSERT INTO kept_verdicts (job, verdict, n) SELECT job, verdict, count(*) FROM requests
            WHERE id IN (SELECT value FROM json_each(?)) GROUP BY job, verdict
            ON CONFLICT DO UPDATE SET n = n + excluded.n""",
-        among,
+        json.dumps(list(requests)),
     )

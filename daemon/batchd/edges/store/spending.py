@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from batchd.edges.store.rollup import COLUMNS, SUMS
+from batchd.edges.store.rollup import SUMS
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sums import amount
 
@@ -18,10 +18,9 @@ GROUPS: Mapping[str, str] = {
     "day": _ROLLED_UP.format("date(day * 86400, 'unixepoch')", SUMS),
     "model": _ROLLED_UP.format("model", SUMS),
     "folder": _ROLLED_UP.format("queue", SUMS),
-    "job": f"""SELECT name AS label, sandbox, {SUMS} FROM (
-                   SELECT job, day, {", ".join(COLUMNS)} FROM charges
-                   UNION ALL SELECT job, day, {", ".join(COLUMNS)} FROM spent_of_jobs
-               ) JOIN jobs ON jobs.id = job WHERE day >= ?1 AND {_SEEN} GROUP BY job ORDER BY label""",  # noqa: S608  our own names
+    "job": f"""SELECT name AS label, sandbox, {SUMS} FROM job_batches JOIN jobs ON jobs.id = job
+               JOIN batches ON batches.id = batch WHERE trips > 0 AND planned_at >= ?1 * 86400 AND {_SEEN}
+               GROUP BY job ORDER BY label""",  # noqa: S608  our own names
 }
 """By what spending can be told; days are UTC, and a batch belongs to the day it was made."""
 

@@ -53,7 +53,7 @@ MUTATIONS = (
     ),
     Mutation(
         "kept",
-        "what rows came to goes with them",
+        "how rows have ended goes with them",
         "daemon/batchd/edges/store/retention.py",
         "            await rollup.keep(db, requests)\n",
         "",

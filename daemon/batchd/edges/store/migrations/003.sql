@@ -196,18 +196,19 @@ CREATE TABLE spent (
     reserved_pico INTEGER NOT NULL,
     PRIMARY KEY (day, sandbox, queue, model, lane)
 ) STRICT, WITHOUT ROWID;
--- The same of trips that are pruned, by job.
-CREATE TABLE spent_of_jobs (
+-- The same by job and batch: in which batches a job has travelled, and what it has come to in each.
+CREATE TABLE job_batches (
+    batch   INTEGER NOT NULL REFERENCES batches (id),
     job     INTEGER NOT NULL REFERENCES jobs (id),
-    day     INTEGER NOT NULL,
     trips INTEGER NOT NULL, answers INTEGER NOT NULL, unpriced INTEGER NOT NULL, unpriced_standard INTEGER NOT NULL,
     bounded INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cache_read INTEGER NOT NULL,
     cache_write_5m INTEGER NOT NULL, cache_write_1h INTEGER NOT NULL, cost_micro INTEGER NOT NULL,
     cost_pico INTEGER NOT NULL, standard_cost_micro INTEGER NOT NULL, standard_cost_pico INTEGER NOT NULL,
     saved_micro INTEGER NOT NULL, saved_pico INTEGER NOT NULL, reserved_micro INTEGER NOT NULL,
     reserved_pico INTEGER NOT NULL,
-    PRIMARY KEY (job, day)
+    PRIMARY KEY (batch, job)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX job_batches_of_job ON job_batches (job);
 -- How requests have ended that are pruned.
 CREATE TABLE kept_verdicts (
     job     INTEGER NOT NULL REFERENCES jobs (id),
@@ -233,7 +234,21 @@ INSERT INTO spent SELECT day, sandbox, queue, model, lane,
         sum(standard_cost_micro), sum(standard_cost_pico), sum(saved_micro), sum(saved_pico), sum(reserved_micro),
         sum(reserved_pico)
     FROM charges GROUP BY 1, 2, 3, 4, 5;
+INSERT INTO job_batches SELECT batch, job,
+        sum(trips), sum(answers), sum(unpriced), sum(unpriced_standard), sum(bounded), sum(input_tokens),
+        sum(output_tokens), sum(cache_read), sum(cache_write_5m), sum(cache_write_1h), sum(cost_micro), sum(cost_pico),
+        sum(standard_cost_micro), sum(standard_cost_pico), sum(saved_micro), sum(saved_pico), sum(reserved_micro),
+        sum(reserved_pico)
+    FROM charges GROUP BY 1, 2;
 DROP TABLE days;                                            -- `spent` has its sums
+
+-- Counted without their rows: how the requests of a job have ended, which travel, which are of which step; and the documents
+-- of it that are between two rounds.
+CREATE INDEX requests_ended ON requests (job, verdict, reason) WHERE verdict IS NOT NULL;
+DROP INDEX requests_travelling;
+CREATE INDEX requests_travelling ON requests (batch, job) WHERE batch IS NOT NULL;
+CREATE INDEX requests_of_step ON requests (job, step, verdict) WHERE step IS NOT NULL;
+CREATE INDEX requests_between ON requests (job, round) WHERE verdict IS NULL AND round > 0;
 
 -- What is not sent until somebody resumes it, or its time is over.
 CREATE TABLE pauses (

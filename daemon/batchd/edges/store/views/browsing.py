@@ -3,9 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from batchd.edges.store.batches import OPEN
 from batchd.edges.store.job_rows import job_of
+from batchd.edges.store.requests import FIRST
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import Row
 from batchd.edges.store.sums import amount, exact
@@ -88,8 +90,8 @@ class Browsing:
         rows = await self._database.rows(
             f"""SELECT * FROM jobs WHERE {_SEEN} AND id IN (
                     SELECT id FROM jobs WHERE hold IS NOT NULL
-                    UNION SELECT requests.job FROM batches JOIN trips ON trips.batch = batches.id
-                        JOIN requests ON requests.id = trips.request WHERE {OPEN} AND state = 'held'
+                    UNION SELECT job FROM batches JOIN job_batches ON batch = batches.id
+                        WHERE {OPEN} AND state = 'held' AND trips > 0
                     UNION SELECT job FROM troubles WHERE defect AND job IS NOT NULL)
                 ORDER BY id LIMIT ?2""",  # noqa: S608  own text
             _listed(folders),
@@ -100,9 +102,9 @@ class Browsing:
     async def reserved(self, jobs: Sequence[JobId]) -> dict[JobId, int]:
         """Say what is reserved of jobs beside what they have cost, in picodollars."""
         rows = await self._database.rows(
-            f"""SELECT job, {exact("reserved", "reserved")} FROM requests JOIN trips ON trips.request = requests.id
-                WHERE job IN (SELECT id FROM jobs WHERE NOT delivered AND id IN (SELECT value FROM json_each(?)))
-                  AND requests.verdict IS NULL AND outcome IS NULL GROUP BY job""",  # noqa: S608  own text
+            """SELECT job, sum(reserved_micro) AS reserved_micro, sum(reserved_pico) AS reserved_pico
+               FROM jobs CROSS JOIN job_batches ON job = jobs.id
+               WHERE NOT delivered AND jobs.id IN (SELECT value FROM json_each(?)) GROUP BY job""",
             json.dumps(list(jobs)),
         )
         return {JobId(row["job"]): amount(row, "reserved") for row in rows}
@@ -124,12 +126,11 @@ class Browsing:
             most: How many.
         """
         rows = await self._database.rows(
-            f"""SELECT r.id, r.id - (SELECT min(id) FROM requests WHERE job = ?1) + 1 AS number, custom_id, model,
+            f"""SELECT r.id, r.id - ({FIRST}) + 1 AS number, custom_id, model,
                    verdict, r.batch IS NOT NULL AS travelling, reason, r.stop_reason, round, document,
                    total(output_tokens) AS output, {exact("cost", "cost")},
                    coalesce(sum(unpriced), 0) AS unpriced
-               FROM (SELECT * FROM requests WHERE +job = ?1 AND id > max(?2, (
-                         SELECT min(id) - 1 FROM requests WHERE job = ?1))
+               FROM (SELECT * FROM requests WHERE +job = ?1 AND id > max(?2, ({FIRST}) - 1)
                        AND id <= (SELECT max(id) FROM requests WHERE job = ?1) ORDER BY id LIMIT ?3) AS r
                LEFT JOIN trips ON trips.request = r.id GROUP BY r.id ORDER BY r.id""",  # noqa: S608  own text
             job,
@@ -138,21 +139,16 @@ class Browsing:
         )
         return [_listed_request(row) for row in rows]
 
-    async def documents(self, job: JobId) -> list[str]:
-        """Name the files of a job's documents, the first thousand, in the order of its file."""
-        rows = await self._database.rows(
-            """SELECT document FROM requests WHERE job = ? AND document IS NOT NULL ORDER BY id LIMIT 1000""", job
-        )
-        return [row["document"] for row in rows]
-
     async def has_document(self, job: JobId, document: str) -> bool:
         """Whether a file is a document of a job, or a section of one."""
+        named = PurePosixPath(document).parts[1:2]
         row = await self._database.row(
-            """SELECT 1 FROM requests WHERE job = ?1 AND (document = ?2
+            """SELECT 1 FROM requests WHERE job = ?1 AND name IN (SELECT value FROM json_each(?3)) AND (document = ?2
                    OR (sections IS NOT NULL AND EXISTS (
                        SELECT 1 FROM json_each(sections) WHERE json_extract(value, '$[1]') = ?2))) LIMIT 1""",
             job,
             document,
+            json.dumps([*named, *(PurePosixPath(each).stem for each in named)]),
         )
         return row is not None
 
@@ -160,8 +156,8 @@ class Browsing:
         """List the newest batches, each with the jobs that travelled in it."""
         rows = await self._database.rows(
             f"""SELECT b.*, (SELECT json_group_array(json_array(id, name)) FROM (
-                    SELECT DISTINCT jobs.id, jobs.name FROM trips JOIN requests ON requests.id = trips.request
-                    JOIN jobs ON jobs.id = requests.job WHERE trips.batch = b.id AND {_SEEN} ORDER BY jobs.id)) AS jobs
+                    SELECT jobs.id, jobs.name FROM job_batches JOIN jobs ON jobs.id = job
+                    WHERE job_batches.batch = b.id AND trips > 0 AND {_SEEN} ORDER BY jobs.id)) AS jobs
                 FROM (SELECT * FROM batches ORDER BY id DESC LIMIT ?2) AS b""",  # noqa: S608  own text
             _listed(folders),
             most,

@@ -98,7 +98,7 @@ class Overview:
             job: The job.
         """
         (standing,) = await self._standing([job])
-        batches = tuple([await self._batches.get(batch) for batch in standing.batches])
+        batches = tuple(await self._batches.of(standing.batches))
         troubles, sandbox = await self._troubles.of(job.id), await self._facts.of_sandbox()
         paused, wrong = tuple(await self._pauses.all()), await self._facts.wrong_settings()
         return Standing((standing,), batches, _shown(troubles), sandbox, paused, wrong_settings=wrong)
@@ -137,8 +137,7 @@ class Overview:
             counted[row["job"]].append(row)
         travelled: defaultdict[int, list[BatchId]] = defaultdict(list)
         for row in await self._database.rows(
-            f"""SELECT DISTINCT job, trips.batch FROM requests JOIN trips ON trips.request = requests.id
-                WHERE {_THESE} ORDER BY trips.batch""",  # noqa: S608  own text
+            f"SELECT job, batch FROM job_batches WHERE {_THESE} AND trips > 0 ORDER BY batch",  # noqa: S608  own text
             ids,
         ):
             travelled[row["job"]].append(BatchId(row["batch"]))

@@ -1,5 +1,6 @@
 """How far one job is, request by request: documents between two rounds, and why others are not complete."""
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -7,14 +8,14 @@ from typing import Final
 
 from batchd.decisions.notices.finished import MOST_REASONS
 from batchd.decisions.notices.finished import Reason as Coded
-from batchd.edges.store.requests import wishes_of
+from batchd.edges.store.requests import FIRST, wishes_of
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.steps import JobSteps
 from batchd.model import JobId, RequestId, Standing, Verdict, Wishes
 
 MOST: Final = 10
 """Documents that are listed, and reasons."""
-_NUMBER: Final = "id - (SELECT min(id) FROM requests WHERE job = ?1) + 1"
+_NUMBER: Final = f"id - ({FIRST}) + 1"
 _OWN: Final = re.compile(r"[^:;\"'`“«]*")
 """How a reason begins, before it quotes anything."""
 _DIGITS: Final = re.compile(r"\d[\d,.]*")
@@ -64,6 +65,28 @@ class Progress:
     """How those of its steps stand that were begun."""
 
 
+MOST_ALIKE: Final = 1_000
+"""Beginnings of reasons that are told apart."""
+_NOT_COMPLETE: Final = [verdict for verdict in Verdict if verdict is not Verdict.COMPLETE]
+_UNTIL: Final = "iif(instr({0}, ':'), substr({0}, 1, instr({0}, ':')) || char(1114111), {0})"
+"""The last of the reasons that begin like one: what stands before a colon."""
+_ALIKE: Final = f"job = ?1 AND verdict = one.verdict AND reason BETWEEN one.reason AND {_UNTIL.format('one.reason')}"
+# From one beginning to the next along the index: as quick where each of 500,000 reasons quotes something else.
+_FAILED: Final = f"""
+    WITH RECURSIVE one (verdict, reason, place) AS (
+        SELECT value, (SELECT min(reason) FROM requests WHERE job = ?1 AND verdict = value), 0 FROM json_each(?2)
+        UNION ALL
+        SELECT verdict, (SELECT min(reason) FROM requests WHERE job = ?1 AND verdict = one.verdict
+                         AND reason > {_UNTIL.format("one.reason")}), place + 1
+        FROM one WHERE reason IS NOT NULL ORDER BY 3 LIMIT ?3)
+    SELECT verdict, reason, (SELECT count(*) FROM requests WHERE {_ALIKE}) AS n,
+        (SELECT min({_NUMBER}) FROM requests WHERE {_ALIKE}) AS number FROM one WHERE reason IS NOT NULL
+    UNION ALL
+    SELECT verdict, NULL, count(*), min({_NUMBER}) FROM requests
+        WHERE job = ?1 AND verdict IN (SELECT value FROM json_each(?2)) AND reason IS NULL GROUP BY verdict
+    ORDER BY number"""  # noqa: S608  own text
+
+
 _CODE: Final = "substr({0}, 1, instr({0} || ':', ':') - 1)"
 _IS_CODE: Final = f"{_CODE.format('reason')} NOT GLOB '*[^a-z_]*' AND reason GLOB '*_error*'"
 _STOP: Final = "stop_reason NOT GLOB '*[^a-z_]*' AND length(stop_reason) <= 40"
@@ -87,11 +110,7 @@ class ProgressOf:
         unfinished = tuple(
             Unfinished(RequestId(row["id"]), row["number"], row["round"], row["rounds"], wishes_of(row)) for row in rows
         )
-        failed = await self._database.rows(
-            f"""SELECT verdict, reason, count(*) AS n, min({_NUMBER}) AS number FROM requests
-                WHERE job = ?1 AND verdict <> 'complete' GROUP BY verdict, reason ORDER BY min(id)""",  # noqa: S608  own text
-            job,
-        )
+        failed = await self._database.rows(_FAILED, job, json.dumps(_NOT_COMPLETE), MOST_ALIKE)
         count: Counter[tuple[str, str]] = Counter()
         first: dict[tuple[str, str], Reason] = {}
         for row in failed:

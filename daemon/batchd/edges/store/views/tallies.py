@@ -53,9 +53,8 @@ class Tallies:
         """Name the batches of the API that each of some jobs travelled in, in the order of their making."""
         found: dict[JobId, list[str]] = {job: [] for job in jobs}
         for row in await self._database.rows(
-            f"""SELECT DISTINCT job, batches.id, remote_id, twin FROM requests
-                JOIN trips ON trips.request = requests.id JOIN batches ON batches.id = trips.batch
-                WHERE {AMONG.format("job")} AND remote_id IS NOT NULL ORDER BY batches.id""",  # noqa: S608  own text
+            f"""SELECT job, remote_id, twin FROM job_batches JOIN batches ON batches.id = batch
+                WHERE {AMONG.format("job")} AND trips > 0 AND remote_id IS NOT NULL ORDER BY batch""",  # noqa: S608  own text
             json.dumps(list(jobs)),
         ):
             found[row["job"]] += (remote for remote in (row["remote_id"], row["twin"]) if remote is not None)
