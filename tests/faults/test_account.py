@@ -1,6 +1,7 @@
 """Trouble with the account fails nobody's request: it parks, says so, asks a few times, and goes on by itself."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,13 @@ from batchd.sandbox.faults import account
 from tests.faults.test_quota import troubles
 from tests.faults.test_wishes import wish
 from tests.support.house import House, at_work, house, until
+from tests.support.side_by_side import Played
 
 pytestmark = pytest.mark.anyio
 
 MINUTE = 60.0
+SPEED = 400.0
+"""An hour lasts nine seconds."""
 KINDS = [kind for kind in account.TROUBLES if kind != "ramp_limit"]
 EIGHT = [f"say {n}" for n in range(8)]
 OTHERS = [f"tell {n}" for n in range(8)]
@@ -20,8 +24,7 @@ OTHERS = [f"tell {n}" for n in range(8)]
 
 @pytest.fixture
 async def swift(tmp_path: Path) -> AsyncIterator[House]:
-    """A world in which an hour lasts nine seconds."""
-    async with house(tmp_path, speed=400.0) as opened:
+    async with house(tmp_path, speed=SPEED) as opened:
         yield opened
 
 
@@ -39,8 +42,8 @@ def assert_nobody_failed(home: House, *jobs: str) -> None:
         assert {row["attempts"] for row in home.lines(name, "report.jsonl")} == {1}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_it_refuses_every_create_for_half_an_hour(swift: House, kind: str) -> None:
+async def refused(swift: House, kind: str) -> None:
+    """It refuses every create for half an hour."""
     swift.fault("create", kind, times=None, ends=30 * MINUTE)
     swift.drop("a.jsonl", EIGHT)
     swift.drop("b.jsonl", OTHERS)
@@ -49,13 +52,29 @@ async def test_it_refuses_every_create_for_half_an_hour(swift: House, kind: str)
     assert_nobody_failed(swift, "a", "b")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_it_comes_as_an_error_of_every_request_for_half_an_hour(swift: House, kind: str) -> None:
+async def came_back(swift: House, kind: str) -> None:
+    """It comes as an error of every request for half an hour."""
     swift.fault("create", kind, times=None, ends=30 * MINUTE, late=True)
     swift.drop("a.jsonl", EIGHT)
     assert await swift.run(api__doubt=900.0)
     assert creates(swift) < 10
     assert_nobody_failed(swift, "a")
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    plays = {f"{play.__name__} {kind}": partial(play, kind=kind) for play in (refused, came_back) for kind in KINDS}
+    return Played(tmp_path_factory.mktemp("account"), SPEED, plays)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_refuses_every_create_for_half_an_hour(played: Played, kind: str) -> None:
+    played.judge(f"refused {kind}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_comes_as_an_error_of_every_request_for_half_an_hour(played: Played, kind: str) -> None:
+    played.judge(f"came_back {kind}")
 
 
 async def test_it_is_said_in_status_and_nothing_is_lost_by_a_cancel(home: House) -> None:
