@@ -47,7 +47,7 @@ from batchd.journey.sender import Sender
 from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
-from batchd.model import Lane
+from batchd.model import Lane, Turn
 from batchd.notice import Kind
 from batchd.running.counts import Counts
 from batchd.running.departure import Departure
@@ -61,6 +61,7 @@ from batchd.running.pause_notice import PauseNotice
 from batchd.running.reloading import Reloading
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
+from batchd.running.turns import Turns
 from batchd.running.wakeups import Legs, Wakeups
 from batchd.running.watchdog import ROUND, Watchdog
 from batchd.settings import Settings, Sink
@@ -203,6 +204,7 @@ class _Ground:
     transcripts: Transcripts
     key: Key
     reloading: Reloading
+    turns: Turns
 
 
 def _ground(  # noqa: PLR0913  the edges
@@ -211,6 +213,7 @@ def _ground(  # noqa: PLR0913  the edges
     settings = reloading.settings
     bell, rules, wakeups, life = Bell(), rules_of(settings), Wakeups(clock), LifeLine(store, places.outbox)
     retrying = Retrying(store, clock, bell)
+    turns = _turns(settings, store, clock)
     restoring = Restoring(store, api, clock, places, life, retrying, bell)
     return _Ground(
         settings,
@@ -225,12 +228,18 @@ def _ground(  # noqa: PLR0913  the edges
         Counts(wakeups),
         life,
         restoring,
-        Departure(store, clock, wakeups, lambda: restoring.under_way, key.renew),
+        Departure(store, clock, wakeups, lambda: restoring.under_way, key.renew, turns.outside),
         Documents(Drafts(places.drafts), places.spool, rules.catalogue),
         Transcripts(places.streams),
         key,
         reloading,
+        turns,
     )
+
+
+def _turns(settings: Settings, store: Store, clock: Clock) -> Turns:
+    folders = {name: Turn(folder.priority, folder.hours or None) for name, folder in settings.folder.items()}
+    return Turns(store, clock, {name: turn for name, turn in folders.items() if turn != Turn(0)})
 
 
 def _collector(on: _Ground) -> Collector:
@@ -311,7 +320,7 @@ def _packer(on: _Ground, sync_sender: SyncSender) -> Packer:
         },
     )
     queued = on.settings.api.max_queued_requests
-    return Packer(on.store, on.clock, limits, queued, sync_sender, budgets, on.retrying, on.restoring)
+    return Packer(on.store, on.clock, limits, queued, sync_sender, budgets, on.retrying, on.restoring, on.turns)
 
 
 def _notifier(on: _Ground) -> Notifier:

@@ -49,12 +49,13 @@ def shared() -> Iterator[Installation]:
     with tempfile.TemporaryDirectory() as folder, Installation(Path(folder)) as batchd:
         batchd.home.chmod(0o755)
         batchd.inbox.mkdir()
-        for name in ("", "team", "closed", "ours"):
+        for name in ("", "team", "closed", "ours", "legal"):
             (batchd.inbox / name).mkdir(exist_ok=True)
             (batchd.inbox / name).chmod(0o1777)
         (batchd.inbox / "closed" / ".batchd.md").write_text("---\nresults: {readers: daemon}\n---\n")
         group = grp.getgrall()[-1].gr_name
         (batchd.inbox / "ours" / ".batchd.md").write_text(f"---\nresults: {{readers: group, group: {group}}}\n---\n")
+        (batchd.home / "batchd.toml").write_text(f'[folder.legal]\ngroup = "{group}"\n')
         batchd.start("run", "--sandbox", "--set", "results.readers=dropper", "--set", f"results.groups={group}")
         batchd.wait_until_running()
         for uid, name in ((ALICE, "alices"), (BOB, "bobs")):
@@ -63,10 +64,11 @@ def shared() -> Iterator[Installation]:
         drop(batchd, "secret.jsonl", narrow + lines(1), ALICE)
         drop(batchd, "closed/a.jsonl", lines(1), ALICE)
         drop(batchd, "ours/a.jsonl", lines(1), ALICE)
+        drop(batchd, "legal/deep.jsonl", lines(1), ALICE)
         drop(batchd, "lone.md", "---\nresults: {readers: daemon}\n---\nHello", ALICE)
         drop(batchd, "plain.md", "Hello", ALICE)
         drop(batchd, f"bad.@{TICKET}.jsonl", "{}\n", ALICE)
-        for name in ("team/alices", "team/bobs", "secret", "closed/a", "ours/a", "lone", "plain"):
+        for name in ("team/alices", "team/bobs", "secret", "closed/a", "ours/a", "legal/deep", "lone", "plain"):
             batchd.job(name)
         batchd.wait_until((batchd.outbox / "rejected" / "bad.jsonl").exists)
         yield batchd
@@ -132,16 +134,17 @@ def test_a_file_and_a_folder_may_keep_results_closed(shared: Installation, name:
     assert call(shared, ALICE, "results", name).returncode == 2
 
 
-def test_a_group_reads_what_its_folder_gives_it(shared: Installation) -> None:
+@pytest.mark.parametrize("job", ["ours/a", "legal/deep"])
+def test_a_group_reads_what_its_folder_or_the_settings_of_it_give_it(shared: Installation, job: str) -> None:
     group = grp.getgrall()[-1]
-    folder = shared.outbox / "ours" / "a"
+    folder = shared.outbox / job
     assert (S_IMODE(folder.stat().st_mode), folder.stat().st_gid) == (0o2750, group.gr_gid)
     for path in folder.rglob("*"):
         if path.name != "request.jsonl":
             wanted = 0o2750 if path.is_dir() else 0o640
             assert (S_IMODE(path.stat().st_mode), path.stat().st_gid) == (wanted, group.gr_gid), path
-    assert call(shared, BOB, "results", "ours/a", groups=str(group.gr_gid)).returncode == 0
-    assert call(shared, BOB, "results", "ours/a").returncode == 2
+    assert call(shared, BOB, "results", job, groups=str(group.gr_gid)).returncode == 0
+    assert call(shared, BOB, "results", job).returncode == 2
 
 
 def test_the_store_knows_who_dropped_a_job(shared: Installation) -> None:
@@ -167,6 +170,7 @@ def test_the_doctor_tries_it(shared: Installation) -> None:
     assert [(each["health"], each["message"].split(" can")[0]) for each in found] == [
         ("problem", "there is no group nil"),
         ("ok", "whoever drops a file"),
+        ("ok", f"group {grp.getgrall()[-1].gr_name}"),
     ]
 
 

@@ -79,6 +79,11 @@ class Tally:
     """Simulated seconds until the last batch of a world was in."""
 
 
+async def at_any_hour(_: BatchId) -> bool:
+    """Nothing waits for its hours."""
+    return False
+
+
 async def no_other_key() -> bool:
     """The key stays what it is."""
     return False
@@ -361,7 +366,7 @@ async def _one_life(world: World) -> None:
     store, api, backoff = cast("Store", _Store(shelf, shelf, shelf)), cast("Api", world), Backoff(60.0, 1.5, 600.0)
     wakeups = Wakeups(world.clock)
     counts = CountsInFlight(wakeups)
-    departure = Departure(store, world.clock, wakeups, lambda: False, no_other_key)
+    departure = Departure(store, world.clock, wakeups, lambda: False, no_other_key, at_any_hour)
     sender = SimulatedSender(
         store,
         api,

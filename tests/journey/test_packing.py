@@ -1,9 +1,11 @@
 """What leaves first, what goes on, and that no look at the queue goes on for ever: the packer over a real store."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import pytest
@@ -13,8 +15,9 @@ from batchd.edges.store import DATABASE, Arrival, NewRequest, Store, open_store
 from batchd.journey.packer import Budgets, Packer
 from batchd.journey.restoring import Restoring
 from batchd.journey.sync_sender import SyncSender
-from batchd.model import Job, Waiting
+from batchd.model import BatchId, Job, Turn, Waiting
 from batchd.running.retrying import Retrying
+from batchd.running.turns import Turns
 from batchd.trouble import packing
 
 pytestmark = pytest.mark.anyio
@@ -51,25 +54,41 @@ class Still:
     async def adopt(self) -> None:
         return None
 
+    async def could_adopt(self) -> bool:
+        return False
+
 
 @dataclass
 class Place:
     store: Store
     numbers: Iterator[int]
 
-    async def accept(self, *worst: int | None, budget: int | None = None) -> Job:
-        name = f"job{next(self.numbers)}"
+    async def accept(
+        self,
+        *worst: int | None,
+        budget: int | None = None,
+        turn: Turn = Turn(),  # noqa: B008  frozen
+        folder: str = "",
+    ) -> Job:
+        name = f"{folder}job{next(self.numbers)}"
         requests = [NewRequest(f"r{n}", f"r{n}", "m", 100, (), n * 10, 9, each) for n, each in enumerate(worst)]
         return await self.store.arrivals.accept(
-            Arrival(name, name, f"{name}.jsonl", 0.0, len(requests), requests, budget=budget)
+            Arrival(name, name, f"{name}.jsonl", 0.0, len(requests), requests, budget=budget, turn=turn)
         )
 
-    def packer(self, kind: type[Packer] = Packer, *, max_queued: int = 100, budgets: Budgets = Budgets()) -> Packer:  # noqa: B008  frozen
+    def packer(
+        self,
+        kind: type[Packer] = Packer,
+        *,
+        max_queued: int = 100,
+        budgets: Budgets = Budgets(),  # noqa: B008  frozen
+        folders: Mapping[str, Turn] = MappingProxyType({}),
+    ) -> Packer:
         clock, still = CountingClock(), Still()
         self.retrying = Retrying(self.store, Clock(), Bell())
         return kind(
             self.store, clock, LIMITS, max_queued, cast("SyncSender", still), budgets, self.retrying,
-            cast("Restoring", still),
+            cast("Restoring", still), Turns(self.store, Clock(), folders),
         )  # fmt: skip
 
     async def travelling(self) -> list[int]:
@@ -99,6 +118,41 @@ async def test_where_there_is_no_room_for_all_the_oldest_go_first(place: Place) 
     await place.accept(0)
     await place.packer(max_queued=2).pack()
     assert await place.travelling() == [1, 2]
+
+
+async def test_requests_of_a_higher_priority_go_first_whenever_they_came(place: Place) -> None:
+    await place.accept(0, turn=Turn(-1))
+    await place.accept(0)
+    await place.accept(0, folder="legal/")
+    await place.accept(0, folder="legal/", turn=Turn(0))
+    await place.accept(0, turn=Turn(6))
+    order: list[int] = []
+    for _ in range(5):
+        await place.packer(max_queued=len(order) + 1, folders={"legal": Turn(5)}).pack()
+        (new,) = set(await place.travelling()) - set(order)
+        order.append(new)
+    assert order == [5, 3, 2, 4, 1]
+
+
+async def test_outside_of_their_hours_requests_wait_and_what_was_planned_does_not_leave(place: Place) -> None:
+    now = datetime.now().astimezone()
+    closed, still_open = (
+        f"{now + timedelta(hours=first):%H:%M}-{now + timedelta(hours=last):%H:%M}" for first, last in ((2, 3), (-1, 2))
+    )
+    await place.accept(0, folder="legal/")
+    await place.accept(0, folder="legal/", turn=Turn(hours=still_open))
+    await place.accept(0, turn=Turn(hours=closed))
+    await place.accept(0)
+    folders = {"legal": Turn(hours=closed)}
+    packer = place.packer(folders=folders)
+    leaves_in = await packer.pack()
+    assert await place.travelling() == [2, 4]
+    assert leaves_in is not None
+    assert 3600 < leaves_in <= 2 * 3600
+    assert not await packer.could_pack()
+    batch = BatchId(1)
+    assert not await Turns(place.store, Clock(), folders).outside(batch)
+    assert await Turns(place.store, Clock(), {"": Turn(hours=closed)}).outside(batch)
 
 
 async def test_of_a_held_job_nothing_later_goes_before_what_does_not_fit(place: Place) -> None:

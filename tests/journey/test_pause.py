@@ -1,6 +1,7 @@
 """A pause: from its commit on nothing of it is sent, by either lane; what is out is delivered, files are taken."""
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,16 @@ async def test_no_intent_is_committed_after_a_pause(tmp_path: Path) -> None:
         assert (await store.batches.get(batch.id)).state is batch.state
         assert await store.pauses.end("q") == 1
         await store.batches.intend(batch, Intent(batch.count, None, 1.0))
+
+
+async def test_a_job_waits_for_its_hours_and_a_run_to_the_end_does_not(home: House) -> None:
+    now = datetime.fromtimestamp(home.clock.now()).astimezone()
+    later = f"{now + timedelta(hours=3):%H:%M}-{now + timedelta(hours=4):%H:%M}"
+    home.drop("night/own.jsonl", ["one"])
+    home.drop("day.jsonl", ["two"])
+    assert not await home.run(folder={"night": {"hours": later}})
+    assert home.job("day")["state"] == "done"
+    assert creates(home) == 1
+    assert await home.run(folder={"night": {"hours": "", "priority": 7}})
+    assert home.job("night/own")["state"] == "done"
+    home.assert_nothing_twice()

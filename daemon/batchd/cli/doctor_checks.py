@@ -133,8 +133,8 @@ def _misled(settings: Settings) -> Iterator[Finding]:
 
 def readable(settings: Settings) -> Iterator[Finding]:
     """Try on the outbox whether those can be let in who may read results."""
-    wanted = settings.results
-    groups = dict.fromkeys(each for each in (wanted.group, *wanted.groups) if each)
+    wanted, of_folders = settings.results, [folder.group for folder in settings.folder.values()]
+    groups = dict.fromkeys(each for each in (wanted.group, *wanted.groups, *of_folders) if each)
     if not settings.outbox.is_dir() or not os.access(settings.outbox, os.W_OK | os.X_OK):
         return
     tried = [("whoever drops a file", readers.Reader(uid=_SOMEBODY))] if wanted.readers == "dropper" else []

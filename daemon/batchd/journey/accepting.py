@@ -296,12 +296,13 @@ class Accepting:
             ceiling=read.ceiling,
             steps=reading.terms.steps,
             notify=tuple(sorted(reading.notify)),
+            turn=reading.terms.turn,
         )
 
     def _let_in(self, read: _Read, name: str) -> None:
         """Let those read a job's folder who may; whatever keeps them out is told, and keeps no job."""
         said = read.reading.terms.readers
-        wanted = _wanted(self._rules, read.readers).narrowed(said.kind if said else None)
+        wanted = _wanted(self._rules, read.claim, read.readers).narrowed(said.kind if said else None)
         with _told_if_kept_out(name):
             if reader := readers.reader_of(wanted.kind, wanted.group, read.claim.uid):
                 readers.let_in(self._outbox, PurePosixPath(name), reader)
@@ -315,7 +316,7 @@ class Accepting:
         with _told_if_kept_out(str(file)):
             given = claims.instructions(claim)
             prompt = prompt_of(given.text.decode(), self._rules) if given else None
-            wanted = _wanted(self._rules, prompt.readers if isinstance(prompt, PromptFile) else None)
+            wanted = _wanted(self._rules, claim, prompt.readers if isinstance(prompt, PromptFile) else None)
             whose = claim.uid if dropper is None else dropper
             if reader := readers.reader_of(wanted.kind, wanted.group, whose):
                 readers.let_read(self._outbox, file, reader)
@@ -361,9 +362,10 @@ class Accepting:
         return is_taken
 
 
-def _wanted(rules: Rules, said: Readers | None) -> Readers:
+def _wanted(rules: Rules, claim: Claim, said: Readers | None) -> Readers:
     """Who may read what comes of a file, as the instructions of its folder say it, or else the settings."""
-    return rules.readers if said is None else Readers(said.kind, said.group or rules.readers.group)
+    otherwise = rules.readers_of(claim.relative.parts[0] if len(claim.relative.parts) > 1 else "")
+    return otherwise if said is None else Readers(said.kind, said.group or otherwise.group)
 
 
 @contextmanager

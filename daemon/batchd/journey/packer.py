@@ -5,8 +5,10 @@ the defect belongs to is parked, and the others travel, each in batches of its o
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
 
 import structlog
 from anyio import to_thread
@@ -21,6 +23,7 @@ from batchd.journey.restoring import Restoring
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import JobId, Lane, RequestId, Waiting
 from batchd.running.retrying import Retrying, wait_of
+from batchd.running.turns import Order, Turns
 from batchd.text.moments import month_of
 from batchd.trouble import Work, packing
 
@@ -31,6 +34,8 @@ LOOK = 20_000
 
 
 DAY = 86_400.0
+Look: TypeAlias = Callable[..., Awaitable[list[Waiting]]]
+"""`Queue.waiting`, of a lane."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Packer:
         budgets: Budgets,
         retrying: Retrying,
         restoring: Restoring,
+        turns: Turns,
     ) -> None:
         """Open the packer.
 
@@ -69,6 +75,7 @@ class Packer:
             budgets: What may be spent.
             retrying: Where a job that cannot be packed is parked.
             restoring: Knows what was paid in a lost life of the state.
+            turns: Knows who goes before whom, and when.
         """
         self._store = store
         self._clock = clock
@@ -78,6 +85,7 @@ class Packer:
         self._budgets = budgets
         self._retrying = retrying
         self._restoring = restoring
+        self._turns = turns
         self._told: dict[JobId, tuple[Bar, float]] = {}
         """Why a job was last said to be held, and on which day."""
         self._met_by_defects: set[JobId] = set()
@@ -99,6 +107,7 @@ class Packer:
         kept = await self._kept()
         if kept is None:
             return False
+        kept |= (await self._turns.order()).outside
         waits, now = await self._store.queue.any_waits(), self._clock.now()
         leaders = await self._leaders(waits, now)
         return waits.any and bool(await self._store.queue.waiting(1, without=kept, leaders=leaders))
@@ -137,8 +146,8 @@ class Packer:
             for job in self._met_by_defects - parked:
                 self._met_by_defects.discard(job)
                 await self._retrying.over(packing(job))
-        waits = list(self._retrying.resting(Work.PACK).values())
-        return min(waits if leaves_in is None else [*waits, leaves_in], default=None)
+        due = [*self._retrying.resting(Work.PACK).values(), leaves_in, (await self._turns.order()).opens_in]
+        return min((each for each in due if each is not None), default=None)
 
     async def _pack_job_by_job(self, parked: frozenset[JobId], error: Exception) -> float | None:
         """Find the jobs that a defect belongs to, and park them; one that no single job has is passed on."""
@@ -161,24 +170,20 @@ class Packer:
         # Each turn has planned something, or held a job that was not held before.
         while (waits := await self._store.queue.any_waits()).any:
             now = self._clock.now()
-            leaders = await self._leaders(waits, now)
+            leaders, order = await self._leaders(waits, now), await self._turns.order()
             await self._store.holds.let_go(now)
             room = self._max_queued - await self._store.queue.queued()
             most = min(room, LOOK)
             # Before its requests are read: who has all of them by then is not among these.
             arriving = {job.id for job in await self._store.arrivals.arriving()} if waits.arriving else set()
-            waiting = (
-                await self._store.queue.waiting(most, Lane.BATCH, without=without, only=only, now=now, leaders=leaders)
-                if most > 0
-                else []
-            )
+            look = partial(self._store.queue.waiting, only=only, now=now, leaders=leaders)
+            waiting = await self._in_turn(partial(look, lane=Lane.BATCH), most, without, order)
             more = len(waiting) == most
             sync_room = await self._sync.room()
             if sync_room > 0:
                 paused = self._sync.paused
-                waiting += await self._store.queue.waiting(
-                    sync_room, Lane.SYNC, without=without, only=only, now=now, paused=paused, leaders=leaders
-                )
+                of_sync = partial(look, lane=Lane.SYNC, paused=paused)
+                waiting += await self._in_turn(of_sync, sync_room, without, order)
             if not waiting:
                 return await self._due_in(now)
             affordable = await self._afford(waiting, now)
@@ -200,6 +205,18 @@ class Packer:
                 return max(min(leave_at, due) - now, 0.0)
             await self._store.batches.plan(plans, now=now, nonce=new_nonce)
         return None
+
+    async def _in_turn(self, look: Look, most: int, without: frozenset[JobId], order: Order) -> list[Waiting]:
+        """Look at what waits, the requests of a higher priority first; those outside their hours are passed over."""
+        waiting: list[Waiting] = []
+        without |= order.outside
+        above = [jobs for priority, jobs in order.tiers if priority > 0]
+        below = [jobs for priority, jobs in order.tiers if priority < 0]
+        for among in (*above, None, *below):
+            if most > len(waiting):
+                but = without | order.ranked if among is None else without
+                waiting += await look(most - len(waiting), without=but, among=among)
+        return waiting
 
     async def _due_in(self, now: float) -> float | None:
         """Say in how many seconds the next request is due that rests before it is sent again."""

@@ -41,6 +41,7 @@ def rules_of(settings: Settings) -> Rules:
         sinks=frozenset(name for name, sink in settings.notify.sinks.items() if sink.ping is None),
         readers=Readers(settings.results.readers, settings.results.group or None),
         groups=settings.results.groups,
+        folder_groups={name: folder.group for name, folder in settings.folder.items() if folder.group},
         gather=partial(attachments.gather, settings.attach.folders) if settings.attach.folders else None,
     )
 

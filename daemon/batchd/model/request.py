@@ -158,6 +158,20 @@ class Readers:
         return self if by is None or READERS.index(by) >= READERS.index(self.kind) else Readers(by)
 
 
+MOST_PRIORITY: Final = 100
+"""The highest; the lowest is as far below 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Before whom requests of a job, or of a folder, go, and when; None where that is not said."""
+
+    priority: int | None = None
+    """Higher ones go first; 0 is everybody's."""
+    hours: str | None = None
+    """As `text.hours` reads them: no create begins outside of these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a job file says of the job as a whole."""
@@ -176,6 +190,7 @@ class Terms:
     """What steps will ask that is not asked yet."""
     readers: Readers | None = None
     """Who may read what comes of it; None where nothing is said."""
+    turn: Turn = Turn()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,14 @@ class Departure:
     all that batches have in common beside the account.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each may keep a batch
         self,
         store: Store,
         clock: Clock,
         wakeups: Wakeups,
         restoring: Callable[[], bool],
         renew_key: Callable[[], Awaitable[bool]],
+        outside: Callable[[BatchId], Awaitable[bool]],
     ) -> None:
         """Put it together.
 
@@ -40,6 +41,7 @@ class Departure:
             wakeups: Where they rest.
             restoring: Whether what was paid is still being looked for, so that nothing may be sent.
             renew_key: Looks whether there is another key, before one batch tries whether the account is well again.
+            outside: Whether a batch has to wait for the hours of a job of it.
         """
         self._store = store
         self._clock = clock
@@ -52,6 +54,7 @@ class Departure:
         self.sends = False
         """Whether anything was sent since the start, or since it was parked last."""
         self._renew_key = renew_key
+        self._outside = outside
         self._kept: set[BatchId] = set()
 
     @property
@@ -70,7 +73,7 @@ class Departure:
             Parked: The API refuses it, and from now on keeps everybody, or all that are like it.
         """
         cancelled, _ = await self._store.trips.cancel_wanted(batch.id)
-        if cancelled or await self._store.pauses.keeps(batch.id):
+        if cancelled or await self._store.pauses.keeps(batch.id) or await self._outside(batch.id):
             return await self._store.batches.dissolve(batch)
         if self._restoring():
             return await self._keep(batch, _RESTORING, "the state was restored: what was paid is looked for first")

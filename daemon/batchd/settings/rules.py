@@ -13,6 +13,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from batchd.text.hours import hours_of
+
 Rule: TypeAlias = Callable[[object], object]
 _Bound: TypeAlias = int | float | Decimal | None
 
@@ -121,6 +123,13 @@ def time_of_day(said: object) -> str:
     """Expect a time as a clock of 24 hours shows it."""
     if not isinstance(said, str) or not _CLOCK.fullmatch(said):
         raise ValueError('should be a time of day such as "03:30"')
+    return said
+
+
+def part_of_day(said: object) -> str:
+    """Expect two times of a day, or nothing for all of it."""
+    if not isinstance(said, str) or (said and hours_of(said) is None):
+        raise ValueError('should be two times of a day such as "20:00-06:00"')
     return said
 
 

@@ -20,6 +20,7 @@ from batchd.model import (
     DEFAULT_MODEL,
     LONG_TOKENS,
     MOST_DOLLARS,
+    MOST_PRIORITY,
     READERS,
     ROWS_MAX_TOKENS,
 )
@@ -37,6 +38,7 @@ from batchd.settings.rules import (
     one_of,
     optional,
     origin,
+    part_of_day,
     place,
     real,
     text,
@@ -213,6 +215,15 @@ class Folder(Table, frozen=True):
     per_month: Annotated[Dollars, "USD that its jobs of a month (UTC) may cost together; 0 for any amount."] = Decimal(
         0
     )
+    group: Annotated[
+        str, text(), "The group that may read what comes of its jobs; empty for what `[results]` says."
+    ] = ""
+    priority: Annotated[
+        int, whole(least=-MOST_PRIORITY, most=MOST_PRIORITY), "Whose requests go first: those of the higher one."
+    ] = 0
+    hours: Annotated[
+        str, part_of_day, "When its requests are sent, as `20:00-06:00`, by this machine's clock; empty for always."
+    ] = ""
     notify: Annotated[
         tuple[str, ...], listed(text(shortest=1)), "Sinks of `[notify.sinks]` that are told of all that its jobs meet."
     ] = ()

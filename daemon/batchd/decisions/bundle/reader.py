@@ -202,7 +202,7 @@ def _each(
     form = RowsForm(
         file=LISTING, id=_FILE, delimiter=",", properties=prompt.form.sent.properties if prompt.form else ()
     )
-    yield Terms(prompt.budget, form, listing=tuple(paths), readers=prompt.readers)
+    yield Terms(prompt.budget, form, listing=tuple(paths), readers=prompt.readers, turn=prompt.turn)
     for said in requests_of(prompt, template, _records(files, paths, template), requests, composer):
         yield said._replace(columns=(_FILE,), cells=(said.custom_id,)) if isinstance(said, Reject) else said
 

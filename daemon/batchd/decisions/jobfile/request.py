@@ -8,7 +8,15 @@ from batchd.claude.params import Params
 from batchd.decisions.jobfile.draft import Draft, Origins, budget_of, finished
 from batchd.decisions.jobfile.naming import LONGEST_ID, Names
 from batchd.decisions.jobfile.rules import Rules
-from batchd.decisions.jobfile.settings_check import BESIDE, NOTHING, ON_ERROR, Settings, read_settings, readers_of
+from batchd.decisions.jobfile.settings_check import (
+    BESIDE,
+    NOTHING,
+    ON_ERROR,
+    Settings,
+    read_settings,
+    readers_of,
+    turn_of,
+)
 from batchd.decisions.jobfile.templates import Templates
 from batchd.model import (
     Caution,
@@ -16,6 +24,7 @@ from batchd.model import (
     Problem,
     Reject,
     Terms,
+    Turn,
 )
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, member
@@ -85,9 +94,9 @@ class Requests:
 
     def terms(self) -> Iterator[Terms]:
         """Tell what holds for the job as a whole, if anything does."""
-        budget, readers = budget_of(self._job), readers_of(self._job.said)
-        if budget or readers:
-            yield Terms(budget, readers=readers)
+        budget, readers, turn = budget_of(self._job), readers_of(self._job.said), turn_of(self._job.said)
+        if budget or readers or turn != Turn():
+            yield Terms(budget, readers=readers, turn=turn)
 
     def count(self, line: int) -> None:
         """Count a request, also one that cannot be read: a file of errors alone must come to its end too.

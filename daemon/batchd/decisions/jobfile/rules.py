@@ -1,5 +1,6 @@
 """The rules by which every request of a file is checked, as the settings of the program have them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batchd.claude.catalogue import Catalogue
@@ -36,7 +37,14 @@ class Rules:
     """Reads the files that go along with a prompt; None where the settings allow no folder."""
     readers: Readers = field(default_factory=Readers)
     """Who may read what comes of a job of which nothing else is said."""
+    folder_groups: Mapping[str, str] = field(default_factory=dict)
+    """The groups that may read what comes of top folders of the inbox."""
     groups: tuple[str, ...] = ()
     """Which groups the instructions of a folder may name."""
     count_pages: CountPages | None = None
     """Reads PDFs; None where none are read."""
+
+    def readers_of(self, folder: str) -> Readers:
+        """Who may read what comes of a top folder of the inbox of which nothing else is said."""
+        group = self.folder_groups.get(folder)
+        return Readers("group", group) if group else self.readers

@@ -19,7 +19,9 @@ from batchd.decisions.document import expectation
 from batchd.decisions.jobfile import lanes
 from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm, answer_form, check_schema
 from batchd.decisions.jobfile.attachment import ATTACH
-from batchd.model import BETA_NAME, MOST_DOLLARS, READERS, Readers, Wishes
+from batchd.model import BETA_NAME, MOST_DOLLARS, MOST_PRIORITY, READERS, Readers, Turn, Wishes
+from batchd.text import hours
+from batchd.text.hours import hours_of
 from batchd.text.spelling import closest
 from batchd.text.strictjson import MOST_FLAWS, Flaw, Json, encode, member
 
@@ -33,6 +35,11 @@ ON_ERROR: Final = "on_error"
 _ON_ERROR: Final = ("refuse", "skip")
 RESULTS: Final = "results"
 """The setting's name."""
+PRIORITY: Final = "priority"
+"""The setting's name."""
+HOURS: Final = "hours"
+"""The setting's name."""
+_OF_A_FILE: Final = "holds for a whole file; say it in the job's settings, on the first line"
 _CACHE: Final = ("auto", "off")
 BESIDE: Final = frozenset({"custom_id", "failure"})
 """What may stand beside a request's settings; `failure` is the outbox's remark in a request dropped again."""
@@ -83,7 +90,7 @@ def _documents(value: Json, path: str) -> Iterator[Flaw]:
 def check_on_error(value: Json, path: str) -> Iterator[Flaw]:
     """Check whether requests with errors are refused with all others, or left out."""
     if not path.startswith("job."):
-        yield Flaw(path, "holds for a whole file; say it in the job's settings, on the first line")
+        yield Flaw(path, _OF_A_FILE)
     elif value not in _ON_ERROR:
         yield Flaw(path, f"must be {' or '.join(_ON_ERROR)}: what becomes of a file in which single requests are wrong")
 
@@ -91,7 +98,7 @@ def check_on_error(value: Json, path: str) -> Iterator[Flaw]:
 def check_readers(value: Json, path: str) -> Iterator[Flaw]:
     """Check who may read what comes of a job; only a folder's instructions may name a group."""
     if path == RESULTS:
-        yield Flaw(path, "holds for a whole file; say it in the job's settings, on the first line")
+        yield Flaw(path, _OF_A_FILE)
     elif not isinstance(value, dict) or value.keys() - {"readers", "group"} or "readers" not in value:
         yield Flaw(path, "must be an object such as {readers: dropper}")
     elif value["readers"] not in READERS:
@@ -104,6 +111,28 @@ def readers_of(said: Mapping[str, Json]) -> Readers | None:
     """Who may read what comes of a job, as settings without flaws say it; None where they do not."""
     value = said.get(RESULTS)
     return Readers(str(value["readers"]), value.get("group")) if isinstance(value, dict) else None
+
+
+def check_priority(value: Json, path: str) -> Iterator[Flaw]:
+    """Check before whom a job's requests go."""
+    if path == PRIORITY:
+        yield Flaw(path, _OF_A_FILE)
+    elif not isinstance(value, int) or isinstance(value, bool) or abs(value) > MOST_PRIORITY:
+        yield Flaw(path, f"must be a whole number from -{MOST_PRIORITY} to {MOST_PRIORITY}; higher ones go first")
+
+
+def check_hours(value: Json, path: str) -> Iterator[Flaw]:
+    """Check in which hours a job's requests are sent."""
+    if path == HOURS:
+        yield Flaw(path, _OF_A_FILE)
+    elif not isinstance(value, str) or hours_of(value) is None:
+        yield Flaw(path, hours.WRONG)
+
+
+def turn_of(said: Mapping[str, Json]) -> Turn:
+    """Before whom requests of a job go, and when, as settings without flaws say it."""
+    priority, when = said.get(PRIORITY), said.get(HOURS)
+    return Turn(priority if isinstance(priority, int) else None, when if isinstance(when, str) else None)
 
 
 _CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
@@ -125,6 +154,8 @@ SETTINGS: Final[Mapping[str, Check]] = MappingProxyType(
         "needed_by": lanes.check_needed_by,
         ON_ERROR: check_on_error,
         RESULTS: check_readers,
+        PRIORITY: check_priority,
+        HOURS: check_hours,
     }
 )
 """The settings of a job or a request, by their names in a file: what is wrong with a value of it."""

@@ -12,10 +12,10 @@ import msgspec
 from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm, answer_form
 from batchd.decisions.jobfile.request import Requests
 from batchd.decisions.jobfile.rules import Rules
-from batchd.decisions.jobfile.settings_check import RESULTS, check_dollars, check_readers, readers_of
+from batchd.decisions.jobfile.settings_check import RESULTS, check_dollars, check_readers, readers_of, turn_of
 from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
 from batchd.decisions.rows.template import PromptTemplate, parse_template
-from batchd.model import Caution, Problem, Readers
+from batchd.model import Caution, Problem, Readers, Turn
 from batchd.text import typed
 from batchd.text.globs import objection
 from batchd.text.jsonscan import Broken
@@ -99,6 +99,11 @@ class PromptFile:
         return readers_of(self.settings)
 
     @property
+    def turn(self) -> Turn:
+        """Before whom its requests go, and when."""
+        return turn_of(self.settings)
+
+    @property
     def budget_day(self) -> Decimal | None:
         """USD that all jobs of these instructions may cost in a day, together."""
         return None if self.own.budget_day is None else Decimal(str(self.own.budget_day))
@@ -178,7 +183,7 @@ def _of_readers(settings: Mapping[str, Json], rules: Rules, *, named: bool) -> I
     if not isinstance(said, dict) or any(check_readers(said, f"job.{RESULTS}")):
         return
     group = said.get("group")
-    known = [each for each in (rules.readers.group, *rules.groups) if each]
+    known = [each for each in (rules.readers.group, *rules.groups, *rules.folder_groups.values()) if each]
     if group is not None and not named:
         yield Flaw(f"{RESULTS}.group", "only the instructions of a folder may name a group; leave it out")
     elif group is not None and group not in known:

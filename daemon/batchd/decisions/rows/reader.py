@@ -224,7 +224,7 @@ def terms_of(prompt: PromptFile, file: str, *, objects: bool = False) -> Terms:
         encoding=prompt.own.encoding,
         properties=prompt.form.sent.properties if prompt.form else (),
     )
-    return Terms(prompt.budget, rows, readers=prompt.readers)
+    return Terms(prompt.budget, rows, readers=prompt.readers, turn=prompt.turn)
 
 
 def _params(prompt: PromptFile) -> dict[str, Json]:

@@ -29,6 +29,7 @@ from batchd.edges.store.steps import JobSteps
 from batchd.edges.store.transitions import Stale
 from batchd.edges.store.trips import Spooled, Trips
 from batchd.edges.store.troubles import Troubles
+from batchd.edges.store.turns import JobTurns
 from batchd.edges.store.views.agenda import Agenda, Due
 from batchd.edges.store.views.browsing import Browsing, Carried, Listed
 from batchd.edges.store.views.lookout import Sights
@@ -106,6 +107,7 @@ class Store:
     notices: Notices
     amendments: Amendments
     pauses: Pauses
+    turns: JobTurns
     retention: Retention
     measures: MeasuresOf
     sights: Sights
@@ -188,6 +190,7 @@ async def _store(database: Database) -> Store:
         Notices(database),
         Amendments(database),
         Pauses(database),
+        JobTurns(database),
         Retention(database),
         MeasuresOf(database),
         Sights(database),

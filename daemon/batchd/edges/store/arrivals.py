@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import aiosqlite
@@ -14,7 +14,7 @@ from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import NewRequest, Stored, free_id, insert_all
 from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sqlite.statements import many, returning, update
-from batchd.model import Ceiling, Job, JobId, RowsForm, Steps
+from batchd.model import Ceiling, Job, JobId, RowsForm, Steps, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,17 @@ class Arrival:
     """What follows its first request; None where nothing does."""
     notify: tuple[str, ...] = ()
     """The sinks that are told of it."""
+    turn: Turn = field(default_factory=Turn)
+    """Before whom it goes, and when, as its file says it."""
 
 
 _INSERT: Final = """
     INSERT INTO jobs (claim, name, source, received_at, total, budget, cache, first_request, missing, ticket, rows,
                       rejected, uid, folder, folder_per_day, steps, steps_left, later, later_open, notify,
-                      digest, sandbox)
+                      digest, priority, hours, sandbox)
     VALUES (:claim, :name, :source, :received_at, :total, :budget, :cache, :first_request, :missing, :ticket, :rows,
             :rejected, :uid, :folder, :folder_per_day, :steps, :steps_left, :later, :later_open, :notify,
-            :digest,
+            :digest, :priority, :hours,
             EXISTS (SELECT 1 FROM facts WHERE name = 'api' AND value = 'sandbox'))"""
 
 
@@ -210,6 +212,8 @@ def _values(arrival: Arrival, first_request: int) -> dict[str, object]:
         "digest": arrival.digest,
         "folder": None if ceiling is None else ceiling.folder,
         "notify": json.dumps(arrival.notify) if arrival.notify else None,
+        "priority": arrival.turn.priority,
+        "hours": arrival.turn.hours,
         "folder_per_day": None if ceiling is None else ceiling.budget,
         **_steps(arrival.steps),
     }

@@ -20,6 +20,11 @@ _ANY = f"""SELECT EXISTS (SELECT 1 FROM requests WHERE batch IS NULL AND verdict
     EXISTS (SELECT 1 FROM jobs WHERE missing > 0) AS arriving"""  # noqa: S608  own text
 
 
+_ALL = "requests JOIN jobs ON jobs.id = job"
+_OF_SOME = "json_each(?10) AS some CROSS JOIN requests ON requests.job = some.value JOIN jobs ON jobs.id = requests.job"
+"""By job: what else waits may be much more."""
+
+
 class Waits(NamedTuple):
     """Whether there are requests that wait."""
 
@@ -43,6 +48,7 @@ class Queue:
         *,
         without: Collection[JobId] = (),
         only: JobId | None = None,
+        among: Collection[JobId] | None = None,
         now: float | None = None,
         paused: Collection[str] = (),
         leaders: Mapping[RequestId, RequestId] = _NONE,
@@ -57,15 +63,16 @@ class Queue:
             lane: Only those of this lane; None for all.
             without: Jobs that are passed over.
             only: The one job that is asked after; None for all.
+            among: Only those of these jobs; None for all.
             now: Only those that are due by then, in unix seconds; None for all.
             paused: Models whose requests are left out.
             leaders: Families of which nobody else may go, unless it was begun, by what they are known by.
         """
         return await self._database.values(
             _waiting,
-            """SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, version, cohort, since,
+            f"""SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, version, cohort, since,
                    job, worst, requests.budget, lane, promised
-               FROM requests JOIN jobs ON jobs.id = job
+               FROM {_ALL if among is None else _OF_SOME}
                WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from OR promised)
                  AND (?1 IS NULL OR lane = ?1) AND (?5 IS NULL OR since <= ?5 OR since > ?5 + ?7)
                  AND job NOT IN (SELECT value FROM json_each(?3)) AND (?4 IS NULL OR job = ?4)
@@ -75,7 +82,7 @@ class Queue:
                  AND NOT EXISTS (
                      SELECT 1 FROM recovered WHERE recovered.request = requests.id AND recovered.sending > (
                          SELECT coalesce(max(sending), 0) FROM trips WHERE trips.request = requests.id))
-               ORDER BY requests.id LIMIT ?2""",
+               ORDER BY requests.id LIMIT ?2""",  # noqa: S608  own text
             lane,
             most,
             json.dumps(sorted(without)),
@@ -85,6 +92,7 @@ class Queue:
             LONGEST_REST,
             json.dumps([*leaders]),
             json.dumps([*leaders.values()]),
+            *([] if among is None else [json.dumps(sorted(among))]),
         )
 
     async def any_waits(self) -> Waits:

@@ -15,7 +15,7 @@ from batchd.model import JobId, RequestId
 
 SLICE: Final = 500
 """Requests whose rows are removed in one commit: nobody else's commit waits longer for it than 150 ms."""
-PAGES: Final = 500
+PAGES: Final = 250
 """Pages that are given back to the file system in one go."""
 
 
@@ -91,11 +91,15 @@ class Retention:
                 await update(db, f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", among)  # noqa: S608  our own names
             return len(requests)
 
-        return await self._database.write(step)
+        removed = await self._database.write(step)
+        await self._database.spare_others_the_log()
+        return removed
 
     async def give_back_pages(self) -> int:
         """Give some of the file's empty pages back to the file system, and say how many are left."""
-        return await self._database.give_back_pages(PAGES)
+        left = await self._database.give_back_pages(PAGES)
+        await self._database.spare_others_the_log()
+        return left
 
 
 def _going(row: Row) -> Iterator[What]:

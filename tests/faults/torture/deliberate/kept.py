@@ -163,4 +163,20 @@ MUTATIONS = (
         "        if (newest := None) is not None:",
         "tests/faults/test_key.py::test_a_key_that_does_not_know_the_newest_batch_is_not_used",
     ),
+    Mutation(
+        "kept",
+        "what is urgent waits behind what came before it",
+        "daemon/batchd/journey/packer.py",
+        "for among in (*above, None, *below):",
+        "for among in (None, *above, *below):",
+        "tests/journey/test_packing.py::test_requests_of_a_higher_priority_go_first_whenever_they_came",
+    ),
+    Mutation(
+        "kept",
+        "what waits for its hours is sent at once",
+        "daemon/batchd/journey/packer.py",
+        "        without |= order.outside\n",
+        "",
+        "tests/journey/test_packing.py",
+    ),
 )

@@ -54,8 +54,8 @@ MUTATIONS = (
         "packing",
         "a parked job is packed",
         PACKER,
-        "most, Lane.BATCH, without=without,",
-        "most, Lane.BATCH, without=(),",
+        "but = without | order.ranked if",
+        "but = order.ranked if",
         PACKING,
     ),
     Mutation(

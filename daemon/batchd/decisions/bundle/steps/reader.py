@@ -83,7 +83,14 @@ def read_steps(  # noqa: PLR0913  what stands around the steps
     script = Script(found.asked, _along(found))
     steps = Steps(steps=tuple(found.steps))
     written = msgspec.json.encode(script)
-    yield Terms(prompt.budget, readers=prompt.readers, steps=steps, script=written, foreseen=tuple(found.foreseen))
+    yield Terms(
+        prompt.budget,
+        readers=prompt.readers,
+        turn=prompt.turn,
+        steps=steps,
+        script=written,
+        foreseen=tuple(found.foreseen),
+    )
     yield from first
 
 

@@ -259,6 +259,11 @@ CREATE TABLE pauses (
     reason TEXT
 ) STRICT, WITHOUT ROWID;
 
+-- Before whom its requests go, and in which hours; NULL: as its folder has it in the settings.
+ALTER TABLE jobs ADD COLUMN priority INTEGER;
+ALTER TABLE jobs ADD COLUMN hours TEXT;
+CREATE INDEX jobs_in_turn ON jobs (id) WHERE NOT delivered AND (priority IS NOT NULL OR hours IS NOT NULL);
+
 -- People: readers, droppers -------------------------------------------------------------------------------------------
 
 -- Of the user who dropped the file; NULL where that is not known.

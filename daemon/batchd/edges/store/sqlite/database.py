@@ -125,6 +125,14 @@ class Database:
         """
         return cast("bool", await self._done(_Ticket(_give_back_log, between=True)))
 
+    async def spare_others_the_log(self) -> None:
+        """Bring into the file what can be of the write-ahead log: else whoever commits next may have to.
+
+        Raises:
+            Unavailable: The disk refuses.
+        """
+        await self._done(_Ticket(_bring_over, between=True))
+
     async def give_back_pages(self, most: int) -> int:
         """Give empty pages of the file back to the file system, and say how many are left.
 
@@ -251,6 +259,10 @@ async def _give_back_log(db: aiosqlite.Connection) -> bool:
     finally:
         await db.execute(f"PRAGMA busy_timeout = {BUSY}")
     return not found[0]
+
+
+async def _bring_over(db: aiosqlite.Connection) -> None:
+    await db.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 async def _give_back_pages(db: aiosqlite.Connection, most: int) -> int:
