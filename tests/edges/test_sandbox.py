@@ -698,3 +698,16 @@ def test_it_listens_on_loopback_only() -> None:
 def resident() -> int:
     """Bytes of this process in memory."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /v1/messages HTTP/1.1\r\nhost: a"])
+async def test_who_connects_and_asks_nothing_is_hung_up_on(tmp_path: Path, begun: bytes) -> None:
+    async with serve(SandboxSettings(state=tmp_path, keep_alive=1)) as server:
+        port = int(server.base_url.rpartition(":")[2])
+        streams = [await anyio.connect_tcp("127.0.0.1", port) for _ in range(20)]
+        for stream in streams:
+            await stream.send(begun)
+        for stream in streams:
+            with pytest.raises(anyio.EndOfStream):
+                await stream.receive()
+            await stream.aclose()

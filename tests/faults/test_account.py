@@ -61,9 +61,23 @@ async def came_back(swift: House, kind: str) -> None:
     assert_nobody_failed(swift, "a")
 
 
+async def refused_each_message(swift: House, kind: str) -> None:
+    swift.fault("message", kind, times=None, ends=30 * MINUTE)
+    swift.drop("a.jsonl", [f"say {n}" for n in range(20)], lane="sync")
+    assert await swift.run(api__doubt=900.0)
+    assert sum(call.route == "message" and call.status != 200 for call in swift.server.ledger.calls) < 10
+    assert swift.job("a")["state"] == "done"
+    assert not (swift.outbox / "a" / "failures.jsonl").exists()
+    swift.assert_nothing_of_messages_twice()
+
+
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
-    plays = {f"{play.__name__} {kind}": partial(play, kind=kind) for play in (refused, came_back) for kind in KINDS}
+    plays = {
+        f"{play.__name__} {kind}": partial(play, kind=kind)
+        for play in (refused, came_back, refused_each_message)
+        for kind in KINDS
+    }
     return Played(tmp_path_factory.mktemp("account"), SPEED, plays)
 
 
@@ -75,6 +89,11 @@ def test_it_refuses_every_create_for_half_an_hour(played: Played, kind: str) -> 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_comes_as_an_error_of_every_request_for_half_an_hour(played: Played, kind: str) -> None:
     played.judge(f"came_back {kind}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_refuses_every_message_of_the_sync_lane_for_half_an_hour(played: Played, kind: str) -> None:
+    played.judge(f"refused_each_message {kind}")
 
 
 async def test_it_is_said_in_status_and_nothing_is_lost_by_a_cancel(home: House) -> None:

@@ -117,6 +117,18 @@ def test_cut_at_any_byte_it_is_a_beginning_and_never_called_ended(pieces: list[s
     assert json.dumps(found.message)
 
 
+@pytest.mark.parametrize("reason", [None, "", 7, ["end_turn"], {}])
+def test_what_is_no_stop_reason_ends_no_message(reason: object) -> None:
+    """Also where a server's beginning leaves out what is null."""
+    begun = {"type": "message_start", "message": {"id": "msg_1", "model": "m", "usage": {"input_tokens": 7}}}
+    found = assemble(
+        cut_in_lines(wire(begun, *text(0, "Hello"), {"type": "message_delta", "delta": {"stop_reason": reason}}))
+    )
+    assert not found.ended
+    assert found.message is not None
+    assert found.message["stop_reason"] is None
+
+
 @given(
     st.lists(st.binary(max_size=40)), st.sampled_from([b"", b"data:", b"data: {}", b'data: {"type":"message_start"}'])
 )

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import anyio
+import h11
 from starlette.applications import Starlette
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -44,6 +45,22 @@ class _Wire(H11Protocol):
         self.app_state = {**self.app_state, "wire": transport}
         self.access_log = False
         self.logger = logging.getLogger("batchd.sandbox")
+        self._wait_for_a_request()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._wait_for_a_request()
+
+    def _wait_for_a_request(self) -> None:
+        """Hang up on who asks nothing, or begins to ask and does not go on: connections are few."""
+        if (
+            self.conn.their_state is h11.IDLE
+            and self.timeout_keep_alive_task is None
+            and not self.transport.is_closing()
+        ):
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
 
 def create_app(settings: SandboxSettings, now: Callable[[], float] = time.time) -> Starlette:
