@@ -266,3 +266,24 @@ def test_a_pause_is_said_above_everything(seen: Path, tmp_path: Path) -> None:
         assert text.index("Paused in legal") < text.index('id="content"')
         assert "the audit" in text
         assert "batchd resume --folder legal" in text
+
+
+def test_trouble_of_the_account_is_said_above_everything(seen: Path, tmp_path: Path) -> None:
+    home = shutil.copytree(seen, tmp_path / "home")
+    with Installation(home) as running, served(home) as visit:
+        running.start("run", "--sandbox")
+        running.wait_until(lambda: visit("/jobs.json").data["daemon"]["running"])
+        assert visit("/jobs.json").data["parked"] is None
+        running.sql(
+            """INSERT INTO notices (at, due_at, kind, subject, data, state)
+               SELECT max(received_at), 0, 'sending.parked', 'other 1', '{"reason": "money"}', 'told' FROM jobs"""
+        )
+        assert visit("/jobs.json").data["parked"]["reason"] == "money"
+        for path in ("/", "/jobs/1", "/batches"):
+            text = visit(path).text
+            assert "the account cannot pay" in text.partition("<main")[0], path
+        running.sql(
+            """INSERT INTO notices (at, due_at, kind, subject, data, state)
+               SELECT max(received_at), 0, 'sending.resumed', 'other 1', '{}', 'told' FROM jobs"""
+        )
+        assert visit("/jobs.json").data["parked"] is None

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from anyio import to_thread
 
 from batchd.claude.price import from_picodollars
+from batchd.decisions.notices.wording import PARKED_FOR
 from batchd.decisions.report import rehearsal, timestamp
 from batchd.edges import inbox
 from batchd.edges.clock import Clock
@@ -74,6 +75,15 @@ async def surroundings(place: Place) -> Data:
     return await to_thread.run_sync(_surroundings, place.settings)
 
 
+async def _parked(store: Store, around: Data) -> Data | None:
+    """Say why nothing is sent, where a daemon runs and the account keeps it from sending."""
+    found = await store.notices.parked()
+    if found is None or not cast("Data", around["daemon"])["running"]:
+        return None
+    reason, since = found
+    return {"reason": reason, "since": timestamp(since), "text": PARKED_FOR.get(reason, "see batchd status")}
+
+
 async def jobs(place: Place, visitor: Visitor, *, before: int | None) -> Data:
     """Read what waits for a person, and a page of jobs, the newest first."""
     around = await surroundings(place)
@@ -86,6 +96,7 @@ async def jobs(place: Place, visitor: Visitor, *, before: int | None) -> Data:
             every = {job.id: job for job in (*waiting, *listed)}
             standing = await store.overview.of(list(every.values()))
             reserved = await store.browsing.reserved(list(every))
+            parked = await _parked(store, around)
     except NothingYet:
         return {
             **around,
@@ -94,6 +105,7 @@ async def jobs(place: Place, visitor: Visitor, *, before: int | None) -> Data:
             "waits": [],
             "batches": [],
             "troubles": [],
+            "parked": None,
             "paused": [],
             "older": None,
         }
@@ -103,6 +115,7 @@ async def jobs(place: Place, visitor: Visitor, *, before: int | None) -> Data:
         **rehearsal(sandbox=standing.sandbox),
         **around,
         **refusals,
+        "parked": parked,
         "paused": _paused(standing, visitor),
         "waits": [_wait(stands[job.id], standing, told[job.id]) for job in waiting],
         "jobs": [told[job.id] for job in listed],
@@ -118,11 +131,12 @@ async def jobs(place: Place, visitor: Visitor, *, before: int | None) -> Data:
 
 async def job(place: Place, visitor: Visitor, number: int, *, after: int) -> Data | None:
     """Read one job: how far it is, why requests are not complete, its batches, files and a page of its requests."""
-    settings = place.settings
+    settings, around = place.settings, await surroundings(place)
     async with place.opened() as store:
         found = await store.browsing.job(visitor.folders, number)
         if found is None:
             return None
+        parked = await _parked(store, around)
         standing, progress = await store.overview.read_job(found), await store.progress.read(found.id)
         requests = await store.browsing.requests(found.id, after=after, most=PAGE + 1)
         reserved = await store.browsing.reserved([found.id])
@@ -132,9 +146,10 @@ async def job(place: Place, visitor: Visitor, number: int, *, after: int) -> Dat
     beside = await to_thread.run_sync(files.of_job, settings.outbox, found.name, settings.page.content)
     told = _job(mine, standing, reserved.get(found.id, 0))
     return {
-        **await surroundings(place),
+        **around,
         **told,
         **far.as_data(),
+        "parked": parked,
         "paused": _paused(standing, visitor),
         "wait": _wait(mine, standing, told),
         "tokens": {"input": mine.tally.usage.input_tokens, "output": mine.tally.usage.output_tokens},
@@ -148,12 +163,14 @@ async def job(place: Place, visitor: Visitor, number: int, *, after: int) -> Dat
 
 async def batches(place: Place, visitor: Visitor) -> Data:
     """Read the newest batches, the newest first."""
+    around = await surroundings(place)
     async with place.opened() as store:
         found = await store.browsing.batches(visitor.folders, most=TIMELINE)
-        sandbox = await store.facts.of_sandbox()
+        sandbox, parked = await store.facts.of_sandbox(), await _parked(store, around)
     return {
         **rehearsal(sandbox=sandbox),
-        **await surroundings(place),
+        **around,
+        "parked": parked,
         "batches": [_batch(each) for each in found],
     }
 

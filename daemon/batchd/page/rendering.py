@@ -105,7 +105,7 @@ class Rendering:
         relative = partial(wording.relative, now=now)
         visitor = request.state.visitor
         text = self._templates.get_template(f"{template}.html").render(
-            **{"sandbox": False, "daemon": None, "disk_low": None, "paused": (), **data},
+            **{"sandbox": False, "daemon": None, "disk_low": None, "parked": None, "paused": (), **data},
             ago=relative,
             now=now,
             visitor=visitor.name,

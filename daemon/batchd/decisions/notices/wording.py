@@ -67,7 +67,7 @@ def _instructions(data: _Data) -> tuple[str, list[str]]:
     return f"the instructions of {folder} are wrong", [f"{data.get('errors')} errors; its files wait"]
 
 
-_PARKED: Final = {
+PARKED_FOR: Final = {
     "key": "the API does not take the key",
     "money": "the account cannot pay, or its limit is reached",
     "endpoint": "there are no batches at the address of the API",
@@ -76,7 +76,7 @@ _PARKED: Final = {
 
 
 def _parked(data: _Data) -> tuple[str, list[str]]:
-    why = _PARKED.get(str(data.get("reason")), "see batchd status")
+    why = PARKED_FOR.get(str(data.get("reason")), "see batchd status")
     return "nothing is sent", [why, "what is out is collected; it goes on by itself"]
 
 

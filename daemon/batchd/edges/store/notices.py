@@ -145,6 +145,16 @@ class Notices:
 
         await self._database.write(step)
 
+    async def parked(self) -> tuple[str, float] | None:
+        """Say why nothing is sent for the account's sake, in a word, and since when; None while it is not so."""
+        row = await self._database.row(
+            """SELECT data ->> 'reason' AS reason, at FROM notices AS first WHERE kind = ?1 AND NOT EXISTS (
+                   SELECT 1 FROM notices WHERE kind = ?2 AND subject = first.subject) ORDER BY id DESC LIMIT 1""",
+            Kind.SENDING_PARKED,
+            Kind.SENDING_RESUMED,
+        )
+        return None if row is None else (row["reason"], row["at"])
+
     async def stand(self, kind: Kind, notices: Sequence[NewNotice]) -> None:
         """Note what is so just now; what was so, is so no more and was not told yet is not told at all."""
         subjects = json.dumps([each.subject for each in notices])
