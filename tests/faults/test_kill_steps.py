@@ -22,5 +22,10 @@ def test_killed_at_any_step_of_putting_a_job_right_it_pays_for_nothing_twice() -
     torture("amend")
 
 
+@pytest.mark.slow
+def test_killed_at_any_step_of_taking_what_was_saved_again_it_holds_that_once() -> None:
+    torture("duplicates")
+
+
 def test_killed_at_any_step_of_the_sync_lane_it_sends_no_message_twice() -> None:
     torture("messages")

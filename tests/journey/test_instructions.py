@@ -85,6 +85,16 @@ def test_wrong_ones_are_told_in_the_outbox_until_they_are_right_or_gone(world: W
         world.look(100.0)
 
 
+def test_steps_are_for_bundles_which_one_sentence_says(world: World) -> None:
+    world.file.write_text("---\nmodel: claude-haiku-4-5\nsteps: {outline: {prompt: outline.md}}\n---\n")
+    world.look(0.0)
+    found = world.look(1.0)
+    assert isinstance(found, Wrong)
+    [told] = found.problems
+    assert (told.line, told.field) == (3, "steps")
+    assert told.message == "is for bundles, and this file is for a folder; drop a folder NAME.job, or leave it out"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
 def test_only_the_folders_owner_root_and_the_daemon_instruct(world: World) -> None:
     world.file.write_text("Say {{ a }}")

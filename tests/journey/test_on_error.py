@@ -2,9 +2,11 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.support import media
@@ -53,6 +55,30 @@ async def test_five_thousand_rows_and_three_bad_ones(home: House) -> None:
         (each, "rejected") for each in (7, 70, 700)
     ]
     assert "names the row" in answers[70][4]
+    back[0][1], back[1][0], back[2][0] = "late bees", "70", "700"
+    await put_right(home, [header, *back])
+    whole = home.job("t")
+    assert (whole["state"], whole["requests"]["total"], whole["requests"]["complete"]) == ("done", 5_000, 5_000)
+    assert whole["requests"]["rejected"] == 0
+    _, *answers = table(home.outbox / "t" / "results.csv")
+    rows[7], rows[70], rows[700] = "7,late bees", "70,no id", "700,twice"
+    assert [",".join(row[:2]) for row in answers] == rows
+    assert {row[3] for row in answers} == {"complete"}
+    added = sum(float(answers[each][5]) for each in (7, 70, 700))
+    assert whole["cost_usd"] == pytest.approx(job["cost_usd"] + added)
+    assert added > 0
+    home.assert_nothing_twice()
+
+
+async def put_right(home: House, rows: list[list[str]]) -> None:
+    """Give rejected rows back with `batchd amend`, as a person does, and let them be sent."""
+    file = home.place / "rejects.csv"
+    with file.open("w", newline="") as written:
+        csv.writer(written).writerows(rows)
+    places = [f"--{name}={getattr(home, name)}" for name in ("inbox", "outbox", "state")]
+    done = await anyio.run_process([sys.executable, "-m", "batchd", "amend", "t", str(file), *places], check=False)
+    assert done.returncode == 0, done.stderr
+    assert await home.run()
 
 
 async def test_where_all_are_bad_the_file_is_refused(home: House) -> None:

@@ -206,6 +206,79 @@ async def test_a_finished_book_is_joined_anew_after_a_retry(home: House) -> None
     assert sent(home) == 4
 
 
+def put_right(home: House, custom_id: str, text: str) -> Path:
+    """A file with a request as it should have been."""
+    file = home.place / "right.jsonl"
+    params = {"max_tokens": 2000, "messages": [{"role": "user", "content": text}]}
+    file.write_text(json.dumps({"custom_id": custom_id, "params": params}) + "\n")
+    return file
+
+
+def text_of(home: House) -> str:
+    return (home.outbox / "bees" / "documents" / "book.md").read_text()
+
+
+ECHO = "[sandbox: answer Of {{ title }}.]"
+
+
+@pytest.mark.parametrize("released", [False, True], ids=["held", "finished"])
+async def test_a_chapter_that_was_refused_is_put_right_and_joined(home: House, *, released: bool) -> None:
+    chapter = "{% if title == 'Honey' %}[sandbox: refuse]{% else %}" + ECHO + "{% endif %}"
+    drop(home.inbox, "bees.job", book(outline("Hives", "Honey", "Winter"), chapter))
+    assert not await home.run()
+    if released:
+        await say(home, "release", "bees")
+        assert not await home.run()
+        assert text_of(home) == "Of Hives.\n\nOf Winter."
+    before = sent(home)
+    await say(home, "amend", "bees", str(put_right(home, "chapters/2", "[sandbox: answer Sweet.]")))
+    assert await home.run()
+    assert text_of(home) == "Of Hives.\n\nSweet.\n\nOf Winter."
+    assert sent(home) == before + 1
+    job = home.job("bees")
+    assert (job["state"], job["requests"]["complete"], job["requests"]["total"]) == ("done", 4, 4)
+    assert [line["custom_id"] for line in home.lines("bees", "superseded.jsonl")] == ["chapters/2"]
+    assert not (home.outbox / "bees" / "held.json").exists()
+
+
+async def test_an_outline_that_is_put_right_is_followed_by_its_chapters(home: House) -> None:
+    drop(home.inbox, "bees.job", book("Outline a book.\n[sandbox: refuse]", ECHO))
+    assert not await home.run()
+    await say(home, "amend", "bees", str(put_right(home, "outline", outline("Hives", "Honey"))))
+    assert await home.run()
+    assert text_of(home) == "Of Hives.\n\nOf Honey."
+    assert home.job("bees")["requests"]["total"] == 3
+    home.assert_nothing_twice()
+
+
+async def test_what_is_no_request_of_a_step_is_not_added(home: House) -> None:
+    drop(home.inbox, "bees.job", book(outline("Hives"), ECHO))
+    assert await home.run()
+    prompt = "---\namends: bees\nadd: true\n---\n"
+    drop(home.inbox, "again.job", {"prompt.md": prompt, "r.jsonl": put_right(home, "note", "Why?").read_bytes()})
+    assert not await home.run()
+    told = json.loads((home.outbox / "rejected" / "again.job.errors.json").read_text())
+    assert [each["message"] for each in told["errors"]] == [
+        "bees has no request 'note'; its steps say what is asked, and nothing can be added"
+    ]
+    assert (home.job("bees")["state"], sent(home)) == ("done", 2)
+
+
+async def test_a_retry_that_succeeds_ends_the_book(home: House) -> None:
+    titles = ("Hives", "[sandbox: fail api_error 3]", "[sandbox: refuse]")
+    drop(home.inbox, "bees.job", book(outline(*titles), "Write:\n{{ title }}\n"))
+    assert not await home.run()
+    assert held(home)["reason"] == "2 of 3 requests of chapters are not complete, and book is joined only after that"
+    before = sent(home)
+    await say(home, "retry", "bees", "--only", "chapters/2")
+    assert not await home.run()
+    assert sent(home) == before + 1
+    assert held(home)["reason"] == "1 of 3 requests of chapters is not complete, and book is joined only after that"
+    await say(home, "amend", "bees", str(put_right(home, "chapters/3", "[sandbox: answer Sweet.]")))
+    assert await home.run()
+    assert text_of(home).endswith("\n\nSweet.")
+
+
 async def test_a_restored_state_asks_no_chapter_twice_unless_a_person_says_so(home: House, tmp_path: Path) -> None:
     drop(home.inbox, "bees.job", book(outline("Hives", "Honey")))
     await run_until(home, (home.outbox / "bees" / "request").exists, batch__linger=1e9)

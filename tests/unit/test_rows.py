@@ -205,6 +205,7 @@ def test_rows_share_what_their_job_may_weigh() -> None:
         ("---\nschema: {type: object, properties: {a: {}}}\nexpect: {json: true}\n---\n", 3, "expect.json", "beside"),
         ("---\nmodel: claude-haiku-5-5\n---\n\nAsk {{ a.b }}\n", 5, "", "a dot"),
         ("---\nmodel: [\n---\n", 3, "", "YAML"),
+        ("---\nsteps: {outline: {prompt: outline.md}}\n---\n", 2, "steps", "drop a folder NAME.job, or leave it out"),
         ("---\nparams: {messages: []}\n---\n", 2, "params.messages", "the text below"),
     ],
 )

@@ -272,6 +272,7 @@ def _standing(store: Store, job: Job, folder: JobFolder, columns: tuple[str, ...
         columns=columns,
         of_rows=job.rows is not None,
         objects=job.rows is not None and job.rows.objects,
+        of_steps=job.steps is not None,
         add=settings.get("add") is True,
         replace=settings.get("replace") is True,
         behind=from_thread.run(store.amendments.behind, job.id, BEHIND),

@@ -18,7 +18,7 @@ from tests.faults.torture.messages import messages, sweep_messages
 from tests.faults.torture.odd_streams import faults, sweep_odd_streams
 from tests.faults.torture.power import cut_power, why_not
 from tests.faults.torture.restored import restore_states
-from tests.faults.torture.scenario import Scenario, amendments, books, bundles, everything, rows
+from tests.faults.torture.scenario import Scenario, amendments, books, bundles, duplicates, everything, rows
 from tests.faults.torture.stage import Blow, Stage, Undisturbed, drawn_pairs, sweep
 from tests.faults.torture.syscalls import Action, CallBlow, preloaded
 from tests.faults.torture.table import Row
@@ -187,7 +187,8 @@ FORMS = (
     Form("rows", "SIGKILL at each edge step, tables in folders with instructions", 4, Sweep(rows, _steps(12))),
     Form("rows-across", "the same, inbox on another file system", 3, Sweep(rows, _steps(6), across=True)),
     Form("books", "SIGKILL at each edge step, jobs of several steps", 4, Sweep(books, _steps(3))),
-    Form("amend", "SIGKILL at each edge step, finished jobs put right", 4, Sweep(amendments, _steps(12))),
+    Form("amend", "SIGKILL at each edge step, jobs put right", 6, Sweep(amendments, _steps(12))),
+    Form("duplicates", "SIGKILL at each edge step, files saved again", 2, Sweep(duplicates, _steps(3))),
     Form("pairs", "SIGKILL at two steps, drawn at random", 3, Sweep(everything, _pairs)),
     Form("messages", "SIGKILL at each edge step, sync lane", 2, Sweep(messages, _messages)),
     Form("streams", "odd streams of every kind, sync lane", 3, Sweep(messages, _odd_streams)),

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,7 @@ from batchd.edges.inbox import INSTRUCTIONS
 from tests.faults.torture.scenario import Home
 
 _BATCH = re.compile(rb"msgbatch_\w+")
+_WHEN = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 _OF_ITS_RUN = ("received_at", "finished_at", "batches")
 
 
@@ -42,6 +43,8 @@ class Left:
     """How often the API took each request."""
     told: frozenset[str] = frozenset()
     """What stands in `events.jsonl`: which jobs have finished, which files were refused."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """Why jobs that have not finished wait for a person, but for when."""
 
 
 @dataclass(slots=True)
@@ -78,7 +81,16 @@ def look(home: Home, ledger: dict[str, Any], *, swept: bool = True) -> Left:
         litter=sorted(_litter(home, jobs, swept=swept)),
         accepted=Counter(ledger["accepted"]),
         told=_told(home.outbox / "events.jsonl"),
+        held=_held(home.outbox),
     )
+
+
+def _held(outbox: Path) -> dict[str, str]:
+    return {
+        str(note.parent.relative_to(outbox)): _WHEN.sub("…", str(_parsed(note.read_bytes()).get("reason")))
+        for note in outbox.rglob("held.json")
+        if not (note.parent / "job.json").exists()
+    }
 
 
 def _told(file: Path) -> frozenset[str]:
@@ -109,6 +121,8 @@ def compare(found: Left, expected: Left) -> Flaws:
     for name in found.jobs.keys() & expected.jobs.keys():
         _compare_job(name, found.jobs[name], expected.jobs[name], flaws)
     flaws.wrong += [f"{name} is left" for name in found.litter]
+    if found.held != expected.held:
+        flaws.wrong.append(f"held are {found.held}, not {expected.held}")
     return flaws
 
 

@@ -160,9 +160,11 @@ def rows(inbox: Path | None = None) -> Scenario:
 
 
 def amendments(inbox: Path | None = None) -> Scenario:
-    """Finished jobs that are put right: rows left out, an answer asked anew, a new row; one amendment is refused."""
+    """Jobs that are put right: rows left out, an answer asked anew, a new row, a chapter; one amendment is refused."""
     skip = "---\nmodel: claude-haiku-4-5\nmax_tokens: 60\non_error: skip\nid: id\n---\nWhat has {{ subject }}?"
     asked = skip.replace("on_error: skip\n", "amends: JOB\nadd: true\n")
+    steps = "  list: {prompt: list.md, schema: list.json}\n  parts: {prompt: part.md, each: list.parts}\n"
+    right = {"custom_id": "parts/2", "params": {"messages": [{"role": "user", "content": "The second part, please."}]}}
     return Scenario(
         files={"beside.txt": b"A note on bread."},
         first={
@@ -171,6 +173,12 @@ def amendments(inbox: Path | None = None) -> Scenario:
                 "t.csv": "id,subject\n1,a cat\n2\n3,[sandbox: refuse] a dog\n,a cow\n5,a hen\n",
             },
             "u.job": {"prompt.md": skip, "u.csv": "id,subject\n1,salt\n2\n"},
+            "book.job": {
+                "prompt.md": f"{_STEPS}{steps}  all: {{join: parts, write: all.md}}\n---\n",
+                "list.md": 'List two. [sandbox: json {"parts": ["one", "two"]}]',
+                "list.json": json.dumps(_PARTS),
+                "part.md": "Part {{ item }}. {% if item == 'two' %}[sandbox: refuse]{% endif %}",
+            },
         },
         bundles={
             "again.job": {
@@ -181,10 +189,35 @@ def amendments(inbox: Path | None = None) -> Scenario:
                 "prompt.md": asked.replace("JOB", "u"),
                 "r.csv": "id,subject\n1,complete already\n2,pepper\n",
             },
+            "chapter.job": {"prompt.md": "---\namends: book\n---\n", "r.jsonl": json.dumps(right) + "\n"},
         },
         settings={"batch": {"max_requests": 3, "linger": 2.0}},
         inbox=inbox,
     )
+
+
+def duplicates(inbox: Path | None = None) -> Scenario:
+    """What was sent is saved again: it waits, and what is beside it, or lies elsewhere, is sent."""
+    asked = "---\nmodel: claude-haiku-4-5\nmax_tokens: 60\n---\n"
+    rows: Mapping[str, bytes | str] = {"prompt.md": f"{asked}What has {{{{ n }}}}?", "t.csv": "n\na cat\na dog\n"}
+    once = {**rows, "t.csv": "n\na cow\na hen\n"}
+    return Scenario(
+        files={"beside.txt": b"A note on bread."},
+        first={"d.job": rows, "nightly/e.job": once},
+        bundles={
+            "d.job": rows,
+            "nightly/e.job": once,
+            "e.job": {**rows, "t.csv": "n\na mouse\n"},
+            "weekly/d.job": {**rows, "t.csv": "n\na horse\n"},
+        },
+        settings={"batch": {"max_requests": 3, "linger": 2.0}, "intake": {"settle": 0.0, "duplicate_window": 1e6}},
+        inbox=inbox,
+    )
+
+
+_STEPS = "---\nmodel: claude-haiku-4-5\nmax_tokens: 200\nbudget: 5\nsteps:\n"
+_PARTS = {"type": "object", "properties": {"parts": {"type": "array", "items": {"type": "string"}}}}
+"""A list of texts."""
 
 
 def books(inbox: Path | None = None) -> Scenario:
@@ -197,23 +230,21 @@ def books(inbox: Path | None = None) -> Scenario:
         "properties": {"chapters": {"type": "array", "items": listed}},
         "required": ["chapters"],
     }
-    texts = {"type": "object", "properties": {"parts": {"type": "array", "items": {"type": "string"}}}}
-    asked = "---\nmodel: claude-haiku-4-5\nmax_tokens: 200\nbudget: 5\nsteps:\n"
     join = "  chapters: {prompt: chapter.md, each: outline.chapters}\n  book: {join: chapters, write: book.md}\n"
     line = "  parts: {prompt: part.md, each: list.parts}\n  all: {join: parts}\n  note: {prompt: note.md}\n"
     return Scenario(
         files={"beside.txt": b"A note on bread."},
         bundles={
             "bread.job": {
-                "prompt.md": f"{asked}  outline: {{prompt: outline.md, schema: outline.json}}\n{join}---\n",
+                "prompt.md": f"{_STEPS}  outline: {{prompt: outline.md, schema: outline.json}}\n{join}---\n",
                 "outline.md": f"Outline bread. [sandbox: json {json.dumps({'chapters': chapters})}]",
                 "outline.json": json.dumps(schema),
                 "chapter.md": "On {{ title }}, after {{ steps.outline }}.",
             },
             "nightly/line.job": {
-                "prompt.md": f"{asked}  list: {{prompt: list.md, schema: list.json}}\n{line}---\n",
+                "prompt.md": f"{_STEPS}  list: {{prompt: list.md, schema: list.json}}\n{line}---\n",
                 "list.md": 'List the parts. [sandbox: json {"parts": ["one", "two"]}]',
-                "list.json": json.dumps(texts),
+                "list.json": json.dumps(_PARTS),
                 "part.md": "Part {{ item }}. {% if previous.text %}It was: {{ previous.text }}{% endif %}",
                 "note.md": "A note on {{ steps.all }} [sandbox: words 40]",
             },

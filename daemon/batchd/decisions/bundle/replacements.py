@@ -58,6 +58,7 @@ class Job:
     """Of its table."""
     of_rows: bool = False
     objects: bool = False
+    of_steps: bool = False
     add: bool = False
     """Whether what it does not know is taken, too."""
     replace: bool = False
@@ -91,6 +92,9 @@ class Job:
         return self._one_more(entry, amended, place or self._by_id.get(entry.custom_id, 0), names)
 
     def _one_more(self, entry: Entry, amended: Amended, place: int, names: Collection[str]) -> Replacement | Problem:
+        if self.of_steps:
+            said = "its steps say what is asked, and nothing can be added"
+            return self._problem(entry, f"{self.name} has no request {entry.custom_id!r}; {said}")
         if not place and not self.add:
             return self._problem(entry, f"{self.name} has no request {entry.custom_id!r}; --add takes it as a new one")
         if place in self._taken:

@@ -8,6 +8,22 @@ _UNIT = "tests/unit/test_steps.py"
 MUTATIONS = (
     Mutation(
         "steps",
+        "a request that no step asks is added to a book",
+        "daemon/batchd/decisions/bundle/replacements.py",
+        "        if self.of_steps:",
+        "        if False:",
+        f"{_JOURNEY}::test_what_is_no_request_of_a_step_is_not_added",
+    ),
+    Mutation(
+        "steps",
+        "what is put right opens no step again",
+        "daemon/batchd/edges/store/amendments.py",
+        "steps_left = max(steps_left, coalesce(json_array_length(steps, '$.steps') - 1 - (",
+        "steps_left = max(steps_left, 0 * coalesce(json_array_length(steps, '$.steps') - 1 - (",
+        f"{_JOURNEY}::test_a_chapter_that_was_refused_is_put_right_and_joined",
+    ),
+    Mutation(
+        "steps",
         "what is not complete holds nothing",
         "daemon/batchd/decisions/bundle/steps/advance.py",
         "        if number >= passed:",
