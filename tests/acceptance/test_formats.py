@@ -105,6 +105,8 @@ def test_what_commands_print_keeps_the_schemas(mixed: Installation) -> None:
     (mixed.home / "q.jsonl").write_text(lines(1) + "{}\n")
     (mixed.home / "late.md").write_text("Slow. [sandbox: take 60]")
     (mixed.home / "bad.jsonl").write_text("{}\n")
+    (mixed.home / "wrong.csv").write_text("n,t\na,again\nx,new\n")
+    (mixed.home / "right.csv").write_text("n,t,error\nc,d,row 3\n")
     for words in (
         ("status",),
         ("status", "mixed"),
@@ -123,6 +125,8 @@ def test_what_commands_print_keeps_the_schemas(mixed: Installation) -> None:
         ("release", "held", "--up-to", "1"),
         ("submit", "q.jsonl", "--wait"),
         ("retry", "mixed"),
+        ("amend", "rows/some", "wrong.csv"),
+        ("amend", "rows/some", "right.csv"),
         ("pause", "--folder", "legal", "--reason", "it is talked about"),
         ("resume",),
         ("prune",),

@@ -221,15 +221,13 @@ def text_of(home: House) -> str:
 ECHO = "[sandbox: answer Of {{ title }}.]"
 
 
-@pytest.mark.parametrize("released", [False, True], ids=["held", "finished"])
-async def test_a_chapter_that_was_refused_is_put_right_and_joined(home: House, *, released: bool) -> None:
+async def test_a_chapter_of_a_finished_book_is_put_right_and_joined(home: House) -> None:
     chapter = "{% if title == 'Honey' %}[sandbox: refuse]{% else %}" + ECHO + "{% endif %}"
     drop(home.inbox, "bees.job", book(outline("Hives", "Honey", "Winter"), chapter))
     assert not await home.run()
-    if released:
-        await say(home, "release", "bees")
-        assert not await home.run()
-        assert text_of(home) == "Of Hives.\n\nOf Winter."
+    await say(home, "release", "bees")
+    assert not await home.run()
+    assert text_of(home) == "Of Hives.\n\nOf Winter."
     before = sent(home)
     await say(home, "amend", "bees", str(put_right(home, "chapters/2", "[sandbox: answer Sweet.]")))
     assert await home.run()
@@ -238,7 +236,6 @@ async def test_a_chapter_that_was_refused_is_put_right_and_joined(home: House, *
     job = home.job("bees")
     assert (job["state"], job["requests"]["complete"], job["requests"]["total"]) == ("done", 4, 4)
     assert [line["custom_id"] for line in home.lines("bees", "superseded.jsonl")] == ["chapters/2"]
-    assert not (home.outbox / "bees" / "held.json").exists()
 
 
 async def test_an_outline_that_is_put_right_is_followed_by_its_chapters(home: House) -> None:
@@ -264,7 +261,7 @@ async def test_what_is_no_request_of_a_step_is_not_added(home: House) -> None:
     assert (home.job("bees")["state"], sent(home)) == ("done", 2)
 
 
-async def test_a_retry_that_succeeds_ends_the_book(home: House) -> None:
+async def test_a_held_book_is_ended_by_a_retry_and_an_amendment(home: House) -> None:
     titles = ("Hives", "[sandbox: fail api_error 3]", "[sandbox: refuse]")
     drop(home.inbox, "bees.job", book(outline(*titles), "Write:\n{{ title }}\n"))
     assert not await home.run()
@@ -277,6 +274,8 @@ async def test_a_retry_that_succeeds_ends_the_book(home: House) -> None:
     await say(home, "amend", "bees", str(put_right(home, "chapters/3", "[sandbox: answer Sweet.]")))
     assert await home.run()
     assert text_of(home).endswith("\n\nSweet.")
+    assert home.job("bees")["state"] == "done"
+    assert not (home.outbox / "bees" / "held.json").exists()
 
 
 async def test_a_restored_state_asks_no_chapter_twice_unless_a_person_says_so(home: House, tmp_path: Path) -> None:

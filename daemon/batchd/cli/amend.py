@@ -25,6 +25,7 @@ from batchd.decisions.report import rehearsal
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import look_into_store
 from batchd.errors import Rejected, Unusable
+from batchd.formats import signed
 from batchd.journey.amending import Given, amendable
 from batchd.journey.reading import Reading, rules_of
 from batchd.model import Job
@@ -186,7 +187,8 @@ def _tell_errors(found: _Found, file: Path, job: Job, *, as_json: bool) -> int:
             }
             for each in reading.problems
         ]
-        out().print(data({"job": job.name, "errors": errors, "count": reading.count}), soft_wrap=True)
+        told = {**signed("amend"), "job": job.name, "errors": errors, "count": reading.count}
+        out().print(data(told), soft_wrap=True)
     for each in reading.problems:
         where = ", ".join(part for part in (f"line {each.line}" if each.line else "", each.field) if part)
         complain(f"{file}: {where}: {each.message}" if where else f"{file}: {each.message}")
@@ -211,6 +213,7 @@ def _tell(settings: Settings, dropped: dropping.Ticket, found: _Found, job: Job,
     worst = None if found.worst is None else float(from_picodollars(found.worst))
     if wish.as_json:
         told = {
+            **signed("amend"),
             "job": job.name,
             **rehearsal(sandbox=job.sandbox),
             "ticket": dropped.id,

@@ -331,6 +331,31 @@ class Retried(msgspec.Struct, frozen=True, kw_only=True):
     daemon: Daemon
 
 
+class Mistake(Problem, frozen=True, kw_only=True):
+    """One thing that is wrong with what was given to put a job right."""
+
+    file: str
+
+
+class Amended(msgspec.Struct, frozen=True, kw_only=True):
+    """What `batchd amend --json` prints."""
+
+    schema: Literal["batchd/amend/1"] = "batchd/amend/1"
+    job: str
+    sandbox: bool = False
+    ticket: str | None = None
+    """Of what was dropped; None where something is wrong, and nothing was."""
+    replaced: int = 0
+    added: int = 0
+    worst_case_usd: float | None = None
+    """None also where a price is not known."""
+    accepted: bool = False
+    """Whether the daemon has taken it."""
+    daemon: Daemon | None = None
+    errors: list[Mistake] = []
+    count: int = 0
+
+
 class Released(msgspec.Struct, frozen=True, kw_only=True):
     """What `batchd release --json` prints."""
 

@@ -24,6 +24,7 @@ FORMATS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "wait": commands.Waited,
     "cancel": commands.Cancelled,
     "retry": commands.Retried,
+    "amend": commands.Amended,
     "release": commands.Released,
     "resolve": commands.Resolved,
     "pause": keeping.Paused,

@@ -136,7 +136,12 @@ def compare_but_for(words: str, found: Left, expected: Left) -> Flaws:
     if not refused:
         return compare(found, expected)
     flaws = compare(
-        replace(found, rejected={}, litter=[each for each in found.litter if each.rpartition("/")[2] not in refused]),
+        replace(
+            found,
+            rejected={},
+            litter=[each for each in found.litter if each.rpartition("/")[2] not in refused],
+            held={name: reason for name, reason in found.held.items() if name not in refused},
+        ),
         replace(
             expected,
             jobs={name: job for name, job in expected.jobs.items() if name not in refused},
