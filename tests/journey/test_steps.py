@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -294,6 +295,29 @@ async def test_a_restored_state_asks_no_chapter_twice_unless_a_person_says_so(ho
     assert await home.run()
     assert home.job("bees")["requests"]["complete"] == 3
     assert len(home.accepted()) == len(before), "the outline was adopted, the chapters asked as before"
+
+
+async def test_a_restored_state_that_knows_its_chapters_adopts_them(home: House, tmp_path: Path) -> None:
+    drop(home.inbox, "bees.job", book(outline("Hives", "Honey"), ECHO))
+
+    def begun() -> bool:
+        if not (home.state / DATABASE).exists():
+            return False
+        with closing(sqlite3.connect(f"file:{home.state / DATABASE}?mode=ro", uri=True)) as database:
+            return bool(database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'requests'").fetchone()) and (
+                database.execute("SELECT count(*) FROM requests").fetchone() == (3,)
+            )
+
+    await run_until(home, begun)
+    shutil.copytree(home.state, tmp_path / "old", ignore=shutil.ignore_patterns("lock"))
+    assert await home.run()
+    before, text = home.accepted(), text_of(home)
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    with anyio.fail_after(120):
+        await serve(home.settings(), home.key, once=True, restored=True, clock=home.clock)
+    assert home.accepted() == before
+    assert (home.job("bees")["state"], text_of(home)) == ("done", text)
 
 
 async def test_a_book_of_sixty_chapters_tells_how_far_it_is(home: House) -> None:
