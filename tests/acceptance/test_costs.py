@@ -17,14 +17,14 @@ from tests.acceptance.installation import Installation
 
 SONNET, HAIKU = "claude-sonnet-4-6", "claude-haiku-4-5"
 BOOK = "Write three chapters, at least 600 words in all. [sandbox: truncate at 1500 rounds 2]"
-TALLY = {"truncated": 50, "refused": 20, "short": 10, "expired": 10}
+TALLY = {"truncated": 20, "refused": 8, "short": 4, "expired": 4}
 ORDERS = {
     "truncated": "[sandbox: truncate]",
     "refused": "[sandbox: refuse]",
     "expired": "[sandbox: expire]",
     "short": "",
 }
-COUNT = 1_000
+COUNT = 200
 
 
 def line(custom_id: str, prompt: str, **more: object) -> str:

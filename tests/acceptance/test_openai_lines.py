@@ -4,6 +4,8 @@ import json
 import shutil
 from typing import Any
 
+import pytest
+
 from tests.acceptance.installation import Installation
 from tests.support.surroundings import REPOSITORY
 
@@ -36,7 +38,8 @@ def test_the_example_is_priced_and_answered_with_a_caution_a_kind(batchd: Instal
     assert (error["field"], "[models.alias]" in error["message"]) == ("body.model", True)
 
 
-def test_two_thousand_lines_are_answered_as_they_are(batchd: Installation) -> None:
+@pytest.mark.parametrize("count", [200, pytest.param(2_000, marks=pytest.mark.slow)])
+def test_many_lines_are_answered_as_they_are(batchd: Installation, count: int) -> None:
     body = {"model": "sonnet", "temperature": 0.2, "max_tokens": 60, "seed": 7}
     lines = (
         {
@@ -45,16 +48,16 @@ def test_two_thousand_lines_are_answered_as_they_are(batchd: Installation) -> No
             "url": "/v1/chat/completions",
             "body": {**body, "messages": [{"role": "user", "content": f"Name swarm {n}."}]},
         }
-        for n in range(2_000)
+        for n in range(count)
     )
     batchd.drop("theirs.jsonl", "\n".join(map(json.dumps, lines)))
     ended = batchd.call("run", "--once", "--sandbox")
     assert ended.returncode == 0, ended.stderr
     job = batchd.job("theirs")
-    assert (job["state"], job["requests"]["complete"]) == ("done", 2_000)
-    assert job["models"] == {"claude-sonnet-5-5": 2_000}
+    assert (job["state"], job["requests"]["complete"]) == ("done", count)
+    assert job["models"] == {"claude-sonnet-5-5": count}
     results = [json.loads(line) for line in (batchd.outbox / "theirs" / "results.jsonl").read_text().splitlines()]
-    assert {each["custom_id"] for each in results} == {f"request-{n}" for n in range(2_000)}
+    assert {each["custom_id"] for each in results} == {f"request-{n}" for n in range(count)}
     assert all(each["result"]["message"]["model"] == "claude-sonnet-5-5" for each in results)
 
 

@@ -10,7 +10,6 @@ import stat
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import anyio
@@ -21,7 +20,7 @@ from batchd.decisions.rows.reader import read
 from batchd.edges.store import DATABASE, open_store
 from batchd.journey.intake import READERS
 
-from tests.support.house import House
+from tests.support.house import House, until
 
 pytestmark = pytest.mark.anyio
 
@@ -74,24 +73,18 @@ async def assert_a_good_file_is_done(home: House) -> None:
 async def assert_a_good_file_is_done_meanwhile(home: House, name: str = "zz") -> None:
     """While something else waits for somebody to put it right."""
     home.drop(f"{name}.jsonl", ["good"])
-    async with at_work(home):
+    async with working(home):
         await until(lambda: finished(home, name))
     assert home.results(name) == {"r0": "succeeded"}
 
 
 @asynccontextmanager
-async def at_work(home: House) -> AsyncIterator[None]:
+async def working(home: House) -> AsyncIterator[None]:
     """The daemon works for as long as the block lasts."""
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(home.run, seconds=120))
+        tasks.start_soon(home.run_on)
         yield
         tasks.cancel_scope.cancel()
-
-
-async def until(fact: Callable[[], object]) -> None:
-    with anyio.fail_after(60):
-        while not fact():  # noqa: ASYNC110  another program's state
-            await anyio.sleep(0.01)
 
 
 def finished(home: House, *names: str) -> bool:
@@ -292,7 +285,7 @@ async def test_a_link_in_the_place_of_what_a_job_writes_is_not_followed_and_stop
 ) -> None:
     home.drop("a.jsonl", ["one", "two"])
     home.drop("b.jsonl", ["in the same batch"])
-    async with at_work(home):
+    async with working(home):
         await until(home.accepted)
         replace_by_link(home.outbox / name, outside / "results.jsonl" if name.endswith("jsonl") else outside)
         home.drop("zz.jsonl", ["good"])

@@ -3,8 +3,8 @@
 import json
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,16 @@ from batchd.edges.store import DATABASE, open_store
 
 from tests.faults.test_doubt import another_client_creates
 from tests.faults.test_wishes import wish
-from tests.support.house import House, at_work, house, until
+from tests.support.house import House, at_work, house, run_until, until
+from tests.support.side_by_side import Played
 
 pytestmark = pytest.mark.anyio
 
 HOUR = 3600.0
+SPEED = 600.0
+"""An hour lasts six seconds."""
 SIX = [f"say {n}" for n in range(6)]
 ALL = dict.fromkeys((f"r{n}" for n in range(6)), "succeeded")
-
-
-@pytest.fixture
-async def swift(tmp_path: Path) -> AsyncIterator[House]:
-    """A world in which an hour lasts six seconds."""
-    async with house(tmp_path, speed=600.0) as opened:
-        yield opened
 
 
 def lasting(home: House, kind: str, **more: Any) -> None:
@@ -43,20 +39,21 @@ def readings(home: House) -> int:
     return [call.route for call in home.server.ledger.calls].count("results")
 
 
-@pytest.mark.parametrize(
-    ("kind", "more", "said", "delivered"),
-    [
-        ("missing", {"at": 1}, "its results end before their time: 1 of 6 lines are missing", 5),
-        ("short", {"at": 2}, "its results end before their time: 4 of 6 lines are missing", 2),
-        ("short", {"at": 0}, "its results end before their time: 6 of 6 lines are missing", 0),
-        ("malformed", {"at": 3}, "its results end before their time: 1 of 6 lines are missing", 5),
-        ("status", {"status": 404}, "its results are not found (not_found_error)", 0),
-        ("foreign_all", {}, "its results carry other ids, although the API named it", 0),
-    ],
-)
-async def test_what_stays_away_is_held_after_an_hour_with_the_number_missing(
-    swift: House, kind: str, more: dict[str, int], said: str, delivered: int
-) -> None:
+FOR_GOOD: dict[str, tuple[str, dict[str, int], str, int]] = {
+    "one line": ("missing", {"at": 1}, "its results end before their time: 1 of 6 lines are missing", 5),
+    "the rest": ("short", {"at": 2}, "its results end before their time: 4 of 6 lines are missing", 2),
+    "all": ("short", {"at": 0}, "its results end before their time: 6 of 6 lines are missing", 0),
+    "what cannot be read": ("malformed", {"at": 3}, "its results end before their time: 1 of 6 lines are missing", 5),
+    "the file": ("status", {"status": 404}, "its results are not found (not_found_error)", 0),
+    "their ids": ("foreign_all", {}, "its results carry other ids, although the API named it", 0),
+}
+FOR_A_TIME: dict[str, tuple[str, dict[str, int]]] = {
+    name: (kind, more) for name, (kind, more, *_) in FOR_GOOD.items() if name not in {"one line", "what cannot be read"}
+}
+
+
+async def stays_away(swift: House, name: str) -> None:
+    kind, more, said, delivered = FOR_GOOD[name]
     lasting(swift, kind, **more)
     swift.drop("a.jsonl", SIX)
     began = swift.clock.now()
@@ -72,11 +69,8 @@ async def test_what_stays_away_is_held_after_an_hour_with_the_number_missing(
     assert len(swift.server.ledger.batches()) == 1
 
 
-@pytest.mark.parametrize(
-    ("kind", "more"),
-    [("short", {"at": 2}), ("short", {"at": 0}), ("status", {"status": 404}), ("foreign_all", {})],
-)
-async def test_what_stays_away_for_a_time_is_delivered_once(swift: House, kind: str, more: dict[str, int]) -> None:
+async def comes_late(swift: House, name: str) -> None:
+    kind, more = FOR_A_TIME[name]
     lasting(swift, kind, **more, ends=HOUR / 2)
     swift.drop("a.jsonl", SIX)
     assert await swift.run(api__doubt=900.0)
@@ -85,7 +79,7 @@ async def test_what_stays_away_for_a_time_is_delivered_once(swift: House, kind: 
     assert len(swift.server.ledger.batches()) == 1
 
 
-async def test_an_hour_counts_from_the_last_line_that_came(swift: House) -> None:
+async def drop_by_drop(swift: House) -> None:
     """What comes drop by drop is waited for: three quarters of an hour, twice."""
     lasting(swift, "short", at=2, ends=0.75 * HOUR)
     lasting(swift, "short", at=4, ends=1.5 * HOUR)
@@ -94,15 +88,67 @@ async def test_an_hour_counts_from_the_last_line_that_came(swift: House) -> None
     assert swift.results("a") == ALL
 
 
-async def test_a_restart_does_not_begin_the_hour_anew(swift: House) -> None:
-    lasting(swift, "short", at=2)
+async def given_up(swift: House) -> None:
+    lasting(swift, "short", at=4)
     swift.drop("a.jsonl", SIX)
-    began = swift.clock.now()
-    with pytest.raises(TimeoutError):
-        await swift.run(seconds=4.5, api__doubt=900.0)  # three quarters of its hour
     assert not await swift.run(api__doubt=900.0)
-    assert swift.clock.now() - began < 1.7 * HOUR
-    assert "4 of 6" in str(held(swift)["reason"])
+    async with open_store(swift.state / DATABASE) as store:
+        (batch,) = await store.batches.held()
+        await store.resolutions.drop(batch, "given up")
+    swift.server.faults.clear()
+    assert not await swift.run(api__doubt=900.0)
+    assert swift.job("a")["requests"]["canceled"] == 2
+    await wish(swift, "a", "retry")
+    assert not await swift.run(api__doubt=900.0)
+    assert swift.job("a")["requests"]["canceled"] == 2
+    assert len(swift.server.ledger.batches()) == 1
+
+
+async def sent_again(swift: House) -> None:
+    """None of its results came, and they may have been charged all the same."""
+    lasting(swift, "short", at=0)
+    swift.drop("a.jsonl", SIX)
+    assert not await swift.run(api__doubt=900.0)
+    places = [word for name in ("inbox", "outbox", "state") for word in ("--set", f"{name}={getattr(swift, name)}")]
+    await anyio.run_process([sys.executable, "-m", "batchd", "resolve", "1", "--resend", *places])
+    swift.server.faults.clear()
+    assert await swift.run(api__doubt=900.0)
+    assert swift.results("a") == ALL
+    assert swift.job("a")["cost_usd"] is None, "of the first sending it is not known"
+    assert {row["attempts"] for row in swift.lines("a", "report.jsonl")} == {2}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    plays = {f"for good: {name}": partial(stays_away, name=name) for name in FOR_GOOD}
+    late = {f"for a time: {name}": partial(comes_late, name=name) for name in FOR_A_TIME}
+    others = {play.__name__: play for play in (drop_by_drop, given_up, sent_again)}
+    return Played(tmp_path_factory.mktemp("missing"), SPEED, {**plays, **late, **others})
+
+
+@pytest.mark.parametrize("name", FOR_GOOD)
+def test_what_stays_away_is_held_after_an_hour_with_the_number_missing(played: Played, name: str) -> None:
+    played.judge(f"for good: {name}")
+
+
+@pytest.mark.parametrize("name", FOR_A_TIME)
+def test_what_stays_away_for_a_time_is_delivered_once(played: Played, name: str) -> None:
+    played.judge(f"for a time: {name}")
+
+
+def test_an_hour_counts_from_the_last_line_that_came(played: Played) -> None:
+    played.judge("drop_by_drop")
+
+
+async def test_a_restart_does_not_begin_the_hour_anew(home: House) -> None:
+    lasting(home, "short", at=2)
+    home.drop("a.jsonl", SIX)
+    await run_until(home, lambda: home.lines("a") and "are missing" in trouble(home), api__doubt=900.0)
+    home.jump(HOUR)
+    began = home.clock.now()
+    assert not await home.run(api__doubt=900.0)
+    assert home.clock.now() - began < HOUR / 2
+    assert "4 of 6" in str(held(home)["reason"])
 
 
 async def test_a_strangers_batch_without_lines_settles_nothing_of_ours(tmp_path: Path) -> None:
@@ -123,20 +169,8 @@ async def test_a_strangers_batch_without_lines_settles_nothing_of_ours(tmp_path:
         assert [entry.id for entry in slow.server.ledger.batches()] == theirs
 
 
-async def test_what_a_person_gives_up_was_perhaps_charged_and_is_not_sent_by_retry(swift: House) -> None:
-    lasting(swift, "short", at=4)
-    swift.drop("a.jsonl", SIX)
-    assert not await swift.run(api__doubt=900.0)
-    async with open_store(swift.state / DATABASE) as store:
-        (batch,) = await store.batches.held()
-        await store.resolutions.drop(batch, "given up")
-    swift.server.faults.clear()
-    assert not await swift.run(api__doubt=900.0)
-    assert swift.job("a")["requests"]["canceled"] == 2
-    await wish(swift, "a", "retry")
-    assert not await swift.run(api__doubt=900.0)
-    assert swift.job("a")["requests"]["canceled"] == 2
-    assert len(swift.server.ledger.batches()) == 1
+def test_what_a_person_gives_up_was_perhaps_charged_and_is_not_sent_by_retry(played: Played) -> None:
+    played.judge("given_up")
 
 
 # Downloads that are cut
@@ -170,15 +204,5 @@ def trouble(home: House) -> str:
         return " ".join(str(row[0]) for row in database.execute("SELECT trouble FROM batches"))
 
 
-async def test_what_was_created_and_is_sent_again_as_a_whole_counts_twice(swift: House) -> None:
-    """None of its results came, and they may have been charged all the same."""
-    lasting(swift, "short", at=0)
-    swift.drop("a.jsonl", SIX)
-    assert not await swift.run(api__doubt=900.0)
-    places = [word for name in ("inbox", "outbox", "state") for word in ("--set", f"{name}={getattr(swift, name)}")]
-    await anyio.run_process([sys.executable, "-m", "batchd", "resolve", "1", "--resend", *places])
-    swift.server.faults.clear()
-    assert await swift.run(api__doubt=900.0)
-    assert swift.results("a") == ALL
-    assert swift.job("a")["cost_usd"] is None, "of the first sending it is not known"
-    assert {row["attempts"] for row in swift.lines("a", "report.jsonl")} == {2}
+def test_what_was_created_and_is_sent_again_as_a_whole_counts_twice(played: Played) -> None:
+    played.judge("sent_again")

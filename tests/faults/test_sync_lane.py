@@ -385,7 +385,7 @@ async def test_a_stream_of_nothing_but_pings_ends(home: House) -> None:
 
 async def test_a_stop_lets_what_is_being_streamed_end(home: House) -> None:
     drop(home, "a.jsonl", ["[sandbox: thinking 300] Think. [sandbox: take 2]", "Wait. [sandbox: take 2]"])
-    async with command(home, sync__concurrency=1) as process:
+    async with command(home, once=True, sync__concurrency=1) as process:
         await until(lambda: streams(home, 700))
         process.terminate()
         with anyio.fail_after(10):
