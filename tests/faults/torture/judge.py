@@ -211,7 +211,7 @@ def _job(folder: Path) -> JobLeft:
 
 
 def _content(file: Path) -> bytes:
-    """What a file holds; of answers that others have replaced, without the API's own ids: they differ from run to run."""
+    """What a file holds; of superseded answers without the API's own ids, which differ from run to run."""
     if file.name != "superseded.jsonl":
         return file.read_bytes()
     return "\n".join(map(str, map(_result, _lines(file)))).encode()
