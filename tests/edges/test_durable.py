@@ -1,10 +1,14 @@
 """What was noted becomes durable: by one sync where that is quick and as good, and otherwise each by its own."""
 
 import os
+import threading
+import time
 from pathlib import Path, PurePosixPath
 
+import anyio
 import pytest
-from batchd.edges import durable
+from anyio import to_thread
+from batchd.edges import disk, durable
 from batchd.edges.durable import CALM, Together
 
 
@@ -134,3 +138,22 @@ def test_what_was_made_in_a_folder_is_synced_with_it(
     monkeypatch.setattr(durable, "syncs_as_one", lambda _: as_one)
     make(roots[0])
     assert set(synced) == ({"*"} if as_one else {"0.txt", "1.txt", "2.txt"})
+
+
+@pytest.mark.anyio
+async def test_what_a_thread_does_ends_once_nobody_waits_for_it() -> None:
+    began, to_its_end = threading.Event(), threading.Event()
+
+    def read_for_long() -> None:
+        began.set()
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            disk.stop_if_told()
+            time.sleep(0.001)
+        to_its_end.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(to_thread.run_sync, read_for_long)
+        await to_thread.run_sync(began.wait)
+        tasks.cancel_scope.cancel()
+    assert not to_its_end.is_set()

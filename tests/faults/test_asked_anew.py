@@ -61,7 +61,7 @@ async def test_only_what_is_named_goes(home: House) -> None:
 
 
 async def test_a_continued_document_begins_anew_with_all_its_rounds(home: House) -> None:
-    rounds: dict[str, object] = {"continue": 2}
+    rounds: dict[str, object] = {"continue": 1}
     home.drop("a.jsonl", [CUT], "claude-haiku-4-5", 300, **rounds)
     await home.run()
     rounds_before = home.lines("a", "report.jsonl")[0]["rounds"]

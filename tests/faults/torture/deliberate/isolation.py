@@ -86,7 +86,7 @@ MUTATIONS = (
         "daemon/batchd/edges/disk.py",
         "        from_thread.check_cancelled()",
         "        pass",
-        SPOILED,
+        "tests/edges/test_durable.py::test_what_a_thread_does_ends_once_nobody_waits_for_it",
     ),
     Mutation(
         "14",

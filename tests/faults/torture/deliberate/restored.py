@@ -36,7 +36,15 @@ MUTATIONS = (
         "daemon/batchd/journey/restoring.py",
         "await self._end_claims_of_the_lost_life()",
         "pass",
-        ANY_AGE,
+        f"{TEST}::test_a_job_that_a_lost_life_has_begun_and_not_finished_is_told_and_not_sent_again",
+    ),
+    Mutation(
+        "restored",
+        "a file that a lost life has refused is refused again where nothing tells of that life",
+        "daemon/batchd/edges/rejected.py",
+        "return not (again and",
+        "return not (False and",
+        f"{TEST}::test_a_file_refused_by_a_life_that_sent_nothing_is_refused_once",
     ),
     Mutation(
         "restored",
