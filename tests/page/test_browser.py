@@ -3,8 +3,9 @@
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import pytest
 
@@ -27,6 +28,10 @@ ALONE = (
     "--disable-sync",
 )
 PHONE, DESK = 390, 1280
+WHOLE = ((DESK, "light"), (PHONE, "dark"))
+"""Where axe asks all of its questions; elsewhere those that a width or colours may answer otherwise."""
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block", "target-size"]}}
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +50,10 @@ def browser() -> "Iterator[Browser]":
 class Tab:
     """A tab that notes what it asks of whom, and what its console says."""
 
-    def __init__(
-        self, browser: "Browser", visit: Visit, *, width: int = DESK, scheme: str = "light", script: bool = True
-    ) -> None:
+    def __init__(self, browser: "Browser", visit: Visit, *, width: int = DESK, script: bool = True) -> None:
         self.base = f"http://{visit.place}"
         self.context = browser.new_context(
             viewport={"width": width, "height": 800},
-            color_scheme="dark" if scheme == "dark" else "light",
             java_script_enabled=script,
             bypass_csp=False,
         )
@@ -84,27 +86,27 @@ def busy(seen: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit
         yield visit
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [DESK, PHONE])
-def test_axe_finds_nothing_and_nothing_comes_from_elsewhere(
-    browser: "Browser", busy: Visit, width: int, scheme: str
-) -> None:
-    from axe_playwright_python.sync_playwright import (  # type: ignore[import-untyped]  # noqa: PLC0415  it has no types, and reads all of axe
-        Axe,
+def test_axe_finds_nothing_and_nothing_comes_from_elsewhere(browser: "Browser", busy: Visit) -> None:
+    from axe_playwright_python.base import (  # type: ignore[import-untyped]  # noqa: PLC0415  it has no types, and reads all of axe
+        AXE_SCRIPT,
     )
 
     jobs = {each["job"]: each["id"] for each in busy("/jobs.json").data["jobs"]}
-    documents = busy(f"/jobs/{jobs['notes']}.json").data["page"][0]["document"]
+    document = busy(f"/jobs/{jobs['notes']}.json").data["page"][0]["document"]
     views = ["/", f"/jobs/{jobs['legal/contracts']}", "/batches", "/costs?by=folder", "/drop"]
-    if scheme == "dark":
-        views += [f"/jobs/{jobs['notes']}/files/{documents}?view=1"]
-    with Tab(browser, busy, width=width, scheme=scheme) as tab:
-        for path in views:
+    with Tab(browser, busy) as tab:
+        for path in (*views, f"/jobs/{jobs['notes']}/files/{document}?view=1"):
             tab.go(path)
-            found = Axe().run(tab.page).response["violations"]
-            assert [(path, each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
-            wide = tab.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-            assert wide[0] <= wide[1], path
+            tab.page.evaluate(AXE_SCRIPT)
+            for width, scheme in product((DESK, PHONE), SCHEMES):
+                tab.page.set_viewport_size({"width": width, "height": 800})
+                tab.page.emulate_media(color_scheme=scheme)
+                asked = {"resultTypes": ["violations"], **({} if (width, scheme) in WHOLE else COLOURS)}
+                found = tab.page.evaluate("asked => axe.run(document, asked)", asked)["violations"]
+                told = [(each["id"], each["nodes"][0]["html"][:200]) for each in found]
+                assert told == [], (path, width, scheme)
+                wide = tab.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+                assert wide[0] <= wide[1], (path, width)
         assert tab.strangers == []
         assert tab.said == []
 

@@ -65,6 +65,21 @@ def test_a_crawl_of_all_links_changes_nothing_and_shows_nothing_that_was_asked(s
         assert ANSWERED not in text, path
 
 
+def test_what_reasons_quote_is_shown_to_nobody_who_may_not_read_it(seen: Path, tmp_path: Path) -> None:
+    home = shutil.copytree(seen, tmp_path / "home")
+    Installation(home).sql(
+        f"""UPDATE requests SET verdict = 'errored', reason = 'it does not fit the schema: {ASKED}'
+            WHERE verdict IS NOT NULL"""  # noqa: S608  our own mark
+    )
+    told = {"file": "told.jsonl", "errors": [{"line": 1, "field": "max_tokens", "message": f"no number: '{ASKED}'"}]}
+    (home / "outbox" / "rejected" / "told.jsonl.errors.json").write_text(json.dumps(told))
+    with served(home) as visit:
+        found = crawl(visit) | {path: visit(path).text for path in TWINS}
+    assert "no number" in found["/"]
+    assert "it does not fit the schema" in found["/jobs/1"]
+    assert [path for path, text in found.items() if ASKED in text] == []
+
+
 def test_what_is_shown_is_what_status_and_costs_say(seen: Path, visit: Visit) -> None:
     told = Installation(seen).status()
     shown = visit("/jobs.json").data
