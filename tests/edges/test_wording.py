@@ -2,9 +2,9 @@
 
 import json
 
-import anthropic
 import httpx2
 import pytest
+from batchd.edges.api.no_success import StatusError
 from batchd.edges.api.wording import LONGEST_SENT, told_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ SENT = json.dumps({"requests": [{"custom_id": "t-1-1", "params": {"messages": [{
 def said(sentence: str, sent: bytes | None = SENT) -> str:
     request = httpx2.Request("POST", "https://gateway.example/v1/messages/batches")
     body = {"error": {"type": "gateway_error", "message": sentence}}
-    return told_of(anthropic.APIStatusError("x", response=httpx2.Response(400, request=request), body=body), sent)
+    return told_of(StatusError(httpx2.Response(400, request=request, json=body)), sent)
 
 
 @pytest.mark.parametrize(

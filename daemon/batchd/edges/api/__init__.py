@@ -1,4 +1,4 @@
-"""The edge to the API: the only room that imports `anthropic`. It makes calls and sorts their errors."""
+"""The edge to the API: the only room that imports `anthropic`, where it must. It makes calls and sorts their errors."""
 
 from batchd.edges.api.calls import Api
 

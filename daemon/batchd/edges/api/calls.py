@@ -1,10 +1,9 @@
-"""The calls of the API, as all rooms make them: the first of them imports the SDK, and none is made before its time.
+"""The calls of the API, as all rooms make them: the first imports what it takes to make them.
 
-That import takes longer than all else at the start, and a third of the memory of a daemon that has nothing to do.
+That is an HTTP client, or the SDK where that must find what lets us in; a daemon that has nothing to do does without.
 """
 
 import gc
-import os
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 import anyio
 from anyio import to_thread
 
+from batchd.edges.api.credentials import key_at_hand
 from batchd.edges.api.meter import Meter
 from batchd.edges.clock import Clock
 from batchd.model import RemoteBatch, RemoteId
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from batchd.edges.api.responses import Page
 
 Connect: TypeAlias = Callable[[], AbstractAsyncContextManager["Client"]]
-
-_KEYS = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-"""With one of these the SDK has what it needs; what else it may find, it must be asked for."""
 
 
 class Api:
@@ -61,7 +58,7 @@ class Api:
         meter = Meter()
 
         def connect(key: str | None) -> Connect:
-            from batchd.edges.api.client import Client  # noqa: PLC0415  the SDK
+            from batchd.edges.api.client import Client  # noqa: PLC0415  an HTTP client
 
             # What was imported stays: looking it all over stops every thread for 0.1 s.
             gc.freeze()
@@ -77,12 +74,12 @@ class Api:
 
         async with AsyncExitStack() as connected:
             api = cls(connect, connected, key, meter)
-            if not (key or any(os.environ.get(name) for name in _KEYS)):
+            if key_at_hand(key) is None:
                 await api.client()
             yield api
 
     async def client(self) -> "Client":
-        """What makes the calls, with the SDK, which is imported in a thread."""
+        """What makes the calls, with all that it needs, which is imported in a thread."""
         async with self._importing:
             if self._client is None:
                 connect = await to_thread.run_sync(self._connect, self._key)
@@ -91,11 +88,11 @@ class Api:
 
     @property
     def prepared(self) -> bool:
-        """Whether the SDK was imported."""
+        """Whether what makes the calls was imported."""
         return self._client is not None
 
     async def prepare(self) -> None:
-        """Import the SDK before it is needed, since it soon will be."""
+        """Import what makes the calls before it is needed, since it soon will be."""
         await self.client()
 
     @property

@@ -1,45 +1,38 @@
-"""The calls: the Message Batches API, as the SDK makes them (2.14).
+"""The calls of the Message Batches API.
 
-What costs money is never repeated in here: the SDK would repeat an unanswered create, which cannot be told from a
-second batch, and pay for it twice. What changes nothing is asked once more where a server hung up on it.
+What costs money is never repeated in here: an unanswered create cannot be told from a batch that was made, and a second
+one would be paid for, too. What changes nothing is asked once more where a server hung up on it.
 """
 
-import logging
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Self, TypeVar, cast
+from typing import Self
 
-import anthropic
 import anyio
-import httpcore2
 import httpx2
 import msgspec
 
-from batchd.edges.api.connection import LOOPBACK
+from batchd.edges.api.credentials import authorization, found
 from batchd.edges.api.download import Download, Told
+from batchd.edges.api.http import Http
 from batchd.edges.api.meter import Meter
 from batchd.edges.api.rate_limiter import RateLimiter
 from batchd.edges.api.responses import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, organization_of, remote_of
 from batchd.edges.api.troubles import counting, create_trouble, date_of, message_trouble, reading, sending
 from batchd.edges.api.wording import LONGEST_SENT
 from batchd.edges.clock import Clock
-from batchd.errors import Disconnected, Gone, Late, Unusable
+from batchd.errors import Disconnected, Gone, Late
 from batchd.model import BETA_300K, RemoteBatch, RemoteId
 
-_T = TypeVar("_T")
-_BATCHES = "/v1/messages/batches"
-_CONNECT = 15.0
-"""Seconds to reach the API at all."""
-_READ_BYTES = 1 << 18
-"""Bytes that are read at one time, as many as asyncio reads: httpcore2's 64 KB take a third more processor time."""
-httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = _READ_BYTES
+_MESSAGES = "/v1/messages"
+_BATCHES = f"{_MESSAGES}/batches"
 
 
 class Client:
     """The Message Batches API, called at most so many times a minute."""
 
-    def __init__(self, client: anthropic.AsyncAnthropic, per_minute: int, clock: Clock, meter: Meter) -> None:
-        self._client = client
+    def __init__(self, http: Http, per_minute: int, clock: Clock, meter: Meter) -> None:
+        self._http = http
         self._clock = clock
         self._rate_limiter = RateLimiter(per_minute, clock, meter)
 
@@ -53,35 +46,13 @@ class Client:
         Raises:
             Unusable: There is no key.
         """
-        for library in ("anthropic", "httpx2"):
-            # ANTHROPIC_LOG=debug makes the SDK print prompts.
-            logging.getLogger(library).setLevel(logging.WARNING)
-        http = anthropic.DefaultAsyncHttpxClient(
-            # No call of this API redirects, and a key must not follow one to another origin.
-            follow_redirects=False,
-            timeout=httpx2.Timeout(patience, connect=min(_CONNECT, patience)),
-            # A server that drops idle connections just as they are used again makes creates doubtful for nothing.
-            limits=httpx2.Limits(max_connections=64, max_keepalive_connections=8, keepalive_expiry=4.0),
-            # This machine is never behind a proxy, so that the sandbox is reached where one is set for the rest.
-            mounts={f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK},
-        )
-        client = anthropic.AsyncAnthropic(
-            api_key=key,
-            base_url=base_url or None,
-            max_retries=0,
-            http_client=http,
-            # Traces could carry prompts.
-            open_telemetry=False,
-        )
-        async with client:
-            if client.api_key is None and client.auth_token is None and client.credentials is None:
-                raise Unusable("no key for the API: set ANTHROPIC_API_KEY (`batchd demo` needs none)")
-            yield cls(client, per_minute, clock, meter)
+        async with found(key, base_url) as credentials, Http.to(credentials, patience) as http:
+            yield cls(http, per_minute, clock, meter)
 
     @property
     def origin(self) -> str:
         """Scheme, host, port and path of the API, without what may be secret in its address."""
-        url = httpx2.URL(str(self._client.base_url))
+        url = self._http.base_url
         return f"{url.scheme}://{url.netloc.decode()}{url.path}".rstrip("/")
 
     async def create(
@@ -100,7 +71,7 @@ class Client:
             length: Its bytes in all.
             betas: Beta headers of the whole batch.
             deadline: Of the clock; where the first byte would leave later, none does.
-            version: Of the API; None for that of the SDK.
+            version: Of the API; None for the usual one.
 
         Raises:
             Refused: The API will never take it; nothing was created. `TooLarge` when it must be smaller.
@@ -112,12 +83,8 @@ class Client:
         copy = bytearray() if length <= LONGEST_SENT else None
         with sending("create", create_trouble, lambda: None if copy is None else bytes(copy)):
             async with self._rate_limiter.slot():
-                response = await self._client.post(
-                    _BATCHES,
-                    content=self._in_time(body, deadline, copy),
-                    cast_to=httpx2.Response,
-                    options={"headers": headers, "max_retries": 0},
-                )
+                content = self._in_time(body, deadline, copy)
+                response = await self._http.send("POST", _BATCHES, headers=headers, content=content)
             return remote_of(decoded(response, BatchAnswer), response)
 
     @asynccontextmanager
@@ -135,7 +102,7 @@ class Client:
             body: The JSON, with `stream` in it.
             betas: Beta headers.
             ready: Called when its turn has come, just before anything is sent.
-            version: Of the API; None for that of the SDK.
+            version: Of the API; None for the usual one.
 
         Raises:
             Refused: The API will never take it.
@@ -147,15 +114,7 @@ class Client:
         with sending("message", message_trouble, lambda: body):
             async with self._rate_limiter.slot():
                 await ready()
-                stream: object = await self._client.post(
-                    "/v1/messages",
-                    content=body,
-                    cast_to=httpx2.Response,
-                    options={"headers": headers, "max_retries": 0},
-                    stream=True,
-                    stream_cls=anthropic.AsyncStream[Any],
-                )
-            response = cast("httpx2.Response", stream)
+                response = await self._http.send("POST", _MESSAGES, headers=headers, content=body, stream=True)
             try:
                 yield response.aiter_bytes()
             finally:
@@ -168,7 +127,7 @@ class Client:
 
     def use_key(self, key: str) -> None:
         """Make all further calls with another key."""
-        self._client.api_key = key
+        self._http.use_key(key)
 
     async def retrieve(self, remote: RemoteId, *, key: str | None = None) -> RemoteBatch:
         """Ask after a batch.
@@ -197,7 +156,7 @@ class Client:
             Unavailable: Not now; `Parked` for key or money.
             Refused: The API will not say.
         """
-        params: dict[str, object] = {"limit": limit} | ({"after_id": after} if after else {})
+        params: dict[str, str | int] = {"limit": limit} | ({"after_id": after} if after else {})
         response = await self._get(_BATCHES, params=params)
         page = decoded(response, PageAnswer)
         batches = [remote_of(batch, response) for batch in page.data]
@@ -225,7 +184,7 @@ class Client:
             Unavailable: Not now; asking again is harmless. `Parked` for key or money.
             Refused: It cannot be cancelled, since it has ended.
         """
-        response = await self._asked(lambda: self._client.post(f"{_BATCHES}/{remote}/cancel", cast_to=httpx2.Response))
+        response = await self._asked(lambda: self._http.send("POST", f"{_BATCHES}/{remote}/cancel"))
         return remote_of(decoded(response, BatchAnswer), response)
 
     @asynccontextmanager
@@ -265,16 +224,7 @@ class Client:
             # Of the bytes as they are, not of a compressed form of them.
             headers |= {"range": f"bytes={at}-", "accept-encoding": "identity"}
 
-        def get() -> Awaitable[object]:
-            return self._client.get(
-                where,
-                cast_to=httpx2.Response,
-                options={"headers": headers, "max_retries": 0},
-                stream=True,
-                stream_cls=anthropic.AsyncStream[Any],
-            )
-
-        return cast("httpx2.Response", await self._asked(get))
+        return await self._asked(lambda: self._http.send("GET", where, headers=headers, stream=True))
 
     async def count_tokens(self, body: bytes, betas: tuple[str, ...]) -> int:
         """Count the tokens of a prompt, free of charge.
@@ -291,12 +241,7 @@ class Client:
         headers = _headers(tuple(beta for beta in betas if beta != BETA_300K), None)
         with counting(body):
             async with self._rate_limiter.slot():
-                response = await self._client.post(
-                    "/v1/messages/count_tokens",
-                    content=body,
-                    cast_to=httpx2.Response,
-                    options={"headers": headers, "max_retries": 0},
-                )
+                response = await self._http.send("POST", f"{_MESSAGES}/count_tokens", headers=headers, content=body)
         return decoded(response, CountAnswer).input_tokens
 
     async def models(self) -> list[str]:
@@ -316,7 +261,7 @@ class Client:
         return [model.id for model in decoded(response, Models).data]
 
     def _if_same_origin(self, url: str | None) -> str | None:
-        here = httpx2.URL(str(self._client.base_url))
+        here = self._http.base_url
         try:
             there = here.join(url or "")
         except (httpx2.InvalidURL, ValueError):
@@ -325,18 +270,12 @@ class Client:
         return str(there) if url and same else None
 
     async def _get(
-        self, path: str, params: dict[str, object] | None = None, *, key: str | None = None
+        self, path: str, params: Mapping[str, str | int] | None = None, *, key: str | None = None
     ) -> httpx2.Response:
-        headers = {} if key is None else {"X-Api-Key": key}
-        return await self._asked(
-            lambda: self._client.get(
-                path,
-                cast_to=httpx2.Response,
-                options={"params": params or {}, "headers": headers, "max_retries": 0},
-            )
-        )
+        headers = {} if key is None else authorization(key)
+        return await self._asked(lambda: self._http.send("GET", path, headers=headers, params=params))
 
-    async def _asked(self, call: Callable[[], Awaitable[_T]]) -> _T:
+    async def _asked(self, call: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
         """Make a call that may be repeated without harm: once more where the server drops an idle connection."""
         try:
             with reading():
@@ -349,6 +288,6 @@ class Client:
 
 
 def _headers(betas: tuple[str, ...], version: str | None) -> dict[str, str]:
-    """What a call with a body says beside it; the SDK adds the version where none is said here."""
+    """What a call with a body says beside it; the usual version goes where none is said here."""
     said = {"anthropic-beta": ",".join(betas), "anthropic-version": version}
     return {"content-type": "application/json"} | {name: value for name, value in said.items() if value}

@@ -4,6 +4,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
@@ -20,13 +21,26 @@ _DROPPED = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError, htt
 """What is raised where the other side has closed a connection, perhaps an idle one that we meant to use again."""
 
 
-def proxy_for(url: httpx2.URL) -> str | None:
-    """Name the variable of the proxy that leads to an address; None where there is none."""
+class Proxy(NamedTuple):
+    """A proxy that the environment names."""
+
+    variable: str
+    url: str
+
+
+def proxy_for(url: httpx2.URL) -> Proxy | None:
+    """Find the proxy that leads to an address; None where there is none.
+
+    This machine is never behind one, so that the sandbox is reached where one is set for the rest.
+    """
     if is_loopback(url.host) or proxy_bypass(url.host):
         return None
     proxies = getproxies()
-    scheme = next((each for each in (url.scheme, "all") if each in proxies), None)
-    return None if scheme is None else f"{scheme}_proxy".upper()
+    scheme = next((each for each in (url.scheme, "all") if proxies.get(each)), None)
+    if scheme is None:
+        return None
+    named = proxies[scheme]
+    return Proxy(f"{scheme}_proxy".upper(), named if "://" in named else f"http://{named}")
 
 
 def is_loopback(host: str) -> bool:
@@ -66,7 +80,7 @@ def _unreachable(cause: Exception, where: httpx2.URL | None) -> Unreachable:
         if isinstance(each, ssl.SSLError):
             return Unreachable(f"no TLS connection to {host} ({each.reason or 'failed'}): see api.base_url and proxy")
     if proxy is not None:
-        return Unreachable(f"{place} was not reached through the proxy of ${proxy}: {_because(cause)}")
+        return Unreachable(f"{place} was not reached through the proxy of ${proxy.variable}: {_because(cause)}")
     return Unreachable(f"{place} cannot be reached: {_because(cause)}")
 
 

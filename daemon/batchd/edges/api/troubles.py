@@ -1,17 +1,17 @@
-"""What API and network throw, sorted by what to do about it. Facts: the API's page on errors; the SDK's source."""
+"""What API and network throw, sorted by what to do about it. Facts: the API's page on errors."""
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 
-import anthropic
 import httpx2
 
 from batchd.claude.account import about_money, trouble_with_account
 from batchd.edges.api.connection import lost, trouble_of
+from batchd.edges.api.no_success import StatusError, Unanswered
 from batchd.edges.api.wording import kind_of, message_of, outline_of, told_of
-from batchd.errors import Blame, Garbled, Gone, InDoubt, Late, Parked, Refused, TooLarge, Unavailable, Unreachable
+from batchd.errors import Blame, Garbled, Gone, InDoubt, Parked, Refused, TooLarge, Unavailable, Unreachable
 
 _OWN_FAULTS = frozenset({"api_error", "overloaded_error", "timeout_error"})
 """What the API itself says when it has failed: then it sends no answer, and charges for none."""
@@ -45,22 +45,20 @@ def counting(sent: bytes) -> Iterator[None]:
 
 
 @contextmanager
-def _asking(told: Callable[[anthropic.APIStatusError], str]) -> Iterator[None]:
+def _asking(told: Callable[[StatusError], str]) -> Iterator[None]:
     try:
         yield
-    except anthropic.APIStatusError as error:
+    except StatusError as error:
         raise _read_trouble(error, told(error)) from error
-    except anthropic.APIConnectionError as error:
+    except Unanswered as error:
         raise trouble_of(error) from error
     except httpx2.HTTPError as error:
         raise lost(error) from error
-    except anthropic.AnthropicError as error:
-        raise _no_credentials(error) from error
 
 
 @contextmanager
 def sending(
-    what: str, sort: Callable[[anthropic.APIStatusError, str], Exception], sent: Callable[[], bytes | None]
+    what: str, sort: Callable[[StatusError, str], Exception], sent: Callable[[], bytes | None]
 ) -> Iterator[None]:
     """Sort the errors of a call that costs money: whether it surely did nothing is what matters.
 
@@ -71,11 +69,9 @@ def sending(
     """
     try:
         yield
-    except anthropic.APIStatusError as error:
+    except StatusError as error:
         raise sort(error, told_of(error, sent())) from error
-    except anthropic.APIConnectionError as error:
-        if isinstance(error.__cause__, Late):
-            raise error.__cause__ from error
+    except Unanswered as error:
         trouble = trouble_of(error)
         if isinstance(trouble, Unreachable):
             raise trouble from error
@@ -84,13 +80,11 @@ def sending(
         raise InDoubt(f"the answer to a {what} cannot be read") from error
     except httpx2.HTTPError as error:
         raise InDoubt(f"no whole answer to a {what} ({type(error).__name__})") from error
-    except anthropic.AnthropicError as error:
-        raise _no_credentials(error) from error
 
 
-def message_trouble(error: anthropic.APIStatusError, told: str) -> Exception:
+def message_trouble(error: StatusError, told: str) -> Exception:
     """Sort what a server said to a single message: what was not taken, or failed by its own word, is not charged."""
-    failed = error.status_code >= 500 and error.type in _OWN_FAULTS  # noqa: PLR2004  the server's own
+    failed = error.status_code >= 500 and error.kind in _OWN_FAULTS  # noqa: PLR2004  the server's own
     if error.status_code not in _NOT_TAKEN and not failed:
         return create_trouble(error, told)
     found = _read_trouble(error, told)
@@ -101,7 +95,7 @@ def _nothing_there(what: str) -> Parked:
     return Parked(f"no {what} at this address (404): see api.base_url", blame=Blame.ENDPOINT)
 
 
-def create_trouble(error: anthropic.APIStatusError, told: str) -> Exception:
+def create_trouble(error: StatusError, told: str) -> Exception:
     """Sort what a server said to a create: whether it surely made nothing is what matters."""
     match error.status_code:
         case 413:
@@ -113,17 +107,17 @@ def create_trouble(error: anthropic.APIStatusError, told: str) -> Exception:
             return InDoubt(f"no certain answer to a create (HTTP {status})")
 
 
-def _read_trouble(error: anthropic.APIStatusError, told: str) -> Exception:  # noqa: PLR0911  a table of statuses
+def _read_trouble(error: StatusError, told: str) -> Exception:  # noqa: PLR0911  a table of statuses
     """Sort an error by its status and what is said of its cause.
 
     Args:
-        error: As the SDK raises it.
+        error: What the server answered.
         told: The server's own sentence, as far as it may be shown.
     """
     kind = kind_of(error)
-    if reason := trouble_with_account(None, message_of(error), error.error_code):
+    if reason := trouble_with_account(None, message_of(error), error.code):
         blame = Blame.MONEY if about_money(reason) else Blame.KEY
-        return Parked(f"{reason} ({error.status_code} {error.error_code or kind})", blame=blame)
+        return Parked(f"{reason} ({error.status_code} {error.code or kind})", blame=blame)
     match error.status_code:
         case 401 | 403:
             return Parked(
@@ -135,7 +129,7 @@ def _read_trouble(error: anthropic.APIStatusError, told: str) -> Exception:  # n
             return Gone(f"not found ({kind}){told}")
         case 429 | 529:
             return Unavailable(f"the API is busy ({error.status_code} {kind}){told}", _retry_after(error.response))
-        case 400 | 422 if error.error_code != _TOO_SLOW:
+        case 400 | 422 if error.code != _TOO_SLOW:
             said = message_of(error) or "refused without a reason"
             return Refused(said, kind, told or outline_of(error), shown=bool(told))
         case status:
@@ -150,10 +144,6 @@ def _retry_after(response: httpx2.Response) -> float | None:
         then, now = _moment(said), date_of(response)
         seconds = math.nan if then is None or now is None else then - now
     return None if math.isnan(seconds) else min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
-
-
-def _no_credentials(error: anthropic.AnthropicError) -> Parked:
-    return Parked(f"no credentials for the API ({type(error).__name__}): set ANTHROPIC_API_KEY")
 
 
 def date_of(response: httpx2.Response) -> float | None:

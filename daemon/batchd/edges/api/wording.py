@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-import anthropic
+from batchd.edges.api.no_success import StatusError
 
 _KIND = re.compile(r"[a-z_]{1,40}")
 _SECRET = re.compile(r"\b(?:sk-|key-)[\w.-]{6,}|(?<=[Bb]earer )\S+")
@@ -48,21 +48,21 @@ _BETWEEN = re.compile(r"[\W_]+")
 _HEADERS = ("x-api-key", "authorization", "proxy-authorization")
 
 
-def kind_of(error: anthropic.APIStatusError) -> str:
+def kind_of(error: StatusError) -> str:
     """Its `error.type`, which is shown and logged: only what looks like one, since a gateway may say anything there."""
-    kind = str(error.type or "")
+    kind = error.kind or ""
     return kind if _KIND.fullmatch(kind) else f"HTTP {error.status_code}"
 
 
-def message_of(error: anthropic.APIStatusError) -> str:
+def message_of(error: StatusError) -> str:
     """What the server said, as it said it: nested, flat, as `detail`, or as a string; empty where it said nothing."""
-    if isinstance(error.api_message, str):
-        return error.api_message
+    if error.said is not None:
+        return error.said
     body = error.body if isinstance(error.body, Mapping) else {}
     return next((said for key in ("message", "error", "detail") if (said := _text(body.get(key)))), "")
 
 
-def _sentence_of(error: anthropic.APIStatusError) -> str:
+def _sentence_of(error: StatusError) -> str:
     """The same for people, with a colon in front."""
     said = " ".join(message_of(error).split())
     for secret in _secrets(error):
@@ -73,7 +73,7 @@ def _sentence_of(error: anthropic.APIStatusError) -> str:
     return f": {said}" if said else ""
 
 
-def outline_of(error: anthropic.APIStatusError) -> str:
+def outline_of(error: StatusError) -> str:
     """The same in words of our own list alone, for what is shown and logged: a server may repeat a prompt anywhere.
 
     The names of betas that were sent pass too. Each other word is left out, and all of them where most would be.
@@ -82,7 +82,7 @@ def outline_of(error: anthropic.APIStatusError) -> str:
     return _without(_words_of(error), lambda word: _bare(word) in betas or _is_plain(word))
 
 
-def told_of(error: anthropic.APIStatusError, sent: bytes | None) -> str:
+def told_of(error: StatusError, sent: bytes | None) -> str:
     """The same, without what can be from the request that it answers: words of it, and runs of words.
 
     Args:
@@ -108,7 +108,7 @@ def told_of(error: anthropic.APIStatusError, sent: bytes | None) -> str:
     return _without(words, lambda _: next(places) not in hidden)
 
 
-def _words_of(error: anthropic.APIStatusError) -> list[str]:
+def _words_of(error: StatusError) -> list[str]:
     return _sentence_of(error).removeprefix(":").split()
 
 
@@ -147,6 +147,6 @@ def _text(said: object) -> str:
     return ""
 
 
-def _secrets(error: anthropic.APIStatusError) -> list[str]:
+def _secrets(error: StatusError) -> list[str]:
     headers = error.response.request.headers
     return [word for name in _HEADERS for word in headers.get(name, "").split() if len(word) > len("Bearer")]

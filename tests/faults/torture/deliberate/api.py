@@ -73,9 +73,9 @@ MUTATIONS = (
     Mutation(
         "api",
         "this machine is asked through a proxy",
-        "daemon/batchd/edges/api/client.py",
-        "for host in LOOPBACK}",
-        "for host in ()}",
+        "daemon/batchd/edges/api/connection.py",
+        "if is_loopback(url.host) or proxy_bypass(url.host):",
+        "if proxy_bypass(url.host):",
         _API + "test_this_machine_is_not_behind_a_proxy",
     ),
     Mutation(
@@ -85,5 +85,21 @@ MUTATIONS = (
         "        except Disconnected:\n",
         "        except ZeroDivisionError:\n",
         _API + "test_a_server_that_hangs_up_on_a_read_is_asked_once_more_at_once",
+    ),
+    Mutation(
+        "api",
+        "the SDK is imported although a key is at hand",
+        "daemon/batchd/edges/api/credentials.py",
+        "    if known := key_at_hand(key):",
+        "    import anthropic\n\n    if known := key_at_hand(key):",
+        "tests/edges/test_credentials.py::test_with_a_key_a_whole_run_does_without_the_sdk",
+    ),
+    Mutation(
+        "api",
+        "an answer that is no success counts as one",
+        "daemon/batchd/edges/api/http.py",
+        "if not response.is_success:",
+        "if False:",
+        _API + "test_trouble_with_the_account_refuses_nobody",
     ),
 )

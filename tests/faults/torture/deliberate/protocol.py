@@ -166,7 +166,7 @@ MUTATIONS = (
     Mutation(
         "11",
         "the key follows a redirect",
-        "daemon/batchd/edges/api/client.py",
+        "daemon/batchd/edges/api/http.py",
         "follow_redirects=False,",
         "follow_redirects=True,",
         "tests/faults/test_secrets.py",
