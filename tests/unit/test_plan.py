@@ -84,7 +84,7 @@ def test_requests_of_two_versions_of_the_api_travel_apart() -> None:
 def test_while_its_job_arrives_a_request_waits_for_the_rest_and_full_batches_leave() -> None:
     brisk, job = replace(LIMITS, linger=0.05), JobId(1)
     found = [waiting(n) for n in range(1, 5)]
-    plans = list(plan(found, brisk, now=1.0, room=10, arriving={job}))
+    plans = list(plan(found, brisk, now=0.5, room=10, arriving={job}))
     assert [each.requests for each in plans] == [(1, 2, 3)]
     plans = list(plan(found, brisk, now=1.0, room=10))
     assert [each.requests for each in plans] == [(1, 2, 3), (4,)]
@@ -94,5 +94,5 @@ def test_a_job_that_takes_long_to_arrive_keeps_its_requests_for_seconds_only_and
     brisk = replace(LIMITS, linger=0.05)
     assert [each.requests for each in plan([waiting(1)], brisk, now=ARRIVAL, room=10, arriving={JobId(1)})] == [(1,)]
     other = msgspec.structs.replace(waiting(2), job=JobId(2))
-    plans = list(plan([waiting(1), other], brisk, now=1.0, room=10, arriving={JobId(1)}))
+    plans = list(plan([waiting(1), other], brisk, now=0.5, room=10, arriving={JobId(1)}))
     assert [each.requests for each in plans] == [(1, 2)]
