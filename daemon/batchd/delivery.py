@@ -134,7 +134,7 @@ class ReportRow(msgspec.Struct, frozen=True):
     cached: bool
     """Whether it was given a breakpoint that its user had not written."""
     settings: dict[str, object]
-    """What was said of it beside its params, as a job file says it."""
+    """What was said of it beside its params, as a job file says it; empty where it is complete."""
     offset: int
     """Of its params in the job's spool file, in bytes, as is `size`."""
     size: int

@@ -73,11 +73,12 @@ READ = f"""SELECT r.*, count(trips.batch) AS attempts, {SPENT},
             SELECT remote_id FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
         )) AS remote_ids,
         count(*) FILTER (WHERE outcome = 'succeeded' AND sending >= counts_from) AS rounds,
-        (SELECT json_group_array(json_object('batch', remote_id, 'outcome', outcome, 'stop_reason',
+        CASE WHEN count(trips.batch) > 1 THEN (
+            SELECT json_group_array(json_object('batch', remote_id, 'outcome', outcome, 'stop_reason',
                 stop_reason, 'output_tokens', output_tokens, 'bounded', bounded,
                 'cost_picodollars', cost)) FROM (
             SELECT * FROM trips JOIN batches ON id = batch WHERE request = r.id ORDER BY id
-        )) AS chain
+        )) END AS chain
     FROM (SELECT id, job, custom_id, model, verdict, stop_reason, reason, document, sections, offset, size,
               betas, wishes, filed, budget, first, counts_from, place, record,
               rounds + round AS continued
@@ -93,9 +94,10 @@ def _with_row(row: Row) -> tuple[Row, ReportRow]:
 
 
 def _report_row(row: Row) -> ReportRow:
+    verdict = Verdict(row["verdict"])
     return ReportRow(
         custom_id=row["custom_id"],
-        verdict=Verdict(row["verdict"]),
+        verdict=verdict,
         stop_reason=row["stop_reason"],
         reason=row["reason"] or "",
         usage=usage_of(row),
@@ -105,10 +107,10 @@ def _report_row(row: Row) -> ReportRow:
         model=row["model"],
         batches=tuple((row["remote_ids"] or "").split()),
         document=row["document"],
-        sections=tuple((title, file) for title, file in json.loads(row["sections"] or "[]")),
-        chain=tuple(json.loads(row["chain"])) if row["attempts"] > 1 else (),
+        sections=tuple((title, file) for title, file in json.loads(row["sections"])) if row["sections"] else (),
+        chain=tuple(json.loads(row["chain"])) if row["chain"] else (),
         cached=row["first"] is not None,
-        settings=_settings(row),
+        settings={} if verdict is Verdict.COMPLETE else _settings(row),
         offset=row["offset"],
         size=row["size"],
         filed=_filed(row),
