@@ -1,7 +1,7 @@
 # Needed: Python 3.11 or newer, make, a package index. Everything lands in .venv; nothing outside this folder changes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types peers bench million torture mutations format man site dist deb image release test-release lock clean
+.PHONY: help demo test lint types peers bench figures million torture mutations format man site dist deb image release test-release lock clean
 
 # Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or
 # Debian's without the module that puts pip into an environment.
@@ -39,6 +39,9 @@ types: $(DEV) ## mypy, strict
 BENCHMARKS = $(sort $(notdir $(basename $(filter-out benchmarks/_% benchmarks/million_rows.py, $(wildcard benchmarks/*.py)))))
 bench: $(DEV) ## figures; they pass or fail nothing. After `make peers` beside those of others
 	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name; done
+
+figures: $(DEV) ## docs/figures.md measured anew, on a machine that does nothing else: half an hour. After `make peers` with theirs
+	$(BIN)/python -m benchmarks._renew
 
 # Each with an environment of its own: they ask for other releases of the SDK than batchd does.
 PEERS = batchwizard steadybatch

@@ -1,4 +1,4 @@
-"""Prints figures: aligned tables, medians, ratios."""
+"""Prints figures: tables, medians, ratios."""
 
 import argparse
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def wants_full(doc: str | None) -> bool:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> None:
-    """Print rows under their columns: names to the left, figures to the right.
+    """Print a table of Markdown, its cells aligned: names to the left, figures to the right.
 
     Args:
         title: What was measured.
@@ -28,15 +28,16 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], not
         note: What must be known to read it.
     """
     widths = [max(len(row[at]) for row in (columns, *rows)) for at in range(len(columns))]
-    print(f"\n{title}\n")
-    for row in (columns, ["-" * width for width in widths], *rows):
+    rule = ["-" * width if at == 0 else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
+    print(f"\n**{title}**\n")
+    for row in (columns, rule, *rows):
         first, *others = (
             cell.ljust(width) if at == 0 else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        print("  " + "  ".join((first, *others)))
+        print(f"| {' | '.join((first, *others))} |")
     if note:
-        print(f"\n  {note}")
+        print(f"\n{note}")
     print(flush=True)
 
 

@@ -1,11 +1,14 @@
 """Long answers end to end, as processes: from the first byte that is asked for to `job.json`, beside curl.
 
 The server sends files that lie ready, so it can be no bottleneck. curl writes them to a file and looks at nothing; the
-SDK's loop and the peers sync nothing, and get fewer answers, since they read some MB a second.
+SDK's loop and the peers sync nothing, and get fewer answers, since they read some MB a second. What the disk can do at
+all is told beside: each answer is written twice, as a line and as a document, and once it is acknowledged it is there.
 """
 
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +26,7 @@ SIZE = 1_000_000
 """Bytes of text in each."""
 RUNS = 5
 OURS, CURL, THE_SDK = "batchd, all of it durable", "curl to a file, unread", "the SDK's loop, nothing synced"
+THE_DISK = "the same bytes out of memory, synced once"
 
 
 def requests(count: int) -> Iterator[bytes]:
@@ -59,6 +63,20 @@ def taken(programs: list[Program], count: int) -> list[tuple[float, float]]:
     return found
 
 
+def the_disk() -> tuple[float, float]:
+    """MB of answers a second, and CPU seconds, where nothing is done but to write each as a line and as a document."""
+    answer = os.urandom(SIZE)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        began, cpu = time.perf_counter(), time.process_time()
+        with (place / "results").open("wb", buffering=0) as results:
+            for number_ in range(ANSWERS):
+                results.write(answer)
+                (place / str(number_)).write_bytes(answer)
+        os.sync()
+        return ANSWERS * SIZE / MB / (time.perf_counter() - began), time.process_time() - cpu
+
+
 def main() -> None:
     """Print the figures."""
     runs = RUNS if wants_full(__doc__) else 3
@@ -66,8 +84,8 @@ def main() -> None:
     peers = _programs.installed()
     ours = [taken([_programs.batchd, *have_curl], ANSWERS) for _ in range(runs)]
     others = [taken([_programs.the_sdk, *peers.values()], FEWER) for _ in range(runs)]
-    names = [OURS, *([CURL] if have_curl else []), THE_SDK, *peers]
-    of_all = [*zip(*ours, strict=True), *zip(*others, strict=True)]
+    names = [OURS, *([CURL] if have_curl else []), THE_SDK, *peers, THE_DISK]
+    of_all = [*zip(*ours, strict=True), *zip(*others, strict=True), [the_disk() for _ in range(runs)]]
     speed = {name: middle([rate for rate, _ in each]) for name, each in zip(names, of_all, strict=True)}
     table(
         f"{ANSWERS} answers of {SIZE / MB:.0f} MB: the first byte asked for -> all written",
