@@ -377,6 +377,7 @@ class Dispatcher:
         """Read the settings anew, and end, for others to begin by them, where others hold now."""
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1_000}")
         if not await self._rooms.reloading.read():
+            self._rooms.notifier.take_up()
             notify("READY=1")
             return
         self.reloaded = True

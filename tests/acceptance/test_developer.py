@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from functools import partial
 
 from tests.acceptance.installation import Installation
 from tests.support.surroundings import REPOSITORY
@@ -10,10 +11,13 @@ from tests.support.surroundings import REPOSITORY
 PAGE = (REPOSITORY / "docs" / "developer.md").read_text()
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+def block_of(page: str, language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", page, re.DOTALL)
     assert found is not None
     return found[1]
+
+
+block = partial(block_of, PAGE)
 
 
 def test_the_session_goes_as_it_stands(batchd: Installation) -> None:

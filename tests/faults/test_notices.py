@@ -1,6 +1,8 @@
 """Who is told of what, with a whole daemon: at least once, under one id, in codes alone, and at nobody's cost."""
 
 import json
+import os
+import signal
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -10,10 +12,11 @@ from typing import Any
 
 import anyio
 import pytest
+from anyio import to_thread
 from anyio.abc import TaskGroup
 from batchd.app import serve
 
-from tests.support.house import KEY, NEVER, House, house, run_and_kill
+from tests.support.house import KEY, NEVER, House, house, run_and_kill, until
 from tests.support.receiver import Got, Receiver, receiver
 
 pytestmark = pytest.mark.anyio
@@ -81,6 +84,37 @@ async def test_a_sink_that_fails_delays_nobody_and_is_told_later(home: House) ->
         assert len({got.id for got in bad.got}) == 1
         assert len({got.body for got in bad.got}) == 1
         assert len(good.got) == 1
+
+
+async def test_new_settings_bring_new_sinks_and_whoever_wanted_nothing_is_asked_again(
+    home: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said: list[str] = []
+
+    def is_said(words: str, times: int) -> bool:
+        said.append(capfd.readouterr().out)
+        return "".join(said).count(words) >= times
+
+    with receiver() as gone, receiver() as new:
+        gone.answer = lambda _: (410 if len(gone.got) == 1 else 204, {}, b"")
+        sinks = {"gone": sink(gone, events=["job.finished"])}
+        more = {**sinks, "new": sink(new, events=["job.finished"])}
+        now = home.settings(notify__sinks=sinks)
+        home.drop("a.jsonl", ["one"])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(serve, now, KEY, clock=home.clock, load=lambda: now))
+            await to_thread.run_sync(gone.wait_for, 1)
+            await until(lambda: is_said("sink stopped", 1))
+            os.kill(os.getpid(), signal.SIGHUP)  # nothing in the settings has changed
+            await to_thread.run_sync(gone.wait_for, 2)
+            now = home.settings(notify__sinks=more)
+            os.kill(os.getpid(), signal.SIGHUP)
+            await until(lambda: is_said("ready", 2))
+            home.drop("b.jsonl", ["two"])
+            await to_thread.run_sync(new.wait_for, 1)
+            tasks.cancel_scope.cancel()
+    assert [got.json["data"]["job"] for got in new.got] == ["b"]
+    assert len({got.id for got in gone.got[:2]}) == 1
 
 
 async def test_files_without_number_are_told_in_one(home: House) -> None:

@@ -95,6 +95,12 @@ class Notifier:
         """Say that there may be something to tell."""
         self._bell.ring()
 
+    def take_up(self) -> None:
+        """Offer again what waits for those that wanted nothing any more: somebody has seen to them."""
+        for name in self._stopped:
+            self._bells[name].ring()
+        self._stopped.clear()
+
     async def run(self) -> None:
         """Tell for ever."""
         async with anyio.create_task_group() as tasks:
@@ -205,7 +211,7 @@ class Notifier:
             return
         if attempt.told is Told.STOPPED and sink not in self._stopped:
             self._stopped.add(sink)
-            log.error("sink stopped", sink=sink, reason=f"{attempt.reason}: it wants nothing any more; until a restart")
+            log.error("sink stopped", sink=sink, reason=f"{attempt.reason}: it wants nothing any more; until a reload")
         elif sink not in self._failing:
             self._failing.add(sink)
             log.warning("notice not delivered", **about)

@@ -115,4 +115,12 @@ MUTATIONS = (
         "if False:",
         "tests/edges/test_event_log.py::test_half_a_line_of_a_crash_is_cut_off",
     ),
+    Mutation(
+        "told",
+        "a sink that once wanted nothing is offered nothing, whatever is read anew",
+        "daemon/batchd/running/notifier.py",
+        "        self._stopped.clear()\n",
+        "",
+        "tests/faults/test_notices.py::test_new_settings_bring_new_sinks_and_whoever_wanted_nothing_is_asked_again",
+    ),
 )
