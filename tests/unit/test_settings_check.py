@@ -20,6 +20,8 @@ GOOD: dict[str, tuple[Any, Any]] = {
     "schema": (FORM, answer_form(FORM)),
     "lane": ("sync", "sync"),
     "notify": ("team", ["team"]),
+    "priority": (5, 5),
+    "hours": ("22:00-06:00", "22:00-06:00"),
     "needed_by": ("2026-11-24T07:00:00+01:00", "2026-11-24T07:00:00+01:00"),
 }
 
