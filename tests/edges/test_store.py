@@ -270,7 +270,9 @@ async def test_a_state_of_the_first_schema_with_work_under_way_goes_on(tmp_path:
         ]  # fmt: skip
         assert [batches[BatchId(n)].remote_id for n in range(1, 6)] == [None, None, "m3", "m4", None]
         assert [batches[BatchId(n)].next_poll_at for n in range(1, 6)] == [None, None, 5.0, None, None]
-        assert batches[BatchId(1)].baseline_id == "b0"
+        intent = batches[BatchId(1)].intent
+        assert intent is not None
+        assert intent.baseline_id == "b0"
         assert await store.remotes.disproved(BatchId(2)) == {"m9"}
         assert [row.place.size for row in await store.trips.body(BatchId(2))] == [9]
 

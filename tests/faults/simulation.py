@@ -35,7 +35,7 @@ from batchd.journey.finder import Finder
 from batchd.journey.poller import Poller
 from batchd.journey.sender import Sender
 from batchd.lifecycle import CARRIES, OPTIONAL, State, may_follow
-from batchd.model import Batch, BatchId, Counts, Evidence, Lane, RemoteBatch, RemoteId, RequestId, Sending
+from batchd.model import Batch, BatchId, Counts, Evidence, Intent, Lane, RemoteBatch, RemoteId, RequestId, Sending
 from batchd.running.counts import Counts as CountsInFlight
 from batchd.running.departure import Departure
 from batchd.running.life import LifeLine
@@ -289,8 +289,7 @@ class Shelf(Batches):
         known = self._world.batches[batch.id]
         if (known.state, known.attempt) != (batch.state, batch.attempt):
             raise Stale
-        changes.pop("gave_back", None)
-        self._world.batches[batch.id] = replace(known, **changes)  # type: ignore[arg-type]  # columns by name, as SQL has them
+        self._world.batches[batch.id] = replace(known, **_as_fields(known.count, changes))  # type: ignore[arg-type]  # of any kind
         await anyio.lowlevel.checkpoint()
         return self._world.batches[batch.id]
 
@@ -329,6 +328,16 @@ class SmallBody(Body):
 
     async def stream(self) -> AsyncIterator[bytes]:
         yield f"{self.batch.id}|{self.batch.count}".encode()
+
+
+def _as_fields(count: int, columns: dict[str, object]) -> dict[str, object]:
+    """Make what changes of a batch of the columns that change, as the store does."""
+    intent, lacking = ("baseline_id", "baseline_time", "origin", "organization"), ("lacking", "lacking_since")
+    fields = {name: value for name, value in columns.items() if name not in (*intent, *lacking, "gave_back")}
+    if "baseline_time" in columns:
+        made = Intent(count, *(columns[name] for name in intent))  # type: ignore[arg-type]  # of any kind
+        fields["intent"] = None if columns["baseline_time"] is None else made
+    return fields
 
 
 async def history(seed: int, tally: Tally) -> None:

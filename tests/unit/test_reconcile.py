@@ -149,13 +149,11 @@ def test_a_list_that_may_be_another_workspaces_is_left_to_a_person() -> None:
 
 
 def test_the_first_baseline_is_kept_over_all_attempts_at_one_place() -> None:
-    batch = Batch(
-        BatchId(1), State.PLANNED, (), 3, 9, "n", 1, 0.0, baseline_id=RemoteId("old"), baseline_time=99.0, origin="a"
-    )
+    batch = Batch(BatchId(1), State.PLANNED, (), 3, 9, "n", 1, 0.0, intent=replace(INTENT, origin="a"))
     fresh = Intent(3, RemoteId("new"), 200.0, "a")
     assert first_intent(batch, fresh).baseline_id == "old"
     assert first_intent(batch, replace(fresh, origin="b")).baseline_id == "new"
-    assert first_intent(replace(batch, baseline_id=None, baseline_time=None), fresh) == fresh
+    assert first_intent(replace(batch, intent=None), fresh) == fresh
 
 
 def test_a_create_is_not_looked_for_at_another_place() -> None:

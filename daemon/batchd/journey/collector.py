@@ -29,7 +29,7 @@ from batchd.errors import Disconnected, Garbled, Gone, NotOurs, Unavailable
 from batchd.journey.documents import Documents
 from batchd.journey.group_commit import GroupCommit, Written
 from batchd.journey.shares import Due, Group, Troubles, account, all_of, decided
-from batchd.model import Batch, BatchId, Evidence, Lane, Sending
+from batchd.model import Batch, BatchId, Evidence, Lacking, Lane, Sending
 from batchd.notice import Why
 from batchd.running.departure import Departure
 
@@ -177,12 +177,12 @@ class Collector:
         """
         missing, now = await self._store.deliveries.undelivered(batch.id), self._clock.now()
         before = self._shortfalls.get(batch.id)
-        if before is None and batch.lacking is not None and batch.lacking_since is not None:
-            before = Shortfall(batch.lacking, batch.lacking_since, 0)
+        if before is None and batch.lacking is not None:
+            before = Shortfall(batch.lacking.lines, batch.lacking.since, 0)
         found = self._shortfalls[batch.id] = after_reading(before, missing, now)
         said = f"{reason}: {missing:,} of {batch.count:,} lines are missing"
         if not found.final(now):
-            if (found.missing, found.since) != (batch.lacking, batch.lacking_since):
+            if Lacking(found.missing, found.since) != batch.lacking:
                 await self._store.batches.lacks(batch, found.missing, since=found.since)
             raise Unavailable(f"{said}; they are read again")
         self._forget(batch)

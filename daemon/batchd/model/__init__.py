@@ -4,7 +4,7 @@ Three nouns. A *job* is a file that was taken, a *request* is one message of it,
 trip to the API, which may carry requests of several jobs.
 """
 
-from batchd.model.batch import Batch, Counts, Evidence, Intent, Place, Plan, RemoteBatch, Sending, WireRow
+from batchd.model.batch import Batch, Counts, Evidence, Intent, Lacking, Place, Plan, RemoteBatch, Sending, WireRow
 from batchd.model.ids import BatchId, JobId, RemoteId, RequestId
 from batchd.model.job import Ceiling, Job, StepBar
 from batchd.model.money import Cost, Usage, total
@@ -62,6 +62,7 @@ __all__ = [
     "Intent",
     "Job",
     "JobId",
+    "Lacking",
     "Lane",
     "Place",
     "Plan",

@@ -116,6 +116,15 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """What the results of a batch have lacked in every reading since some moment."""
+
+    lines: int
+    since: float
+    """Unix seconds of the first of these readings."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One trip to the API, as the store knows it. All times are unix seconds, remote ones by the server's clock."""
 
@@ -129,10 +138,8 @@ class Batch:
     planned_at: float
     doubts: int = 0
     """Attempts of which nothing was found; what they made, if anything, may still appear."""
-    baseline_id: RemoteId | None = None
-    baseline_time: float | None = None
-    origin: str | None = None
-    organization: str | None = None
+    intent: Intent | None = None
+    """What was known before its first create; None where nothing of it has left yet."""
     doubted_at: float | None = None
     remote_id: RemoteId | None = None
     evidence: Evidence | None = None
@@ -142,9 +149,7 @@ class Batch:
     results_url: str | None = None
     next_poll_at: float | None = None
     cancelled_at: float | None = None
-    lacking: int | None = None
-    """Lines that its results have lacked in every reading since `lacking_since`."""
-    lacking_since: float | None = None
+    lacking: Lacking | None = None
     lane: Lane = Lane.BATCH
     version: str | None = None
     """Of the API, by which all its requests go; None for the current one."""
@@ -159,13 +164,6 @@ class Batch:
         if self.remote_id is None:
             raise LookupError(f"batch {self.id} is {self.state} without an id of the API")
         return self.remote_id
-
-    @property
-    def intent(self) -> Intent | None:
-        """What was known before its first create; None where nothing of it has left yet."""
-        if self.baseline_time is None:
-            return None
-        return Intent(self.count, self.baseline_id, self.baseline_time, self.origin, self.organization)
 
     @property
     def surely_ours(self) -> bool:

@@ -201,7 +201,7 @@ class Batches:
             State.ENDED,
             remote_id=remote,
             evidence=Evidence.ANSWER,
-            submitted_at=batch.baseline_time,
+            submitted_at=batch.intent and batch.intent.baseline_time,
             ended_at=now,
         )
 

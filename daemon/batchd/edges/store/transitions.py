@@ -6,7 +6,7 @@ import aiosqlite
 
 from batchd.edges.store.sqlite.statements import Row, Step, betas_of, returning
 from batchd.lifecycle import CARRIES, OPTIONAL, State, may_follow
-from batchd.model import Batch, BatchId, Evidence, Lane, RemoteId
+from batchd.model import Batch, BatchId, Evidence, Intent, Lacking, Lane, RemoteId
 
 Also = Callable[[aiosqlite.Connection], Awaitable[None]]
 """What a step changes beside the batch, in the same commit."""
@@ -61,7 +61,7 @@ def changed(batch: Batch, changes: dict[str, object], also: Also | None) -> Step
 
 def batch_of(row: Row) -> Batch:
     """Make a batch of a row of the table."""
-    remote, baseline, twin = row["remote_id"], row["baseline_id"], row["twin"]
+    remote, twin = row["remote_id"], row["twin"]
     return Batch(
         id=BatchId(row["id"]),
         state=State(row["state"]),
@@ -74,10 +74,7 @@ def batch_of(row: Row) -> Batch:
         attempt=row["attempt"],
         planned_at=row["planned_at"],
         doubts=row["doubts"],
-        baseline_id=None if baseline is None else RemoteId(baseline),
-        baseline_time=row["baseline_time"],
-        origin=row["origin"],
-        organization=row["organization"],
+        intent=_intent_of(row),
         doubted_at=row["doubted_at"],
         remote_id=None if remote is None else RemoteId(remote),
         evidence=None if row["evidence"] is None else Evidence(row["evidence"]),
@@ -88,7 +85,19 @@ def batch_of(row: Row) -> Batch:
         next_poll_at=row["next_poll_at"],
         cancelled_at=row["cancelled_at"],
         twin=None if twin is None else RemoteId(twin),
-        lacking=row["lacking"],
-        lacking_since=row["lacking_since"],
+        lacking=None if row["lacking"] is None else Lacking(row["lacking"], row["lacking_since"]),
         trouble=row["trouble"],
+    )
+
+
+def _intent_of(row: Row) -> Intent | None:
+    if row["baseline_time"] is None:
+        return None
+    newest = row["baseline_id"]
+    return Intent(
+        row["count"],
+        None if newest is None else RemoteId(newest),
+        row["baseline_time"],
+        row["origin"],
+        row["organization"],
     )
