@@ -86,18 +86,13 @@ def _print(job: str, outbox: Path, form: str | None, only: Collection[str], outp
     if not (folder / "job.json").exists():
         complain(f"job {printable(job)} is under way: this is not all")
     table = next((folder / name for name in _TABLES if (folder / name).exists()), None)
+    form = form or ("csv" if table is not None else "text" if _is_one(folder) else "jsonl")
     with _written(output) as to:
-        if table is not None and not only and form in {None, "csv"}:
+        if table is not None and form == "csv" and not only:
             with table.open("rb") as found:
                 shutil.copyfileobj(found, to)
-            return DONE
-        rows = (row for row in read_results(job, outbox) if not only or row.verdict in only)
-        if form == "csv" or (form is None and table is not None):
-            _as_table(rows, to)
-        elif form == "text" or (form is None and _is_one(folder)):
-            _as_text(rows, to)
         else:
-            _as_lines(rows, to)
+            _WRITERS[form]((row for row in read_results(job, outbox) if not only or row.verdict in only), to)
     return DONE
 
 
@@ -145,3 +140,6 @@ def _written(output: Path | None) -> Iterator[IO[bytes]]:
         partial.rename(output)
     finally:
         partial.unlink(missing_ok=True)
+
+
+_WRITERS: Final = {"jsonl": _as_lines, "text": _as_text, "csv": _as_table}

@@ -91,17 +91,20 @@ def listed(value: object) -> list[Any]:
 def joined(schema: object, other: object) -> dict[str, Any]:
     """A schema that keeps two: the other's words, but the properties of both, and the narrower of two bounds."""
     one, two = (dict(each) if isinstance(each, Mapping) else {} for each in (schema, other))
-    whole = {**one, **two}
-    for word in one.keys() & two.keys():
-        a, b = one[word], two[word]
-        if word == "properties" and isinstance(a, Mapping) and isinstance(b, Mapping):
-            whole[word] = {**a, **{key: joined(a.get(key), b[key]) for key in b}}
-        elif word == "required":
-            whole[word] = [*listed(a), *listed(b)]
-        elif word in {"enum", "type"}:
-            whole[word] = [each for each in listed(a) if each in listed(b)] or b
-        elif isinstance(a, int | float) and isinstance(b, int | float) and word.startswith(("min", "exclusiveMin")):
-            whole[word] = max(a, b)
-        elif isinstance(a, int | float) and isinstance(b, int | float) and word.startswith(("max", "exclusiveMax")):
-            whole[word] = min(a, b)
-    return whole
+    return {**one, **two, **{word: _both(word, one[word], two[word]) for word in one.keys() & two.keys()}}
+
+
+def _both(word: str, one: object, two: object) -> object:
+    """What holds where two schemas have the same word."""
+    if word == "properties" and isinstance(one, Mapping) and isinstance(two, Mapping):
+        return {**one, **{key: joined(one.get(key), two[key]) for key in two}}
+    if word == "required":
+        return [*listed(one), *listed(two)]
+    if word in {"enum", "type"}:
+        return [each for each in listed(one) if each in listed(two)] or two
+    if isinstance(one, int | float) and isinstance(two, int | float):
+        if word.startswith(("min", "exclusiveMin")):
+            return max(one, two)
+        if word.startswith(("max", "exclusiveMax")):
+            return min(one, two)
+    return two

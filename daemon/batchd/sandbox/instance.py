@@ -97,10 +97,7 @@ class _Maker:
     def object_(self, schema: Schema, depth: int) -> dict[str, object]:
         known: Mapping[str, object] = schema.get("properties") or {}
         others = schema.get("additionalProperties", True)
-        keys = list(dict.fromkeys(each for each in listed(schema.get("required")) if isinstance(each, str)))
-        for key in keys:  # which grow as it goes
-            dependents = (schema.get("dependentRequired") or {}).get(key, ())
-            keys += [each for each in dependents if each not in keys]
+        keys = _required(schema)
         if self._size.optional and depth < _SHALLOW:
             most = max(int(schema.get("maxProperties", len(known) + len(keys))), len(keys))
             keys = list(dict.fromkeys((*keys, *known)))[:most]
@@ -270,3 +267,12 @@ _FORMATS: Final[Mapping[object, Callable[[random.Random], str]]] = {
     "ipv6": lambda chance: f"2001:db8::{chance.randint(1, 9999)}",
     "uuid": _uuid,
 }
+
+
+def _required(schema: Schema) -> list[str]:
+    """The keys that an object has to have, and those that these bring with them."""
+    keys = list(dict.fromkeys(each for each in listed(schema.get("required")) if isinstance(each, str)))
+    for key in keys:  # which grow as it goes
+        dependents = (schema.get("dependentRequired") or {}).get(key, ())
+        keys += [each for each in dependents if each not in keys]
+    return keys

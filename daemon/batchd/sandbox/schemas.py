@@ -26,41 +26,50 @@ def wrong(schema: Mapping[str, Any], path: str, *, strict: bool) -> Iterator[str
         strict: Whether the model's output is held to it.
     """
     for node in _walk(schema, 0):
-        kinds = node.get("type")
-        for kind in kinds if isinstance(kinds, list) else [kinds]:
-            if kind is not None and (not isinstance(kind, str) or kind not in _TYPES):
-                yield f"{path}: JSON schema is invalid. It must match JSON Schema draft 2020-12: '{kind}' is not a type"
-        for word in _MAP & node.keys():
-            inside = node[word]
-            if inside is None:
-                continue
-            if not isinstance(inside, Mapping) or not all(isinstance(each, Mapping | bool) for each in inside.values()):
-                yield f"{path}: JSON schema is invalid. It must match JSON Schema draft 2020-12: '{word}'"
+        for said in _malformed(node):
+            yield f"{path}: JSON schema is invalid. It must match JSON Schema draft 2020-12: {said}"
         if strict:
             yield from (f"{path}: {said}" for said in _unsupported(node, schema))
     if strict and _loops(schema):
         yield f"{path}: Circular reference detected in schema definitions"
 
 
+def _malformed(node: Mapping[str, Any]) -> Iterator[str]:
+    kinds = node.get("type")
+    for kind in kinds if isinstance(kinds, list) else [kinds]:
+        if kind is not None and (not isinstance(kind, str) or kind not in _TYPES):
+            yield f"'{kind}' is not a type"
+    for word in _MAP & node.keys():
+        inside = {} if node[word] is None else node[word]
+        if not isinstance(inside, Mapping) or not all(isinstance(each, Mapping | bool) for each in inside.values()):
+            yield f"'{word}'"
+
+
 def _unsupported(node: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
     kinds = node.get("type")
-    objects = kinds == "object" or (isinstance(kinds, list) and "object" in kinds) or "properties" in node
+    objects = "object" in (kinds if isinstance(kinds, list) else [kinds]) or "properties" in node
     additional = node.get("additionalProperties")
     if additional is not False and (objects or additional is not None):
         yield "For 'object' type, 'additionalProperties' must be explicitly set to false"
     if words := sorted(_NOT_SUPPORTED & node.keys()):
         yield f"For '{kinds}' type, properties {', '.join(words)} are not supported"
-    if node.get("minItems") is not None and node["minItems"] not in (0, 1):
+    if node.get("minItems") not in (None, 0, 1):
         yield f"For 'array' type, 'minItems' values other than 0 or 1 are not supported (got: {node['minItems']})"
     if isinstance(values := node.get("enum"), list) and any(isinstance(each, dict | list) for each in values):
         yield "Enum values must be strings, numbers, booleans, or null"
+    yield from _wrong_references(node, root)
+
+
+def _wrong_references(node: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
     if any(isinstance(each, Mapping) and "$ref" in each for each in node.get("allOf") or ()):
         yield "'allOf' with '$ref' is not supported"
-    if (ref := node.get("$ref")) is not None:
-        if not isinstance(ref, str) or not ref.startswith("#"):
-            yield f"External schema reference '{ref}' is not supported"
-        elif _found(ref, root) is None:
-            yield f"Invalid schema reference '{ref}'"
+    ref = node.get("$ref")
+    if ref is None:
+        return
+    if not isinstance(ref, str) or not ref.startswith("#"):
+        yield f"External schema reference '{ref}' is not supported"
+    elif _found(ref, root) is None:
+        yield f"Invalid schema reference '{ref}'"
 
 
 def _found(ref: str, root: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -5,7 +5,7 @@ Sources: docs "handle tool calls", "mid-conversation system messages", "versioni
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 from batchd.sandbox.shapes import EXTRA
@@ -45,23 +45,20 @@ def tools(turns: Sequence[Turn]) -> Iterator[str]:
     calls: Counter[str] = Counter()
     asked: frozenset[str] = frozenset()
     runs = [(f"messages.{first}", role, _joined(turns, first, last)) for first, last, role in _runs(turns)]
-    for number, (path, role, blocks) in enumerate(runs):
+    for (path, role, blocks), (_, role_behind, behind) in pairwise([*runs, ("", "", [])]):
         uses = [block["id"] for block in blocks if block["type"] == "tool_use"]
         results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
         calls.update(uses)
-        if uses and role != "assistant":
-            yield f"{path}: `tool_use` blocks can only be in `assistant` messages"
+        if uses and role == "assistant":
+            yield from _answers(uses, behind if role_behind == "user" else (), path)
         elif uses:
-            behind = runs[number + 1] if number + 1 < len(runs) else ("", "", ())
-            yield from _answers(uses, behind[2] if behind[1] == "user" else (), path)
-        if results and role != "user":
-            yield f"{path}: `tool_result` blocks can only be in `user` messages"
-        elif results:
+            yield f"{path}: `tool_use` blocks can only be in `assistant` messages"
+        if results and role == "user":
             yield from _asked(results, asked, path)
+        elif results:
+            yield f"{path}: `tool_result` blocks can only be in `user` messages"
         asked = frozenset(uses) if role == "assistant" else frozenset()
-    for name, count in calls.items():
-        if count > 1:
-            yield f"messages: `tool_use` ids must be unique: {name}"
+    yield from (f"messages: `tool_use` ids must be unique: {name}" for name, count in calls.items() if count > 1)
 
 
 def _joined(turns: Sequence[Turn], first: int, last: int) -> Sequence[Mapping[str, Any]]:

@@ -142,14 +142,11 @@ def parse_prompt_file(
     except Broken as broken:
         return [Problem(broken.line, "", broken.message)]
     settings = dict(prose.settings)
-    problems = [*_put_schema(settings, load), *prose.flaws]
+    flaws = [*_put_schema(settings, load), *prose.flaws]
     said = {name: settings.pop(name) for name in Own.__struct_fields__ if name in settings}
-    problems += _flaws(said, "bundle" if load else "folder")
-    if isinstance(params := settings.get("params"), dict) and "messages" in params:
-        problems.append(Flaw("params.messages", "the text below the settings is the message; leave this out"))
-        settings["params"] = {key: value for key, value in params.items() if key != "messages"}
-    found = [Problem(line_of(text, flaw.field), *flaw) for flaw in problems]
-    found += [Problem(line_of(text, flaw.field), *flaw) for flaw in _of_readers(settings, rules, named=load is None)]
+    flaws += [*_flaws(said, "bundle" if load else "folder"), *_drop_messages(settings)]
+    flaws += _of_readers(settings, rules, named=load is None)
+    found = [Problem(line_of(text, flaw.field), *flaw) for flaw in flaws]
     template: PromptTemplate | None = None
     if prose.prompt.strip():
         try:
@@ -157,20 +154,31 @@ def parse_prompt_file(
         except Broken as broken:
             found.append(Problem(broken.line, "", broken.message))
     own = Own() if found else typed.convert(said, Own)
-    attach: list[str | PromptTemplate] = []
-    for number, pattern in enumerate(own.attach):
-        try:
-            attach.append(parse_template(pattern) if "{{" in pattern or "{%" in pattern else pattern)
-        except Broken as broken:
-            found.append(Problem(line_of(text, "attach"), f"attach[{number}]", broken.message))
-    cautions: list[Caution] = []
-    for remark in [] if prose.flaws else tried(settings, rules):
-        placed = replace(remark, line=line_of(text, remark.field))
-        if isinstance(placed, Caution):
-            cautions.append(placed)
-        else:
-            found.append(placed)
-    return found or PromptFile(settings, template, own, tuple(attach), tuple(cautions))
+    attach = [_attached(number, pattern, text) for number, pattern in enumerate(own.attach)]
+    remarks = [] if prose.flaws else [replace(each, line=line_of(text, each.field)) for each in tried(settings, rules)]
+    found += [each for each in (*attach, *remarks) if isinstance(each, Problem)]
+    return found or PromptFile(
+        settings,
+        template,
+        own,
+        tuple(each for each in attach if not isinstance(each, Problem)),
+        tuple(each for each in remarks if isinstance(each, Caution)),
+    )
+
+
+def _drop_messages(settings: dict[str, Json]) -> Iterator[Flaw]:
+    params = settings.get("params")
+    if isinstance(params, dict) and "messages" in params:
+        settings["params"] = {key: value for key, value in params.items() if key != "messages"}
+        yield Flaw("params.messages", "the text below the settings is the message; leave this out")
+
+
+def _attached(number: int, pattern: str, text: str) -> str | PromptTemplate | Problem:
+    """Read a pattern of files; one with places is a template."""
+    try:
+        return parse_template(pattern) if "{{" in pattern or "{%" in pattern else pattern
+    except Broken as broken:
+        return Problem(line_of(text, "attach"), f"attach[{number}]", broken.message)
 
 
 def _of_readers(settings: Mapping[str, Json], rules: Rules, *, named: bool) -> Iterator[Flaw]:

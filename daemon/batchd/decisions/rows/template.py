@@ -131,6 +131,19 @@ def parse_template(text: str, first_line: int = 1, *, answers: bool = False) -> 
         raise Broken(first_line, _TOO_DEEP) from None
 
 
+def _objection(node: "nodes.Node") -> str:
+    """Why a node may not stand in a prompt, whatever it names; empty where it may."""
+    from jinja2 import nodes  # noqa: PLC0415  most files have no template
+
+    if type(node).__name__ not in _NODES:
+        return f"{_called(node)} is not allowed in a prompt"
+    if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
+        return f"the filter {node.name} is not allowed in a prompt; {', '.join(_FILTERS)} are"
+    if isinstance(node, nodes.Test) and node.name not in _TESTS:
+        return f"the test {node.name} is not allowed in a prompt; {', '.join(_TESTS)} are"
+    return ""
+
+
 def _checked(parsed: "nodes.Template", before: int) -> tuple[frozenset[str], frozenset[str]]:
     """Refuse every node that is not on the list, and gather the names."""
     from jinja2 import nodes  # noqa: PLC0415  most files have no template
@@ -139,13 +152,8 @@ def _checked(parsed: "nodes.Template", before: int) -> tuple[frozenset[str], fro
     keys: set[str] = set()
     for node in _walk(parsed):
         line = before + (node.lineno or 1)
-        kind = type(node).__name__
-        if kind not in _NODES:
-            raise Broken(line, f"{_called(node)} is not allowed in a prompt")
-        if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
-            raise Broken(line, f"the filter {node.name} is not allowed in a prompt; {', '.join(_FILTERS)} are")
-        if isinstance(node, nodes.Test) and node.name not in _TESTS:
-            raise Broken(line, f"the test {node.name} is not allowed in a prompt; {', '.join(_TESTS)} are")
+        if objection := _objection(node):
+            raise Broken(line, objection)
         if isinstance(node, nodes.Output):
             _refuse_constants(node, before)
         if isinstance(node, nodes.Name):

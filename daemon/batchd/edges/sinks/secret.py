@@ -31,6 +31,18 @@ def read_secrets(name: str) -> list[Webhook]:
     Raises:
         Unreadable: There is none, others may read it, or it is none.
     """
+    lines = _lines(name)
+    if not lines or len(lines) > _MOST or not all(line.startswith(_PREFIX) for line in lines):
+        raise Unreadable(f"its secret {name!r} should be one to {_MOST} lines that begin with {_PREFIX}")
+    if any(len(line) - len(_PREFIX) < _SHORTEST * 4 // 3 for line in lines):
+        raise Unreadable(f"its secret {name!r} should have at least {_SHORTEST} bytes, in base64")
+    try:
+        return [Webhook(line) for line in lines]
+    except (binascii.Error, EmptyWebhookSecretError):
+        raise Unreadable(f"its secret {name!r} is not base64 behind {_PREFIX}") from None
+
+
+def _lines(name: str) -> list[str]:
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     path = Path(credentials, name) if credentials and "/" not in name else None
     if path is None or not path.exists():
@@ -42,14 +54,6 @@ def read_secrets(name: str) -> list[Webhook]:
                 raise Unreadable(f"its secret {name!r} is no file")
             if path.parent != Path(credentials or "/-") and stat.st_mode & disk.OTHERS:
                 raise Unreadable(f"its secret {name!r} is open to other users: chmod 600 it")
-            lines = file.read(_LARGEST).decode("ascii", "replace").split()
+            return file.read(_LARGEST).decode("ascii", "replace").split()
     except OSError as error:
         raise Unreadable(f"its secret {name!r} cannot be read: {error.strerror}") from None
-    if not lines or len(lines) > _MOST or not all(line.startswith(_PREFIX) for line in lines):
-        raise Unreadable(f"its secret {name!r} should be one to {_MOST} lines that begin with {_PREFIX}")
-    try:
-        if any(len(line) - len(_PREFIX) < _SHORTEST * 4 // 3 for line in lines):
-            raise Unreadable(f"its secret {name!r} should have at least {_SHORTEST} bytes, in base64")
-        return [Webhook(line) for line in lines]
-    except (binascii.Error, EmptyWebhookSecretError):
-        raise Unreadable(f"its secret {name!r} is not base64 behind {_PREFIX}") from None

@@ -14,7 +14,7 @@ MUTATIONS = (
         "rows",
         "any node of the template language is taken",
         "daemon/batchd/decisions/rows/template.py",
-        "if kind not in _NODES:",
+        "if type(node).__name__ not in _NODES:",
         "if False:",
         TEMPLATE,
     ),
