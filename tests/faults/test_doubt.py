@@ -1,6 +1,7 @@
 """A create whose answer does not come: exactly one batch per intent, whatever happened to it."""
 
 import json
+from pathlib import Path
 
 import anthropic
 import anyio
@@ -12,7 +13,7 @@ from batchd.journey.sender import Sender
 from batchd.model import Batch, BatchId, Sending
 
 from tests.faults.test_wishes import wish
-from tests.support.house import KEY, House, at_work, run_until, until
+from tests.support.house import KEY, House, at_work, house, run_until, until
 
 pytestmark = pytest.mark.anyio
 
@@ -70,16 +71,17 @@ async def test_many_faults_in_a_row(home: House) -> None:
         assert home.job(f"{n}")["state"] == "done"
 
 
-async def test_money_trouble_parks_and_fails_nobody(home: House) -> None:
-    for kind in ("spend_cap", "spend_limit"):
-        home.fault("create", kind)
-    home.fault("create", "status", status=401)
-    home.fault("create", "status", status=403)
-    home.fault("retrieve", "status", status=401)
-    home.drop("a.jsonl", ["one", "two"])
-    assert await home.run()
-    home.assert_nothing_twice()
-    assert home.job("a")["requests"]["complete"] == 2
+async def test_money_trouble_parks_and_fails_nobody(tmp_path: Path) -> None:
+    async with house(tmp_path, speed=400.0) as home:
+        for kind in ("spend_cap", "spend_limit"):
+            home.fault("create", kind)
+        home.fault("create", "status", status=401)
+        home.fault("create", "status", status=403)
+        home.fault("retrieve", "status", status=401)
+        home.drop("a.jsonl", ["one", "two"])
+        assert await home.run(api__doubt=900.0)
+        home.assert_nothing_twice()
+        assert home.job("a")["requests"]["complete"] == 2
 
 
 async def another_client_creates(home: House, count: int) -> str:

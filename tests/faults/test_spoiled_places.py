@@ -149,10 +149,9 @@ def test_a_stop_does_not_wait_for_a_large_file_to_be_read(tmp_path: Path) -> Non
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     message = [{"role": "user", "content": "x" * 60}]
-    params = {"model": "claude-haiku-4-5", "max_tokens": 10, "messages": message}
+    params = json.dumps({"model": "claude-haiku-4-5", "max_tokens": 10, "messages": message})
     with (inbox / ".part").open("w") as file:
-        for number in range(350_000):
-            file.write(json.dumps({"custom_id": f"r{number}", "params": params}) + "\n")
+        file.writelines(f'{{"custom_id": "r{number}", "params": {params}}}\n' for number in range(350_000))
     assert (inbox / ".part").stat().st_size > 60_000_000
     (inbox / ".part").rename(inbox / "a.jsonl")
     command = [
