@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ import pytest
 from anyio import to_thread
 from anyio.abc import TaskGroup
 from batchd.app import serve
+from batchd.edges.store import DATABASE
 
 from tests.support.house import KEY, NEVER, House, house, run_and_kill, until
 from tests.support.receiver import Got, Receiver, receiver
@@ -233,3 +235,39 @@ async def test_a_kill_around_a_finish_loses_no_notice(tmp_path: Path, at: int) -
         assert {got.json["data"]["job"] for got in told.got} == {"a"}
         assert len({got.id for got in told.got}) == 1
         assert {each["id"] for each in events(home)} == {got.id for got in told.got}
+
+
+_READER = """import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("BEGIN")
+print(db.execute("SELECT count(*) FROM jobs").fetchone(), flush=True)
+sys.stdin.read()
+"""
+
+
+async def test_a_log_that_grows_is_warned_of_with_whoever_reads(
+    home: House, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.drop("first.jsonl", ["one"])
+    assert await home.run()
+    monkeypatch.setattr("batchd.running.lookout.LONG_LOG", 10_000)
+    said: list[str] = []
+
+    def warned() -> bool:
+        said.append(capfd.readouterr().out)
+        return "the database's log grows" in "".join(said)
+
+    with subprocess.Popen(  # noqa: ASYNC220  it is there before the daemon
+        [sys.executable, "-c", _READER, str(home.state / DATABASE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as reader:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        home.drop("second.jsonl", ["two"] * 50)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(home.run_on)
+            await until(warned)
+            tasks.cancel_scope.cancel()
+        assert reader.stdin is not None
+        reader.stdin.close()
+    assert f"({reader.pid})" in "".join(said)
+    assert "".join(said).count("the database's log grows") == 1

@@ -77,6 +77,20 @@ def test_doubt_follows_the_timeout_unless_somebody_set_it() -> None:
     assert load_settings({"api": {"timeout": 1200, "doubt": 5}}, None).api.doubt == 5
 
 
+def test_tables_by_name_stand_in_the_environment_as_the_pages_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHD_NOTIFY__SINKS", '{"team": {"url": "https://x.example/secret"}}')
+    monkeypatch.setenv("BATCHD_FOLDER", '{"legal": {"per_month": 200}}')
+    monkeypatch.setenv("BATCHD_FOLDER__NIGHT", '{"hours": "20:00-06:00"}')
+    found = load_settings({}, None)
+    assert [name for name, sink in found.notify.sinks.items() if sink.url] == ["team"]
+    assert found.folder["legal"].per_month == 200
+    assert found.folder["night"].hours == "20:00-06:00"
+    monkeypatch.setenv("BATCHD_NOTIFY__SINKS", "secret")
+    with pytest.raises(Unusable, match=r"\$BATCHD_NOTIFY__SINKS: a variable for all of \[notify.sinks\]") as refused:
+        load_settings({}, None)
+    assert "secret" not in str(refused.value)
+
+
 def test_lists_in_the_environment_are_separated_by_commas_or_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATCHD_API__BETAS", "one-2026, two")
     assert load_settings({}, None).api.betas == ("one-2026", "two")

@@ -3,6 +3,7 @@
 What it finds stands for as long as it is true, so a look that a crash has cut short is made up for by the next one.
 """
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +16,9 @@ import structlog
 from anyio import to_thread
 
 from batchd.decisions.notices.looking import OVERDUE, ROOM_AGAIN, Budget, digest_due, late, reached
+from batchd.edges import open_files
 from batchd.edges.clock import Bell, Clock
-from batchd.edges.store import Store
+from batchd.edges.store import DATABASE, Store
 from batchd.errors import BatchdError, Blame
 from batchd.notice import Kind, NewNotice, Told
 from batchd.running.watchdog import Watchdog
@@ -31,6 +33,9 @@ PARKED: Final = 120.0
 """Seconds after which it is told that nothing is sent."""
 WRONG: Final = 60.0
 """Seconds for which instructions may be wrong untold: somebody may be writing them."""
+
+LONG_LOG: Final = 256_000_000
+"""Bytes of the database's write-ahead log that somebody should know of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ class Lookout:
         self._watchdog = watchdog
         self._bell = bell
         self._began = clock.now()
+        self._log_is_long = False
 
     async def run(self) -> None:
         """Look for ever."""
@@ -111,6 +117,7 @@ class Lookout:
             self._budgets,
             self._batches,
             self._disks,
+            self._log_of_database,
             self._day,
         )
         for each in looks:
@@ -168,6 +175,15 @@ class Lookout:
     async def _batches(self, now: float) -> None:
         if found := list(late(await self._store.sights.old_batches(now - OVERDUE), now)):
             await self._store.notices.note(*found)
+
+    async def _log_of_database(self, _: float) -> None:
+        """Warn, once for as long as it is so, where the write-ahead log grows: somebody reads, and lets it not end."""
+        database = self._watched.places["state"] / DATABASE
+        long = (await to_thread.run_sync(os.stat, f"{database}-wal")).st_size > LONG_LOG
+        if long and not self._log_is_long:
+            by = await to_thread.run_sync(open_files.holders, database)
+            log.warning("the database's log grows", bytes_over=LONG_LOG, open_in=by, see="docs/keeping.md")
+        self._log_is_long = long
 
     async def _disks(self, now: float) -> None:
         limit = self._watched.disk_low

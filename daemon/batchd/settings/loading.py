@@ -3,14 +3,14 @@
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from batchd.errors import Unusable
 from batchd.settings.complaints import Layer, complaints
 from batchd.settings.tables import PREFIX, Settings, describe
-from batchd.settings.values import Mistakes, fields_of, read_table
+from batchd.settings.values import Field, Mistakes, fields_of, read_table
 
 CONFIG_VARIABLE: Final = "BATCHD_CONFIG"
 CONFIG_FILES: Final = (Path("batchd.toml"), Path("/etc/batchd/batchd.toml"))
@@ -117,11 +117,19 @@ def _environment() -> dict[str, Any]:
         if known is None or (keys and known.table is None):
             found[rest.replace("__", ".")] = value
             continue
-        said: object = value if keys or known.table is None else _whole_table(name, table, value)
+        said: object = _whole_table(name, rest.replace("__", "."), value) if _is_table(known, keys) else value
         for key in reversed(keys):
             said = {key: said}
         found = _merged(found, {table: said})
     return found
+
+
+def _is_table(of: Field, keys: Sequence[str]) -> bool:
+    """Whether a variable stands for a table, or for one of tables that each have a name."""
+    if of.table is None or not keys:
+        return of.table is not None
+    inner = None if of.by_id or len(keys) > 1 else fields_of(of.table).get(keys[0])
+    return len(keys) == 1 and (of.by_id or (inner is not None and inner.table is not None))
 
 
 def _whole_table(name: str, table: str, value: str) -> object:
