@@ -73,9 +73,12 @@ def test_the_same_ticket_again_and_again_is_one_job_paid_once(batchd: Installati
     (batchd.home / "questions.jsonl").write_text(lines(2))
     process = batchd.start("run", "--sandbox")
     batchd.wait_until(batchd.inbox.exists)
-    for again in range(6):
-        batchd.call("submit", "questions.jsonl", "--ticket", ticket, "--accept", "0")
-        if again % 2:
+    for again in range(50):
+        if again % 10:
+            submit(batchd.home / "questions.jsonl", ticket=ticket, inbox=batchd.inbox, outbox=batchd.outbox)
+        else:
+            batchd.call("submit", "questions.jsonl", "--ticket", ticket, "--accept", "0")
+        if again % 16 == 15:
             process.send_signal(signal.SIGKILL)
             process.wait()
             process = batchd.start("run", "--sandbox")
