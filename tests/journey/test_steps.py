@@ -242,10 +242,14 @@ async def test_a_chapter_of_a_finished_book_is_put_right_and_joined(home: House)
 async def test_an_outline_that_is_put_right_is_followed_by_its_chapters(home: House) -> None:
     drop(home.inbox, "bees.job", book("Outline a book.\n[sandbox: refuse]", ECHO))
     assert not await home.run()
+    await say(home, "release", "bees")
+    assert not await home.run()
+    assert home.job("bees")["cautions"] == ["chapters was not asked, since outline is not complete"]
     await say(home, "amend", "bees", str(put_right(home, "outline", outline("Hives", "Honey"))))
     assert await home.run()
     assert text_of(home) == "Of Hives.\n\nOf Honey."
-    assert home.job("bees")["requests"]["total"] == 3
+    job = home.job("bees")
+    assert (job["state"], job["requests"]["total"], "cautions" in job) == ("done", 3, False)
     home.assert_nothing_twice()
 
 

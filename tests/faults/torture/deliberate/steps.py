@@ -20,7 +20,7 @@ MUTATIONS = (
         "daemon/batchd/edges/store/amendments.py",
         "steps_left = max(steps_left, coalesce(json_array_length(steps, '$.steps') - 1 - (",
         "steps_left = max(steps_left, 0 * coalesce(json_array_length(steps, '$.steps') - 1 - (",
-        f"{_JOURNEY}::test_a_chapter_of_a_finished_book_is_put_right_and_joined",
+        f"{_JOURNEY}::test_an_outline_that_is_put_right_is_followed_by_its_chapters",
     ),
     Mutation(
         "steps",
