@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,10 @@ from tests.faults.torture.stage import PATIENCE, Play, Stage, Undisturbed
 from tests.faults.torture.table import Row
 
 _IMAGE_BYTES = 24 << 20
+_MOUNTS = 20
+"""How often to try to mount."""
+_BETWEEN = 0.2
+"""Seconds between two tries."""
 _COPIES = 50
 """How often to copy until two copies are the same."""
 _ACKNOWLEDGED = (
@@ -41,7 +45,13 @@ class Disk:
     """Where it is mounted."""
 
     def mount(self) -> None:
-        _run("mount", "-o", "loop", str(self.image), str(self.place))
+        """Mount it; what looks for a free loop device may lose it to another lane, and looks again."""
+        for _ in range(_MOUNTS):
+            with suppress(subprocess.CalledProcessError):
+                _run("mount", "-o", "loop", str(self.image), str(self.place))
+                return
+            time.sleep(_BETWEEN)
+        raise RuntimeError(f"{self.image} cannot be mounted")
 
     def unmount(self) -> None:
         _run("umount", str(self.place))
@@ -128,6 +138,8 @@ def disk(folder: Path) -> Iterator[Disk]:
     """Make a small disk and mount it."""
     found = Disk(folder / "disk.img", folder / "disk")
     found.place.mkdir(exist_ok=True)
+    # A new file: a device that still holds the last one would be taken again, with what it remembers of it.
+    found.image.unlink(missing_ok=True)
     with found.image.open("wb") as image:
         image.truncate(_IMAGE_BYTES)
     _run("mkfs.ext4", "-q", "-F", str(found.image))
