@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from batchd.cli.doctor_checks import Finding, Health, reach
+from batchd.cli.doctor_queues import old_queues
 from batchd.sandbox import Fault, SandboxServer, SandboxSettings, serve
 from batchd.settings import Settings, load_settings
 
@@ -86,3 +87,26 @@ async def test_a_refused_connection_a_name_and_a_proxy_have_remedies_of_their_ow
     behind = (await found(tmp_path, "https://no-such-host.invalid"))["api"]
     assert "the proxy of $HTTPS_PROXY" in behind.message
     assert "NO_PROXY" in behind.remedy
+
+
+def made(*files: Path) -> None:
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+
+def test_a_queue_of_an_earlier_version_that_is_one_job_by_its_name_is_told_with_its_remedy(tmp_path: Path) -> None:
+    inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
+    made(inbox / "night.job" / "a.jsonl", inbox / "legal" / "old.JOB" / "b.md", inbox / "legal" / "old.JOB" / "c.md")
+    made(inbox / "new.job" / "prompt.md", inbox / "plain" / "d.md", inbox / ".hidden.job" / "e.jsonl")
+    made(outbox / "past.job" / "a" / "job.json", outbox / "plain" / "d" / "job.json", outbox / "f.job" / "job.json")
+    made(outbox / "rejected" / "new.job" / "prompt.md", outbox / "g.job" / "request" / "prompt.md")
+    found = list(old_queues(settings(tmp_path, "")))
+    assert [each.health for each in found] == [Health.WARNING] * 3
+    for each, name, remedy in zip(found, ("old.JOB", "night.job", "past.job"), ("old", "night", "past"), strict=True):
+        assert name in each.message
+        assert f" {remedy};" in each.remedy
+
+
+def test_where_nothing_lies_no_queue_is_old(tmp_path: Path) -> None:
+    assert list(old_queues(settings(tmp_path, ""))) == []

@@ -9,6 +9,7 @@ from rich.table import Table
 from batchd.cli import doctor_checks
 from batchd.cli.console import cell, data, out
 from batchd.cli.doctor_checks import Finding, Health
+from batchd.cli.doctor_queues import old_queues
 from batchd.cli.doctor_sinks import sinks
 from batchd.cli.exit_codes import DONE, FAILED
 from batchd.cli.logs import set_up_logs
@@ -60,7 +61,7 @@ async def _examine(chosen: Chosen, offline: bool) -> list[Finding]:  # noqa: FBT
     except Unusable as error:
         return [Finding("settings", Health.PROBLEM, line, "put it right") for line in str(error).splitlines()]
     found = [doctor_checks.settings_file(chosen.config), doctor_checks.key(settings), *doctor_checks.folders(settings)]
-    found += [*doctor_checks.attachable(settings), *doctor_checks.readable(settings)]
+    found += [*old_queues(settings), *doctor_checks.attachable(settings), *doctor_checks.readable(settings)]
     found += sinks(settings)
     found += [await doctor_checks.database(settings), *doctor_checks.machine(settings)]
     if not offline:

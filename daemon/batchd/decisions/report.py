@@ -35,7 +35,7 @@ def state_of(job: Job, tally: Tally) -> str:
 def summary(
     job: Job, tally: Tally, batches: list[str], cautions: Sequence[str] = (), standing: Standing = NOTHING_BEGUN
 ) -> dict[str, object]:
-    """Return what `job.json` holds (docs/formats.md)."""
+    """Return what `job.json` holds (docs/results.md)."""
     verdicts = tally.verdicts
     notes = [note for note in (job.steps_note, job.caution) if note]
     return {
@@ -66,7 +66,7 @@ def summary(
 
 
 def steps_as_data(job: Job, standing: Standing) -> list[dict[str, object]]:
-    """How far a job is, step by step (docs/formats.md)."""
+    """How far a job is, step by step (docs/results.md)."""
     if job.steps is None:
         return []
     told: list[dict[str, object]] = []
@@ -102,7 +102,7 @@ def rehearsal(*, sandbox: bool) -> dict[str, object]:
 
 
 def reported(row: ReportRow, *, sandbox: bool) -> dict[str, object]:
-    """Return what a line of `report.jsonl` holds (docs/formats.md).
+    """Return what a line of `report.jsonl` holds (docs/results.md).
 
     Args:
         sandbox: Whether its job is a rehearsal.

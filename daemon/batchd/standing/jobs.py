@@ -78,7 +78,7 @@ def marked(text: str, job: Job) -> str:
 
 
 def job_as_data(standing: JobStanding, all_: Standing) -> dict[str, object]:
-    """Tell of a job in the words of `batchd status --json`; documented in docs/formats.md.
+    """Tell of a job in the words of `batchd status --json`; documented in docs/json.md.
 
     Args:
         standing: The job.

@@ -5,7 +5,7 @@ from batchd.edges.store import Pause
 
 
 def pause_as_data(pause: Pause) -> dict[str, object]:
-    """Tell of a pause; documented in docs/formats.md."""
+    """Tell of a pause; documented in docs/json.md."""
     return {
         "folder": pause.folder,
         "since": timestamp(pause.since),

@@ -54,7 +54,7 @@ class Far:
         )
 
     def as_data(self) -> dict[str, object]:
-        """Tell it in the words of `batchd status JOB --json`; documented in docs/formats.md."""
+        """Tell it in the words of `batchd status JOB --json`; documented in docs/json.md."""
         return {
             "age_seconds": round(self.age, 3),
             **({"steps": list(self.steps)} if self.steps else {}),

@@ -6,7 +6,7 @@ from batchd.edges.store import Spent
 
 
 def spent_as_data(spent: Spent, by: str) -> dict[str, object]:
-    """Tell of one group in the words of `batchd costs --json`; documented in docs/formats.md."""
+    """Tell of one group in the words of `batchd costs --json`; documented in docs/json.md."""
     known = not spent.unpriced
     return {
         by: spent.group,

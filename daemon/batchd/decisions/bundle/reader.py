@@ -113,14 +113,20 @@ def _asked(files: Files, name: str, rules: Rules, prompt: PromptFile) -> Iterato
         for each in rows.read(lambda: files.pieces(table), PurePosixPath(table), rules, prompt, composer):
             yield _in_request(each, table) if isinstance(each, Terms) else each
         return
-    yield from prompt.cautions
+    yield from prompt.introducing(_of_files(files, name, rules, prompt, prompt.template, composer))
+
+
+def _of_files(  # noqa: PLR0913  as `_each`
+    files: Files, name: str, rules: Rules, prompt: PromptFile, template: PromptTemplate, composer: Composer
+) -> Iterator[Said]:
+    """Ask where there is no table: of each file, or once."""
     if prompt.own.each:
-        yield from _each(files, rules, prompt, prompt.template, composer)
+        yield from _each(files, rules, prompt, template, composer)
         return
     if names := sorted(name for each in prompt.templates for name in each.names | each.keys):
         said = f"the prompt names {names[0]!r}, and this bundle has neither rows nor each to take it from"
         raise Broken(0, f"{said}; text with {{{{ }}}} in it stands between {{% raw %}} and {{% endraw %}}")
-    yield from _once(usable(name), rules, prompt, prompt.template, composer)
+    yield from _once(usable(name), rules, prompt, template, composer)
 
 
 def _once(

@@ -2,12 +2,15 @@
 
 import hashlib
 import re
+from array import array
+from bisect import bisect_right
 from typing import Final
 
 LONGEST_ID: Final = 256
 """Characters of a custom_id (CONTRACT.md)."""
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
+_NUMBERED: Final = re.compile(r"row-([1-9][0-9]{0,11})\Z")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _SLUG: Final = 60
 _HASH_DIGITS: Final = 20
@@ -35,12 +38,14 @@ def safe_name(custom_id: str, *, taken: bool) -> str:
 
 
 class Names:
-    """The ids and names that a job has used so far: some 30 bytes an id, however long it is."""
+    """The ids and names that a job has used so far: some 30 bytes an id, and none for `row-2`, `row-3` … in order."""
 
     def __init__(self) -> None:
         self._ids = _Digests()
         self._folded = _Digests()
         """Of plain ids that have capitals, in small letters."""
+        self._rows = _Numbers()
+        """Of the ids `row-N` that came in order, which are kept nowhere else."""
 
     def claim(self, custom_id: str) -> str | None:
         """Give an id its file name.
@@ -52,7 +57,7 @@ class Names:
             A name that no other id of the job has, letter case ignored, or None when the id itself was used before.
         """
         digest = _digest(custom_id)
-        if not self._ids.add(digest):
+        if not self._add(custom_id, digest):
             return None
         if not _PLAIN.match(custom_id):
             return safe_name(custom_id, taken=False)
@@ -60,9 +65,41 @@ class Names:
         if folded == custom_id:
             return safe_name(custom_id, taken=digest in self._folded)
         shadow = _digest(folded)
-        name = safe_name(custom_id, taken=shadow in self._ids or shadow in self._folded)
+        name = safe_name(custom_id, taken=self._used(folded, shadow) or shadow in self._folded)
         self._folded.add(shadow)
         return name
+
+    def _used(self, custom_id: str, digest: bytes) -> bool:
+        return _row(custom_id) in self._rows or digest in self._ids
+
+    def _add(self, custom_id: str, digest: bytes) -> bool:
+        """Take an id in; return whether it is new."""
+        if self._used(custom_id, digest):
+            return False
+        return self._rows.add(_row(custom_id)) or self._ids.add(digest)
+
+
+class _Numbers:
+    """A set of numbers that mostly come one after the other: what it keeps grows with the gaps alone."""
+
+    def __init__(self) -> None:
+        self._first, self._last = array("Q"), array("Q")
+        """Of each stretch without a gap, in order."""
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_right(self._first, number) - 1
+        return at >= 0 and number <= self._last[at]
+
+    def add(self, number: int) -> bool:
+        """Take in a number above 0 that is larger than all before; return whether it was one."""
+        if number <= (self._last[-1] if self._last else 0):
+            return False
+        if self._last and number == self._last[-1] + 1:
+            self._last[-1] = number
+        else:
+            self._first.append(number)
+            self._last.append(number)
+        return True
 
 
 class _Digests:
@@ -89,6 +126,12 @@ class _Digests:
             return False
         self._rows.setdefault(digest[: self._BEGIN], bytearray()).extend(digest[self._BEGIN :])
         return True
+
+
+def _row(custom_id: str) -> int:
+    """Read the number of a row out of the id that rows get; 0 of any other id."""
+    found = _NUMBERED.match(custom_id)
+    return int(found[1]) if found else 0
 
 
 def _digest(text: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from batchd.decisions.jobfile.answer_form import SCHEMA, AnswerForm, answer_form
-from batchd.decisions.jobfile.request import Requests
+from batchd.decisions.jobfile.request import Requests, Said
 from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.jobfile.settings_check import RESULTS, check_dollars, check_readers, readers_of, turn_of
 from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
@@ -107,6 +107,16 @@ class PromptFile:
     def budget_day(self) -> Decimal | None:
         """USD that all jobs of these instructions may cost in a day, together."""
         return None if self.own.budget_day is None else Decimal(str(self.own.budget_day))
+
+    def has_told(self, caution: Caution) -> bool:
+        """Whether a caution about a request is one about the settings here, told before there was any request."""
+        field = caution.field.removeprefix("job.")
+        return any((each.field, each.message) == (field, caution.message) for each in self.cautions)
+
+    def introducing(self, said: Iterable[Said]) -> Iterator[Said]:
+        """Tell what is to be said of the settings, once, before what is said of requests with them."""
+        yield from self.cautions
+        yield from (each for each in said if not (isinstance(each, Caution) and self.has_told(each)))
 
     def wants(self, name: str) -> bool:
         """Tell whether a file of that name is meant; without `takes` all are."""

@@ -54,7 +54,7 @@ def read(
             takes = ", ".join(prompt.own.takes)
             yield Problem(0, "", f"this folder takes files named {takes} alone (takes of its .batchd.md)")
         else:
-            yield from _instructed(source, path, rules, prompt, compose)
+            yield from prompt.introducing(_instructed(source, path, rules, prompt, compose))
     except Broken as broken:
         yield Problem(broken.line, "", broken.message)
 
@@ -74,7 +74,6 @@ def _by_itself(source: Source, path: PurePosixPath, rules: Rules) -> Iterator[Sa
 def _instructed(
     source: Source, path: PurePosixPath, rules: Rules, prompt: PromptFile, compose: Compose
 ) -> Iterator[Said]:
-    yield from prompt.cautions
     template, suffix = prompt.template, path.suffix.lower()
     if suffix in TABLES:
         yield from _table(source, path, rules, prompt, compose)

@@ -21,7 +21,7 @@ _NUMBER: Final = re.compile(r"\s*row ([\d,]{1,20})\b")
 
 
 def line_of(rejected: Reject) -> bytes:
-    """Write a line of `rejects.jsonl` (docs/formats.md)."""
+    """Write a line of `rejects.jsonl` (docs/bundles.md)."""
     told = {
         "row": rejected.row or None,
         "line": rejected.line,

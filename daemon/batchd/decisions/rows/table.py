@@ -17,8 +17,8 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 ENCODINGS: Final = ("utf-8", "utf-16", "cp1252", "latin-1")
 LONGEST_CELL: Final = 8_000_000
 """Characters; it bounds an unclosed quote, too."""
-LONGEST_LINE: Final = 32_000_000
-"""Characters of a line; a prompt that holds all of it would be refused anyway."""
+LONGEST_ROW: Final = 10_000_000
+"""Characters of a row, all its lines and cells together: what is in memory of a table at one time."""
 LONGEST_HEADER: Final = 1_000_000
 MOST_COLUMNS: Final = 2_000
 MOST_ROWS: Final = 1_000_000
@@ -115,7 +115,7 @@ def _chained(start: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Lines:
-    """The text of a file, line by line, each with its end; a line of any length costs no more than `LONGEST_LINE`."""
+    """The text of a file, line by line, each with its end; a row of any length costs no more than `LONGEST_ROW`."""
 
     def __init__(self, pieces: Iterator[bytes], encoding: str) -> None:
         self._bytes = _Pieces(pieces)
@@ -124,6 +124,12 @@ class _Lines:
         self._ahead: str | None = None
         self.number = 0
         """Lines read."""
+        self._began, self._row = 1, 0
+        """The first line of the row, and the characters of it that have been read."""
+
+    def begin_row(self) -> None:
+        """Say that the next line is the first of another row."""
+        self._began, self._row = self.number + 1, 0
 
     def peek(self) -> str:
         """Return the next line, without taking it."""
@@ -143,11 +149,17 @@ class _Lines:
         if not line:
             raise StopIteration
         self.number += 1
+        self._row += len(line)
+        self._check(self._row)
         return line
+
+    def _check(self, characters: int) -> None:
+        if characters > LONGEST_ROW:
+            raise Broken(self._began, f"a row of more than {LONGEST_ROW:,} characters; is this a table?")
 
     def _next(self) -> str:
         try:
-            line = self._text.readline(LONGEST_LINE + 1)
+            line = self._text.readline(LONGEST_ROW + 1)
         except UnicodeDecodeError as error:
             behind = error.object[error.start :]
             byte = self._bytes.given - len(behind) + 1
@@ -156,8 +168,7 @@ class _Lines:
             raise Broken(number, f"{said}; save it as CSV UTF-8, or say encoding: cp1252") from None
         except UnicodeError:
             raise Broken(self.number + 1, "UTF-16 with half a character; save it as CSV UTF-8") from None
-        if len(line) > LONGEST_LINE:
-            raise Broken(self.number + 1, f"a line of more than {LONGEST_LINE:,} characters; is this a table?")
+        self._check(len(line))
         return line
 
 
@@ -207,6 +218,7 @@ class _Reader:
         Raises:
             csv.Error: It cannot be read.
         """
+        self._lines.begin_row()
         self.line = self._lines.number + 1
         self.number += 1
         return next(self._csv, None)
@@ -270,7 +282,7 @@ def _header(reader: _Reader) -> tuple[str, ...]:
 
 
 def _rows(reader: _Reader, columns: tuple[str, ...]) -> Iterator[Row | RowFault]:
-    count = 0
+    count = empty = 0
     while True:
         try:
             cells = reader.next()
@@ -283,6 +295,9 @@ def _rows(reader: _Reader, columns: tuple[str, ...]) -> Iterator[Row | RowFault]
         if cells is None:
             break
         if not cells:
+            empty += 1
+            if empty > MOST_ROWS:
+                raise Broken(reader.line, f"more than {MOST_ROWS:,} empty lines; is this a table?")
             continue
         count += 1
         if count > MOST_ROWS:

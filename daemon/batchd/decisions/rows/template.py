@@ -23,6 +23,8 @@ LONGEST_PROMPT: Final = 32_000_000
 """Bytes of one rendered prompt; the API takes no longer request."""
 MOST_PLACES: Final = 1_000
 """Of `{{` and `{%` together: compiling is far dearer than rendering (100,000 places: 11 s and 1 GB)."""
+MOST_TOKENS: Final = 500
+"""Of one place: a chain of 100,000 filters takes half a minute to read."""
 
 OF_FILE: Final = ("file", "stem", "text")
 """What a template may name of a file: its path, its name without ending, and its text."""
@@ -117,6 +119,7 @@ def parse_template(text: str, first_line: int = 1, *, answers: bool = False) -> 
         raise Broken(first_line, f"more than {MOST_PLACES:,} places ({{{{ or {{%) in one prompt")
     environment = _environment()
     try:
+        _refuse_long_places(environment, text, first_line - 1)
         parsed = environment.parse(text)
         paths: frozenset[tuple[str | int, ...]] = frozenset()
         if answers:
@@ -142,6 +145,15 @@ def _objection(node: "nodes.Node") -> str:
     if isinstance(node, nodes.Test) and node.name not in _TESTS:
         return f"the test {node.name} is not allowed in a prompt; {', '.join(_TESTS)} are"
     return ""
+
+
+def _refuse_long_places(environment: "Environment", text: str, before: int) -> None:
+    """Refuse what is dear to parse, before it is parsed."""
+    count = 0
+    for line, kind, _ in environment.lex(text):
+        count = 0 if kind in {"data", "variable_begin", "block_begin"} else count + (kind != "whitespace")
+        if count > MOST_TOKENS:
+            raise Broken(before + line, f"more than {MOST_TOKENS} words and signs in one place; say it in several")
 
 
 def _checked(parsed: "nodes.Template", before: int) -> tuple[frozenset[str], frozenset[str]]:

@@ -215,7 +215,7 @@ def _settings(
         if isinstance(remark, Problem):
             sound = False
             yield found.problem(where, remark.message)
-        elif remark not in found.prompt.cautions:
+        elif not found.prompt.has_told(remark):
             yield Caution(line_of(found.text, where), where, remark.message)
     return settings, sound
 
