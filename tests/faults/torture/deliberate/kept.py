@@ -133,14 +133,6 @@ MUTATIONS = (
     ),
     Mutation(
         "kept",
-        "the outbox is changed under a daemon that runs",
-        "daemon/batchd/running/reloading.py",
-        "        self.settings = _with_fixed(new, self.settings)",
-        "        self.settings = new",
-        "tests/acceptance/test_reload.py::test_wrong_settings_leave_the_old_ones_and_right_ones_hold_at_once",
-    ),
-    Mutation(
-        "kept",
         "of the pages of the file that are empty one is given back at a time",
         "daemon/batchd/edges/store/sqlite/database.py",
         'await db.executescript(f"PRAGMA incremental_vacuum({most})")',
