@@ -5,7 +5,6 @@ The real command runs, with a `KeyError` planted in every room at once, each for
 
 import json
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -129,8 +128,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             home.wait_until(lambda: see(home).told.keys() == ROOMS.keys())
             running.append(see(home))
             assert process.poll() is None
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert home.stop(process) == 0
             stopped.append(see(home))
         log = (home.home / ".log").read_text()
         process = start(home)

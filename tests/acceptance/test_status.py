@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import SOON, Installation
 
 HELD = "UPDATE batches SET state = 'held', trouble = 'in doubt', next_poll_at = NULL"
 LOST = f"{HELD}, remote_id = NULL, evidence = NULL, submitted_at = NULL, expires_at = NULL"
@@ -36,7 +36,7 @@ def test_status_can_be_watched_until_ctrl_c(under_way: Installation) -> None:
     while "slow" not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
+    assert process.wait(SOON) == 0
 
 
 def test_waiting_files_and_rejections_are_counted(batchd: Installation) -> None:

@@ -95,7 +95,7 @@ class Sender:
                     # While it waited here, what went before it may have been refused.
                     if self._stopping or self._departure.keeps(batch):
                         return batch
-                    with self._counts.reserved(batch.count) as reserved:
+                    with self._counts.reserved(batch) as reserved:
                         if reserved and not await self._store.batches.count_taken(batch):
                             return await self._send(batch)
             except CountTaken:

@@ -29,16 +29,22 @@ class Counts:
             self._waiting[batch.count].discard(batch.id)
 
     @contextmanager
-    def reserved(self, count: int) -> Iterator[bool]:
-        """Within the block, keep a count for one create of this process; False where another has it."""
-        if count in self._in_flight:
+    def reserved(self, batch: Batch) -> Iterator[bool]:
+        """Within the block, keep a batch's count for its create; False where another of this process has it.
+
+        Those that were kept waiting meanwhile are called if the block fails, whatever of.
+        """
+        if batch.count in self._in_flight:
             yield False
             return
-        self._in_flight.add(count)
+        self._in_flight.add(batch.count)
         try:
             yield True
+        except BaseException:
+            self.resolved(batch)
+            raise
         finally:
-            self._in_flight.discard(count)
+            self._in_flight.discard(batch.count)
 
     def resolved(self, batch: Batch) -> None:
         """Call those that wait for a batch's count: its create is in doubt no longer."""

@@ -128,4 +128,12 @@ MUTATIONS = (
         "        if True:",
         "tests/unit/test_typed.py",
     ),
+    Mutation(
+        "isolation",
+        "a create that meets a defect leaves those of its count asleep",
+        "daemon/batchd/running/counts.py",
+        "        except BaseException:\n            self.resolved(batch)\n            raise\n",
+        "",
+        "tests/unit/test_counts.py",
+    ),
 )
