@@ -19,7 +19,8 @@ def test_a_pause_is_told_everywhere_and_ended(under_way: Installation) -> None:
     assert "everything is paused since" in table
     assert "the budget" in table
     assert batchd.call("resume", "--folder", "legal").returncode == 1, "everything is paused still"
-    assert json.loads(batchd.call("resume", "--json").stdout) == {"resumed": 1, "paused": []}
+    told = json.loads(batchd.call("resume", "--json").stdout)
+    assert told == {"schema": "batchd/resume/1", "resumed": 1, "paused": []}
     assert batchd.status()["paused"] == []
     assert batchd.call("resume").returncode == 0
 

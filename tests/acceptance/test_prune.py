@@ -22,7 +22,8 @@ def test_it_says_what_goes_and_then_exactly_that_goes(batchd: Installation) -> N
     costs = batchd.call("costs", "--json").stdout, batchd.call("costs", "--by", "job", "--json").stdout
     nothing = batchd.call("prune")
     assert (nothing.returncode, "nothing is removed" in nothing.stdout) == (0, True)
-    assert json.loads(batchd.call("prune", "--json").stdout) == {"removes": [], "keeps": []}
+    told = json.loads(batchd.call("prune", "--json").stdout)
+    assert told == {"schema": "batchd/prune/1", "removes": [], "keeps": []}
     assert json.loads(batchd.call("prune", "--json", BATCHD_KEEP__OUTBOX="30").stdout)["removes"] == []
 
     before = bytes_of(batchd.home)
