@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batchd.app import prepared
 from batchd.edges.store import DATABASE, Arrival, NewRequest, open_store
+from batchd.edges.store.statements import update
 from batchd.settings import Settings
 
 from benchmarks._measure import apart
@@ -38,7 +39,7 @@ def with_jobs(place: Path, jobs: int) -> None:
                 await store.jobs.close_all(ids, 1.0)
                 await store.jobs.deliver(*ids)
             await store.database.write(
-                lambda db: db.execute_fetchall("UPDATE requests SET verdict = 'complete' WHERE verdict IS NULL")
+                lambda db: update(db, "UPDATE requests SET verdict = 'complete' WHERE verdict IS NULL")
             )
 
     asyncio.run(work())

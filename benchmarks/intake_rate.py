@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import aiosqlite
 import anyio
 from batchd.app import prepared
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import DATABASE, Arrival, open_store
-from batchd.edges.store.sqlite.statements import update
+from batchd.edges.store.statements import Transaction, update
 from batchd.journey.intake import Intake
 from batchd.journey.reading import rules_of
 from batchd.running.retrying import Retrying
@@ -105,7 +104,7 @@ def commit(steps: int, *, together: bool) -> float:
         Seconds.
     """
 
-    async def step(db: aiosqlite.Connection) -> int:
+    async def step(db: Transaction) -> int:
         return await update(db, "UPDATE jobs SET cancel_wanted = NOT cancel_wanted WHERE id = 1")
 
     async def work() -> float:

@@ -1,11 +1,13 @@
 """What holds for every test: an environment that is the same everywhere, and no clock that decides."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from batchd.edges.store import Place
 
+from tests.support import postgresql
 from tests.support.house import House, house
 from tests.support.surroundings import isolate
 
@@ -25,3 +27,22 @@ def anyio_backend() -> str:
 async def home(tmp_path: Path) -> AsyncIterator[House]:
     async with house(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgresql.Server]:
+    """A server of PostgreSQL; one for all tests of a process that want it."""
+    programs = postgresql.binaries()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here (Debian: apt-get install postgresql)")
+    with postgresql.running(programs) as started:
+        yield started
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where the database of a store is: what a test shows with it, it shows of both."""
+    if request.param == "sqlite":
+        return tmp_path / "batchd.sqlite"
+    started: postgresql.Server = request.getfixturevalue("server")
+    return started.with_tables()

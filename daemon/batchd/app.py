@@ -3,12 +3,15 @@
 import asyncio
 import ctypes
 import gc
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
+import anyio
+import structlog
 from anyio import to_thread
 
 from batchd.claude.price import to_picodollars
@@ -25,10 +28,10 @@ from batchd.edges.clock import Bell, Clock
 from batchd.edges.drafts import Drafts
 from batchd.edges.lock import sole_daemon
 from batchd.edges.sinks import taker_of
-from batchd.edges.store import DATABASE, QueueBudget, Store, open_store
+from batchd.edges.store import DATABASE, Place, QueueBudget, Store, open_store
 from batchd.edges.store.facts import SANDBOX
 from batchd.edges.transcripts import Transcripts
-from batchd.errors import Unusable
+from batchd.errors import Occupied, Unusable
 from batchd.journey.bulk_finishing import BulkFinishing
 from batchd.journey.cache_warmer import CacheWarmer
 from batchd.journey.collector import Collector, Results
@@ -66,6 +69,10 @@ from batchd.running.wakeups import Legs, Wakeups
 from batchd.running.watchdog import ROUND, Watchdog
 from batchd.settings import Settings, Sink
 
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+_KNOCK = 1.0
+"""Seconds between two tries to get the lock of the state folder."""
 WORKERS = 40
 """Worker threads: for the disk, parsing, reports."""
 _MOST_ARENAS = -8
@@ -109,25 +116,54 @@ async def serve(  # noqa: PLR0913  what a command can say
     places = prepared(settings)
     find = key if callable(key) else lambda: key
     first = find()
-    with sole_daemon(places.state):
-        async with (
-            open_store(places.state / DATABASE) as store,
-            Api.connect(
-                key=first,
-                base_url=settings.api.base_url,
-                per_minute=settings.api.requests_per_minute,
-                patience=settings.api.timeout,
-                clock=clock,
-            ) as api,
-        ):
-            if not await store.facts.claim_for(SANDBOX if sandbox else "api"):
-                here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
-                raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
-            keeper = Key(api, store, clock, find, first)
-            reloading = Reloading(settings, load or (lambda: settings), store, keeper)
-            await reloading.begin()
-            with _all_that_is_there_kept():
-                return await _served(reloading, places, store, api, clock, keeper, once=once, restored=restored)
+    async with (
+        _alone(settings.database, places.state) as store,
+        Api.connect(
+            key=first,
+            base_url=settings.api.base_url,
+            per_minute=settings.api.requests_per_minute,
+            patience=settings.api.timeout,
+            clock=clock,
+        ) as api,
+    ):
+        if not await store.facts.claim_for(SANDBOX if sandbox else "api"):
+            here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
+            raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
+        keeper = Key(api, store, clock, find, first)
+        reloading = Reloading(settings, load or (lambda: settings), store, keeper)
+        await reloading.begin()
+        with _all_that_is_there_kept():
+            return await _served(reloading, places, store, api, clock, keeper, once=once, restored=restored)
+
+
+@asynccontextmanager
+async def _alone(database: Place, state: Path) -> AsyncIterator[Store]:
+    """Open the store for the only daemon that works on it.
+
+    Of a file the lock of the state folder says who that is, and another daemon is refused. Of a server's database its
+    own lock does, and another daemon waits for it: it takes over. Then the lock of the state folder may still be that
+    of a host that is gone, until the shared file system has noticed.
+    """
+    if isinstance(database, Path):
+        with sole_daemon(state):
+            async with open_store(database) as store:
+                yield store
+        return
+    async with open_store(database, _say_standby) as store:
+        log.info("this daemon has the lock of the database")
+        async with AsyncExitStack() as held:
+            while True:
+                try:
+                    held.enter_context(sole_daemon(state))
+                except Occupied:
+                    await anyio.sleep(_KNOCK)
+                else:
+                    break
+            yield store
+
+
+def _say_standby(database: str) -> None:
+    log.info("standby: another daemon has the lock of the database; this one takes over", database=database)
 
 
 async def _served(  # noqa: PLR0913  the edges
@@ -355,7 +391,7 @@ def _metering(on: _Ground) -> Metering:
     metrics, budget = on.settings.metrics, on.settings.budget
     sources = Sources(
         store=on.store,
-        database=on.places.state / DATABASE,
+        database=on.settings.database,
         outbox=on.places.outbox,
         state=on.places.state,
         api=on.api,

@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiosqlite
 import pytest
 from batchd.claude.batch_body import new_nonce
 from batchd.edges.store import Arrival, NewRequest, Store, open_store
-from batchd.edges.store.sqlite.statements import update
+from batchd.edges.store.statements import Transaction, update
 from batchd.model import BatchId, Counts, Plan, RemoteBatch, RemoteId, RequestId, Sending
 
 pytestmark = pytest.mark.anyio
@@ -30,7 +29,7 @@ async def waiting(store: Store) -> list[RequestId]:
 
 
 async def come_back(store: Store) -> None:
-    async def step(db: aiosqlite.Connection) -> None:
+    async def step(db: Transaction) -> None:
         await update(db, "UPDATE trips SET outcome = 'errored' WHERE request = 1")
         await update(db, "UPDATE requests SET batch = NULL WHERE id = 1")
 

@@ -16,6 +16,7 @@ from batchd.claude.price import from_picodollars
 from batchd.decisions.money.budget import Bar, Hold, Purse, Share
 from batchd.delivery import PARKED, Delivery
 from batchd.edges.store import GROUPS, Arrival, NewRequest, QueueBudget, Store, open_store, rollup
+from batchd.edges.store.sqlite.database import SqliteDatabase
 from batchd.model import Batch, BatchId, Ceiling, Cost, Intent, Job, JobId, Plan, RequestId, Usage
 
 pytestmark = pytest.mark.anyio
@@ -290,6 +291,7 @@ async def test_no_look_reads_what_lies_behind(store: Store, tmp_path: Path) -> N
     asked: list[str] = []
     await store.database.row("SELECT 1")
     job = await accept(store)
+    assert isinstance(store.database, SqliteDatabase)
     reader = store.database._reader  # noqa: SLF001  only to hear what it is asked
     await reader.set_trace_callback(asked.append)
     await purse(store, job.id)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from batchd.edges.store import Arrival, NewRequest, Store, open_store
+from batchd.edges.store.statements import update
 from batchd.edges.store.steps import Taken
 from batchd.model import Answered, Job, Step, StepBar, Steps
 
@@ -32,7 +33,7 @@ async def answered(store: Store) -> Job:
         )
     )
     assert not await store.steps.due()
-    await store.database.write(lambda db: db.execute_fetchall("UPDATE requests SET verdict = 'complete'"))
+    await store.database.write(lambda db: update(db, "UPDATE requests SET verdict = 'complete'"))
     return job
 
 

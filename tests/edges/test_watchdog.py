@@ -9,6 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 from batchd.edges.store import DATABASE, Store, open_store
+from batchd.edges.store.sqlite.database import SqliteDatabase
 from batchd.running.watchdog import Watchdog
 from structlog.testing import capture_logs
 
@@ -118,6 +119,7 @@ async def test_no_ping_is_sent_while_the_connection_that_reads_does_not_answer(
             heard(manager)
             await anyio.sleep(5 * INTERVAL)
             assert heard(manager) == 0
+            assert isinstance(store.database, SqliteDatabase)
             await store.database._reader.interrupt()  # noqa: SLF001  nothing else ends such a query
             await pings(manager, 1)
             tasks.cancel_scope.cancel()

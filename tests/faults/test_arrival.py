@@ -11,6 +11,7 @@ import anyio
 import pytest
 from batchd.edges.store import DATABASE, Arrival, NewRequest, Store, open_store, requests
 from batchd.edges.store.facts import FLOOR_BITS
+from batchd.edges.store.statements import Violation
 from batchd.model import Job
 
 from tests.faults.test_wishes import stored
@@ -138,7 +139,7 @@ async def test_what_has_not_arrived_waits_and_keeps_its_job_from_finishing(store
     (standing,) = (await store.overview.read(finished=9)).jobs
     assert standing.tally.waiting == 4
     assert await store.jobs.undelivered() == []
-    with pytest.raises(sqlite3.IntegrityError):  # the database itself holds it
+    with pytest.raises(Violation):  # the database itself holds it
         await store.jobs.close(large.id, 9.0)
     assert await store.facts.claim_for("one")
     assert not await store.facts.claim_for("another")

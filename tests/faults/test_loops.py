@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from batchd.edges.clock import Bell
-from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.database import SqliteDatabase
 from batchd.journey.restoring import Restoring
 
 from tests.support.house import House
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Bell, "wait_at_most"), (Database, "version_of_data"), (Restoring, "run")],
+    [(Bell, "wait_at_most"), (SqliteDatabase, "version_of_data"), (Restoring, "run")],
     ids=str,
 )
 async def test_it_goes_on_after_a_defect(home: House, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from anyio import to_thread
 from batchd.edges.store import DATABASE, open_store, write_to_store
 from batchd.edges.store.sqlite import schema
-from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.database import SqliteDatabase
 from batchd.errors import Unavailable, Unusable
 
 from tests.faults.test_resources import look
@@ -113,5 +113,5 @@ async def test_a_table_that_vanishes_under_the_daemon_is_no_reason_to_wait(tmp_p
 async def test_a_database_that_cannot_be_opened_now_is_tried_again(tmp_path: Path) -> None:
     """As without inodes: systemd starts a 1 again, and never a 2."""
     with pytest.raises(Unavailable, match="unable to open"):
-        async with Database.open(tmp_path / "missing" / DATABASE):
+        async with SqliteDatabase.open(tmp_path / "missing" / DATABASE):
             pass

@@ -12,6 +12,7 @@ import pytest
 from batchd.decisions.batch.plan import Limits
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import DATABASE, Arrival, NewRequest, Store, open_store
+from batchd.edges.store.statements import Transaction
 from batchd.journey.packer import Budgets, Packer
 from batchd.journey.restoring import Restoring
 from batchd.journey.sync_sender import SyncSender
@@ -96,8 +97,8 @@ class Place:
         return [int(row["id"]) for row in rows]
 
     async def change(self, sql: str) -> None:
-        async def step(db: object) -> None:
-            await db.execute(sql)  # type: ignore[attr-defined]  # the connection of a step
+        async def step(db: Transaction) -> None:
+            await db.update(sql, ())
 
         await self.store.database.write(step)
 

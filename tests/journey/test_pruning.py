@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
@@ -16,6 +15,7 @@ from batchd.decisions.retention import What
 from batchd.edges import trash
 from batchd.edges.store import DATABASE, Store, open_store, rollup
 from batchd.edges.store.retention import PAGES
+from batchd.edges.store.statements import Transaction, Violation
 from batchd.journey.intake import Places
 from batchd.journey.pruning import Kept, Pruned, Pruning, Removal
 from batchd.model import RequestId
@@ -185,11 +185,11 @@ async def test_a_crash_at_any_step_is_gone_on_from_at_the_next_start(tmp_path: P
         home.assert_nothing_twice()
 
 
-async def _one_row_less(db: Any) -> None:
-    ((request,),) = await db.execute_fetchall("SELECT min(id) FROM requests")
+async def _one_row_less(db: Transaction) -> None:
+    ((request,),) = await db.rows("SELECT min(id) FROM requests", ())
     await rollup.keep(db, [RequestId(request)])
-    await db.execute("DELETE FROM trips WHERE request = ?", (request,))
-    await db.execute("DELETE FROM requests WHERE id = ?", (request,))
+    await db.update("DELETE FROM trips WHERE request = ?", (request,))
+    await db.update("DELETE FROM requests WHERE id = ?", (request,))
 
 
 async def test_what_is_to_be_sent_again_stays_and_what_is_pruned_is_not_sent_again(home: House) -> None:
@@ -204,7 +204,7 @@ async def test_what_is_to_be_sent_again_stays_and_what_is_pruned_is_not_sent_aga
         await store.retries.want(a.id)
         done = [each async for each in Pruning(store, home.clock, places(home)).remove(plan)]
         assert {each.path.name: type(each) for each in done} == {"a": Kept, "b": Removal}
-        with pytest.raises(sqlite3.IntegrityError):
+        with pytest.raises(Violation):
             await store.retries.want(b.id)
         assert (await store.jobs.get(b.id)).pruned
 

@@ -98,7 +98,7 @@ class _Found:
 
 async def _amend(settings: Settings, name: str, file: Path, wish: _Wish) -> int:
     found = _Found()
-    async with look_into_store(installed(settings.state)) as store:
+    async with look_into_store(installed(settings)) as store:
         job = await job_named(store, name)
         try:
             await amendable(store, job.name)

@@ -44,7 +44,9 @@ def backup(chosen: Chosen, *, folder: Folder) -> int:
     hush_libraries()
     settings = chosen.settings()
     state = settings.state
-    database = installed(state)
+    database = installed(settings)
+    if not isinstance(database, Path):
+        raise Unusable("the database is a server's: back it up there, with pg_dump or its own backups (docs/fleet.md)")
     folder = _absolute(folder)
     if _within(folder, [state, settings.inbox, settings.outbox]):
         raise Unusable(f"{folder} lies in the inbox, the outbox or the state folder: name another place")
@@ -82,7 +84,12 @@ def restore(chosen: Chosen, *, folder: Folder) -> int:
     backup is not as it was; nothing was changed.
     """
     hush_libraries()
-    state = Path(os.path.realpath(chosen.settings().state))
+    settings = chosen.settings()
+    if settings.store:
+        raise Unusable(
+            "the database is a server's: restore it there, and start `batchd run --restored` (docs/fleet.md)"
+        )
+    state = Path(os.path.realpath(settings.state))
     folder = _absolute(folder)
     _assert_empty(state)
     summary = backups.verified(folder)

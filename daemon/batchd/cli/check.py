@@ -80,7 +80,7 @@ def check(  # noqa: PLR0913  its flags
     if show is not None and not unreadable:
         return _print_request(findings, show)
     kinds = dict.fromkeys(kind for finding in findings for kind in finding.estimate.kinds)
-    history = read_history(settings.state, kinds)
+    history = read_history(settings, kinds)
     if as_json:
         told = [as_data(each, history) for each in findings]
         out().print(data({**signed("check"), **rehearsal(sandbox=history.sandbox), "files": told}), soft_wrap=True)

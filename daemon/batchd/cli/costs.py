@@ -80,7 +80,7 @@ def costs(
 
 
 async def _read(settings: Settings, by: str, days: int) -> list[Spent]:
-    database = await to_thread.run_sync(installed, settings.state)
+    database = await to_thread.run_sync(installed, settings)
     now = Clock().now()
     async with look_into_store(database) as store:
         return await store.spending.by(by, since=now - now % _DAY - (days - 1) * _DAY)

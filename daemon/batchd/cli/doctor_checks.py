@@ -189,6 +189,8 @@ def _rights(name: str, place: Path, said: str) -> Finding:
 
 async def database(settings: Settings) -> Finding:
     """Check the database, every page of it."""
+    if settings.store:
+        return await _on_server(settings.store)
     file = anyio.Path(settings.state) / DATABASE
     if not await file.exists():
         return Finding("database", Health.OK, "none yet: made at the first start")
@@ -200,6 +202,20 @@ async def database(settings: Settings) -> Finding:
     if flaws:
         return Finding("database", Health.PROBLEM, f"{file} is damaged: {flaws[0]}", "see docs/operations.md")
     return Finding("database", Health.OK, f"{file} is sound ({bytes_of((await file.stat()).st_size)})")
+
+
+async def _on_server(url: str) -> Finding:
+    """Check whether a server has our tables, and whether it keeps what it has answered."""
+    try:
+        async with look_into_store(url) as store:
+            flaws = await store.database.flaws()
+    except BatchdError as error:
+        return Finding("database", Health.PROBLEM, str(error), "see docs/fleet.md")
+    from batchd.edges.store.postgresql.connection import named  # noqa: PLC0415  only where it is used
+
+    if flaws:
+        return Finding("database", Health.WARNING, f"{named(url)}: {flaws[0]}", "see docs/fleet.md")
+    return Finding("database", Health.OK, f"{named(url)} keeps what it has committed")
 
 
 def machine(settings: Settings) -> Iterator[Finding]:

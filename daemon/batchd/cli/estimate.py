@@ -16,6 +16,7 @@ from batchd.claude.prompt_size import measure, region_of, window_of
 from batchd.decisions.money.worst_case import worst_of
 from batchd.errors import BatchdError
 from batchd.model import Cost, Entry, Foreseen, Lane, Usage
+from batchd.settings import Settings
 
 ENOUGH: Final = 20
 """Answers of a kind without which nothing is said about the next one."""
@@ -173,21 +174,20 @@ class Estimate:
         return Expected(answers, median, high)
 
 
-def read_history(state: Path, kinds: Collection[Kind]) -> History:
+def read_history(settings: Settings, kinds: Collection[Kind]) -> History:
     """Read how long earlier answers were, whether or not a daemon runs; nothing is made or changed.
 
     Args:
-        state: The folder; where there is no database in it, there is no history.
+        settings: Where the database is; where there is none, there is no history.
         kinds: Of which requests.
     """
-    if not state.is_dir():
+    database = settings.database
+    if isinstance(database, Path) and not database.exists():
         return History()
-    from batchd.edges.store import DATABASE  # noqa: PLC0415  a tenth of a second, where there is something to read
-
-    return anyio.run(_read_history, state / DATABASE, kinds) if (state / DATABASE).exists() else History()
+    return anyio.run(_read_history, database, kinds)
 
 
-async def _read_history(database: Path, kinds: Collection[Kind]) -> History:
+async def _read_history(database: Path | str, kinds: Collection[Kind]) -> History:
     from batchd.edges.store import look_into_store  # noqa: PLC0415  see above
 
     try:

@@ -5,17 +5,19 @@ import pwd
 from pathlib import Path
 
 from batchd.cli.console import printable
-from batchd.edges.store import DATABASE
 from batchd.errors import Unusable
+from batchd.settings import Settings
 
 
-def installed(state: Path) -> Path:
-    """Find the database of an installation.
+def installed(settings: Settings) -> Path | str:
+    """Find the database of an installation: its file, or the URL of a server's, which says itself what is in it.
 
     Raises:
         Unusable: There is none, or this user may not look for it.
     """
-    path = state / DATABASE
+    state, path = settings.state, settings.database
+    if not isinstance(path, Path):
+        return path
     try:
         path.stat()
     except PermissionError:

@@ -149,7 +149,7 @@ def write_down(settings: Settings, write: Callable[[Store], Awaitable[Answer]], 
     Raises:
         Unusable: There is no database yet.
     """
-    database = installed(settings.state)
+    database = installed(settings)
 
     async def open_and_write() -> Answer:
         async with write_to_store(database) as store:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio
 from anyio import CancelScope
@@ -12,7 +11,7 @@ from rich.live import Live
 from batchd.cli.console import cell, usd
 from batchd.cli.status_view import read_standing, tables
 from batchd.edges.clock import Clock
-from batchd.edges.store import Standing
+from batchd.edges.store import Place, Standing
 from batchd.errors import BatchdError
 from batchd.model import Verdict
 from batchd.standing.jobs import state
@@ -22,11 +21,11 @@ LOOK = 0.25
 
 
 @asynccontextmanager
-async def shown(database: Path, console: Console) -> AsyncIterator[None]:
+async def shown(database: Place, console: Console) -> AsyncIterator[None]:
     """Show the progress of the jobs of a database while the block lasts, and once more at its end.
 
     Args:
-        database: The file; it may come into being later.
+        database: Where it is; it may come into being later.
         console: Where; on a terminal the table stays in place, elsewhere lines follow each other.
     """
     view = _LiveTable(console) if console.is_terminal else _Lines(console)

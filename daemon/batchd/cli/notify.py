@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import anyio
 import typer
+from anyio import to_thread
 from rich.table import Table
 
 from batchd.cli.console import cell, data, err, moment, out
@@ -13,7 +14,7 @@ from batchd.cli.logs import set_up_logs
 from batchd.cli.options import Chosen, takes_settings
 from batchd.decisions.report import timestamp
 from batchd.edges.clock import Clock
-from batchd.edges.store import DATABASE, look_into_store
+from batchd.edges.store import is_there, look_into_store
 from batchd.edges.store.notices import Delivery
 from batchd.errors import Unusable
 from batchd.formats import signed
@@ -100,16 +101,16 @@ def _way(sink: Sink) -> str:
 
 
 async def _installation(settings: Settings) -> str:
-    if not await anyio.Path(settings.state, DATABASE).exists():
+    if not await to_thread.run_sync(is_there, settings.database):
         return "none"
-    async with look_into_store(settings.state / DATABASE) as store:
+    async with look_into_store(settings.database) as store:
         return store.installation
 
 
 async def _list(settings: Settings, name: str | None, as_json: bool) -> int:  # noqa: FBT001  handed on by anyio.run
     if name is not None:
         _chosen_sinks(settings, name)
-    async with look_into_store(installed(settings.state)) as store:
+    async with look_into_store(installed(settings)) as store:
         found = [each for each in await store.notices.latest(_MOST) if name in {None, each.sink}]
         installation = store.installation
     if as_json:

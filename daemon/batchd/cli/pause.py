@@ -2,7 +2,6 @@
 
 import getpass
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Final
 
 import anyio
@@ -17,6 +16,7 @@ from batchd.edges.clock import Clock
 from batchd.edges.store import Pause, write_to_store
 from batchd.errors import Unusable
 from batchd.formats import signed
+from batchd.settings import Settings
 from batchd.standing.pauses import pause_as_data
 from batchd.text.moments import moment_to_come
 
@@ -61,7 +61,7 @@ def pause(
     settings, now = chosen.settings(), Clock().now()
     ends = None if until is None else _end(until, now)
     asked = Pause(_folder(folder), now, ends, getpass.getuser(), None if reason is None else reason[:_LONGEST])
-    pauses = anyio.run(_begin, settings.state, asked)
+    pauses = anyio.run(_begin, settings, asked)
     if as_json:
         out().print(data({**signed("pause"), "paused": [pause_as_data(each) for each in pauses]}), soft_wrap=True)
     else:
@@ -84,7 +84,7 @@ def resume(chosen: Chosen, *, folder: Folder = None, as_json: AsJson = False) ->
     """
     hush_libraries()
     which = _folder(folder)
-    ended, pauses = anyio.run(_end_pauses, chosen.settings().state, which)
+    ended, pauses = anyio.run(_end_pauses, chosen.settings(), which)
     if as_json:
         out().print(
             data({**signed("resume"), "resumed": ended, "paused": [pause_as_data(each) for each in pauses]}),
@@ -123,15 +123,15 @@ def _end(said: str, now: float) -> float:
     return found.timestamp()
 
 
-async def _begin(state: Path, asked: Pause) -> list[Pause]:
-    database = await to_thread.run_sync(installed, state)
+async def _begin(settings: Settings, asked: Pause) -> list[Pause]:
+    database = await to_thread.run_sync(installed, settings)
     async with write_to_store(database) as store:
         await store.pauses.begin(asked)
         return await store.pauses.all()
 
 
-async def _end_pauses(state: Path, folder: str | None) -> tuple[int, list[Pause]]:
-    database = await to_thread.run_sync(installed, state)
+async def _end_pauses(settings: Settings, folder: str | None) -> tuple[int, list[Pause]]:
+    database = await to_thread.run_sync(installed, settings)
     async with write_to_store(database) as store:
         ended = await store.pauses.end(folder)
         return ended, await store.pauses.all()

@@ -43,7 +43,7 @@ def price_of(
             found = examine(bundle, rules, _unseen)
     if not found.ok:
         return None
-    history = read_history(settings.state, tuple(found.estimate.kinds))
+    history = read_history(settings, tuple(found.estimate.kinds))
     return f"{found.reading.total:,} request{'s' if found.reading.total != 1 else ''}, {charge_of(found, history)}"
 
 

@@ -102,7 +102,7 @@ def _days(settings: Settings, older_than: str | None, what: str | None) -> dict[
 
 
 async def _prune(settings: Settings, days: Mapping[What, float], dry_run: bool) -> _Told:  # noqa: FBT001  anyio.run takes no names
-    database = await to_thread.run_sync(installed, settings.state)
+    database = await to_thread.run_sync(installed, settings)
     places = Places(settings.inbox, settings.outbox, settings.state)
     async with look_into_store(database) as store:
         plan = await Pruning(store, Clock(), places).plan(days)

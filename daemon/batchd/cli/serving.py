@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from batchd import app
 from batchd.edges.lock import daemon_runs
-from batchd.edges.store import DATABASE
 from batchd.errors import Occupied
 from batchd.settings import Settings, find_api_key
 
@@ -51,7 +50,7 @@ async def serve(  # noqa: PLR0913  what a command can say
         if show is not None:
             from batchd.cli.live_view import shown  # noqa: PLC0415  where somebody looks
 
-            await around.enter_async_context(shown(settings.state / DATABASE, show))
+            await around.enter_async_context(shown(settings.database, show))
         find = (lambda: _ANY_KEY) if in_sandbox else partial(find_api_key, settings.api.key_file)
         return await app.serve(settings, find, once=once, restored=restored, sandbox=in_sandbox, load=load)
 

@@ -22,7 +22,7 @@ from batchd.decisions.report import rehearsal, timestamp
 from batchd.edges import inbox
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
-from batchd.edges.store import DATABASE, Standing, Store, look_into_store
+from batchd.edges.store import Standing, Store, is_there, look_into_store
 from batchd.edges.store.views.progress import Progress
 from batchd.errors import Unusable
 from batchd.formats import signed
@@ -210,9 +210,9 @@ def _moment(since: str | None) -> float | None:
 
 
 async def _look(settings: Settings, job: str | None, *, waits: bool, since: float | None = None) -> _Seen:
-    if waits and not await to_thread.run_sync(os.path.exists, settings.state / DATABASE):
+    if waits and not await to_thread.run_sync(is_there, settings.database):
         return await to_thread.run_sync(_Seen, settings, Standing((), ()), None)
-    database = await to_thread.run_sync(installed, settings.state)
+    database = await to_thread.run_sync(installed, settings)
     async with look_into_store(database) as store:
         if job is None:
             standing, progress = await store.overview.read(finished=_FINISHED, since=since), None

@@ -1,7 +1,6 @@
 """How everything stands, as `batchd status` tells it: read from the database, told as data and as tables."""
 
 import re
-from pathlib import Path
 
 from anyio import to_thread
 from rich.console import Group, RenderableType
@@ -10,7 +9,7 @@ from rich.table import Table
 
 from batchd.claude.price import dollars
 from batchd.cli.console import cell, duration, is_narrow, moment, usd
-from batchd.edges.store import Pause, Standing, look_into_store
+from batchd.edges.store import Pause, Place, Standing, is_there, look_into_store
 from batchd.lifecycle import State
 from batchd.model import Batch, Job, StepBar, Verdict
 from batchd.standing.batches import answers
@@ -32,17 +31,17 @@ _STYLES = {
 }
 
 
-async def read_standing(database: Path, *, finished: int) -> Standing:
+async def read_standing(database: Place, *, finished: int) -> Standing:
     """Read how everything stands, whether or not a daemon runs.
 
     Args:
-        database: The file; where there is none, there is nothing yet.
+        database: Where it is; where there is none, there is nothing yet.
         finished: How many finished jobs.
 
     Raises:
         Unusable: It cannot be read.
     """
-    if not await to_thread.run_sync(database.exists):
+    if not await to_thread.run_sync(is_there, database):
         return Standing((), ())
     async with look_into_store(database) as store:
         return await store.overview.read(finished=finished)

@@ -10,7 +10,7 @@ import anyio
 from anyio import to_thread
 
 from batchd.edges.lock import daemon_runs
-from batchd.edges.store import DATABASE, look_into_store
+from batchd.edges.store import look_into_store
 from batchd.errors import BatchdError
 from batchd.page.reading import Place
 
@@ -77,7 +77,7 @@ class Events:
         if inode is None:
             await self._look_once_more(before)
             return
-        async with look_into_store(self._place.settings.state / DATABASE) as store:
+        async with look_into_store(self._place.settings.database) as store:
             self._tell()
             seen: _Seen | None = None
             while self._streams:
@@ -101,7 +101,8 @@ class Events:
             running: bool | None = daemon_runs(settings.state)
         except BatchdError:
             running = None
-        return _Seen(_of(settings.state / DATABASE, "st_ino"), running, _of(settings.inbox, "st_mtime_ns"))
+        of_database = _of(settings.database, "st_ino") if isinstance(settings.database, Path) else 0
+        return _Seen(of_database, running, _of(settings.inbox, "st_mtime_ns"))
 
     def _tell(self) -> None:
         self._number += 1

@@ -18,7 +18,7 @@ from batchd.decisions.report import rehearsal, timestamp
 from batchd.edges import inbox
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
-from batchd.edges.store import DATABASE, Carried, JobStanding, Listed, Standing, Store, look_into_store
+from batchd.edges.store import Carried, JobStanding, Listed, Standing, Store, is_there, look_into_store
 from batchd.edges.store.views.progress import own_words
 from batchd.errors import BatchdError, Unusable
 from batchd.model import BatchId, Job
@@ -63,8 +63,8 @@ class Place:
             NothingYet: There is none.
             BatchdError: It cannot be read, or is another version's.
         """
-        database = self.settings.state / DATABASE
-        if not await to_thread.run_sync(os.path.exists, database):
+        database = self.settings.database
+        if not await to_thread.run_sync(is_there, database):
             raise NothingYet(f"no daemon has run on {self.settings.state} yet: start batchd run")
         async with look_into_store(database) as store:
             yield store

@@ -26,7 +26,7 @@ from batchd.edges.api import Api
 from batchd.edges.api.meter import BOUNDS
 from batchd.edges.clock import Clock
 from batchd.edges.listener import Answer, listening
-from batchd.edges.store import Store, look_into_store
+from batchd.edges.store import Place, Store, look_into_store
 from batchd.errors import BatchdError
 from batchd.running.departure import Departure
 
@@ -52,7 +52,7 @@ class Sources:
     """Where all that is measured comes from."""
 
     store: Store
-    database: Path
+    database: Place
     outbox: Path
     state: Path
     api: Api
@@ -190,6 +190,8 @@ class Metering:
         return {"outbox": disk_usage(self._of.outbox).free, "state": disk_usage(self._of.state).free}
 
     def _sizes(self) -> dict[str, int]:
+        if not isinstance(self._of.database, Path):
+            return {}
         files = {"main": self._of.database, "wal": Path(f"{self._of.database}-wal")}
         return {name: file.stat().st_size if file.exists() else 0 for name, file in files.items()}
 

@@ -53,7 +53,7 @@ def load_settings(
 
 
 def load_places(flags: Mapping[str, object], config: Path | None) -> Settings:
-    """Bring together only where the three folders are, whatever else is wrong; all other settings are the defaults.
+    """Bring together where folders and database are, whatever else is wrong; all other settings are the defaults.
 
     Raises:
         Unusable: That is wrong itself.
@@ -66,7 +66,7 @@ def load_places(flags: Mapping[str, object], config: Path | None) -> Settings:
     layers = [Layer("a flag", _given(flags)), Layer("environment", _environment(), PREFIX), Layer(str(path), in_file)]
     said: dict[str, object] = {}
     for layer in reversed(layers):
-        said |= {name: layer.values[name] for name in ("inbox", "outbox", "state") if name in layer.values}
+        said |= {name: layer.values[name] for name in ("inbox", "outbox", "state", "store") if name in layer.values}
     return _validated(said, layers)
 
 

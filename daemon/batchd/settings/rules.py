@@ -287,6 +287,23 @@ def names(said: object) -> dict[str, str]:
     return dict(said)
 
 
+_SERVER = re.compile(r"postgres(ql)?://(?P<user>[^/@]*@)?")
+
+
+def server(said: object) -> str:
+    """Expect the URL of a database, or nothing; a password has no place in settings."""
+    if said == "":
+        return ""
+    found = _SERVER.match(said) if isinstance(said, str) else None
+    if found is None:
+        raise ValueError('should be "" for a file in the state folder, or postgresql://HOST/DATABASE')
+    if ":" in (found["user"] or "") or "password=" in found.string:
+        raise ValueError(
+            "should not hold a password: put it into the file of $PGPASSFILE, or into $CREDENTIALS_DIRECTORY/store"
+        )
+    return found.string
+
+
 def optional(rule: Rule) -> Rule:
     """Expect a value of this kind, or none."""
     return lambda said: None if said is None else rule(said)

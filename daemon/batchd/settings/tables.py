@@ -41,6 +41,7 @@ from batchd.settings.rules import (
     part_of_day,
     place,
     real,
+    server,
     text,
     time_of_day,
     whole,
@@ -346,6 +347,9 @@ class Settings(Table, frozen=True):
     inbox: Annotated[Place, "The folder where requests come in."] = Path("inbox")
     outbox: Annotated[Place, "The folder where results go out."] = Path("outbox")
     state: Annotated[Place, "The folder of the database, the spool and the lock."] = Path(".batchd")
+    store: Annotated[
+        str, server, "The database: empty for a file in the state folder, or the URL of PostgreSQL, without a password."
+    ] = ""
     api: Api = Api()
     intake: Intake = Intake()
     batch: Packing = Packing()
@@ -373,6 +377,11 @@ class Settings(Table, frozen=True):
         self._keep_apart()
         self._find_sinks()
         self._keep_private()
+
+    @property
+    def database(self) -> Path | str:
+        """Where the database is: a file, or the URL of a server's."""
+        return self.store or self.state / "batchd.sqlite"
 
     def _keep_apart(self) -> None:
         """An outbox within the inbox would be taken as input, and so on: no folder may hold another."""

@@ -1,13 +1,15 @@
 """The store: the only room that speaks SQL, and the only queue there is. It decides nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from batchd.edges.store.amendments import Amendment, Amendments, Change
 from batchd.edges.store.arrivals import Arrival, Arrivals
 from batchd.edges.store.batches import Batches, CountTaken
+from batchd.edges.store.database import Database
 from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
 from batchd.edges.store.holds import Holds
@@ -24,7 +26,7 @@ from batchd.edges.store.resolutions import Resolutions
 from batchd.edges.store.retention import Retention
 from batchd.edges.store.retries import Retries
 from batchd.edges.store.spending import GROUPS, Spending, Spent
-from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.sqlite.database import SqliteDatabase
 from batchd.edges.store.steps import JobSteps
 from batchd.edges.store.transitions import Stale
 from batchd.edges.store.trips import Spooled, Trips
@@ -40,6 +42,9 @@ from batchd.edges.store.views.reports import Reports
 from batchd.edges.store.views.tallies import Tallies
 from batchd.edges.store.warmings import Warmings
 from batchd.errors import Unusable
+
+if TYPE_CHECKING:
+    from batchd.edges.store.postgresql.database import PostgresqlDatabase
 
 __all__ = [
     "DATABASE",
@@ -59,6 +64,7 @@ __all__ = [
     "Overview",
     "Pause",
     "Paused",
+    "Place",
     "QueueBudget",
     "Shared",
     "Spent",
@@ -67,11 +73,14 @@ __all__ = [
     "Standing",
     "Store",
     "Waits",
+    "is_there",
     "look_into_store",
     "open_store",
     "write_to_store",
 ]
 
+FLEET: Final = "pip install 'batchd[fleet]'"
+"""What brings it."""
 DATABASE = "batchd.sqlite"
 """The name of the file, in the state folder."""
 
@@ -116,46 +125,75 @@ class Store:
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
 
 
+Place = Path | str
+"""Where the database is: a file of SQLite, whose folder must exist, or the URL of a PostgreSQL server's."""
+
+
+def is_there(place: Place) -> bool:
+    """Whether there is a database; of a server's that shows when it is opened."""
+    return place.exists() if isinstance(place, Path) else True
+
+
+def _of_postgresql() -> "type[PostgresqlDatabase]":
+    try:
+        from batchd.edges.store.postgresql.database import PostgresqlDatabase  # noqa: PLC0415  only where it is used
+    except ImportError as error:
+        raise Unusable(f"the setting store needs a package that is missing ({error.name}): {FLEET}") from error
+    return PostgresqlDatabase
+
+
+def _said_nowhere(place: str) -> None: ...
+
+
 @asynccontextmanager
-async def open_store(path: Path) -> AsyncIterator[Store]:
+async def open_store(place: Place, waits: Callable[[str], None] = _said_nowhere) -> AsyncIterator[Store]:
     """Open the store, made or migrated where that is needed: the daemon's, under its lock.
 
     Args:
-        path: The database file; its folder must exist.
+        place: Where it is.
+        waits: Is told, once, that another daemon has the lock of the database, which this one waits for; the lock of a
+            file is that of the state folder.
 
     Raises:
-        Unusable: The file is no database of ours, damaged, or has other tables than this program works with.
+        Unusable: It is no database of ours, damaged, or has other tables than this program works with.
+        Unavailable: It cannot be reached, or it and its lock are lost.
     """
-    async with Database.open(path) as database:
-        yield await _store(database)
+    if isinstance(place, Path):
+        async with SqliteDatabase.open(place) as database:
+            yield await _store(database)
+    else:
+        async with _of_postgresql().open(place, daemon=True, waits=waits) as on_server:
+            yield await _store(on_server)
 
 
 @asynccontextmanager
-async def write_to_store(path: Path) -> AsyncIterator[Store]:
+async def write_to_store(place: Place) -> AsyncIterator[Store]:
     """Open a store that exists, to write beside a daemon; nothing is made or migrated.
 
-    Args:
-        path: The database file.
-
     Raises:
-        Unusable: The file is no database of ours, may not be written, or is of another version.
+        Unusable: It is no database of ours, may not be written, or is of another version.
     """
-    async with Database.open(path, migrate=False) as database:
-        yield await _store(database)
+    if isinstance(place, Path):
+        async with SqliteDatabase.open(place, migrate=False) as database:
+            yield await _store(database)
+    else:
+        async with _of_postgresql().open(place, daemon=False) as on_server:
+            yield await _store(on_server)
 
 
 @asynccontextmanager
-async def look_into_store(path: Path) -> AsyncIterator[Store]:
+async def look_into_store(place: Place) -> AsyncIterator[Store]:
     """Open a store that exists, only to read from it: nothing is made or changed.
 
-    Args:
-        path: The database file.
-
     Raises:
-        Unusable: The file is no database of ours, may not be read, or is of another version.
+        Unusable: It is no database of ours, may not be read, or is of another version.
     """
-    async with Database.look(path) as database:
-        yield await _store(database)
+    if isinstance(place, Path):
+        async with SqliteDatabase.look(place) as database:
+            yield await _store(database)
+    else:
+        async with _of_postgresql().look(place) as on_server:
+            yield await _store(on_server)
 
 
 async def _store(database: Database) -> Store:

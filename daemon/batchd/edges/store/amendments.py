@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import aiosqlite
 import msgspec
 
+from batchd.edges.store.database import Database
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import NewRequest, free_id
 from batchd.edges.store.retries import Superseded, files_of
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import many, update
+from batchd.edges.store.statements import Transaction, fetch, many, update
 from batchd.model import Job, JobId, RequestId, Verdict
 
 
@@ -82,7 +81,9 @@ class Amendments:
     async def reach(self, job: JobId) -> int:
         """Say up to which byte the requests of a job reach in its spool file."""
         row = await self._database.row(
-            "SELECT max(max(offset + size, coalesce(sent_offset + sent_size, 0))) AS n FROM requests WHERE job = ?", job
+            """SELECT max(max("offset" + size, coalesce(sent_offset + sent_size, 0))) AS n
+               FROM requests WHERE job = ?""",
+            job,
         )
         return 0 if row is None or row["n"] is None else int(row["n"])
 
@@ -98,20 +99,20 @@ class Amendments:
             It; None where the job is not any more what it was then.
         """
 
-        async def step(db: aiosqlite.Connection) -> Amendment | None:
+        async def step(db: Transaction) -> Amendment | None:
             changed = await update(
                 db,
-                """UPDATE jobs SET retry_wanted = 1, cancel_wanted = 0
+                """UPDATE jobs SET retry_wanted = TRUE, cancel_wanted = FALSE
                    WHERE id = ? AND (delivered OR step_hold IS NOT NULL) AND NOT retry_wanted
-                     AND finished_at IS ? AND results_length = ?""",
+                     AND coalesce(finished_at, -1) = coalesce(?, -1) AND results_length = ?""",
                 job.id,
                 job.finished_at,
                 job.results_length,
             )
             if not changed:
                 return None
-            async with db.execute("SELECT count(*) FROM amendments WHERE job = ?", (job.id,)) as cursor:
-                number = int(next(iter(await cursor.fetchall()))[0]) + 1
+            (others,) = await fetch(db, "SELECT count(*) AS n FROM amendments WHERE job = ?", job.id)
+            number = int(others["n"]) + 1
             await update(
                 db,
                 "INSERT INTO amendments (claim, job, number, ticket) VALUES (?, ?, ?, ?)",
@@ -150,7 +151,7 @@ class Amendments:
         rows = await self._database.rows(
             """SELECT custom_id, document, sections, filed,
                    EXISTS (SELECT 1 FROM trips WHERE request = requests.id AND outcome = 'succeeded') AS paid
-               FROM requests WHERE id IN (SELECT value FROM json_each(?))""",
+               FROM requests WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))""",
             json.dumps(requests),
         )
         paid = frozenset(row["custom_id"] for row in rows if row["paid"])
@@ -158,7 +159,7 @@ class Amendments:
 
 
 async def apply(
-    db: aiosqlite.Connection,
+    db: Transaction,
     amendment: Amendment,
     changes: Callable[[], Iterator[Change]],
     begin: int,
@@ -202,7 +203,7 @@ async def apply(
                SELECT min(step) FROM requests WHERE job = jobs.id AND verdict IS NULL), 0)) WHERE id = ?""",
         amendment.job,
     )
-    await update(db, "UPDATE amendments SET applied = 1 WHERE claim = ?", amendment.claim)
+    await update(db, "UPDATE amendments SET applied = TRUE WHERE claim = ?", amendment.claim)
 
 
 _SAID = (
@@ -224,8 +225,8 @@ _INSERT = f"""INSERT INTO requests (id, job, custom_id, name, {", ".join(_SAID)}
     VALUES (:id, :job, :custom_id, :name, {", ".join(f":{name}" for name in _SAID)}, :place, :record)"""  # noqa: S608  own names
 _REPLACE = f"""UPDATE requests SET {", ".join(f"{name} = :{name}" for name in _SAID)},
         record = coalesce(:record, record), round = 0, sent_offset = NULL, sent_size = NULL, asked = NULL,
-        counts_from = sendings + 1, counted = 0, promised = 0, first = NULL, cohort = '', again = NULL, verdict = NULL,
-        reason = NULL, stop_reason = NULL, document = NULL, sections = NULL, filed = NULL,
+        counts_from = sendings + 1, counted = FALSE, promised = FALSE, first = NULL, cohort = '', again = NULL,
+        verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL, sections = NULL, filed = NULL,
         forgiven = (SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
     WHERE id = :replaces"""  # noqa: S608  own names
 

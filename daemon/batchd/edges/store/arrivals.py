@@ -5,15 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import aiosqlite
 import msgspec
 
 from batchd.decisions.twin import Before, twin_among
+from batchd.edges.store.database import Database
 from batchd.edges.store.events import note_hold
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import NewRequest, Stored, free_id, insert_all
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import many, returning, update
+from batchd.edges.store.statements import Transaction, fetch, many, returning, update
 from batchd.model import Ceiling, Job, JobId, RowsForm, Steps, Turn
 
 
@@ -93,7 +92,7 @@ class Arrivals:
             Their jobs, in the same order: that of another claim where its ticket was accepted before.
         """
 
-        async def step(db: aiosqlite.Connection) -> list[Job]:
+        async def step(db: Transaction) -> list[Job]:
             known = await _of_claims(db, arrivals)
             for each in arrivals:
                 if each.ticket is not None and (first := await _of_ticket(db, each.ticket)) is not None:
@@ -124,7 +123,7 @@ class Arrivals:
             LookupError: It lacks other requests than that.
         """
 
-        async def step(db: aiosqlite.Connection) -> Job:
+        async def step(db: Transaction) -> Job:
             row = await returning(
                 db,
                 "UPDATE jobs SET missing = missing - ? WHERE id = ? AND missing = ? RETURNING *",
@@ -145,24 +144,23 @@ class Arrivals:
         return [job_of(row) for row in await self._database.rows("SELECT * FROM jobs WHERE missing > 0 ORDER BY id")]
 
 
-async def _of_ticket(db: aiosqlite.Connection, ticket: str) -> Job | None:
-    async with db.execute("SELECT * FROM jobs WHERE ticket = ?", (ticket,)) as cursor:
-        row = await cursor.fetchone()
+async def _of_ticket(db: Transaction, ticket: str) -> Job | None:
+    row = await returning(db, "SELECT * FROM jobs WHERE ticket = ?", ticket)
     return None if row is None else job_of(row)
 
 
-async def _of_claims(db: aiosqlite.Connection, arrivals: Sequence[Arrival]) -> dict[str, Job]:
+async def _of_claims(db: Transaction, arrivals: Sequence[Arrival]) -> dict[str, Job]:
     """Find the jobs that some files are already, by their claims."""
     claims = json.dumps([each.claim for each in arrivals])
     sql = "SELECT * FROM jobs WHERE claim IN (SELECT value FROM json_each(?))"
-    return {row["claim"]: job_of(row) for row in await db.execute_fetchall(sql, (claims,))}
+    return {row["claim"]: job_of(row) for row in await fetch(db, sql, claims)}
 
 
-async def _say_what_came_before(db: aiosqlite.Connection, new: dict[str, Arrival]) -> bool:
+async def _say_what_came_before(db: Transaction, new: dict[str, Arrival]) -> bool:
     """Hold what was dropped a second time, or note that it was; whether there is any such thing."""
     found: dict[int, tuple[Arrival, list[Before]]] = {}
     if new:
-        for row in await db.execute_fetchall(_BEFORE, (json.dumps(list(new)),)):
+        for row in await fetch(db, _BEFORE, json.dumps(list(new))):
             finished_at = row["finished_at"] if row["delivered"] else None
             before = Before(row["name"], row["received_at"], finished_at, bool(row["in_vain"]), row["twin"] is not None)
             found.setdefault(row["id"], (new[row["claim"]], []))[1].append(before)

@@ -5,17 +5,14 @@ decides, are `resolutions`; nothing else writes the table `batches`.
 """
 
 import json
-import sqlite3
 from collections.abc import Callable, Collection, Sequence
 
-import aiosqlite
-
 from batchd.edges.store import remotes, requests, trips
+from batchd.edges.store.database import Database
 from batchd.edges.store.events import note_held_batch
 from batchd.edges.store.facts import count_intent
 from batchd.edges.store.pauses import refuse_if_paused
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import AMONG, insert
+from batchd.edges.store.statements import AMONG, Taken, Transaction, insert
 from batchd.edges.store.transitions import Also, batch_of, changed, step_along
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Evidence, Intent, Lane, Plan, RemoteBatch, RemoteId, Verdict
@@ -104,7 +101,7 @@ class Batches:
             nonce: Makes a new one.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             for plan in plans:
                 batch = BatchId(
                     await insert(
@@ -140,7 +137,7 @@ class Batches:
             Paused: A person has paused a job of it.
         """
 
-        async def also(db: aiosqlite.Connection) -> None:
+        async def also(db: Transaction) -> None:
             await refuse_if_paused(db, batch.id)
             await count_intent(db)
 
@@ -157,8 +154,8 @@ class Batches:
                 origin=intent.origin,
                 organization=intent.organization,
             )
-        except sqlite3.IntegrityError as error:
-            if "batches.count" in str(error):
+        except Taken as error:
+            if error.where in {"batches.count", "batches_unresolved"}:
                 raise CountTaken from error
             raise
 
@@ -250,7 +247,7 @@ class Batches:
     async def give_back(self, batch: Batch) -> Batch:
         """Look again for a batch whose results were another's; that one is known not to be ours from now on."""
 
-        async def disprove(db: aiosqlite.Connection) -> None:
+        async def disprove(db: Transaction) -> None:
             await remotes.disprove(db, batch.id, batch.known_id)
 
         return await self._step(batch, {State.ENDED}, State.INTENDED, disprove, gave_back=True)
@@ -265,7 +262,7 @@ class Batches:
             now: Unix seconds.
         """
 
-        async def tell(db: aiosqlite.Connection) -> None:
+        async def tell(db: Transaction) -> None:
             await note_held_batch(db, batch.id, why, now)
 
         return await self._step(batch, _UNDER_WAY, State.HELD, tell, trouble=reason)
@@ -273,7 +270,7 @@ class Batches:
     async def dissolve(self, batch: Batch) -> Batch:
         """Free the requests of a planned batch, which made none at the API."""
 
-        async def free(db: aiosqlite.Connection) -> None:
+        async def free(db: Transaction) -> None:
             await trips.forget(db, batch.id)
             await requests.free(db, batch.id)
 
@@ -287,7 +284,7 @@ class Batches:
             halves: Its rows, from `decisions.batch.plan.halves`.
         """
 
-        async def part(db: aiosqlite.Connection) -> None:
+        async def part(db: Transaction) -> None:
             await requests.part(db, batch.id, halves)
             await trips.forget(db, batch.id)
             await requests.free(db, batch.id)
@@ -302,7 +299,7 @@ class Batches:
             reason: What the API said; it stays in the job's own folder.
         """
 
-        async def refuse(db: aiosqlite.Connection) -> None:
+        async def refuse(db: Transaction) -> None:
             await requests.give_verdict(db, batch.id, Verdict.ERRORED, reason)
             await trips.end(db, batch.id, "errored")
 

@@ -4,13 +4,11 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import aiosqlite
-
 from batchd.delivery import Delivery, Trip, Unsent
 from batchd.edges.store import requests, trips
+from batchd.edges.store.database import Database
 from batchd.edges.store.requests import wishes_of
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, betas_of, many, update
+from batchd.edges.store.statements import AMONG, Row, Transaction, betas_of, many, update
 from batchd.model import Batch, BatchId, Cost, JobId, Place, RequestId, Usage
 
 if TYPE_CHECKING:
@@ -34,10 +32,9 @@ class Deliveries:
             rows: Their numbers, some hundreds at the most; those that the batch does not have are left out.
             max_attempts: Sendings of one request, the first included.
         """
-        wanted = ",".join(str(int(row)) for row in rows)
         found = await self._database.rows(
             f"""SELECT trips.row, trips.outcome, requests.id, job, jobs.name AS job_name, custom_id, requests.name,
-                    model, wishes, cancel_wanted, claim, offset, requests.size, max_tokens, requests.betas,
+                    model, wishes, cancel_wanted, claim, "offset", requests.size, max_tokens, requests.betas,
                     round, rounds, allowance, worst,
                     (SELECT total(output_tokens) FROM trips AS t WHERE t.request = requests.id
                      AND t.sending >= counts_from) AS written,
@@ -46,8 +43,9 @@ class Deliveries:
                     (SELECT count(*) FROM trips AS t WHERE t.request = requests.id
                      AND (outcome IS NULL OR outcome <> 'succeeded')) - forgiven AS attempts
                 FROM trips JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
-                WHERE trips.batch = ? AND trips.row IN ({wanted})""",  # noqa: S608  integers
+                WHERE trips.batch = ? AND {AMONG.format("trips.row")}""",  # noqa: S608  own text
             batch,
+            json.dumps(list(rows)),
         )
         return {
             r["row"]: Trip(
@@ -97,7 +95,7 @@ class Deliveries:
             now: Unix seconds, from which on a request that travels again waits.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await trips.deliver(db, batch.id, deliveries)
             await requests.deliver(db, batch.id, deliveries, now=now)
             await many(
@@ -132,7 +130,7 @@ class Deliveries:
     async def continued(self, jobs: Iterable[JobId]) -> set[JobId]:
         """Say in which of some jobs a request had more than one round: its document may not be in their folders."""
         rows = await self._database.rows(
-            "SELECT DISTINCT job FROM requests WHERE job IN (SELECT value FROM json_each(?)) AND round > 0",
+            f"SELECT DISTINCT job FROM requests WHERE {AMONG.format('job')} AND round > 0",  # noqa: S608  own text
             json.dumps(list(jobs)),
         )
         return {JobId(row["job"]) for row in rows}

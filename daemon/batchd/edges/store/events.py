@@ -4,9 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-import aiosqlite
-
-from batchd.edges.store.sqlite.statements import many, update
+from batchd.edges.store.statements import AMONG, Transaction, fetch, many, returning, update
 from batchd.model import BatchId, JobId
 from batchd.notice import Kind, NewNotice
 
@@ -17,11 +15,14 @@ FLOOD = 20
 FLOOD_TIME = 600.0
 """That time, in seconds."""
 
-_NOTE = """INSERT OR IGNORE INTO notices (at, due_at, kind, subject, job, queue, data, state)
-    VALUES (?1, ?1 + ?2, ?3, ?4, ?5, ?6, ?7, ?8)"""
+_NOTE = """INSERT INTO notices (at, due_at, kind, subject, job, queue, data, state)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+
+_NOTE_HELD = """INSERT INTO notices (at, due_at, kind, subject, job, queue, data, about)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 
 
-async def note(db: aiosqlite.Connection, notice: NewNotice, state: str = "new") -> bool:
+async def note(db: Transaction, notice: NewNotice, state: str = "new") -> bool:
     """Note something, and say whether it is news; what was noted before changes nothing.
 
     Args:
@@ -34,10 +35,10 @@ async def note(db: aiosqlite.Connection, notice: NewNotice, state: str = "new") 
 
 def _values(notice: NewNotice) -> tuple[object, ...]:
     data = json.dumps(notice.data)
-    return notice.at, notice.after, notice.kind, notice.subject, notice.job, notice.queue, data
+    return notice.at, notice.at + notice.after, notice.kind, notice.subject, notice.job, notice.queue, data
 
 
-async def note_ends(db: aiosqlite.Connection, notices: Sequence[NewNotice]) -> None:
+async def note_ends(db: Transaction, notices: Sequence[NewNotice]) -> None:
     """Note that jobs have ended, and count them and their requests; what a job had before it ended anew counts once.
 
     Args:
@@ -45,9 +46,9 @@ async def note_ends(db: aiosqlite.Connection, notices: Sequence[NewNotice]) -> N
         notices: Of different jobs.
     """
     await many(db, _NOTE, [(*_values(each), "new") for each in notices])
-    sql = "SELECT id, counted FROM jobs WHERE counted IS NOT NULL AND id IN (SELECT value FROM json_each(?))"
-    rows = await db.execute_fetchall(sql, (json.dumps([each.job for each in notices]),))
-    before = {row["id"]: json.loads(row["counted"]) for row in rows}
+    sql = f"SELECT id, counted FROM jobs WHERE counted IS NOT NULL AND {AMONG.format('id')}"  # noqa: S608  own text
+    found = await fetch(db, sql, json.dumps([each.job for each in notices]))
+    before = {row["id"]: json.loads(row["counted"]) for row in found}
     ended: Counter[tuple[str, str, str]] = Counter()
     for each in notices:
         known = before.get(each.job, {})
@@ -60,10 +61,10 @@ async def note_ends(db: aiosqlite.Connection, notices: Sequence[NewNotice]) -> N
 
 
 _COUNT = """INSERT INTO counters (name, label, queue, n) VALUES (?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET n = n + excluded.n"""
+    ON CONFLICT (name, label, queue) DO UPDATE SET n = counters.n + excluded.n"""
 
 
-async def count(db: aiosqlite.Connection, name: str, label: str, queue: str, more: int = 1) -> None:
+async def count(db: Transaction, name: str, label: str, queue: str, more: int = 1) -> None:
     """Count what has come to its end.
 
     Args:
@@ -76,7 +77,7 @@ async def count(db: aiosqlite.Connection, name: str, label: str, queue: str, mor
     await update(db, _COUNT, name, label, queue, more)
 
 
-async def note_hold(db: aiosqlite.Connection, job: JobId, bar: str, episode: str, now: float) -> None:
+async def note_hold(db: Transaction, job: JobId, bar: str, episode: str, now: float) -> None:
     """Note that a job waits for money, or for a person to say how its next step goes, if it still does.
 
     Args:
@@ -86,18 +87,23 @@ async def note_hold(db: aiosqlite.Connection, job: JobId, bar: str, episode: str
         episode: What else tells this hold from others of that limit that are worth a notice of their own.
         now: Unix seconds.
     """
-    await update(
+    row = await returning(
         db,
-        """INSERT OR IGNORE INTO notices (at, due_at, kind, subject, job, queue, about, data)
-           SELECT ?1, ?1 + ?2, ?3, 'job ' || id || ?4, id, queue, held_from,
-               json_object('job', name, 'queue', queue, 'source', source, 'state', 'held', 'reason', ?5,
-                           'sandbox', json(iif(sandbox, 'true', 'false')))
-           FROM jobs WHERE id = ?6 AND coalesce(hold, step_hold) IS NOT NULL""",
-        *(now, HOLD, Kind.JOB_HELD, f" {bar} {episode}".rstrip(), bar, job),
+        """SELECT name, queue, source, sandbox, held_from FROM jobs
+           WHERE id = ? AND coalesce(hold, step_hold) IS NOT NULL""",
+        job,
     )
+    if row is None:
+        return
+    data = {"job": row["name"], "queue": row["queue"], "source": row["source"], "state": "held", "reason": bar}
+    subject = f"job {job} {bar} {episode}".rstrip()
+    notice = NewNotice(
+        Kind.JOB_HELD, subject, now, data | {"sandbox": bool(row["sandbox"])}, job=job, queue=row["queue"], after=HOLD
+    )
+    await update(db, _NOTE_HELD, *_values(notice), row["held_from"])
 
 
-async def note_held_batch(db: aiosqlite.Connection, batch: BatchId, code: str, now: float) -> None:
+async def note_held_batch(db: Transaction, batch: BatchId, code: str, now: float) -> None:
     """Note that a batch waits for a person: once for each folder whose jobs travel in it.
 
     Args:
@@ -106,21 +112,31 @@ async def note_held_batch(db: aiosqlite.Connection, batch: BatchId, code: str, n
         code: Why, in a word.
         now: Unix seconds.
     """
-    await update(
+    found = await fetch(
         db,
-        """INSERT OR IGNORE INTO notices (at, due_at, kind, subject, job, queue, about, data)
-           SELECT ?1, ?1 + ?2, ?3, 'batch ' || ?4 || ' ' || ?1 || ' ' || queue, iif(jobs = 1, job, NULL), queue, ?4,
-               json_object('batch', ?4, 'state', 'held', 'reason', ?5, 'queue', queue, 'requests', requests,
-                           'jobs', jobs, 'job', iif(jobs = 1, name, NULL),
-                           'sandbox', json(iif(sandbox, 'true', 'false')))
-           FROM (SELECT queue, count(*) AS requests, count(DISTINCT job) AS jobs, min(job) AS job,
-                     min(jobs.name) AS name, max(sandbox) AS sandbox
-                 FROM requests JOIN jobs ON jobs.id = requests.job WHERE requests.batch = ?4 GROUP BY queue)""",
-        *(now, HOLD, Kind.BATCH_HELD, batch, code),
+        """SELECT queue, count(*) AS requests, count(DISTINCT job) AS jobs, min(job) AS job, min(jobs.name) AS name,
+               max(sandbox) AS sandbox
+           FROM requests JOIN jobs ON jobs.id = requests.job WHERE requests.batch = ? GROUP BY queue""",
+        batch,
     )
+    for row in found:
+        alone = row["jobs"] == 1
+        data = {
+            "batch": batch,
+            "state": "held",
+            "reason": code,
+            "queue": row["queue"],
+            "requests": row["requests"],
+            "jobs": row["jobs"],
+            "job": row["name"] if alone else None,
+            "sandbox": bool(row["sandbox"]),
+        }
+        subject, job = f"batch {batch} {now} {row['queue']}", JobId(row["job"]) if alone else None
+        notice = NewNotice(Kind.BATCH_HELD, subject, now, data, job=job, queue=row["queue"], after=HOLD)
+        await update(db, _NOTE_HELD, *_values(notice), batch)
 
 
-async def note_rejection(db: aiosqlite.Connection, notice: NewNotice) -> None:
+async def note_rejection(db: Transaction, notice: NewNotice) -> None:
     """Note that a file was rejected; where many of a folder are, those beyond the first are told together.
 
     Args:
@@ -129,9 +145,8 @@ async def note_rejection(db: aiosqlite.Connection, notice: NewNotice) -> None:
     """
     sql = """SELECT count(*) FILTER (WHERE state <> 'summed' AND data ->> 'summary' IS NULL) AS alone,
                  max(state = 'new' AND data ->> 'summary' IS NOT NULL AND due_at > ?2) AS summed
-             FROM notices WHERE kind = 'file.rejected' AND queue IS ?1 AND at > ?2 - ?3"""
-    async with db.execute(sql, (notice.queue, notice.at, FLOOD_TIME)) as cursor:
-        row = await cursor.fetchone()
+             FROM notices WHERE kind = 'file.rejected' AND coalesce(queue, '') = coalesce(?1, '') AND at > ?2 - ?3"""
+    row = await returning(db, sql, notice.queue, notice.at, FLOOD_TIME)
     if row is None or row["alone"] < FLOOD:
         if await note(db, notice):
             await count(db, "file", "rejected", notice.queue or "")

@@ -1,9 +1,7 @@
 """Facts: what is true of the installation as a whole."""
 
-import aiosqlite
-
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import update
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import Transaction, update
 
 INTENTS = "intents"
 """How many creates, and messages of the sync lane, were begun."""
@@ -23,7 +21,7 @@ SANDBOX = "sandbox"
 """The name of the API that a rehearsal goes to."""
 
 
-async def count_intent(db: aiosqlite.Connection) -> None:
+async def count_intent(db: Transaction) -> None:
     """Count a create that is about to begin, in the commit of its intent.
 
     Args:
@@ -32,8 +30,18 @@ async def count_intent(db: aiosqlite.Connection) -> None:
     await update(
         db,
         """INSERT INTO facts (name, value) VALUES (?, '1')
-           ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT)""",
+           ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(facts.value AS BIGINT) + 1 AS TEXT)""",
         INTENTS,
+    )
+
+
+async def set_fact(db: Transaction, name: str, value: str) -> None:
+    """Say what is true of the installation, instead of what was said before."""
+    await update(
+        db,
+        "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        name,
+        value,
     )
 
 
@@ -51,11 +59,11 @@ class Facts:
     async def note_settings(self, wrong: str | None) -> None:
         """Note what is wrong with the settings that were read anew; None for nothing."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             if wrong is None:
                 await update(db, "DELETE FROM facts WHERE name = ?", SETTINGS)
             else:
-                await update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", SETTINGS, wrong)
+                await set_fact(db, SETTINGS, wrong)
 
         if wrong is not None or await self.wrong_settings() is not None:
             await self._database.write(step)
@@ -67,9 +75,7 @@ class Facts:
 
     async def note_restored(self) -> None:
         """Note that the state was filled from a backup: it may only start as a restored one."""
-        await self._database.write(
-            lambda db: update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES (?, '1')", RESTORED)
-        )
+        await self._database.write(lambda db: set_fact(db, RESTORED, "1"))
 
     async def begin_restoring(self, *, epoch: int, intents: int) -> None:
         """Begin another life of a restored state: its new requests get ids that no lost one of before has had.
@@ -79,9 +85,9 @@ class Facts:
             intents: Creates that were begun in all lives, as far as it is known.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             for name, value in ((EPOCH, epoch), (INTENTS, intents), (FLOOR, epoch << FLOOR_BITS), (RESTORING, 1)):
-                await update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", name, str(value))
+                await set_fact(db, name, str(value))
             await update(db, "DELETE FROM facts WHERE name = ?", RESTORED)
 
         await self._database.write(step)
@@ -89,7 +95,7 @@ class Facts:
     async def end_restoring(self) -> None:
         """Note that all that was paid in the lost life is known."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(db, "DELETE FROM facts WHERE name = ?", RESTORING)
 
         await self._database.write(step)
@@ -101,7 +107,7 @@ class Facts:
             Unavailable: It does not.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(db, "UPDATE facts SET value = value WHERE name = 'installation'")
 
         await self._database.write(step)
@@ -131,8 +137,8 @@ class Facts:
         if bound is not None and under_way is not None and under_way["any"]:
             return False
 
-        async def step(db: aiosqlite.Connection) -> None:
-            await update(db, "INSERT OR REPLACE INTO facts (name, value) VALUES ('api', ?)", api)
+        async def step(db: Transaction) -> None:
+            await set_fact(db, "api", api)
 
         await self._database.write(step)
         return True

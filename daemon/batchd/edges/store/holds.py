@@ -3,14 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 
-import aiosqlite
-
 from batchd.decisions.money.budget import Hold, Purse
+from batchd.edges.store.database import Database
 from batchd.edges.store.deliveries import LET_GO
 from batchd.edges.store.events import note_hold
 from batchd.edges.store.requests import wishes_of
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import AMONG, Row, betas_of, update
+from batchd.edges.store.statements import AMONG, Row, Transaction, betas_of, update
 from batchd.model import Held, JobId, Place, RequestId
 
 
@@ -39,12 +37,12 @@ class Holds:
             next_month: The same of the month.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             for job, hold in holds.items():
                 await update(
                     db,
                     """UPDATE jobs SET hold = ?, held_from = ?, hold_until = ?, hold_room = ?
-                       WHERE id = ? AND released = ? AND released_up_to IS ?""",
+                       WHERE id = ? AND released = ? AND coalesce(released_up_to, -1) = coalesce(?, -1)""",
                     hold.reason,
                     hold.first,
                     tomorrow if hold.until_tomorrow else next_month if hold.until_next_month else None,
@@ -66,7 +64,7 @@ class Holds:
         return await self._database.values(
             _held,
             """SELECT r.id, job, jobs.name AS job_name, hold_room, model, max_tokens, r.betas, rounds, allowance,
-                   wishes, worst, r.counted, claim, coalesce(sent_offset, offset) AS offset,
+                   wishes, worst, r.counted, claim, coalesce(sent_offset, "offset") AS "offset",
                    coalesce(sent_size, size) AS size
                FROM jobs JOIN requests AS r ON r.id IN (
                    SELECT id FROM requests WHERE job = jobs.id AND id >= held_from AND verdict IS NULL
@@ -85,10 +83,10 @@ class Holds:
             worst: Picodollars.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(
                 db,
-                """UPDATE requests SET counted = 1, worst = ?
+                """UPDATE requests SET counted = TRUE, worst = ?
                    WHERE id = ? AND batch IS NULL AND verdict IS NULL AND NOT promised""",
                 worst,
                 request,
@@ -101,7 +99,7 @@ class Holds:
         """Let some jobs go for which there may be room after all; those of a person's question stay."""
         among = json.dumps(list(jobs))
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(db, f"{LET_GO} WHERE {AMONG.format('id')} AND twin IS NULL", among)
 
         await self._database.write(step)
@@ -113,7 +111,7 @@ class Holds:
             now: Unix seconds.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(db, f"{LET_GO} WHERE hold IS NOT NULL AND hold_until <= ?", now)
 
         if await self._database.row("SELECT 1 FROM jobs WHERE hold IS NOT NULL AND hold_until <= ? LIMIT 1", now):
@@ -127,15 +125,15 @@ class Holds:
             up_to: Picodollars that it may cost in all; None for whatever it costs.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
-            await update(db, f"{LET_GO}, twin = NULL, released = 1, released_up_to = ? WHERE id = ?", up_to, job)
+        async def step(db: Transaction) -> None:
+            await update(db, f"{LET_GO}, twin = NULL, released = TRUE, released_up_to = ? WHERE id = ?", up_to, job)
 
         await self._database.write(step)
 
     async def release_twin(self, job: JobId) -> None:
         """Let a job go that seemed to be another once more; budgets hold for it as for any other."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(db, f"{LET_GO}, caution = hold, twin = NULL WHERE id = ? AND twin IS NOT NULL", job)
 
         await self._database.write(step)

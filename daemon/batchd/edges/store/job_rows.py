@@ -1,6 +1,6 @@
 """A row of `jobs`, as the value that the rest of the program knows."""
 
-from batchd.edges.store.sqlite.statements import Row
+from batchd.edges.store.statements import Row
 from batchd.model import Job, JobId, RowsForm, StepBar, Steps
 from batchd.text import typed
 

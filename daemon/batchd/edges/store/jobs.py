@@ -3,13 +3,11 @@
 import json
 from collections.abc import Iterable, Sequence
 
-import aiosqlite
-
+from batchd.edges.store.database import Database
 from batchd.edges.store.events import note_ends
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import RETRIED, cancel_waiting
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import AMONG, many, update
+from batchd.edges.store.statements import AMONG, Transaction, fetch, many, update
 from batchd.model import Job, JobId
 from batchd.notice import NewNotice
 
@@ -93,7 +91,7 @@ class Jobs:
         rows = await self._database.rows(
             """SELECT * FROM jobs WHERE NOT delivered
                UNION ALL
-               SELECT * FROM (SELECT * FROM jobs WHERE delivered ORDER BY finished_at DESC, id DESC LIMIT ?)
+               SELECT * FROM (SELECT * FROM jobs WHERE delivered ORDER BY finished_at DESC, id DESC LIMIT ?) AS finished
                ORDER BY id""",
             finished,
         )
@@ -135,10 +133,10 @@ class Jobs:
     async def close_all(self, jobs: Sequence[JobId], finished_at: float) -> list[Job]:
         """Fix the moment at which some jobs finished, in one commit, as `close` does; they come by their ids."""
 
-        async def step(db: aiosqlite.Connection) -> list[Job]:
+        async def step(db: Transaction) -> list[Job]:
             sql = f"UPDATE jobs SET finished_at = coalesce(finished_at, ?) WHERE {AMONG.format('id')} RETURNING *"  # noqa: S608  own text
-            rows = await db.execute_fetchall(sql, (finished_at, json.dumps(list(jobs))))
-            return sorted(map(job_of, rows), key=lambda job: job.id)
+            closed = await fetch(db, sql, finished_at, json.dumps(list(jobs)))
+            return sorted(map(job_of, closed), key=lambda job: job.id)
 
         return await self._database.write(step)
 
@@ -146,8 +144,8 @@ class Jobs:
         """Note that the `job.json` of some jobs is in the outbox, in one commit with the notices of it."""
         told = list(notices)
 
-        async def step(db: aiosqlite.Connection) -> None:
-            await many(db, "UPDATE jobs SET delivered = 1 WHERE id = ?", [(job,) for job in jobs])
+        async def step(db: Transaction) -> None:
+            await many(db, "UPDATE jobs SET delivered = TRUE WHERE id = ?", [(job,) for job in jobs])
             await note_ends(db, told)
 
         await self._database.write(step)
@@ -158,7 +156,7 @@ class Jobs:
         Of a finished one the wish is taken back to ask anew for what was paid for; what failed ends as cancelled.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(db, "UPDATE requests SET again = NULL WHERE job = ? AND again = 'anew'", job)
             await update(
                 db,
@@ -167,7 +165,9 @@ class Jobs:
                        UNION ALL SELECT 1 FROM amendments WHERE job = jobs.id AND NOT applied) WHERE id = ?""",
                 job,
             )
-            await update(db, "UPDATE jobs SET cancel_wanted = 1 WHERE id = ? AND (NOT delivered OR retry_wanted)", job)
+            await update(
+                db, "UPDATE jobs SET cancel_wanted = TRUE WHERE id = ? AND (NOT delivered OR retry_wanted)", job
+            )
 
         await self._database.write(step)
 

@@ -4,11 +4,9 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import aiosqlite
-
+from batchd.edges.store.database import Database
 from batchd.edges.store.events import note, note_rejection
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, many, update
+from batchd.edges.store.statements import Row, Transaction, many, returning, update
 from batchd.model import JobId
 from batchd.notice import Kind, NewNotice, Notice
 
@@ -29,7 +27,8 @@ _DUE = """SELECT notices.*, jobs.notify,
                     AND NOT jobs.released THEN 'open'
                 ELSE 'gone' END
             WHEN 'batch.held' THEN
-                iif((SELECT batches.state FROM batches WHERE batches.id = about) = 'held', 'stands', 'gone')
+                CASE (SELECT batches.state FROM batches WHERE batches.id = about) WHEN 'held' THEN 'stands'
+                ELSE 'gone' END
             ELSE 'stands' END AS standing,
         (SELECT json_group_array(j.notify) FROM jobs AS j WHERE j.notify IS NOT NULL AND kind = 'batch.held'
             AND j.queue = notices.queue AND j.id IN (SELECT job FROM requests WHERE requests.batch = about)) AS of_batch
@@ -88,7 +87,7 @@ class Notices:
     async def note(self, *notices: NewNotice) -> None:
         """Note what was found by looking; what was noted before changes nothing."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             for each in notices:
                 await note(db, each)
 
@@ -97,7 +96,7 @@ class Notices:
     async def note_rejection(self, notice: NewNotice) -> None:
         """Note that a file was rejected; where many of a folder are, most are told together."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await note_rejection(db, notice)
 
         await self._database.write(step)
@@ -105,7 +104,7 @@ class Notices:
     async def dissolve(self, kind: Kind, subject: str) -> None:
         """Take a notice back that was not told yet: it has turned out to be nothing."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(db, "DELETE FROM notices WHERE kind = ? AND subject = ? AND state = 'new'", kind, subject)
 
         await self._database.write(step)
@@ -118,7 +117,7 @@ class Notices:
             ends: The kind by which it ends.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             if await _open_episode(db, notice.kind, ends, notice.subject) is None:
                 await note(db, replace(notice, subject=f"{notice.subject} {notice.at:.3f}"))
 
@@ -132,7 +131,7 @@ class Notices:
             notice: Of its end; of the same subject.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             episode = await _open_episode(db, began, notice.kind, notice.subject)
             if episode is None:
                 return
@@ -163,7 +162,7 @@ class Notices:
         ):
             return
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(
                 db,
                 """DELETE FROM notices WHERE state = 'new' AND kind = ?
@@ -196,8 +195,9 @@ class Notices:
         if not notice.data.get("summary"):
             return notice
         found = await self._database.row(
-            """SELECT count(*) AS files, total(data ->> 'errors') AS errors FROM notices
-               WHERE kind = 'file.rejected' AND state = 'summed' AND queue IS ? AND at BETWEEN ? AND ?""",
+            """SELECT count(*) AS files, total(CAST(data ->> 'errors' AS BIGINT)) AS errors FROM notices
+               WHERE kind = 'file.rejected' AND state = 'summed' AND coalesce(queue, '') = coalesce(?, '')
+                 AND at BETWEEN ? AND ?""",
             *(row["queue"], row["at"], row["due_at"]),
         )
         counted = {"files": found["files"], "errors": int(found["errors"])} if found else {}
@@ -218,7 +218,7 @@ class Notices:
             filed: Whether they stand in `events.jsonl`.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await many(
                 db,
                 "UPDATE notices SET state = 'told', filed = ?, data = ? WHERE id = ?",
@@ -226,8 +226,9 @@ class Notices:
             )
             await many(
                 db,
-                """INSERT OR IGNORE INTO notice_deliveries (notice, sink, since, next_at)
-                   SELECT id, ?1, ?2, ?2 FROM notices WHERE id = ?3""",  # unless it was taken back meanwhile
+                # Unless it was taken back meanwhile.
+                """INSERT INTO notice_deliveries (notice, sink, since, next_at)
+                   SELECT id, ?1, ?2, ?2 FROM notices WHERE id = ?3 ON CONFLICT DO NOTHING""",
                 [(sink, now, each.id) for each in due.standing for sink in sinks.get(each.id, ())],
             )
             await many(db, "DELETE FROM notices WHERE id = ? AND state = 'new'", [(each,) for each in due.gone])
@@ -238,7 +239,7 @@ class Notices:
     async def hasten(self, now: float) -> None:
         """Make all new notices due: nobody will be here when their time has come."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(db, "UPDATE notices SET due_at = ?1 WHERE state = 'new' AND due_at > ?1", now)
 
         await self._database.write(step)
@@ -254,8 +255,8 @@ class Notices:
         """Note that notices stand in `events.jsonl`."""
         numbers = [(number,) for number in notices]
 
-        async def step(db: aiosqlite.Connection) -> None:
-            await many(db, "UPDATE notices SET filed = 1 WHERE id = ?", numbers)
+        async def step(db: Transaction) -> None:
+            await many(db, "UPDATE notices SET filed = TRUE WHERE id = ?", numbers)
 
         await self._database.write(step)
 
@@ -270,7 +271,8 @@ class Notices:
         """
         rows = await self._database.rows(
             f"""SELECT notices.*, since, attempts FROM notice_deliveries JOIN notices ON notices.id = notice
-               WHERE sink = ? AND {_WAITS} AND next_at <= ? AND notice NOT IN (SELECT value FROM json_each(?))
+               WHERE sink = ? AND {_WAITS} AND next_at <= ?
+                 AND notice NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(?))
                ORDER BY next_at, notice LIMIT ?""",  # noqa: S608  own text
             *(sink, now, json.dumps(list(but)), most),
         )
@@ -285,7 +287,7 @@ class Notices:
         """
         row = await self._database.row(
             f"""SELECT min(next_at) AS at FROM notice_deliveries WHERE sink = ? AND {_WAITS}
-                AND notice NOT IN (SELECT value FROM json_each(?))""",  # noqa: S608  own text
+                AND notice NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(?))""",  # noqa: S608  own text
             *(sink, json.dumps(list(but))),
         )
         return None if row is None else row["at"]
@@ -312,7 +314,7 @@ class Notices:
         await self._mark("said = ?3, failed = ?3", notice, sink, reason)
 
     async def _mark(self, changes: str, *values: object) -> None:
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             sql = f"""UPDATE notice_deliveries SET attempts = attempts + 1, {changes}
                 WHERE notice = ?1 AND sink = ?2"""  # noqa: S608  own text
             await update(db, sql, *values)
@@ -327,7 +329,7 @@ class Notices:
             now: Unix seconds.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(
                 db,
                 f"""UPDATE notice_deliveries SET failed = 'there is no such sink any more' WHERE {_WAITS}
@@ -345,7 +347,7 @@ class Notices:
             most: How many notices.
         """
         rows = await self._database.rows(
-            f"""SELECT notices.*, sink, attempts, iif({_WAITS}, next_at, NULL) AS next_at, done_at, failed, said
+            f"""SELECT notices.*, sink, attempts, CASE WHEN {_WAITS} THEN next_at END AS next_at, done_at, failed, said
                FROM (SELECT * FROM notices WHERE state <> 'summed' ORDER BY id DESC LIMIT ?) AS notices
                LEFT JOIN notice_deliveries ON notice = notices.id ORDER BY notices.id DESC, sink""",  # noqa: S608  own text
             most,
@@ -356,18 +358,20 @@ class Notices:
     async def stuck(self) -> list[tuple[str, int, float, str]]:
         """Tell of each sink that has not taken what it was offered: how much waits, since when, and why."""
         rows = await self._database.rows(
-            f"""SELECT sink, count(*) AS n, min(since) AS since, said FROM notice_deliveries
-                WHERE {_WAITS} AND attempts > 0 GROUP BY sink ORDER BY sink"""  # noqa: S608  own text
+            f"""SELECT sink, count(*) AS n, min(since) AS since, (
+                    SELECT said FROM notice_deliveries AS oldest WHERE oldest.sink = waiting.sink AND {_WAITS}
+                    AND attempts > 0 ORDER BY since LIMIT 1) AS said
+                FROM notice_deliveries AS waiting WHERE {_WAITS} AND attempts > 0 GROUP BY sink ORDER BY sink"""  # noqa: S608  own text
         )
         return [(row["sink"], row["n"], row["since"], row["said"] or "") for row in rows]
 
 
-async def _open_episode(db: aiosqlite.Connection, began: Kind, ends: Kind, of: str) -> str | None:
+async def _open_episode(db: Transaction, began: Kind, ends: Kind, of: str) -> str | None:
     """Find the subject of what has begun and not ended."""
-    sql = """SELECT subject FROM notices AS first WHERE kind = ?1 AND subject GLOB ?3 || ' [0-9]*'
+    sql = """SELECT subject FROM notices AS first WHERE kind = ?1 AND substr(subject, 1, length(?3) + 1) = ?3 || ' '
+                 AND substr(subject, length(?3) + 2, 1) BETWEEN '0' AND '9'
              AND NOT EXISTS (SELECT 1 FROM notices WHERE kind = ?2 AND subject = first.subject)"""
-    async with db.execute(sql, (began, ends, of)) as cursor:
-        row = await cursor.fetchone()
+    row = await returning(db, sql, began, ends, of)
     return None if row is None else str(row["subject"])
 
 

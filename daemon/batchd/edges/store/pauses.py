@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import aiosqlite
-
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, returning, update
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import Row, Transaction, returning, update
 from batchd.model import BatchId, JobId
 
 _HIT: Final = """(
@@ -47,10 +45,12 @@ class Pauses:
     async def begin(self, pause: Pause) -> None:
         """Pause something, instead of any pause of the same folder; from this commit on no create of it begins."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(
                 db,
-                'INSERT OR REPLACE INTO pauses (folder, since, until, "by", reason) VALUES (?, ?, ?, ?, ?)',
+                """INSERT INTO pauses (folder, since, until, "by", reason) VALUES (?, ?, ?, ?, ?)
+                   ON CONFLICT (folder) DO UPDATE SET since = excluded.since, until = excluded.until,
+                       "by" = excluded."by", reason = excluded.reason""",
                 pause.folder or "",
                 pause.since,
                 pause.until,
@@ -63,15 +63,15 @@ class Pauses:
     async def end(self, folder: str | None = None) -> int:
         """End the pause of a folder, or every one, and say how many there were."""
 
-        async def step(db: aiosqlite.Connection) -> int:
-            return await update(db, "DELETE FROM pauses WHERE ?1 IS NULL OR folder = ?1", folder)
+        async def step(db: Transaction) -> int:
+            return await update(db, "DELETE FROM pauses WHERE CAST(?1 AS TEXT) IS NULL OR folder = ?1", folder)
 
         return await self._database.write(step)
 
     async def end_due(self, now: float) -> int:
         """End those whose time is over, and say how many there were."""
 
-        async def step(db: aiosqlite.Connection) -> int:
+        async def step(db: Transaction) -> int:
             return await update(db, "DELETE FROM pauses WHERE until <= ?", now)
 
         if await self._database.row("SELECT 1 FROM pauses WHERE until <= ?", now) is None:
@@ -98,7 +98,7 @@ _KEEPS: Final = f"""
             SELECT job FROM trips JOIN requests ON requests.id = request WHERE trips.batch = ?))"""  # noqa: S608  own text
 
 
-async def refuse_if_paused(db: aiosqlite.Connection, batch: BatchId) -> None:
+async def refuse_if_paused(db: Transaction, batch: BatchId) -> None:
     """Let no intent be committed of what is paused: asked in its own transaction, so that nothing comes in between.
 
     Raises:

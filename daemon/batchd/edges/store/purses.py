@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from batchd.decisions.money.budget import Bar, Later, Limit, Purse, Share
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import AMONG, Row
 from batchd.edges.store.sums import MICRO, amount, exact
 from batchd.model import Ceiling, JobId
 
@@ -84,8 +84,8 @@ class Purses:
                 FROM jobs LEFT JOIN (
                     SELECT job, {exact("worst", "promised")} FROM requests
                     WHERE promised AND batch IS NULL AND verdict IS NULL GROUP BY job
-                ) ON job = jobs.id
-                WHERE jobs.id IN (SELECT value FROM json_each(?))""",  # noqa: S608  our own text
+                ) AS promised ON job = jobs.id
+                WHERE {AMONG.format("jobs.id")}""",  # noqa: S608  our own text
             json.dumps(list(jobs)),
         )
 

@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from batchd.edges.store.database import Database
 from batchd.edges.store.requests import BEHIND
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, betas_of
+from batchd.edges.store.statements import Row, betas_of
 from batchd.model import BatchId, JobId, Lane, RequestId, Waiting
 
 LONGEST_REST = 300.0
@@ -21,7 +21,8 @@ _ANY = f"""SELECT EXISTS (SELECT 1 FROM requests WHERE batch IS NULL AND verdict
 
 
 _ALL = "requests JOIN jobs ON jobs.id = job"
-_OF_SOME = "json_each(?10) AS some CROSS JOIN requests ON requests.job = some.value JOIN jobs ON jobs.id = requests.job"
+_OF_SOME = """json_each(?10) AS those CROSS JOIN requests
+    JOIN jobs ON jobs.id = requests.job AND requests.job = CAST(those.value AS BIGINT)"""
 """By job: what else waits may be much more."""
 
 
@@ -74,11 +75,13 @@ class Queue:
                    job, worst, requests.budget, lane, promised
                FROM {_ALL if among is None else _OF_SOME}
                WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from OR promised)
-                 AND (?1 IS NULL OR lane = ?1) AND (?5 IS NULL OR since <= ?5 OR since > ?5 + ?7)
-                 AND job NOT IN (SELECT value FROM json_each(?3)) AND (?4 IS NULL OR job = ?4)
-                 AND (?6 IS NULL OR model NOT IN (SELECT value FROM json_each(?6)))
-                 AND (first IS NULL OR round > 0 OR first NOT IN (SELECT value FROM json_each(?8))
-                      OR requests.id IN (SELECT value FROM json_each(?9)))
+                 AND (CAST(?1 AS TEXT) IS NULL OR lane = ?1)
+                 AND (CAST(?5 AS DOUBLE PRECISION) IS NULL OR since <= ?5 OR since > ?5 + ?7)
+                 AND job NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(?3))
+                 AND (CAST(?4 AS BIGINT) IS NULL OR job = ?4)
+                 AND (CAST(?6 AS TEXT) IS NULL OR model NOT IN (SELECT value FROM json_each(?6)))
+                 AND (first IS NULL OR round > 0 OR first NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(?8))
+                      OR requests.id IN (SELECT CAST(value AS BIGINT) FROM json_each(?9)))
                  AND NOT EXISTS (
                      SELECT 1 FROM recovered WHERE recovered.request = requests.id AND recovered.sending > (
                          SELECT coalesce(max(sending), 0) FROM trips WHERE trips.request = requests.id))

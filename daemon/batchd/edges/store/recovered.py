@@ -3,11 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 
-import aiosqlite
-
 from batchd.edges.store import trips
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, insert, many, update
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import Row, Transaction, fetch, insert, many, update
 from batchd.lifecycle import State
 from batchd.model import BatchId, Evidence, JobId, Lane, RemoteBatch, RemoteId, RequestId, Sending
 
@@ -49,18 +47,18 @@ class Recovered:
     async def keep(self, remote: RemoteBatch, sendings: Iterable[Sending]) -> None:
         """Note what a batch of the API answers, all or nothing of it."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await many(
                 db,
-                """INSERT OR IGNORE INTO recovered (request, sending, remote_id, created_at, ended_at, results_url)
-                   VALUES (?, ?, ?, ?, ?, ?)""",
+                """INSERT INTO recovered (request, sending, remote_id, created_at, ended_at, results_url)
+                   VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
                 (
                     (sending.request, sending.number, remote.id)
                     + (remote.created_at, remote.ended_at, remote.results_url)
                     for sending in sendings
                 ),
             )
-            await update(db, "INSERT OR IGNORE INTO looked_through (remote_id) VALUES (?)", remote.id)
+            await update(db, "INSERT INTO looked_through (remote_id) VALUES (?) ON CONFLICT DO NOTHING", remote.id)
 
         await self._database.write(step)
 
@@ -75,7 +73,7 @@ class Recovered:
         for row in rows:
             found[row["remote_id"]].append(row)
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             for remote, answered in found.items():
                 await _adopt(db, remote, answered, nonce())
 
@@ -102,7 +100,7 @@ class Recovered:
             How many.
         """
 
-        async def step(db: aiosqlite.Connection) -> int:
+        async def step(db: Transaction) -> int:
             return await update(
                 db,
                 """UPDATE jobs SET step_hold = ?, step_bar = 'restored'
@@ -126,7 +124,7 @@ class Recovered:
     async def settle_as_reported(self, found: Collection[tuple[RequestId, str, str, str | None]]) -> None:
         """Give requests the verdicts that the outbox tells, with reason and document."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await many(
                 db,
                 """UPDATE requests SET verdict = ?, reason = ?, document = ?
@@ -139,10 +137,10 @@ class Recovered:
     async def finished(self, job: JobId, *, finished_at: float, results_length: int) -> None:
         """Take a job for delivered as it lies in the outbox."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(
                 db,
-                "UPDATE jobs SET finished_at = ?, results_length = ?, delivered = 1 WHERE id = ?",
+                "UPDATE jobs SET finished_at = ?, results_length = ?, delivered = TRUE WHERE id = ?",
                 finished_at,
                 results_length,
                 job,
@@ -151,10 +149,9 @@ class Recovered:
         await self._database.write(step)
 
 
-async def _adopt(db: aiosqlite.Connection, remote: str, answered: list[Row], nonce: str) -> None:
+async def _adopt(db: Transaction, remote: str, answered: list[Row], nonce: str) -> None:
     first = answered[0]
-    async with db.execute("SELECT count(*) FROM batches WHERE remote_id = ?", (remote,)) as cursor:
-        before = await cursor.fetchone()
+    (before,) = await fetch(db, "SELECT count(*) AS n FROM batches WHERE remote_id = ?", remote)
     batch = BatchId(
         await insert(
             db,
@@ -171,7 +168,7 @@ async def _adopt(db: aiosqlite.Connection, remote: str, answered: list[Row], non
             submitted_at=first["created_at"],
             ended_at=first["ended_at"],
             results_url=first["results_url"],
-            recovered=before[0] if before else 0,
+            recovered=before["n"],
         )
     )
     await many(

@@ -1,10 +1,8 @@
 """Batches that the API has refused: kept until it is known whether that was about their requests."""
 
-import aiosqlite
-
 from batchd.decisions.batch.refusal import Refusal
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, update
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import Row, Transaction, update
 from batchd.model import Batch, BatchId
 
 
@@ -26,7 +24,7 @@ class Refusals:
             digest: Of what the API said.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(
                 db,
                 """INSERT INTO refusals (batch, parent, betas, digest)
@@ -51,7 +49,7 @@ class Refusals:
         if await self._database.row(f"SELECT 1 FROM refusals WHERE {where} LIMIT 1", ",".join(betas)) is None:  # noqa: S608  a constant
             return
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(db, f"UPDATE refusals SET refuted = 1 WHERE {where}", ",".join(betas))  # noqa: S608  a constant
 
         await self._database.write(step)

@@ -3,10 +3,8 @@
 import json
 from collections.abc import Iterable
 
-import aiosqlite
-
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import update
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import Transaction, update
 from batchd.model import BatchId, Evidence, RemoteId
 
 
@@ -32,7 +30,7 @@ class Remotes:
         """
         rows = await self._database.rows(
             # What is settled is given back by nobody, whatever it was believed for.
-            """SELECT remote_id, iif(state = 'settled', 'nonce', evidence) AS evidence FROM batches
+            """SELECT remote_id, CASE WHEN state = 'settled' THEN 'nonce' ELSE evidence END AS evidence FROM batches
                WHERE lane = 'batch' AND remote_id IN (SELECT value FROM json_each(?))""",
             json.dumps(list(remotes)),
         )
@@ -56,12 +54,12 @@ class Remotes:
             remote: The API's id.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await disprove(db, batch, remote)
 
         await self._database.write(step)
 
 
-async def disprove(db: aiosqlite.Connection, batch: BatchId, remote: RemoteId) -> None:
+async def disprove(db: Transaction, batch: BatchId, remote: RemoteId) -> None:
     """Note within a step that a batch of the API is another's than the one it was taken for."""
-    await update(db, "INSERT OR IGNORE INTO disproved (batch, remote_id) VALUES (?, ?)", batch, remote)
+    await update(db, "INSERT INTO disproved (batch, remote_id) VALUES (?, ?) ON CONFLICT DO NOTHING", batch, remote)

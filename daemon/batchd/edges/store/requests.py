@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
-import aiosqlite
 import msgspec
 
 from batchd.claude.verdict import AGAIN
 from batchd.delivery import Delivery
 from batchd.edges.store.facts import FLOOR
-from batchd.edges.store.sqlite.statements import Row, at_once, many, update
+from batchd.edges.store.statements import AMONG, Row, Transaction, at_once, fetch, many, update
 from batchd.model import BatchId, JobId, RequestId, Verdict, Wishes
 from batchd.text import typed
 
@@ -51,8 +50,30 @@ class NewRequest(NamedTuple):
     """The number of the step that asks it; None where its job has none."""
 
 
-_COLUMNS = ("id", "job", "since", "cohort", "lane", "allowance", *NewRequest._fields)
-_INSERT = f"INSERT INTO requests ({', '.join(_COLUMNS)}) SELECT * FROM {{rows}}"  # noqa: S608  own names
+_COLUMNS = {
+    "id": "BIGINT",
+    "job": "BIGINT",
+    "since": "DOUBLE PRECISION",
+    "cohort": "TEXT",
+    "lane": "TEXT",
+    "allowance": "BIGINT",
+    "custom_id": "TEXT",
+    "name": "TEXT",
+    "model": "TEXT",
+    "max_tokens": "BIGINT",
+    "betas": "TEXT",
+    "offset": "BIGINT",
+    "size": "BIGINT",
+    "worst": "BIGINT",
+    "budget": "BIGINT",
+    "rounds": "BIGINT",
+    "wishes": "TEXT",
+    "first": "BIGINT",
+    "version": "TEXT",
+    "step": "BIGINT",
+}
+"""Those of `Stored`, and then those of `NewRequest`, with their types."""
+_INSERT = f"""INSERT INTO requests ({", ".join(f'"{name}"' for name in _COLUMNS)}) SELECT * FROM {{rows}} AS new"""  # noqa: S608  own names
 _WISHES = typed.decoder(Wishes)
 
 
@@ -74,7 +95,7 @@ class Stored(NamedTuple):
     requests: Sequence[NewRequest]
 
 
-async def insert_all(db: aiosqlite.Connection, portions: Iterable[Stored]) -> None:
+async def insert_all(db: Transaction, portions: Iterable[Stored]) -> None:
     """Store requests.
 
     Args:
@@ -97,23 +118,23 @@ def _values(portion: Stored) -> Iterator[tuple[object, ...]]:
         yield (portion.base + number, portion.job, portion.now, cohort, request.wishes.lane, allowance, *own)
 
 
-async def free_id(db: aiosqlite.Connection) -> int:
+async def free_id(db: Transaction) -> int:
     """The least id that is free with all above it: also of requests that are to follow, or were in a lost life.
 
     Args:
         db: The connection that a step was given.
     """
-    async with db.execute(
-        """SELECT max(
-               (SELECT coalesce(max(id), 0) + 1 FROM requests),
-               (SELECT coalesce(max(first_request + total), 0) FROM jobs WHERE missing > 0),
-               (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM facts WHERE name = ?))""",
-        (FLOOR,),
-    ) as cursor:
-        return int(cast("Row", await cursor.fetchone())[0])
+    (row,) = await fetch(
+        db,
+        """SELECT (SELECT coalesce(max(id), 0) + 1 FROM requests) AS stored,
+               (SELECT coalesce(max(first_request + total), 0) FROM jobs WHERE missing > 0) AS to_follow,
+               (SELECT coalesce(max(CAST(value AS BIGINT)), 0) FROM facts WHERE name = ?) AS lost""",
+        FLOOR,
+    )
+    return max(int(row[each]) for each in ("stored", "to_follow", "lost"))
 
 
-async def board(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[RequestId]) -> None:
+async def board(db: Transaction, batch: BatchId, requests: Sequence[RequestId]) -> None:
     """Let waiting requests travel in a batch; each sending of a request has a number of its own.
 
     Args:
@@ -123,14 +144,14 @@ async def board(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[Req
     """
     await update(
         db,
-        """UPDATE requests SET batch = ?, sendings = sendings + 1
-           WHERE id IN (SELECT value FROM json_each(?)) AND batch IS NULL AND verdict IS NULL""",
+        f"""UPDATE requests SET batch = ?, sendings = sendings + 1
+           WHERE {AMONG.format("id")} AND batch IS NULL AND verdict IS NULL""",  # noqa: S608  own text
         batch,
         json.dumps(requests),
     )
 
 
-async def free(db: aiosqlite.Connection, batch: BatchId, *, now: float | None = None) -> None:
+async def free(db: Transaction, batch: BatchId, *, now: float | None = None) -> None:
     """Let the requests that travel in a batch wait again.
 
     Args:
@@ -141,7 +162,7 @@ async def free(db: aiosqlite.Connection, batch: BatchId, *, now: float | None = 
     await update(db, "UPDATE requests SET batch = NULL, since = coalesce(?, since) WHERE batch = ?", now, batch)
 
 
-async def part(db: aiosqlite.Connection, batch: BatchId, halves: Sequence[range]) -> None:
+async def part(db: Transaction, batch: BatchId, halves: Sequence[range]) -> None:
     """Let each half of a batch that was refused travel apart from the other.
 
     Args:
@@ -161,7 +182,7 @@ async def part(db: aiosqlite.Connection, batch: BatchId, halves: Sequence[range]
         )
 
 
-async def give_verdict(db: aiosqlite.Connection, batch: BatchId, verdict: Verdict, reason: str) -> None:
+async def give_verdict(db: Transaction, batch: BatchId, verdict: Verdict, reason: str) -> None:
     """Give a verdict to the requests that still travel in a batch.
 
     Args:
@@ -175,7 +196,7 @@ async def give_verdict(db: aiosqlite.Connection, batch: BatchId, verdict: Verdic
     )
 
 
-async def cancel_waiting(db: aiosqlite.Connection) -> int:
+async def cancel_waiting(db: Transaction) -> int:
     """Give waiting requests of cancelled jobs their verdict, and say how many there were: 0 once none is left.
 
     Args:
@@ -184,14 +205,14 @@ async def cancel_waiting(db: aiosqlite.Connection) -> int:
     return await update(
         db,
         """UPDATE requests SET verdict = 'canceled', reason =
-               iif(round > 0, 'cancelled before its next round was sent', 'cancelled before it was sent')
+               'cancelled before ' || CASE WHEN round > 0 THEN 'its next round' ELSE 'it' END || ' was sent'
            WHERE id IN (SELECT requests.id FROM jobs JOIN requests ON requests.job = jobs.id
                         WHERE cancel_wanted AND NOT delivered AND batch IS NULL AND verdict IS NULL LIMIT ?)""",
         SLICE,
     )
 
 
-async def take_up_again(db: aiosqlite.Connection, job: JobId, *, now: float) -> None:
+async def take_up_again(db: Transaction, job: JobId, *, now: float) -> None:
     """Let the requests that are wanted again wait again, their attempts counted anew.
 
     Args:
@@ -202,17 +223,18 @@ async def take_up_again(db: aiosqlite.Connection, job: JobId, *, now: float) -> 
     await update(
         db,
         """UPDATE requests SET round = 0, sent_offset = NULL, sent_size = NULL, counts_from = sendings + 1,
-               max_tokens = coalesce(asked ->> 0, max_tokens), betas = coalesce(asked ->> 1, betas),
-               rounds = coalesce(asked ->> 2, rounds + round), worst = coalesce(asked ->> 4, worst),
-               allowance = coalesce(asked ->> 3, (rounds + round) * max_tokens)
+               max_tokens = coalesce(CAST(asked ->> 0 AS BIGINT), max_tokens), betas = coalesce(asked ->> 1, betas),
+               rounds = coalesce(CAST(asked ->> 2 AS BIGINT), rounds + round),
+               worst = coalesce(CAST(asked ->> 4 AS BIGINT), worst),
+               allowance = coalesce(CAST(asked ->> 3 AS BIGINT), (rounds + round) * max_tokens)
            WHERE job = ? AND again = 'anew'""",
         job,
     )
     await update(
         db,
         f"""UPDATE requests SET verdict = NULL, reason = NULL, stop_reason = NULL, document = NULL,
-                sections = NULL, filed = NULL, promised = 0, since = ?, again = NULL,
-                cohort = iif(first = id, '{PRIMER}', ''), forgiven = (
+                sections = NULL, filed = NULL, promised = FALSE, since = ?, again = NULL,
+                cohort = CASE WHEN first = id THEN '{PRIMER}' ELSE '' END, forgiven = (
                     SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
             WHERE job = ? AND again IS NOT NULL""",  # noqa: S608  our own text
         now,
@@ -220,7 +242,7 @@ async def take_up_again(db: aiosqlite.Connection, job: JobId, *, now: float) -> 
     )
 
 
-async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence[Delivery], *, now: float) -> None:
+async def deliver(db: Transaction, batch: BatchId, deliveries: Sequence[Delivery], *, now: float) -> None:
     """Note what results have made of requests: a verdict, or a further round, or another try.
 
     Args:
@@ -235,7 +257,17 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
                stop_reason = new.stop_reason, document = new.document, sections = new.sections, filed = new.filed,
                since = new.since
            FROM {rows} AS new WHERE requests.id = new.request AND requests.batch = new.batch""",
-        ("request", "batch", "verdict", "reason", "stop_reason", "since", "document", "sections", "filed"),
+        {
+            "request": "BIGINT",
+            "batch": "BIGINT",
+            "verdict": "TEXT",
+            "reason": "TEXT",
+            "stop_reason": "TEXT",
+            "since": "DOUBLE PRECISION",
+            "document": "TEXT",
+            "sections": "TEXT",
+            "filed": "TEXT",
+        },
         [
             (d.request, batch, d.verdict, d.reason or None, d.stop_reason, now + d.rest, *_files_of(d))
             for d in deliveries
@@ -245,12 +277,13 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
         await _follow(db, deliveries)
 
 
-async def _follow(db: aiosqlite.Connection, deliveries: Iterable[Delivery]) -> None:
+async def _follow(db: Transaction, deliveries: Iterable[Delivery]) -> None:
     await many(
         db,
         """UPDATE requests SET asked = coalesce(asked, json_array(max_tokens, betas, rounds, allowance, worst)),
                sent_offset = :offset, sent_size = :size, max_tokens = :max_tokens, betas = :betas,
-               rounds = :rounds, allowance = :allowance, worst = :worst, promised = 1, round = round + 1, forgiven = (
+               rounds = :rounds, allowance = :allowance, worst = :worst, promised = TRUE, round = round + 1,
+               forgiven = (
                    SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded'
                ) WHERE id = :request AND round = :round""",
         (
@@ -271,7 +304,7 @@ async def _follow(db: aiosqlite.Connection, deliveries: Iterable[Delivery]) -> N
     )
 
 
-async def attach(db: aiosqlite.Connection, contents: "Mapping[RequestId, Contents]") -> None:
+async def attach(db: Transaction, contents: "Mapping[RequestId, Contents]") -> None:
     """Note which files hold the documents of some requests.
 
     Args:

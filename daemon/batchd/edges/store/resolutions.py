@@ -1,9 +1,8 @@
 """What a person decides about a batch that the daemon holds, since it could not settle it by itself."""
 
-import aiosqlite
-
 from batchd.edges.store import requests, trips
-from batchd.edges.store.sqlite.database import Database
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import Transaction
 from batchd.edges.store.transitions import Also, step_along
 from batchd.lifecycle import State
 from batchd.model import Batch, Verdict
@@ -38,7 +37,7 @@ class Resolutions:
             now: Unix seconds, from which on they wait.
         """
 
-        async def free(db: aiosqlite.Connection) -> None:
+        async def free(db: Transaction) -> None:
             await trips.end(db, batch.id, "resent")
             await requests.free(db, batch.id, now=now)
 
@@ -52,7 +51,7 @@ class Resolutions:
             reason: What their reports say.
         """
 
-        async def give_up(db: aiosqlite.Connection) -> None:
+        async def give_up(db: Transaction) -> None:
             await trips.end(db, batch.id, "dropped")
             await requests.give_verdict(db, batch.id, Verdict.CANCELED, reason)
 

@@ -4,13 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-import aiosqlite
-
 from batchd.decisions.retention import Aged, What
 from batchd.edges.store import rollup
+from batchd.edges.store.database import Database
 from batchd.edges.store.facts import FLOOR
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, returning, update
+from batchd.edges.store.statements import AMONG, Row, Transaction, fetch, returning, update
 from batchd.model import JobId, RequestId
 
 SLICE: Final = 500
@@ -31,9 +29,11 @@ class Retention:
             _aged,
             """SELECT id, name, claim, total, finished_at, delivered, retry_wanted, folder_pruned, rows_pruned,
                    EXISTS (SELECT 1 FROM requests WHERE job = jobs.id) AS has_rows,
-                   EXISTS (SELECT 1 FROM jobs AS other WHERE other.name > jobs.name || '/'
-                           AND other.name < jobs.name || '0' AND other.folder_pruned IS NOT 'gone') AS holds_others
-               FROM jobs WHERE folder_pruned IS NOT 'gone' OR has_rows ORDER BY id""",
+                   EXISTS (SELECT 1 FROM jobs AS other
+                           WHERE other.name > jobs.name || '/' AND other.name < jobs.name || '0'
+                             AND coalesce(other.folder_pruned, '') <> 'gone') AS holds_others
+               FROM jobs WHERE coalesce(folder_pruned, '') <> 'gone'
+                   OR EXISTS (SELECT 1 FROM requests WHERE job = jobs.id) ORDER BY id""",
         )
 
     async def let_folder_go(self, job: JobId) -> bool:
@@ -41,7 +41,7 @@ class Retention:
 
         Before the folder is touched: whatever a crash comes between, the next time goes on from here.
         """
-        return await self._let_go(job, "folder_pruned = 'going'", "folder_pruned IS NOT 'gone'")
+        return await self._let_go(job, "folder_pruned = 'going'", "coalesce(folder_pruned, '') <> 'gone'")
 
     async def folder_gone(self, job: JobId) -> None:
         """Note that the folder of a job is gone."""
@@ -49,16 +49,17 @@ class Retention:
 
     async def let_rows_go(self, job: JobId) -> bool:
         """Note that the rows of a finished job are being removed, and say whether they may be."""
-        return await self._let_go(job, "rows_pruned = 1", "1")
+        return await self._let_go(job, "rows_pruned = TRUE", "TRUE")
 
     async def _let_go(self, job: JobId, change: str, condition: str) -> bool:
-        async def step(db: aiosqlite.Connection) -> bool:
+        async def step(db: Transaction) -> bool:
             # What once had an id at the API must never share it with what is asked tomorrow.
             await update(
                 db,
-                """INSERT INTO facts (name, value) SELECT ?1, coalesce(max(id), 0) + 1 FROM requests WHERE true
+                """INSERT INTO facts (name, value)
+                   SELECT CAST(?1 AS TEXT), CAST(coalesce(max(id), 0) + 1 AS TEXT) FROM requests WHERE TRUE
                    ON CONFLICT (name) DO UPDATE
-                   SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))""",
+                   SET value = CAST(max(CAST(facts.value AS BIGINT), CAST(excluded.value AS BIGINT)) AS TEXT)""",
                 FLOOR,
             )
             changed = await returning(
@@ -77,18 +78,20 @@ class Retention:
             job: One whose rows are being removed.
         """
 
-        async def step(db: aiosqlite.Connection) -> int:
-            found = await db.execute_fetchall(
+        async def step(db: Transaction) -> int:
+            found = await fetch(
+                db,
                 """SELECT requests.id FROM requests JOIN jobs ON jobs.id = job
                    WHERE job = ? AND rows_pruned LIMIT ?""",
-                (job, SLICE),
+                job,
+                SLICE,
             )
-            requests = [RequestId(row[0]) for row in found]
+            requests = [RequestId(row["id"]) for row in found]
             await rollup.keep(db, requests)
             among = json.dumps(requests)
             for table, column in (("given_up", "request"), ("recovered", "request"), ("warmings", "first"),
                                   ("trips", "request"), ("requests", "id")):  # fmt: skip
-                await update(db, f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", among)  # noqa: S608  our own names
+                await update(db, f"DELETE FROM {table} WHERE {AMONG.format(column)}", among)  # noqa: S608  our own names
             return len(requests)
 
         removed = await self._database.write(step)

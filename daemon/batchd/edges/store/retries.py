@@ -8,18 +8,17 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-import aiosqlite
-
+from batchd.edges.store.database import Database
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import RETRIED, take_up_again
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, Step, update
+from batchd.edges.store.statements import Row, Step, Transaction, update
 from batchd.edges.store.steps import TO_RETRY
 from batchd.model import Job, JobId, Verdict
 
 _ANEW = """verdict IN (SELECT value FROM json_each(?2)) AND NOT EXISTS (
     SELECT 1 FROM trips WHERE request = requests.id AND outcome IN ('dropped', 'lost'))"""
-_ONLY = "(?3 IS NULL OR custom_id IN (SELECT value FROM json_each(?3)))"
+_WORST = "coalesce(CAST(asked ->> 4 AS BIGINT), worst)"
+_ONLY = "(CAST(?3 AS TEXT) IS NULL OR custom_id IN (SELECT value FROM json_each(?3)))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,14 @@ class Retries:
         given = _given(job, also, only)
         row = await self._database.row(
             f"""SELECT count(*) FILTER (WHERE {RETRIED}) AS "on", count(*) FILTER (WHERE {_ANEW}) AS anew,
-                    sum(iif({_ANEW}, coalesce(asked ->> 4, worst), 0)) AS worst,
-                    count(*) FILTER (WHERE {_ANEW} AND coalesce(asked ->> 4, worst) IS NULL) AS unpriced
+                    sum(CASE WHEN {_ANEW} THEN {_WORST} ELSE 0 END) AS worst,
+                    count(*) FILTER (WHERE {_ANEW} AND {_WORST} IS NULL) AS unpriced
                 FROM requests WHERE job = ?1 AND {_ONLY}""",  # noqa: S608  own text
             *given,
         )
         unknown = await self._database.rows(
             """SELECT value FROM json_each(?3) WHERE value NOT IN (SELECT custom_id FROM requests WHERE job = ?1)
-               AND ?2 IS NOT NULL""",
+               AND CAST(?2 AS TEXT) IS NOT NULL""",
             *given,
         )
         if row is None:
@@ -94,13 +93,14 @@ class Retries:
         """
         given = _given(job, also, only)
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             for again, chosen in (("on", RETRIED), ("anew", _ANEW)):
-                await db.execute(
+                await update(
+                    db,
                     f"UPDATE requests SET again = '{again}' WHERE job = ?1 AND {_ONLY} AND {chosen}",  # noqa: S608  own text
-                    given,
+                    *given,
                 )
-            await update(db, "UPDATE jobs SET retry_wanted = 1, cancel_wanted = 0 WHERE id = ?", job)
+            await update(db, "UPDATE jobs SET retry_wanted = TRUE, cancel_wanted = FALSE WHERE id = ?", job)
 
         await self._database.write(step)
 
@@ -133,7 +133,7 @@ class Retries:
             amend: Puts others of them right, or adds some, in the same transaction.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             # What is made of other answers is made anew as far as it was not asked; what was asked stays as it is.
             await update(
                 db,
@@ -148,7 +148,7 @@ class Retries:
                 await amend(db)
             await update(
                 db,
-                """UPDATE jobs SET delivered = 0, finished_at = NULL, retry_wanted = 0,
+                """UPDATE jobs SET delivered = FALSE, finished_at = NULL, retry_wanted = FALSE,
                        results_length = ? WHERE id = ?""",
                 results_length,
                 job,

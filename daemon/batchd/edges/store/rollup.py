@@ -9,9 +9,7 @@ import json
 from collections.abc import Collection
 from typing import Final
 
-import aiosqlite
-
-from batchd.edges.store.sqlite.statements import Step, T, update
+from batchd.edges.store.statements import AMONG, Step, T, Transaction, update
 from batchd.model import BatchId, RequestId
 
 COUNTS: Final = ("trips", "answers", "unpriced", "unpriced_standard", "bounded")
@@ -22,29 +20,31 @@ COLUMNS: Final = (*COUNTS, *TOKENS, *(f"{each}_{part}" for each in MONEY for par
 SUMS: Final = ", ".join(f"coalesce(sum({each}), 0) AS {each}" for each in COLUMNS)
 """The sums of rows that have the columns."""
 
+_JOBS: Final = "(SELECT CAST(value AS BIGINT) FROM json_each(?1))"
 SUMS_OF_JOBS: Final = f"""
-    SELECT job, {SUMS} FROM job_batches WHERE job IN (SELECT value FROM json_each(?1)) GROUP BY job"""  # noqa: S608  our own names
+    SELECT job, {SUMS} FROM job_batches WHERE job IN {_JOBS} GROUP BY job"""  # noqa: S608  our own names
 """The sums of some jobs."""
 COUNTS_OF_JOBS: Final = """
-    WITH among AS (SELECT value AS job FROM json_each(?1)), travelling AS (
-        SELECT job, (SELECT count(*) FROM job_batches CROSS JOIN requests USING (job, batch)
-                     WHERE job_batches.job = among.job) AS n FROM among)
-    SELECT job, NULL AS verdict, 1 AS travelling, n FROM travelling
-    UNION ALL SELECT job, NULL, 0, n + missing - (SELECT n FROM travelling WHERE travelling.job = open.job) FROM (
+    WITH among AS (SELECT CAST(value AS BIGINT) AS job FROM json_each(?1)), travelling AS (
+        SELECT job, (SELECT count(*) FROM job_batches CROSS JOIN requests WHERE requests.job = job_batches.job
+                     AND requests.batch = job_batches.batch AND job_batches.job = among.job) AS n FROM among)
+    SELECT job, NULL AS verdict, TRUE AS travelling, n FROM travelling
+    UNION ALL SELECT job, NULL, FALSE, n + missing - (SELECT n FROM travelling WHERE travelling.job = open.job) FROM (
         SELECT job, (SELECT count(*) FROM requests WHERE requests.job = among.job AND verdict IS NULL) AS n FROM among
     ) AS open JOIN jobs ON jobs.id = job
-    UNION ALL SELECT job, verdict, 0, sum(n) FROM (
+    UNION ALL SELECT job, verdict, FALSE, sum(n) FROM (
         SELECT job, verdict, count(*) AS n FROM requests
         WHERE job IN (SELECT job FROM among) AND verdict IS NOT NULL GROUP BY job, verdict
         UNION ALL SELECT job, verdict, n FROM kept_verdicts WHERE job IN (SELECT job FROM among)
-    ) GROUP BY job, verdict"""
+    ) AS ended GROUP BY job, verdict"""
 """How the requests of some jobs stand, pruned ones too: from indexes alone, however many there are."""
 
 _KEY: Final = "day, sandbox, queue, model, lane"
 _NAMES: Final = ", ".join(COLUMNS)
-_ADDED: Final = ", ".join(f"{each} = {each} + excluded.{each}" for each in COLUMNS)
 _SUMMED: Final = ", ".join(f"sum({each})" for each in COLUMNS)
-_CHANGED: Final = f"CREATE TEMP TABLE IF NOT EXISTS changed (job, batch, {_KEY}, {_NAMES})"
+_TYPED: Final = ", ".join(f"{each} BIGINT" for each in COLUMNS)
+_CHANGED: Final = f"""CREATE TEMP TABLE IF NOT EXISTS changed (
+    job BIGINT, batch BIGINT, day BIGINT, sandbox BOOLEAN, queue TEXT, model TEXT, lane TEXT, {_TYPED})"""
 """What one change of trips adds and takes off: read from them once, for both tables."""
 
 
@@ -52,23 +52,22 @@ def _noting(sign: str, which: str) -> str:
     """Note what trips count for, or that they count for it no more."""
     sums = ", ".join(f"{sign}sum({each})" for each in COLUMNS)
     return f"""INSERT INTO changed SELECT job, batch, {_KEY}, {sums} FROM charges
-               WHERE {which} GROUP BY job, model"""  # noqa: S608  our own names
+               WHERE {which} GROUP BY job, batch, {_KEY}"""  # noqa: S608  our own names
 
 
 def _adding(table: str, key: str) -> str:
-    return f"""INSERT INTO {table} ({key}, {_NAMES}) SELECT {key}, {_SUMMED} FROM changed GROUP BY {key}
-               ON CONFLICT DO UPDATE SET {_ADDED}"""  # noqa: S608  our own names
+    added = ", ".join(f"{each} = {table}.{each} + excluded.{each}" for each in COLUMNS)
+    return f"""INSERT INTO {table} ({key}, {_NAMES}) SELECT {key}, {_SUMMED} FROM changed WHERE TRUE GROUP BY {key}
+               ON CONFLICT ({key}) DO UPDATE SET {added}"""  # noqa: S608  our own names
 
 
 _BATCH: Final = "batch = ?"
-_ROWS: Final = "batch = ? AND row IN (SELECT value FROM json_each(?))"
+_ROWS: Final = "batch = ? AND row IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
 _BOTH_WAYS: Final = {which: (_noting("-", which), _noting("", which)) for which in (_BATCH, _ROWS)}
 _SUMS: Final = (_adding("job_batches", "batch, job"), _adding("spent", _KEY), "DELETE FROM changed")
 
 
-async def in_step(
-    db: aiosqlite.Connection, batch: BatchId, change: Step[T], *, rows: Collection[int] | None = None
-) -> T:
+async def in_step(db: Transaction, batch: BatchId, change: Step[T], *, rows: Collection[int] | None = None) -> T:
     """Change trips of a batch, and the sums with them.
 
     Args:
@@ -88,12 +87,12 @@ async def in_step(
     return done
 
 
-async def keep(db: aiosqlite.Connection, requests: Collection[RequestId]) -> None:
+async def keep(db: Transaction, requests: Collection[RequestId]) -> None:
     """Note by job how finished requests have ended, in the commit that removes them; what they came to stays anyhow."""
     await update(
         db,
-        """INSERT INTO kept_verdicts (job, verdict, n) SELECT job, verdict, count(*) FROM requests
-           WHERE id IN (SELECT value FROM json_each(?)) GROUP BY job, verdict
-           ON CONFLICT DO UPDATE SET n = n + excluded.n""",
+        f"""INSERT INTO kept_verdicts (job, verdict, n) SELECT job, verdict, count(*) FROM requests
+           WHERE {AMONG.format("id")} GROUP BY job, verdict
+           ON CONFLICT (job, verdict) DO UPDATE SET n = kept_verdicts.n + excluded.n""",  # noqa: S608  own text
         json.dumps(list(requests)),
     )

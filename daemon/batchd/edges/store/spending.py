@@ -3,24 +3,26 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 
+from batchd.edges.store.database import Database
 from batchd.edges.store.rollup import SUMS
-from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.sums import amount
 
 _DAY = 86_400.0
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
-_SEEN = "(?2 IS NULL OR queue IN (SELECT value FROM json_each(?2)))"
+_SEEN = "(CAST(?2 AS TEXT) IS NULL OR queue IN (SELECT value FROM json_each(?2)))"
 _ROLLED_UP = f"""SELECT {{}} AS label, sandbox, {{}} FROM spent WHERE day >= ?1 AND {_SEEN} GROUP BY label, sandbox
     HAVING sum(trips) > 0 ORDER BY label, sandbox"""  # noqa: S608  own text
 GROUPS: Mapping[str, str] = {
-    "day": _ROLLED_UP.format("date(day * 86400, 'unixepoch')", SUMS),
+    "day": _ROLLED_UP.format("day", SUMS),
     "model": _ROLLED_UP.format("model", SUMS),
     "folder": _ROLLED_UP.format("queue", SUMS),
     "job": f"""SELECT name AS label, sandbox, {SUMS} FROM job_batches JOIN jobs ON jobs.id = job
                JOIN batches ON batches.id = batch WHERE trips > 0 AND planned_at >= ?1 * 86400 AND {_SEEN}
-               GROUP BY job ORDER BY label""",  # noqa: S608  our own names
+               GROUP BY jobs.id ORDER BY label""",  # noqa: S608  our own names
 }
 """By what spending can be told; days are UTC, and a batch belongs to the day it was made."""
 
@@ -67,7 +69,7 @@ class Spending:
         rows = await self._database.rows(GROUPS[group], int(since // _DAY), seen)
         return [
             Spent(
-                group=row["label"],
+                group=_date(row["label"]) if group == "day" else row["label"],
                 requests=row["answers"],
                 input_tokens=row["input_tokens"] + row["cache_read"] + row["cache_write_5m"] + row["cache_write_1h"],
                 output_tokens=row["output_tokens"],
@@ -100,7 +102,7 @@ class Spending:
                  AND CASE WHEN round = 0 THEN max_tokens ELSE (
                      allowance + (SELECT total(output_tokens) FROM (
                          SELECT output_tokens, row_number() OVER (ORDER BY batch) AS part FROM trips
-                         WHERE request = r.id AND outcome = 'succeeded') WHERE part BETWEEN 2 AND r.round)
+                         WHERE request = r.id AND outcome = 'succeeded') AS parts WHERE part BETWEEN 2 AND r.round)
                  ) / (rounds + round) END BETWEEN ? AND ?
                ORDER BY id DESC LIMIT ?""",
             model,
@@ -108,3 +110,8 @@ class Spending:
             most,
             newest,
         )
+
+
+def _date(day: int) -> str:
+    """The date of a day that is counted from 1970 on."""
+    return str(date.fromordinal(_EPOCH + day))

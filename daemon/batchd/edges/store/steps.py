@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import aiosqlite
-
+from batchd.edges.store.database import Database
 from batchd.edges.store.events import note_hold
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import NewRequest, Stored, free_id, insert_all
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import update
+from batchd.edges.store.statements import Transaction, update
 from batchd.model import Answered, Job, JobId, StepBar
 
 DUE: Final = """steps_left > 0 AND step_hold IS NULL AND NOT cancel_wanted AND NOT retry_wanted AND NOT delivered
@@ -84,13 +82,11 @@ class JobSteps:
             step: Its number.
             last: Whether only the last complete one is wanted.
         """
+        which = "verdict = 'complete' ORDER BY id DESC LIMIT 1" if last else "TRUE ORDER BY id"
         rows = await self._database.rows(
-            """SELECT custom_id, verdict, document FROM requests
-               WHERE job = ?1 AND step = ?2 AND (NOT ?3 OR verdict = 'complete')
-               ORDER BY iif(?3, -id, id) LIMIT iif(?3, 1, -1)""",
+            f"SELECT custom_id, verdict, document FROM requests WHERE job = ? AND step = ? AND {which}",  # noqa: S608  own text
             job,
             step,
-            last,
         )
         return [Answer(row["custom_id"], row["verdict"] == "complete", row["document"]) for row in rows]
 
@@ -106,12 +102,13 @@ class JobSteps:
             Whether it was done.
         """
 
-        async def step(db: aiosqlite.Connection) -> bool:
-            async with db.execute(
+        async def step(db: Transaction) -> bool:
+            done = await db.rows(
                 f"""UPDATE jobs SET total = total + :new, steps_left = :left, later = :later, later_open = :open,
                         step_entries = :entries,
-                        steps_note = iif(:note = '', steps_note, coalesce(steps_note || '; ', '') || :note)
-                    WHERE {_AS_IT_WAS}""",  # noqa: S608  own text
+                        steps_note = CASE :note WHEN '' THEN steps_note
+                                     ELSE coalesce(steps_note || '; ', '') || :note END
+                    WHERE {_AS_IT_WAS} RETURNING id""",  # noqa: S608  own text
                 {
                     "id": job.id,
                     "left_before": job.steps_left,
@@ -123,9 +120,9 @@ class JobSteps:
                     "note": taken.note,
                     "entries": taken.entries,
                 },
-            ) as cursor:
-                if not cursor.rowcount:
-                    return False
+            )
+            if not done:
+                return False
             if taken.requests:
                 base = await free_id(db)
                 await insert_all(db, [Stored(job.id, base, 0, now, taken.requests)])
@@ -143,9 +140,9 @@ class JobSteps:
             now: Unix seconds.
         """
 
-        async def step(db: aiosqlite.Connection) -> bool:
-            async with db.execute(
-                f"UPDATE jobs SET step_hold = :reason, step_bar = :bar WHERE {_AS_IT_WAS}",  # noqa: S608  own text
+        async def step(db: Transaction) -> bool:
+            held = await db.rows(
+                f"UPDATE jobs SET step_hold = :reason, step_bar = :bar WHERE {_AS_IT_WAS} RETURNING id",  # noqa: S608  own text
                 {
                     "reason": reason,
                     "bar": bar,
@@ -153,18 +150,17 @@ class JobSteps:
                     "left_before": job.steps_left,
                     "total_before": job.total,
                 },
-            ) as cursor:
-                held = bool(cursor.rowcount)
+            )
             if held:
                 await note_hold(db, job.id, f"step {bar}", f"{job.steps_left} {now}", now)
-            return held
+            return bool(held)
 
         return await self._database.write(step)
 
     async def release(self, job: JobId) -> None:
         """Let a job go on without what is not complete so far, or cannot be asked."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(
                 db,
                 """UPDATE jobs SET step_hold = NULL, step_bar = NULL, steps_passed = max(steps_passed, CASE step_bar

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from batchd.claude.price import from_picodollars
 from batchd.delivery import Tally
-from batchd.edges.store.sqlite.statements import Row
+from batchd.edges.store.statements import Row
 from batchd.model import Cost, Usage, Verdict
 
 MICRO = 1_000_000
@@ -30,7 +30,7 @@ SPENT = f"""
     total(input_tokens) AS input_tokens, total(output_tokens) AS output_tokens, total(cache_read) AS cache_read,
     total(cache_write_5m) AS cache_write_5m, total(cache_write_1h) AS cache_write_1h,
     {exact("cache_saved", "saved")}, {exact("cost", "cost")}, {exact("standard_cost", "standard_cost")},
-    coalesce(sum(bounded), 0) AS bounded, coalesce(sum(unpriced), 0) AS unpriced,
+    count(*) FILTER (WHERE bounded) AS bounded, coalesce(sum(unpriced), 0) AS unpriced,
     coalesce(sum(unpriced_standard), 0) AS unpriced_standard
 """
 """Sums over trips; one of unknown cost makes the sum unknown."""

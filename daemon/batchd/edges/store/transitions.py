@@ -2,13 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Collection
 
-import aiosqlite
-
-from batchd.edges.store.sqlite.statements import Row, Step, betas_of, returning
+from batchd.edges.store.statements import Row, Step, Transaction, betas_of, returning
 from batchd.lifecycle import CARRIES, OPTIONAL, State, may_follow
 from batchd.model import Batch, BatchId, Evidence, Intent, Lacking, Lane, RemoteId
 
-Also = Callable[[aiosqlite.Connection], Awaitable[None]]
+Also = Callable[[Transaction], Awaitable[None]]
 """What a step changes beside the batch, in the same commit."""
 
 
@@ -48,7 +46,7 @@ def changed(batch: Batch, changes: dict[str, object], also: Also | None) -> Step
     columns = ", ".join(f"{column} = ?" for column in changes)
     sql = f"UPDATE batches SET {columns} WHERE id = ? AND state = ? AND attempt = ? RETURNING *"  # noqa: S608  own names
 
-    async def step(db: aiosqlite.Connection) -> Batch:
+    async def step(db: Transaction) -> Batch:
         row = await returning(db, sql, *changes.values(), batch.id, batch.state, batch.attempt)
         if row is None:
             raise Stale(f"batch {batch.id} is not {batch.state} any more")

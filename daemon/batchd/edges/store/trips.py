@@ -5,13 +5,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import aiosqlite
-
 from batchd.claude.price import to_picodollars
 from batchd.delivery import PARKED, Delivery
+from batchd.edges.store.database import Database
 from batchd.edges.store.rollup import in_step
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import at_once, many, update
+from batchd.edges.store.statements import Transaction, at_once, many, update
 from batchd.model import BatchId, Cost, JobId, Place, RequestId, Sending, Usage, WireRow
 
 
@@ -39,7 +37,7 @@ class Trips:
             lambda row: WireRow(
                 Sending(RequestId(row["request"]), row["sending"]), Place(row["claim"], row["offset"], row["size"])
             ),
-            """SELECT request, sending, claim, coalesce(sent_offset, requests.offset) AS offset,
+            """SELECT request, sending, claim, coalesce(sent_offset, requests."offset") AS "offset",
                    coalesce(sent_size, requests.size) AS size FROM trips
                JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
                WHERE trips.batch = ? ORDER BY trips.row""",
@@ -50,7 +48,7 @@ class Trips:
         """Say of which jobs a batch sends params, and how far these reach in their spool files."""
         rows = await self._database.rows(
             """SELECT jobs.id, jobs.name, claim,
-                   max(coalesce(sent_offset, requests.offset) + coalesce(sent_size, requests.size)) AS reach
+                   max(coalesce(sent_offset, requests."offset") + coalesce(sent_size, requests.size)) AS reach
                FROM trips JOIN requests ON requests.id = trips.request JOIN jobs ON jobs.id = requests.job
                WHERE trips.batch = ? GROUP BY jobs.id""",
             batch,
@@ -66,7 +64,7 @@ class Trips:
         """
         rows = await self._database.rows(
             """SELECT row, request, sending FROM trips
-               WHERE batch = ? AND request IN (SELECT value FROM json_each(?))""",
+               WHERE batch = ? AND request IN (SELECT CAST(value AS BIGINT) FROM json_each(?))""",
             batch,
             json.dumps([sending.request for sending in sendings]),
         )
@@ -96,7 +94,7 @@ class Trips:
     async def jobs_in(self, batch: BatchId) -> list[str]:
         """Name the jobs that travel in a batch."""
         rows = await self._database.rows(
-            """SELECT DISTINCT name FROM jobs WHERE id IN (
+            """SELECT name FROM jobs WHERE id IN (
                    SELECT job FROM trips JOIN requests ON requests.id = request WHERE trips.batch = ?) ORDER BY id""",
             batch,
         )
@@ -105,7 +103,7 @@ class Trips:
     async def jobs_open_in(self, batch: BatchId) -> list[str]:
         """Name the jobs of which a request travels in a batch and has not been delivered yet."""
         rows = await self._database.rows(
-            """SELECT DISTINCT name FROM jobs WHERE id IN (
+            """SELECT name FROM jobs WHERE id IN (
                    SELECT job FROM trips JOIN requests ON requests.id = request
                    WHERE trips.batch = ? AND outcome IS NULL) ORDER BY id""",
             batch,
@@ -118,7 +116,7 @@ class Trips:
         return row is not None
 
 
-async def begin(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[RequestId]) -> None:
+async def begin(db: Transaction, batch: BatchId, requests: Sequence[RequestId]) -> None:
     """Put requests on a trip, in this order, each with its worst case reserved.
 
     Args:
@@ -128,11 +126,11 @@ async def begin(db: aiosqlite.Connection, batch: BatchId, requests: Sequence[Req
     """
     boarding = """INSERT INTO trips (batch, row, request, reserved, sending)
                   SELECT ?, wanted.key, requests.id, worst, sendings
-                  FROM json_each(?) AS wanted CROSS JOIN requests ON requests.id = wanted.value"""
+                  FROM json_each(?) AS wanted LEFT JOIN requests ON requests.id = CAST(wanted.value AS BIGINT)"""
     await in_step(db, batch, lambda db: update(db, boarding, batch, json.dumps(requests)))
 
 
-async def end(db: aiosqlite.Connection, batch: BatchId, outcome: str) -> None:
+async def end(db: Transaction, batch: BatchId, outcome: str) -> None:
     """End the trips of a batch that have no result, whatever the API may have charged for them.
 
     Args:
@@ -144,7 +142,7 @@ async def end(db: aiosqlite.Connection, batch: BatchId, outcome: str) -> None:
     await in_step(db, batch, lambda db: update(db, ending, outcome, batch))
 
 
-async def forget(db: aiosqlite.Connection, batch: BatchId) -> None:
+async def forget(db: Transaction, batch: BatchId) -> None:
     """Take back the trips of a batch that is dissolved; what an attempt that was given up may have sent stays known.
 
     Args:
@@ -160,10 +158,10 @@ async def forget(db: aiosqlite.Connection, batch: BatchId) -> None:
     await in_step(db, batch, lambda db: update(db, "DELETE FROM trips WHERE batch = ?", batch))
 
 
-async def note_cost(db: aiosqlite.Connection, batch: BatchId, usage: Usage, cost: Cost, *, bounded: bool) -> None:
+async def note_cost(db: Transaction, batch: BatchId, usage: Usage, cost: Cost, *, bounded: bool) -> None:
     """Note what is known of the cost of trips under way, as `Deliveries.note_cost` says."""
 
-    async def change(db: aiosqlite.Connection) -> None:
+    async def change(db: Transaction) -> None:
         await update(
             db,
             """UPDATE trips SET input_tokens = ?, output_tokens = ?, cache_read = ?, cache_write_5m = ?,
@@ -183,7 +181,7 @@ async def note_cost(db: aiosqlite.Connection, batch: BatchId, usage: Usage, cost
     await in_step(db, batch, change)
 
 
-async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence[Delivery]) -> None:
+async def deliver(db: Transaction, batch: BatchId, deliveries: Sequence[Delivery]) -> None:
     """Note what trips have brought and cost: one that was delivered before is passed over, one that is parked undone.
 
     Args:
@@ -192,7 +190,7 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
         deliveries: What became of them.
     """
 
-    async def change(db: aiosqlite.Connection) -> None:
+    async def change(db: Transaction) -> None:
         await at_once(db, _DELIVER, _BROUGHT, [_brought(batch, each) for each in deliveries])
         if parked := [(batch, each.row) for each in deliveries if each.outcome == PARKED]:
             await many(db, "DELETE FROM trips WHERE batch = ? AND row = ?", parked)
@@ -200,23 +198,23 @@ async def deliver(db: aiosqlite.Connection, batch: BatchId, deliveries: Sequence
     await in_step(db, batch, change, rows={d.row for d in deliveries})
 
 
-_BROUGHT: Final = (
-    "batch",
-    "row",
-    "outcome",
-    "stop_reason",
-    "input_tokens",
-    "output_tokens",
-    "cache_read",
-    "cache_write_5m",
-    "cache_write_1h",
-    "cost",
-    "standard_cost",
-    "cache_saved",
-    "bounded",
-)
+_BROUGHT: Final = {
+    "batch": "BIGINT",
+    "row": "BIGINT",
+    "outcome": "TEXT",
+    "stop_reason": "TEXT",
+    "input_tokens": "BIGINT",
+    "output_tokens": "BIGINT",
+    "cache_read": "BIGINT",
+    "cache_write_5m": "BIGINT",
+    "cache_write_1h": "BIGINT",
+    "cost": "BIGINT",
+    "standard_cost": "BIGINT",
+    "cache_saved": "BIGINT",
+    "bounded": "BOOLEAN",
+}
 _DELIVER: Final = f"""
-    UPDATE trips SET {", ".join(f"{name} = new.{name}" for name in _BROUGHT[2:])} FROM {{rows}} AS new
+    UPDATE trips SET {", ".join(f"{name} = new.{name}" for name in [*_BROUGHT][2:])} FROM {{rows}} AS new
     WHERE trips.batch = new.batch AND trips.row = new.row AND trips.outcome IS NULL"""  # noqa: S608  our own names
 
 

@@ -3,11 +3,9 @@
 import json
 from collections.abc import Collection
 
-import aiosqlite
-
+from batchd.edges.store.database import Database
 from batchd.edges.store.events import count
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row, update
+from batchd.edges.store.statements import Row, Transaction, update
 from batchd.model import JobId
 from batchd.trouble import Thing, Trouble, Work
 
@@ -32,13 +30,14 @@ class Troubles:
     async def tell(self, trouble: Trouble) -> None:
         """Note what keeps a thing, in the place of what kept it before."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             if trouble.defect:
                 await count(db, "defect", "", "")
             await update(
                 db,
-                """INSERT OR REPLACE INTO troubles (work, thing, name, job, since, reason, defect)
-                   VALUES (?, ?, ?, ?, ?, ?, ?)""",
+                """INSERT INTO troubles (work, thing, name, job, since, reason, defect) VALUES (?, ?, ?, ?, ?, ?, ?)
+                   ON CONFLICT (work, thing) DO UPDATE SET name = excluded.name, job = excluded.job,
+                       since = excluded.since, reason = excluded.reason, defect = excluded.defect""",
                 *(trouble.thing.work, trouble.thing.id, trouble.thing.name, trouble.thing.job),
                 *(trouble.since, trouble.reason, trouble.defect),
             )
@@ -49,7 +48,7 @@ class Troubles:
         """Note that nothing keeps these any more."""
         keys = json.dumps([[thing.work, thing.id] for thing in things])
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(
                 db,
                 """DELETE FROM troubles WHERE (work, thing) IN (

@@ -4,8 +4,8 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row
+from batchd.edges.store.database import Database
+from batchd.edges.store.statements import Row
 from batchd.model import BatchId, JobId
 
 

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-import aiosqlite
-
 from batchd.decisions.money.cache_warming import Family, Leader
+from batchd.edges.store.database import Database
 from batchd.edges.store.requests import BEHIND, PRIMER
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import many, update
+from batchd.edges.store.statements import Transaction, many, update
 from batchd.model import Place, RequestId
 
 _FAMILIES = f"""families (first) AS (
@@ -65,7 +63,7 @@ class Warmings:
             until: Unix seconds.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(db, "UPDATE warmings SET warm_until = ?, tried = 1 WHERE first = ?", until, family)
 
         await self._database.write(step)
@@ -73,7 +71,7 @@ class Warmings:
     async def another_first(self, family: RequestId) -> None:
         """Let the next one that waits go first."""
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await update(
                 db,
                 f"""UPDATE warmings SET tried = tried + 1, warm_until = NULL,
@@ -100,7 +98,7 @@ class Warmings:
         """
         return await self._database.values(
             lambda row: (RequestId(row["id"]), Place(row["claim"], row["offset"], row["size"])),
-            f"""SELECT requests.id, claim, offset, requests.size FROM requests JOIN jobs ON jobs.id = job
+            f"""SELECT requests.id, claim, "offset", requests.size FROM requests JOIN jobs ON jobs.id = job
                 WHERE {BEHIND} AND first = ? ORDER BY requests.id LIMIT ?""",  # noqa: S608  own text
             family,
             most,
@@ -113,11 +111,11 @@ class Warmings:
             places: Ids, and offset and size of those params in the job's spool file.
         """
 
-        async def step(db: aiosqlite.Connection) -> None:
+        async def step(db: Transaction) -> None:
             await many(
                 db,
-                f"""UPDATE requests SET first = NULL, offset = ?, size = ?,
-                        cohort = iif(cohort = '{PRIMER}', '', cohort) WHERE id = ? AND {BEHIND}""",  # noqa: S608  own text
+                f"""UPDATE requests SET first = NULL, "offset" = ?, size = ?,
+                        cohort = CASE WHEN cohort = '{PRIMER}' THEN '' ELSE cohort END WHERE id = ? AND {BEHIND}""",  # noqa: S608  own text
                 ((offset, size, request) for request, offset, size in places),
             )
 

@@ -26,7 +26,7 @@ MUTATIONS = (
         "again",
         "a document that is asked for anew has only the rounds that were left",
         "daemon/batchd/edges/store/requests.py",
-        "rounds = coalesce(asked ->> 2, rounds + round)",
+        "rounds = coalesce(CAST(asked ->> 2 AS BIGINT), rounds + round)",
         "rounds = rounds + 0",
         f"{_ANEW}::test_a_continued_document_begins_anew_with_all_its_rounds",
     ),

@@ -126,8 +126,8 @@ MUTATIONS = (
         "batches",
         "a retry takes the cancellation behind it back",
         "daemon/batchd/edges/store/retries.py",
-        "UPDATE jobs SET delivered = 0, finished_at = NULL, retry_wanted = 0,",
-        "UPDATE jobs SET delivered = 0, finished_at = NULL, retry_wanted = 0, cancel_wanted = 0,",
+        "UPDATE jobs SET delivered = FALSE, finished_at = NULL, retry_wanted = FALSE,",
+        "UPDATE jobs SET delivered = FALSE, finished_at = NULL, retry_wanted = FALSE, cancel_wanted = FALSE,",
         f"{DOUBT}::test_a_retry_that_is_cancelled_before_it_begins_sends_nothing",
     ),
     Mutation(

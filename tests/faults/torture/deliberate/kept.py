@@ -63,8 +63,8 @@ MUTATIONS = (
         "kept",
         "the id of a request that was pruned is given again",
         "daemon/batchd/edges/store/retention.py",
-        "SELECT ?1, coalesce(max(id), 0) + 1 FROM requests WHERE true",
-        "SELECT ?1, 0 FROM requests WHERE true",
+        "CAST(coalesce(max(id), 0) + 1 AS TEXT) FROM requests",
+        "'0' FROM requests",
         "tests/journey/test_pruning.py::test_no_id_of_a_request_is_given_twice",
     ),
     Mutation(
@@ -111,8 +111,8 @@ MUTATIONS = (
         "kept",
         "a restored state starts without a word",
         "daemon/batchd/edges/store/facts.py",
-        "INSERT OR REPLACE INTO facts (name, value) VALUES (?, '1')",
-        "INSERT OR REPLACE INTO facts (name, value) VALUES (?, '0')",
+        'set_fact(db, RESTORED, "1")',
+        'set_fact(db, RESTORED, "0")',
         "tests/faults/test_backup.py",
     ),
     Mutation(

@@ -79,7 +79,7 @@ MUTATIONS = (
         "15",
         "what is released while the packer looks is held again",
         "daemon/batchd/edges/store/holds.py",
-        "WHERE id = ? AND released = ? AND released_up_to IS ?",
+        "WHERE id = ? AND released = ? AND coalesce(released_up_to, -1) = coalesce(?, -1)",
         "WHERE id = ? AND (?, ?) IS NOT NULL",
         "tests/edges/test_spending.py",
     ),

@@ -50,8 +50,8 @@ MUTATIONS = (
         "restored",
         "new requests get the ids of lost ones",
         "daemon/batchd/edges/store/requests.py",
-        "FROM facts WHERE name = ?))",
-        "FROM facts WHERE name = ? || '-'))",
+        "FROM facts WHERE name = ?) AS lost",
+        "FROM facts WHERE name = ? || '-') AS lost",
         f"{TEST}::test_a_new_job_of_a_restored_state_never_gets_the_answers_of_a_lost_one",
     ),
     Mutation(

@@ -108,7 +108,7 @@ MUTATIONS = (
     Mutation(
         "speed",
         "of many rows that are stored at once, those that fill no statement are left out",
-        "daemon/batchd/edges/store/sqlite/statements.py",
+        "daemon/batchd/edges/store/sqlite/transaction.py",
         "_PORTIONS = (64, 8, 1)",
         "_PORTIONS = (64, 8)",
         f"{STORED}::test_what_is_stored_for_many_at_once_is_each_ones_own",

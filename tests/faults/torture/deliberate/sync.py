@@ -182,7 +182,7 @@ MUTATIONS = (
         "sync",
         "all of a family go at once",
         "daemon/batchd/edges/store/queue.py",
-        "first NOT IN (SELECT value FROM json_each(?8))",
+        "first NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(?8))",
         "true",
         "tests/faults/test_cache_warming.py",
     ),

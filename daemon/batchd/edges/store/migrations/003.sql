@@ -159,7 +159,7 @@ CREATE INDEX notice_deliveries_due ON notice_deliveries (sink, next_at) WHERE do
 
 -- The first folder of a job's name: the queue that its file came in by; '' where it lay in none.
 ALTER TABLE jobs ADD COLUMN queue TEXT GENERATED ALWAYS AS (
-    iif(instr(name, '/'), substr(name, 1, instr(name, '/') - 1), '')
+    CASE WHEN instr(name, '/') > 0 THEN substr(name, 1, instr(name, '/') - 1) ELSE '' END
 ) VIRTUAL;
 -- Whether its requests and trips are being removed, or are gone: what they came to is added to the two tables below.
 ALTER TABLE jobs ADD COLUMN rows_pruned INTEGER NOT NULL DEFAULT 0 CHECK (
@@ -171,20 +171,24 @@ ALTER TABLE jobs ADD COLUMN folder_pruned TEXT CHECK (
 );
 
 -- What a trip counts for in the sums: an answer; one of unknown cost, by which the sum is unknown; what may yet be charged.
-ALTER TABLE trips ADD COLUMN answered INTEGER GENERATED ALWAYS AS (coalesce(outcome = 'succeeded', 0)) VIRTUAL;
+ALTER TABLE trips ADD COLUMN answered INTEGER GENERATED ALWAYS AS (
+    CASE WHEN outcome = 'succeeded' THEN 1 ELSE 0 END
+) VIRTUAL;
 ALTER TABLE trips ADD COLUMN unpriced INTEGER GENERATED ALWAYS AS (
-    coalesce(outcome NOT IN ('errored', 'expired', 'canceled') AND cost IS NULL, 0)
+    CASE WHEN outcome NOT IN ('errored', 'expired', 'canceled') AND cost IS NULL THEN 1 ELSE 0 END
 ) VIRTUAL;
 ALTER TABLE trips ADD COLUMN unpriced_standard INTEGER GENERATED ALWAYS AS (
-    coalesce(outcome NOT IN ('errored', 'expired', 'canceled') AND standard_cost IS NULL, 0)
+    CASE WHEN outcome NOT IN ('errored', 'expired', 'canceled') AND standard_cost IS NULL THEN 1 ELSE 0 END
 ) VIRTUAL;
-ALTER TABLE trips ADD COLUMN pending INTEGER GENERATED ALWAYS AS (iif(cost IS NULL, committed, 0)) VIRTUAL;
+ALTER TABLE trips ADD COLUMN pending INTEGER GENERATED ALWAYS AS (
+    CASE WHEN cost IS NOT NULL OR outcome IN ('errored', 'expired', 'canceled') THEN 0 ELSE coalesce(reserved, 0) END
+) VIRTUAL;
 
 -- What was spent, rolled up by `rollup.py` in the commit that changes trips: it outlives them. Money is in two parts, as in
 -- `jobs`.
 CREATE TABLE spent (
     day     INTEGER NOT NULL,                               -- since 1970, UTC: that on which a trip's batch was planned
-    sandbox INTEGER NOT NULL,                               -- a rehearsal, whose figures are no money
+    sandbox INTEGER NOT NULL CHECK (sandbox IN (0, 1)),     -- a rehearsal, whose figures are no money
     queue   TEXT    NOT NULL,
     model   TEXT    NOT NULL,
     lane    TEXT    NOT NULL,

@@ -6,7 +6,7 @@ that many couriers want to store at one time share one (260,000 rows a second in
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +21,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from batchd.edges.store.sqlite.connection import BUSY, INCREMENTAL, connected, known, prepare
 from batchd.edges.store.sqlite.errors import at_opening, is_of_the_file, sorted_by_cause
-from batchd.edges.store.sqlite.statements import Row, Step
+from batchd.edges.store.sqlite.schema import newest
+from batchd.edges.store.sqlite.transaction import SqliteTransaction
+from batchd.edges.store.statements import Row, Step
 
 T = TypeVar("T")
 GROUP = 256
@@ -36,16 +38,19 @@ _GLANCE = 100
 
 @dataclass(slots=True)
 class _Ticket:
-    step: Step[Any]
-    between: bool = False
-    """Whether it runs between two commits, in none."""
+    step: Step[Any] | None
+    between: Callable[[aiosqlite.Connection], Awaitable[object]] | None = None
+    """Runs between two commits, in none."""
     done: anyio.Event = field(default_factory=anyio.Event)
     result: object = None
     error: Exception | None = None
 
+    async def run(self, statements: SqliteTransaction) -> object:
+        return None if self.step is None else await self.step(statements)
 
-class Database:
-    """The connections of one process: one that writes, in groups, and one that reads only what is committed."""
+
+class SqliteDatabase:
+    """A file, as `Database` says: one connection that writes, in groups, and one that reads only what is committed."""
 
     def __init__(
         self, writer: aiosqlite.Connection, reader: aiosqlite.Connection, tickets: MemoryObjectSendStream[_Ticket]
@@ -102,6 +107,11 @@ class Database:
         except sqlite3.DatabaseError as error:
             raise at_opening(path, error, "read") from error
 
+    @property
+    def schema(self) -> int:
+        """The version of the tables."""
+        return newest()
+
     async def write(self, step: Step[T]) -> T:
         """Run a step and return once it is durable.
 
@@ -123,7 +133,7 @@ class Database:
         Raises:
             Unavailable: The disk refuses.
         """
-        return cast("bool", await self._done(_Ticket(_give_back_log, between=True)))
+        return cast("bool", await self._done(_Ticket(None, between=_give_back_log)))
 
     async def spare_others_the_log(self) -> None:
         """Bring into the file what can be of the write-ahead log: else whoever commits next may have to.
@@ -131,7 +141,7 @@ class Database:
         Raises:
             Unavailable: The disk refuses.
         """
-        await self._done(_Ticket(_bring_over, between=True))
+        await self._done(_Ticket(None, between=_bring_over))
 
     async def give_back_pages(self, most: int) -> int:
         """Give empty pages of the file back to the file system, and say how many are left.
@@ -142,7 +152,7 @@ class Database:
         Raises:
             Unavailable: The disk refuses.
         """
-        return cast("int", await self._done(_Ticket(partial(_give_back_pages, most=most), between=True)))
+        return cast("int", await self._done(_Ticket(None, between=partial(_give_back_pages, most=most))))
 
     async def _done(self, ticket: _Ticket) -> object:
         await self._tickets.send(ticket)
@@ -162,7 +172,7 @@ class Database:
             Unavailable: The database could not be read.
         """
         try:
-            return list(await self._reader.execute_fetchall(sql, parameters))
+            return cast("list[Row]", await self._reader.execute_fetchall(sql, parameters))
         except sqlite3.DatabaseError as error:
             raise sorted_by_cause(error) from error
 
@@ -276,7 +286,7 @@ async def _give_back_pages(db: aiosqlite.Connection, most: int) -> int:
 
 
 async def _commit_or_tell(db: aiosqlite.Connection, group: Sequence[_Ticket]) -> None:
-    steps: Sequence[_Ticket] = [ticket for ticket in group if not ticket.between]
+    steps: Sequence[_Ticket] = [ticket for ticket in group if ticket.step is not None]
     while steps:
         some = steps
         try:
@@ -287,9 +297,9 @@ async def _commit_or_tell(db: aiosqlite.Connection, group: Sequence[_Ticket]) ->
             ticket.done.set()
         steps = steps[len(some) :]
     for ticket in group:
-        if ticket.between:
+        if ticket.between is not None:
             try:
-                ticket.result = await ticket.step(db)
+                ticket.result = await ticket.between(db)
             except sqlite3.DatabaseError as error:
                 await _tell(db, [ticket], error)
             ticket.done.set()
@@ -305,15 +315,16 @@ async def _tell(db: aiosqlite.Connection, group: Sequence[_Ticket], error: sqlit
 async def _commit(db: aiosqlite.Connection, group: Sequence[_Ticket]) -> Sequence[_Ticket]:
     """Commit the first steps of a group, and return them: all of it, or as many as are quick together."""
     await db.execute("BEGIN IMMEDIATE")
+    statements = SqliteTransaction(db)
     if len(group) == 1:
-        await _commit_alone(db, group[0])
+        await _commit_alone(db, group[0], statements)
         return group
     began, done = anyio.current_time(), 0
     while done < len(group) and anyio.current_time() - began < LONG:
         ticket = group[done]
         await db.execute("SAVEPOINT step")
         try:
-            ticket.result = await ticket.step(db)
+            ticket.result = await ticket.run(statements)
         except Exception as error:  # noqa: BLE001  told to its caller, if it is not the file's
             ticket.error = _own(error)
             await db.execute("ROLLBACK TO step")
@@ -323,10 +334,10 @@ async def _commit(db: aiosqlite.Connection, group: Sequence[_Ticket]) -> Sequenc
     return group[:done]
 
 
-async def _commit_alone(db: aiosqlite.Connection, ticket: _Ticket) -> None:
+async def _commit_alone(db: aiosqlite.Connection, ticket: _Ticket, statements: SqliteTransaction) -> None:
     """Commit a step that shares its transaction with no other: what it raises takes back all of that."""
     try:
-        ticket.result = await ticket.step(db)
+        ticket.result = await ticket.run(statements)
     except Exception as error:  # noqa: BLE001  told to its caller, if it is not the file's
         ticket.error = _own(error)
         await db.rollback()

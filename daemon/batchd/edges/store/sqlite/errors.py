@@ -6,6 +6,7 @@ import re
 import sqlite3
 from pathlib import Path
 
+from batchd.edges.store.statements import Taken, Violation
 from batchd.errors import Unavailable, Unusable
 
 _OF_THE_FILE = frozenset({sqlite3.OperationalError, sqlite3.DatabaseError})
@@ -21,6 +22,7 @@ _PASSING = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
+_TAKEN = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 _OTHER_TABLES = re.compile(r"no such (table|column)|has no column")
 
 
@@ -30,6 +32,9 @@ def sorted_by_cause(error: sqlite3.DatabaseError) -> Exception:
         if _OTHER_TABLES.search(str(error)):
             return Unusable(f"the database has other tables than this batchd knows ({error}): see docs/operations.md")
         return error
+    if isinstance(error, sqlite3.IntegrityError):
+        kind = Taken if error.sqlite_errorcode in _TAKEN else Violation
+        return kind(str(error).rpartition("constraint failed: ")[2], str(error))
     if isinstance(error, sqlite3.OperationalError):
         return Unavailable(f"the database cannot take it now: {error}")
     if type(error) in _OF_THE_FILE:

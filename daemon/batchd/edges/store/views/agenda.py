@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass
 
 from batchd.edges.store.batches import OPEN
+from batchd.edges.store.database import Database
 from batchd.edges.store.jobs import UNDELIVERED
 from batchd.edges.store.requests import BEHIND
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row
+from batchd.edges.store.statements import Row
 from batchd.edges.store.steps import DUE, TO_RETRY
 from batchd.model import BatchId
 

@@ -1,21 +1,22 @@
 """What a person leafs through: jobs, a job's requests and batches, a page at a time and by id."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from batchd.edges.store.batches import OPEN
+from batchd.edges.store.database import Database
 from batchd.edges.store.job_rows import job_of
 from batchd.edges.store.requests import FIRST
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row
+from batchd.edges.store.statements import AMONG, Row
 from batchd.edges.store.sums import amount, exact
 from batchd.edges.store.transitions import batch_of
 from batchd.edges.store.views.progress import own_words
 from batchd.model import Batch, Job, JobId, RequestId, Verdict
 
-_SEEN = "(?1 IS NULL OR queue IN (SELECT value FROM json_each(?1)))"
+_SEEN = "(CAST(?1 AS TEXT) IS NULL OR queue IN (SELECT value FROM json_each(?1)))"
 _MOST_WAITING = 50
 
 
@@ -69,7 +70,7 @@ class Browsing:
             most: How many.
         """
         rows = await self._database.rows(
-            f"SELECT * FROM jobs WHERE {_SEEN} AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",  # noqa: S608  own text
+            f"SELECT * FROM jobs WHERE {_SEEN} AND (CAST(?2 AS BIGINT) IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",  # noqa: S608  own text
             _listed(folders),
             before,
             most,
@@ -102,9 +103,9 @@ class Browsing:
     async def reserved(self, jobs: Sequence[JobId]) -> dict[JobId, int]:
         """Say what is reserved of jobs beside what they have cost, in picodollars."""
         rows = await self._database.rows(
-            """SELECT job, sum(reserved_micro) AS reserved_micro, sum(reserved_pico) AS reserved_pico
-               FROM jobs CROSS JOIN job_batches ON job = jobs.id
-               WHERE NOT delivered AND jobs.id IN (SELECT value FROM json_each(?)) GROUP BY job""",
+            f"""SELECT job, sum(reserved_micro) AS reserved_micro, sum(reserved_pico) AS reserved_pico
+               FROM jobs CROSS JOIN job_batches
+               WHERE job = jobs.id AND NOT delivered AND {AMONG.format("jobs.id")} GROUP BY job""",  # noqa: S608  own text
             json.dumps(list(jobs)),
         )
         return {JobId(row["job"]): amount(row, "reserved") for row in rows}
@@ -130,9 +131,10 @@ class Browsing:
                    verdict, r.batch IS NOT NULL AS travelling, reason, r.stop_reason, round, document,
                    total(output_tokens) AS output, {exact("cost", "cost")},
                    coalesce(sum(unpriced), 0) AS unpriced
-               FROM (SELECT * FROM requests WHERE +job = ?1 AND id > max(?2, ({FIRST}) - 1)
-                       AND id <= (SELECT max(id) FROM requests WHERE job = ?1) ORDER BY id LIMIT ?3) AS r
-               LEFT JOIN trips ON trips.request = r.id GROUP BY r.id ORDER BY r.id""",  # noqa: S608  own text
+               FROM requests AS r LEFT JOIN trips ON trips.request = r.id WHERE r.id IN (
+                   SELECT id FROM requests WHERE +job = ?1 AND id > max(?2, ({FIRST}) - 1)
+                       AND id <= (SELECT max(id) FROM requests WHERE job = ?1) ORDER BY id LIMIT ?3)
+               GROUP BY r.id ORDER BY r.id""",  # noqa: S608  own text
             job,
             after,
             most,
@@ -145,7 +147,7 @@ class Browsing:
         row = await self._database.row(
             """SELECT 1 FROM requests WHERE job = ?1 AND name IN (SELECT value FROM json_each(?3)) AND (document = ?2
                    OR (sections IS NOT NULL AND EXISTS (
-                       SELECT 1 FROM json_each(sections) WHERE json_extract(value, '$[1]') = ?2))) LIMIT 1""",
+                       SELECT 1 FROM json_each(sections) WHERE value ->> 1 = ?2))) LIMIT 1""",
             job,
             document,
             json.dumps([*named, *(PurePosixPath(each).stem for each in named)]),
@@ -155,16 +157,19 @@ class Browsing:
     async def batches(self, folders: Sequence[str] | None, *, most: int) -> list[Carried]:
         """List the newest batches, each with the jobs that travelled in it."""
         rows = await self._database.rows(
-            f"""SELECT b.*, (SELECT json_group_array(json_array(id, name)) FROM (
-                    SELECT jobs.id, jobs.name FROM job_batches JOIN jobs ON jobs.id = job
-                    WHERE job_batches.batch = b.id AND trips > 0 AND {_SEEN} ORDER BY jobs.id)) AS jobs
-                FROM (SELECT * FROM batches ORDER BY id DESC LIMIT ?2) AS b""",  # noqa: S608  own text
-            _listed(folders),
+            "SELECT * FROM batches ORDER BY id DESC LIMIT ?",
             most,
         )
-        found = [
-            Carried(batch_of(row), tuple((JobId(id_), name) for id_, name in json.loads(row["jobs"]))) for row in rows
-        ]
+        jobs: defaultdict[int, list[tuple[JobId, str]]] = defaultdict(list)
+        for row in await self._database.rows(
+            f"""SELECT job_batches.batch, jobs.id, jobs.name FROM job_batches JOIN jobs ON jobs.id = job
+                WHERE job_batches.batch IN (SELECT CAST(value AS BIGINT) FROM json_each(?2)) AND trips > 0 AND {_SEEN}
+                ORDER BY job_batches.batch, jobs.id""",  # noqa: S608  own text
+            _listed(folders),
+            json.dumps([row["id"] for row in rows]),
+        ):
+            jobs[row["batch"]].append((JobId(row["id"]), row["name"]))
+        found = [Carried(batch_of(row), tuple(jobs[row["id"]])) for row in rows]
         return [each for each in found if each.jobs or folders is None]
 
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from batchd.decisions.notices.looking import OldBatch
 from batchd.edges.store.batches import OPEN
+from batchd.edges.store.database import Database
 from batchd.edges.store.facts import SANDBOX
-from batchd.edges.store.sqlite.database import Database
 
 _PICO: Final = 1e-12
 _COST: Final = "(total(cost_micro) * 1e6 + total(cost_pico))"
@@ -80,9 +80,9 @@ class Sights:
             f"""SELECT (SELECT count(*) FROM notices WHERE kind = 'file.rejected' AND at >= ?1
                             AND data ->> 'summary' IS NULL) AS rejected,
                        (SELECT json_group_array(name) FROM (SELECT name FROM jobs WHERE hold IS NOT NULL
-                            AND NOT cancel_wanted ORDER BY id LIMIT {_NAMED})) AS jobs,
+                            AND NOT cancel_wanted ORDER BY id LIMIT {_NAMED}) AS first) AS jobs,
                        (SELECT json_group_array(id) FROM (SELECT id FROM batches WHERE {OPEN} AND state = 'held'
-                            ORDER BY id LIMIT {_NAMED})) AS batches,
+                            ORDER BY id LIMIT {_NAMED}) AS first) AS batches,
                        (SELECT count(*) FROM jobs WHERE hold IS NOT NULL AND NOT cancel_wanted)
                            + (SELECT count(*) FROM batches WHERE {OPEN} AND state = 'held') AS held,
                        (SELECT {_COST} FROM spent WHERE {_OF_API}) AS cost,

@@ -3,10 +3,9 @@
 from typing import Final
 
 from batchd.decisions.measures import DURATIONS, Charge, Measures
+from batchd.edges.store.database import Database
 from batchd.edges.store.facts import SANDBOX
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.schema import newest
-from batchd.edges.store.sqlite.statements import Row
+from batchd.edges.store.statements import Row
 
 _PICO: Final = 1e-12
 
@@ -50,7 +49,7 @@ class MeasuresOf:
                WHERE done_at IS NULL AND failed IS NULL"""
         )
         return Measures(
-            schema=newest(),
+            schema=database.schema,
             sandbox=sandbox,
             jobs=_counted(jobs),
             batches=_counted(batches),

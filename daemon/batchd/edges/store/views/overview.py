@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from batchd.delivery import Tally
 from batchd.edges.store.batches import Batches
+from batchd.edges.store.database import Database
 from batchd.edges.store.facts import Facts
 from batchd.edges.store.jobs import Jobs
 from batchd.edges.store.notices import Notices
 from batchd.edges.store.pauses import Pause, Pauses
 from batchd.edges.store.rollup import COUNTS_OF_JOBS, SUMS_OF_JOBS
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import Row
+from batchd.edges.store.statements import AMONG, Row
 from batchd.edges.store.sums import tally_of
 from batchd.edges.store.troubles import Troubles
 from batchd.model import Batch, BatchId, Job, JobId
 from batchd.trouble import Trouble, Work
 
-_THESE = "job IN (SELECT value FROM json_each(?))"
+_THESE = AMONG.format("job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,8 @@ class Overview:
         rows = await self._database.rows(
             """SELECT batches.id, count(*) FILTER (WHERE job = ?1) AS mine, (
                    SELECT json_group_array(name) FROM (
-                       SELECT DISTINCT jobs.name FROM jobs JOIN requests AS r ON r.job = jobs.id
-                       WHERE r.batch = batches.id AND jobs.id <> ?1 AND NOT cancel_wanted ORDER BY jobs.id)) AS others
+                       SELECT name FROM jobs WHERE id IN (SELECT r.job FROM requests AS r WHERE r.batch = batches.id)
+                       AND id <> ?1 AND NOT cancel_wanted ORDER BY id) AS sharing) AS others
                FROM requests JOIN batches ON batches.id = batch
                WHERE batch IN (SELECT batch FROM requests WHERE job = ?1 AND batch IS NOT NULL)
                  AND state NOT IN ('planned', 'settled', 'dissolved')

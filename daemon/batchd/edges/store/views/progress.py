@@ -8,8 +8,8 @@ from typing import Final
 
 from batchd.decisions.notices.finished import MOST_REASONS
 from batchd.decisions.notices.finished import Reason as Coded
+from batchd.edges.store.database import Database
 from batchd.edges.store.requests import FIRST, wishes_of
-from batchd.edges.store.sqlite.database import Database
 from batchd.edges.store.steps import JobSteps
 from batchd.model import JobId, RequestId, Standing, Verdict, Wishes
 
@@ -66,9 +66,11 @@ class Progress:
 
 
 MOST_ALIKE: Final = 1_000
-"""Beginnings of reasons that are told apart."""
+"""Beginnings of reasons that are told apart, of each verdict."""
+_LAST: Final = "\U0010ffff"
+"""A character behind all others."""
 _NOT_COMPLETE: Final = [verdict for verdict in Verdict if verdict is not Verdict.COMPLETE]
-_UNTIL: Final = "iif(instr({0}, ':'), substr({0}, 1, instr({0}, ':')) || char(1114111), {0})"
+_UNTIL: Final = "CASE WHEN instr({0}, ':') > 0 THEN substr({0}, 1, instr({0}, ':')) || ?4 ELSE {0} END"
 """The last of the reasons that begin like one: what stands before a colon."""
 _ALIKE: Final = f"job = ?1 AND verdict = one.verdict AND reason BETWEEN one.reason AND {_UNTIL.format('one.reason')}"
 # From one beginning to the next along the index: as quick where each of 500,000 reasons quotes something else.
@@ -78,7 +80,7 @@ _FAILED: Final = f"""
         UNION ALL
         SELECT verdict, (SELECT min(reason) FROM requests WHERE job = ?1 AND verdict = one.verdict
                          AND reason > {_UNTIL.format("one.reason")}), place + 1
-        FROM one WHERE reason IS NOT NULL ORDER BY 3 LIMIT ?3)
+        FROM one WHERE reason IS NOT NULL AND place < ?3)
     SELECT verdict, reason, (SELECT count(*) FROM requests WHERE {_ALIKE}) AS n,
         (SELECT min({_NUMBER}) FROM requests WHERE {_ALIKE}) AS number FROM one WHERE reason IS NOT NULL
     UNION ALL
@@ -87,9 +89,16 @@ _FAILED: Final = f"""
     ORDER BY number"""  # noqa: S608  own text
 
 
-_CODE: Final = "substr({0}, 1, instr({0} || ':', ':') - 1)"
-_IS_CODE: Final = f"{_CODE.format('reason')} NOT GLOB '*[^a-z_]*' AND reason GLOB '*_error*'"
-_STOP: Final = "stop_reason NOT GLOB '*[^a-z_]*' AND length(stop_reason) <= 40"
+_CODE: Final = re.compile(r"[a-z_]*_error[a-z_]*(?=:|$)")
+_STOP: Final = re.compile(r"[a-z_]{0,40}")
+
+
+def _code(reason: str | None, stop_reason: str | None) -> str:
+    """Why a request is not complete, as a code of the API; empty where that is nothing of it."""
+    if stop_reason is not None:
+        return stop_reason if _STOP.fullmatch(stop_reason) else ""
+    found = _CODE.match(reason or "")
+    return found[0] if found else ""
 
 
 class ProgressOf:
@@ -110,7 +119,7 @@ class ProgressOf:
         unfinished = tuple(
             Unfinished(RequestId(row["id"]), row["number"], row["round"], row["rounds"], wishes_of(row)) for row in rows
         )
-        failed = await self._database.rows(_FAILED, job, json.dumps(_NOT_COMPLETE), MOST_ALIKE)
+        failed = await self._database.rows(_FAILED, job, json.dumps(_NOT_COMPLETE), MOST_ALIKE, _LAST)
         count: Counter[tuple[str, str]] = Counter()
         first: dict[tuple[str, str], Reason] = {}
         for row in failed:
@@ -127,10 +136,14 @@ class ProgressOf:
     async def codes(self, job: JobId) -> list[Coded]:
         """Tell why requests of a job are not complete, in codes alone: the most frequent first."""
         rows = await self._database.rows(
-            f"""SELECT verdict, CASE WHEN stop_reason IS NOT NULL THEN iif({_STOP}, stop_reason, '')
-                       WHEN {_IS_CODE} THEN {_CODE.format("reason")} ELSE '' END AS code, count(*) AS n
-                FROM requests WHERE job = ?1 AND verdict <> 'complete' GROUP BY 1, 2 ORDER BY n DESC, 1, 2 LIMIT ?2""",  # noqa: S608  own text
+            """SELECT verdict, stop_reason,
+                   CASE WHEN stop_reason IS NULL THEN substr(reason, 1, instr(reason || ':', ':') - 1) END AS reason,
+                   count(*) AS n
+               FROM requests WHERE job = ? AND verdict <> 'complete' GROUP BY 1, 2, 3""",
             job,
-            MOST_REASONS,
         )
-        return [Coded(Verdict(row["verdict"]), row["code"], row["n"]) for row in rows]
+        counted: Counter[tuple[str, str]] = Counter()
+        for row in rows:
+            counted[row["verdict"], _code(row["reason"], row["stop_reason"])] += row["n"]
+        most = sorted(counted.items(), key=lambda each: (-each[1], each[0]))[:MOST_REASONS]
+        return [Coded(Verdict(verdict), code, n) for (verdict, code), n in most]

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 
 from batchd.delivery import Tally
+from batchd.edges.store.database import Database
 from batchd.edges.store.rollup import COUNTS_OF_JOBS, SUMS_OF_JOBS
-from batchd.edges.store.sqlite.database import Database
-from batchd.edges.store.sqlite.statements import AMONG, Row
+from batchd.edges.store.statements import AMONG, Row
 from batchd.edges.store.sums import tally_of
 from batchd.model import JobId
 

@@ -1,0 +1,122 @@
+"""A server of PostgreSQL for tests: of this machine's package, in a temporary folder, as a user without rights."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from batchd.edges.store import open_store
+from psycopg.conninfo import conninfo_to_dict
+
+_DEBIAN = Path("/usr/lib/postgresql")
+
+
+def binaries() -> Path | None:
+    """The folder of the server's programs; None where they are not installed."""
+    found = shutil.which("initdb")
+    if found is not None:
+        return Path(found).resolve().parent
+    versions = sorted(_DEBIAN.glob("*/bin/initdb"), key=lambda path: int(path.parent.parent.name))
+    return versions[-1].parent if versions else None
+
+
+def _user() -> str | None:
+    """As whom a server runs: never as root, which it refuses."""
+    if os.geteuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+class Server:
+    """One that runs."""
+
+    def __init__(self, folder: Path, programs: Path) -> None:
+        self.folder = folder
+        self._programs = programs
+        self._user = _user()
+        self._tables: str | None = None
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of the server's programs, and fail with what it says."""
+        done = subprocess.run(
+            [self._programs / program, *arguments],
+            user=self._user,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{program}: {done.stdout}"
+
+    def start(self) -> None:
+        """Start it; a kill of it loses what is not synced, which no test here is about."""
+        options = f"-c listen_addresses= -c fsync=off -c max_connections=200 -k {self.folder}"
+        log = str(self.folder / "log")
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-o", options, "-l", log, "-w", "-s", "start")
+
+    def stop(self, how: str = "fast") -> None:
+        """Stop it."""
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", how, "-w", "-s", "stop")
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """Run a statement, and return what it brings."""
+        done = subprocess.run(
+            [self._programs / "psql", "-XAtq", "-h", self.folder, "-U", "batchd", "-d", database, "-c", statement],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def url(self, database: str) -> str:
+        """A database of it, as the setting `store` has it."""
+        return f"postgresql://batchd@/{database}?host={self.folder}"
+
+    def new(self) -> str:
+        """Make an empty database, and return its URL."""
+        return self._made("template1")
+
+    def with_tables(self) -> str:
+        """Make a database that has the tables of the store already, and return its URL: copying them is quicker."""
+        if self._tables is None:
+            self._tables = self.new()
+            asyncio.run(_open(self._tables))
+        return self._made(conninfo_to_dict(self._tables)["dbname"])
+
+    def _made(self, template: object) -> str:
+        name = f"t{uuid4().hex}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+
+async def _open(url: str) -> None:
+    async with open_store(url):
+        pass
+
+
+@contextmanager
+def running(programs: Path) -> Iterator[Server]:
+    """A server, for as long as the block lasts."""
+    with TemporaryDirectory(prefix="pg") as place:
+        folder = Path(place)
+        server = Server(folder, programs)
+        if (user := _user()) is not None:
+            shutil.chown(folder, user)
+        folder.chmod(0o755)
+        server.run(
+            "initdb", "-D", str(folder / "data"), "-U", "batchd", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
+        )
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
