@@ -61,7 +61,7 @@ async def connected(url: str) -> AsyncIterator["psycopg.AsyncConnection[Any]"]:
             keepalives_interval=5,
             keepalives_count=3,
             tcp_user_timeout=20_000,
-            **await anyio.to_thread.run_sync(_password),
+            password=await anyio.to_thread.run_sync(_password),
         )
     except psycopg.Error as error:
         raise sorted_by_cause(error) from None  # the connection string is on the way here
@@ -75,12 +75,12 @@ async def connected(url: str) -> AsyncIterator["psycopg.AsyncConnection[Any]"]:
             await db.close()
 
 
-def _password() -> dict[str, str]:
+def _password() -> str | None:
     """The password that systemd hands over; libpq itself reads `$PGPASSFILE` and `~/.pgpass`."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if folder is None or not (file := Path(folder, _CREDENTIAL)).exists():
-        return {}
-    return {"password": file.read_text("utf-8").strip()}
+        return None
+    return file.read_text("utf-8").strip()
 
 
 async def known(db: "psycopg.AsyncConnection[Any]", url: str, *, make: bool) -> None:
