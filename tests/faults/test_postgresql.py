@@ -56,12 +56,14 @@ async def test_a_standby_takes_over_what_a_killed_daemon_had_under_way(home: Hou
     url = server.new()
     home.drop("night.jsonl", [f"question {n}" for n in range(30)])
     quick: dict[str, Any] = {**QUICK, "store": url, "batch__max_requests": 5}
-    async with command(home, once=True, **quick) as first:
+    home.fault("results", "status", status=503, times=None)  # so that it is under way for as long as that takes
+    async with command(home, once=False, **quick) as first:
         await until(home.accepted)
         async with command(home, once=True, **quick) as standby:
             await until(lambda: _connections(server, url) > 3)
             assert standby.returncode is None
             first.kill()
+            home.server.faults.clear()
             with anyio.fail_after(60):
                 assert await standby.wait() == 0
     assert len(home.results("night")) == 30
