@@ -1,6 +1,8 @@
 """`batchd cancel`: what it says, and what `status` says of it, is what comes to pass."""
 
 import json
+from contextlib import suppress
+from pathlib import Path
 
 from tests.acceptance.installation import Installation
 
@@ -55,3 +57,22 @@ def test_a_job_that_was_cancelled_while_held_is_not_held_any_more(batchd: Instal
     assert batchd.job("dear")["state"] == "cancelled"
     assert (batchd.outbox / "dear" / "results.jsonl").read_bytes() == b""
     assert not (batchd.outbox / "dear" / "held.json").exists()
+
+
+def test_a_job_that_is_being_tried_anew_is_released_as_the_held_one_that_it_is(batchd: Installation) -> None:
+    """As each result comes back, nothing is held until it is decided what there is room for."""
+    batchd.drop("dear.jsonl", json.dumps({"job": {"budget": 0.000001}}) + "\n" + job_of(2, 0))
+    assert batchd.call("run", "--once", "--sandbox").returncode == 1
+    ((reason, held_from),) = batchd.sql("SELECT hold, held_from FROM jobs")
+    batchd.sql("UPDATE jobs SET hold = NULL, held_from = NULL")
+    release = batchd.start("release", "dear", "--up-to", "1")
+    batchd.wait_until(lambda: has_open(release.pid, "batchd.sqlite"))
+    batchd.sql(f"UPDATE jobs SET hold = '{reason}', held_from = {held_from}")  # noqa: S608  its own
+    assert release.wait(60) == 0
+    assert batchd.sql("SELECT hold, released_up_to FROM jobs") == [(None, 10**12)]
+
+
+def has_open(process: int, name: str) -> bool:
+    with suppress(OSError):
+        return any(each.readlink().name == name for each in Path(f"/proc/{process}/fd").iterdir())
+    return False

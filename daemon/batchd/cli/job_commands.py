@@ -30,6 +30,8 @@ from batchd.standing.jobs import marked, sharing
 
 _MOST = 1_000_000
 """USD, as for every budget."""
+_DECIDING = 3.0
+"""Seconds within which a daemon has decided anew whether a job is held."""
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JobName: TypeAlias = Annotated[str, typer.Argument(metavar="JOB", help="Its name, as `batchd status` shows it.")]
@@ -272,6 +274,8 @@ def _ask(again: Again, *, sure: bool, as_json: bool) -> None:
 
 async def _release(store: Store, job: Job, *, up_to: int | None) -> Answer:
     held = [batch for batch in await store.batches.held() if job.name in await store.trips.jobs_in(batch.id)]
+    if not held:
+        job = await _as_decided(store, job)
     if job.step_bar not in {None, StepBar.MONEY}:
         said = await _release_step(store, job, up_to)
     elif job.twin is not None and up_to is None:
@@ -287,6 +291,15 @@ async def _release(store: Store, job: Job, *, up_to: int | None) -> Answer:
     undecided = [line for batch in held for line in answers(batch)]
     told = {**signed("release"), "job": job.name, "up_to_usd": _amount(up_to), "undecided": undecided}
     return Answer("\n".join([said, *undecided]), told)
+
+
+async def _as_decided(store: Store, job: Job) -> Job:
+    """A job, once it is decided whether it is held: with each result that comes back, all that are are tried anew."""
+    with anyio.move_on_after(_DECIDING):
+        while job.hold is None and job.step_bar is None and not job.delivered and not job.released:
+            await anyio.sleep(0.1)
+            job = await store.jobs.get(job.id)
+    return job
 
 
 async def _release_money(store: Store, job: Job, up_to: int | None) -> str:
