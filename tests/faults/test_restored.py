@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -130,17 +131,22 @@ async def _run(home: House, *, restored: bool = False) -> None:
         await serve(home.settings(), home.key, once=True, restored=restored, clock=home.clock)
 
 
+async def put_back_before_all_was_sent(home: House, backup: Path) -> Counter[str]:
+    """Run a job to its end, and put the state back in which it was accepted; what was sent is returned."""
+    home.drop("a.jsonl", WHOLE)
+    await run_until(home, lambda: accepted(home.state))
+    snapshot(home.state, backup)
+    assert await home.run()
+    shutil.rmtree(home.state)
+    shutil.copytree(backup, home.state)
+    return home.accepted()
+
+
 async def test_a_run_to_the_end_does_not_end_before_what_was_paid_is_adopted(
     home: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All becomes known between a look at what waits and the question whether anything is left."""
-    home.drop("a.jsonl", WHOLE)
-    await run_until(home, lambda: accepted(home.state))
-    snapshot(home.state, tmp_path / "old")
-    assert await home.run()
-    sent = home.accepted()
-    shutil.rmtree(home.state)
-    shutil.copytree(tmp_path / "old", home.state)
+    sent = await put_back_before_all_was_sent(home, tmp_path / "old")
     look, find = Packer.pack, Restoring.run
     known = anyio.Event()
 
@@ -164,13 +170,7 @@ async def test_a_run_to_the_end_does_not_end_before_what_was_paid_is_adopted(
 async def test_an_old_state_stops_run_with_the_jobs_that_it_lacks_before_anything_is_sent(
     home: House, tmp_path: Path
 ) -> None:
-    home.drop("a.jsonl", WHOLE)
-    await run_until(home, lambda: accepted(home.state))
-    snapshot(home.state, tmp_path / "old")
-    assert await home.run()
-    sent = home.accepted()
-    shutil.rmtree(home.state)
-    shutil.copytree(tmp_path / "old", home.state)
+    sent = await put_back_before_all_was_sent(home, tmp_path / "old")
     with refused(r"older than the outbox.*jobs a .*run --restored"):
         await _run(home)
     (home.outbox / "a" / "job.json").unlink()
