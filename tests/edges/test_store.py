@@ -233,6 +233,7 @@ async def test_a_newer_database_and_one_that_is_none_are_refused(tmp_path: Path)
 LANDED = {
     "001.sql": "4c49c02d53c3e44dee02bb154e4bb043c8499a7e137db81fb7dd70e837197965",
     "002.sql": "fe374cc1dc092203e551d0c7e9aff896a291e518e6103d194e353b4c7b0627b0",
+    "003.sql": "7e7467d1a6918fb512a2c9faea38066b2c02b937bc69fa0e517320c1fe7bb851",
 }
 """Migrations that some installation has run, by their SHA-256: a change to one would reach new installations only."""
 
