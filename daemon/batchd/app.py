@@ -5,7 +5,7 @@ import ctypes
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from batchd.decisions.retention import days_of
 from batchd.dispatcher import Dispatcher, Rooms
 from batchd.edges import disk, inbox, outbox
 from batchd.edges.api import Api
+from batchd.edges.api.meter import Meter
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.drafts import Drafts
 from batchd.edges.lock import sole_daemon
@@ -40,6 +41,7 @@ from batchd.journey.documents import Documents
 from batchd.journey.finder import Finder
 from batchd.journey.finishing import Finishing
 from batchd.journey.intake import Intake, Places
+from batchd.journey.keyless import Keyless
 from batchd.journey.packer import Budgets, Packer
 from batchd.journey.poller import Poller
 from batchd.journey.pruning import Pruning
@@ -52,6 +54,7 @@ from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
 from batchd.model import Lane, Turn
 from batchd.notice import Kind
+from batchd.running.accounts import Accounts, Wanted
 from batchd.running.counts import Counts
 from batchd.running.departure import Departure
 from batchd.running.held_file import HeldFiles
@@ -67,7 +70,7 @@ from batchd.running.token_counter import TokenCounter
 from batchd.running.turns import Turns
 from batchd.running.wakeups import Legs, Wakeups
 from batchd.running.watchdog import ROUND, Watchdog
-from batchd.settings import Settings, Sink
+from batchd.settings import Settings, Sink, key_in
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -79,6 +82,8 @@ _MOST_ARENAS = -8
 """`M_ARENA_MAX` of mallopt(3)."""
 RESOLVERS = 8
 """Threads of the event loop's own, which look up names; by default their number goes by that of processors."""
+_ANY_KEY = "sk-sandbox-{}"
+"""A key of an account at the sandbox."""
 OURS = frozenset({".backup", "claims", "spool", "drafts", "streams", "trash", "lock", "sandbox", "lost+found"})
 """What may lie in a state folder besides the database."""
 
@@ -112,28 +117,36 @@ async def serve(  # noqa: PLR0913  what a command can say
         Unusable: A folder or the database cannot be used, or the state is older than its outbox.
     """
     _bound_threads()
-    clock = clock or Clock()
+    clock, meter = clock or Clock(), Meter()
     places = prepared(settings)
     find = key if callable(key) else lambda: key
     first = find()
-    async with (
-        _alone(settings.database, places.state) as store,
-        Api.connect(
-            key=first,
-            base_url=settings.api.base_url,
+
+    def connect(found: str | None, base_url: str) -> AbstractAsyncContextManager[Api]:
+        return Api.connect(
+            key=found,
+            base_url=base_url,
             per_minute=settings.api.requests_per_minute,
             patience=settings.api.timeout,
             clock=clock,
-        ) as api,
+            meter=meter,
+        )
+
+    async with (
+        _alone(settings.database, places.state) as store,
+        connect(first, settings.api.base_url) as api,
     ):
         if not await store.facts.claim_for(SANDBOX if sandbox else "api"):
             here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
             raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
-        keeper = Key(api, store, clock, find, first)
-        reloading = Reloading(settings, load or (lambda: settings), store, keeper)
-        await reloading.begin()
-        with _all_that_is_there_kept():
-            return await _served(reloading, places, store, api, clock, keeper, once=once, restored=restored)
+        async with AsyncExitStack() as others:
+            accounts = Accounts(api, Key(api, store, find, first), store, clock, connect, others)
+            reloading = Reloading(settings, load or (lambda: settings), store, accounts)
+            await reloading.begin()
+            with _all_that_is_there_kept():
+                ground = partial(_ground, reloading, places, store, api, clock, accounts)
+                become = partial(_have_accounts, accounts, reloading, sandbox=sandbox)
+                return await _served(ground, become, once=once, restored=restored)
 
 
 @asynccontextmanager
@@ -166,19 +179,32 @@ def _say_standby(database: str) -> None:
     log.info("standby: another daemon has the lock of the database; this one takes over", database=database)
 
 
-async def _served(  # noqa: PLR0913  the edges
-    reloading: Reloading, places: Places, store: Store, api: Api, clock: Clock, key: Key, *, once: bool, restored: bool
+async def _served(
+    ground: Callable[[], "_Ground"], become: Callable[[], Awaitable[None]], *, once: bool, restored: bool
 ) -> bool:
     """Run daemons, one after the other, each by the settings that hold when it begins: to resume is to start."""
     all_well = True
     while True:
-        dispatcher = _composed(_ground(reloading, places, store, api, clock, key))
+        await become()
+        on = ground()
+        await on.keyless.take_up()
+        dispatcher = _composed(on)
         all_well &= await dispatcher.run(once=once, restored=restored)
         if not dispatcher.reloaded:
             return all_well
         restored = False
-        if api.prepared:
-            await api.limit(reloading.settings.api.requests_per_minute)
+
+
+async def _have_accounts(accounts: Accounts, reloading: Reloading, *, sandbox: bool) -> None:
+    """Have the accounts that the settings name; at the sandbox any key will do, and none is read."""
+    settings = reloading.settings
+    wanted: dict[str, Wanted] = {}
+    for name, key in settings.keys.items():
+        base_url = settings.api.base_url if sandbox or not key.base_url else key.base_url
+        in_file = None if sandbox or key.file is None else partial(key_in, key.file, f"keys.{name}.file")
+        wanted[name] = Wanted(in_file or partial(_ANY_KEY.format, name), base_url, key)
+    folders = {name: folder.key for name, folder in settings.folder.items() if folder.key}
+    await accounts.become(wanted, folders, per_minute=settings.api.requests_per_minute)
 
 
 def _bound_threads() -> None:
@@ -238,19 +264,20 @@ class _Ground:
     departure: Departure
     documents: Documents
     transcripts: Transcripts
-    key: Key
+    accounts: Accounts
+    keyless: Keyless
     reloading: Reloading
     turns: Turns
 
 
 def _ground(  # noqa: PLR0913  the edges
-    reloading: Reloading, places: Places, store: Store, api: Api, clock: Clock, key: Key
+    reloading: Reloading, places: Places, store: Store, api: Api, clock: Clock, accounts: Accounts
 ) -> _Ground:
     settings = reloading.settings
     bell, rules, wakeups, life = Bell(), rules_of(settings), Wakeups(clock), LifeLine(store, places.outbox)
     retrying = Retrying(store, clock, bell)
     turns = _turns(settings, store, clock)
-    restoring = Restoring(store, api, clock, places, life, retrying, bell)
+    restoring = Restoring(store, accounts, clock, places, life, retrying, bell)
     return _Ground(
         settings,
         places,
@@ -264,10 +291,11 @@ def _ground(  # noqa: PLR0913  the edges
         Counts(wakeups),
         life,
         restoring,
-        Departure(store, clock, wakeups, lambda: restoring.under_way, key.renew, turns.outside),
+        Departure(store, clock, wakeups, lambda: restoring.under_way, accounts, turns.outside),
         Documents(Drafts(places.drafts), places.spool, rules.catalogue),
         Transcripts(places.streams),
-        key,
+        accounts,
+        Keyless(store, clock, accounts),
         reloading,
         turns,
     )
@@ -280,7 +308,7 @@ def _turns(settings: Settings, store: Store, clock: Clock) -> Turns:
 
 def _collector(on: _Ground) -> Collector:
     results: dict[Lane, Results] = {
-        Lane.BATCH: lambda ended, cut: on.api.results(ended.known_id, ended.results_url, cut),
+        Lane.BATCH: lambda ended, cut: on.accounts.api(ended.account).results(ended.known_id, ended.results_url, cut),
         Lane.SYNC: lambda ended, _: on.transcripts.results(ended),
     }
     attempts = on.settings.retry.max_attempts
@@ -290,7 +318,7 @@ def _collector(on: _Ground) -> Collector:
 def _sender(on: _Ground, poll: Backoff) -> Sender:
     return Sender(
         on.store,
-        on.api,
+        on.accounts,
         on.clock,
         on.places.spool,
         on.wakeups,
@@ -307,7 +335,7 @@ def _sender(on: _Ground, poll: Backoff) -> Sender:
 def _sync_sender(on: _Ground, collector: Collector) -> SyncSender:
     return SyncSender(
         on.store,
-        on.api,
+        on.accounts,
         on.clock,
         on.places.spool,
         on.wakeups,
@@ -324,18 +352,18 @@ def _journeys(
     on: _Ground, sender: Sender, sync_sender: SyncSender, collector: Collector, poll: Backoff
 ) -> dict[Lane, Legs]:
     """Which leg a batch takes from which state."""
-    finder = Finder(on.store, on.api, on.clock, on.wakeups, doubt=on.settings.api.doubt, poll=poll)
-    poller = Poller(on.store, on.api, on.clock, on.wakeups, finder, poll)
+    finder = Finder(on.store, on.accounts, on.clock, on.wakeups, doubt=on.settings.api.doubt, poll=poll)
+    poller = Poller(on.store, on.accounts, on.clock, on.wakeups, finder, poll)
     readiness = Readiness(on.store, on.places.spool, on.retrying)
     return {
         Lane.BATCH: {
-            State.PLANNED: readiness.before(sender.submit),
-            State.INTENDED: finder.find,
-            State.PROCESSING: poller.poll,
-            State.ENDED: collector.collect,
+            State.PLANNED: on.keyless.before(readiness.before(sender.submit)),
+            State.INTENDED: on.keyless.before(finder.find),
+            State.PROCESSING: on.keyless.before(poller.poll),
+            State.ENDED: on.keyless.before(collector.collect),
         },
         Lane.SYNC: {
-            State.PLANNED: readiness.before(sync_sender.submit),
+            State.PLANNED: on.keyless.before(readiness.before(sync_sender.submit)),
             State.INTENDED: sync_sender.pick_up,
             State.ENDED: sync_sender.deliver,
         },
@@ -356,7 +384,9 @@ def _packer(on: _Ground, sync_sender: SyncSender) -> Packer:
         },
     )
     queued = on.settings.api.max_queued_requests
-    return Packer(on.store, on.clock, limits, queued, sync_sender, budgets, on.retrying, on.restoring, on.turns)
+    return Packer(
+        on.store, on.clock, limits, queued, sync_sender, budgets, on.retrying, on.restoring, on.turns, on.accounts
+    )
 
 
 def _notifier(on: _Ground) -> Notifier:
@@ -435,7 +465,7 @@ def _composed(on: _Ground) -> Dispatcher:
         courier=Courier(store, clock, on.wakeups, on.counts, journeys, on.retrying),
         wakeups=on.wakeups,
         cache_warmer=CacheWarmer(store, clock, places.spool),
-        token_counter=TokenCounter(store, on.api, clock, places.spool, on.rules.catalogue),
+        token_counter=TokenCounter(store, on.accounts, clock, places.spool, on.rules.catalogue),
         held_files=HeldFiles(store, clock, places.outbox),
         pause_notice=PauseNotice(store, clock, places.outbox),
         bulk_finishing=BulkFinishing(store, clock, places.outbox, places.spool, finishing),
@@ -449,7 +479,7 @@ def _composed(on: _Ground) -> Dispatcher:
         keeping=_keeping(on),
         metering=_metering(on),
         lookout=_lookout(on, intake, watchdog),
-        key=on.key,
+        accounts=on.accounts,
         reloading=on.reloading,
     )
     return Dispatcher(rooms, places, store, clock, on.bell, settings.intake)

@@ -31,8 +31,8 @@ from batchd.journey.sender import Sender
 from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.model import Job, JobId
+from batchd.running.accounts import Accounts
 from batchd.running.held_file import HeldFiles
-from batchd.running.key import Key
 from batchd.running.lookout import Lookout
 from batchd.running.metering import Metering
 from batchd.running.notifier import Notifier
@@ -79,7 +79,7 @@ class Rooms:
     watchdog: Watchdog
     restoring: Restoring
     notifier: Notifier
-    key: Key
+    accounts: Accounts
     reloading: Reloading
     keeping: Callable[[], Awaitable[None]]
     """Removes what is old, day by day."""
@@ -147,7 +147,7 @@ class Dispatcher:
                 ("what is old", self._rooms.keeping),
                 ("metrics", self._rooms.metering.run),
                 ("the lookout", self._rooms.lookout.run),
-                ("the key", self._rooms.key.keep_looking),
+                ("the keys", self._rooms.accounts.keep_looking),
                 ("all files", partial(self._look_at_inbox_for_ever, tasks)),
                 ("all work", partial(self._look_at_store_for_ever, tasks, once)),
             ):

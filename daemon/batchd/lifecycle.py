@@ -51,6 +51,7 @@ STEPS: dict[State, dict[State, str]] = {
     State.HELD: {
         State.PROCESSING: "a person said: adopt, or go on",
         State.PLANNED: "a person said: send again",
+        State.INTENDED: "its key is back",
         State.SETTLED: "a person said: drop",
     },
     State.SETTLED: {},

@@ -48,6 +48,7 @@ class Why(StrEnum):
     IN_DOUBT = "create_in_doubt"
     CUT_OFF = "answer_cut_off"
     RESTORED = "state_restored"
+    NO_KEY = "key_missing"
 
 
 EVENTS = tuple(kind for kind in Kind if kind is not Kind.TEST)

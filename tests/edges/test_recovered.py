@@ -38,7 +38,7 @@ async def come_back(store: Store) -> None:
 
 async def found(store: Store, *sendings: Sending) -> None:
     remote = RemoteBatch(RemoteId("msgbatch_lost"), "ended", Counts(succeeded=len(sendings)), 2.0)
-    await store.recovered.keep(remote, sendings)
+    await store.recovered.keep(remote, sendings, "")
 
 
 async def test_what_was_sent_in_a_lost_life_waits_for_no_trip_but_its_own(store: Store) -> None:

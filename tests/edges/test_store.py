@@ -116,7 +116,7 @@ async def test_a_planned_request_waits_no_more_and_sits_in_one_batch(store: Stor
     await accept(store)
     await plan_all(store)
     assert await store.queue.waiting(10) == []
-    assert await store.queue.queued() == 3
+    assert await store.queue.queued() == {"": 3}
     with pytest.raises(Violation):
         await store.batches.plan([Plan((RequestId(1),), (), 9)], now=0.0, nonce=new_nonce)
 

@@ -84,9 +84,25 @@ async def at_any_hour(_: BatchId) -> bool:
     return False
 
 
-async def no_other_key() -> bool:
-    """The key stays what it is."""
-    return False
+@dataclass(frozen=True)
+class OneAccount:
+    """All batches go by one key, which stays what it is."""
+
+    calls: Api
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset({""})
+
+    def api(self, account: str) -> Api:
+        assert account == ""
+        return self.calls
+
+    async def changed(self, batch: Batch) -> bool:
+        return batch.account != ""
+
+    async def renew(self, account: str) -> bool:
+        return account != ""
 
 
 class World:
@@ -253,11 +269,11 @@ class Shelf(Batches):
     async def count_taken(self, batch: Batch) -> bool:
         return any(each.id != batch.id for each in self._unresolved(batch.count))
 
-    async def owners_of(self, remotes: Iterable[RemoteId]) -> dict[RemoteId, Evidence]:
+    async def owners_of(self, remotes: Iterable[RemoteId], **_: object) -> dict[RemoteId, Evidence]:
         owned = {b.remote_id: b.evidence for b in self._world.batches.values() if b.remote_id and b.evidence}
         return {remote: owned[remote] for remote in remotes if remote in owned}
 
-    async def owner(self, remote: RemoteId) -> BatchId | None:
+    async def owner(self, remote: RemoteId, **_: object) -> BatchId | None:
         return next((b.id for b in self._world.batches.values() if b.remote_id == remote), None)
 
     async def disproved(self, batch: BatchId) -> frozenset[RemoteId]:
@@ -372,13 +388,14 @@ async def history(seed: int, tally: Tally) -> None:
 async def _one_life(world: World) -> None:
     """Run a daemon's couriers until all is done, or until it is killed."""
     shelf = Shelf(world)
-    store, api, backoff = cast("Store", _Store(shelf, shelf, shelf)), cast("Api", world), Backoff(60.0, 1.5, 600.0)
+    store, backoff = cast("Store", _Store(shelf, shelf, shelf)), Backoff(60.0, 1.5, 600.0)
+    accounts = OneAccount(cast("Api", world))
     wakeups = Wakeups(world.clock)
     counts = CountsInFlight(wakeups)
-    departure = Departure(store, world.clock, wakeups, lambda: False, no_other_key, at_any_hour)
+    departure = Departure(store, world.clock, wakeups, lambda: False, accounts, at_any_hour)
     sender = SimulatedSender(
         store,
-        api,
+        accounts,
         world.clock,
         Path(),
         wakeups,
@@ -389,11 +406,11 @@ async def _one_life(world: World) -> None:
         first_byte=DOUBT / 3,
         poll=backoff,
     )
-    finder = Finder(store, api, world.clock, wakeups, doubt=DOUBT, poll=backoff)
+    finder = Finder(store, accounts, world.clock, wakeups, doubt=DOUBT, poll=backoff)
     journey: Legs = {
         State.PLANNED: sender.submit,
         State.INTENDED: finder.find,
-        State.PROCESSING: Poller(store, api, world.clock, wakeups, finder, backoff).poll,
+        State.PROCESSING: Poller(store, accounts, world.clock, wakeups, finder, backoff).poll,
         State.ENDED: partial(world.collect, shelf),
     }
     retrying = Retrying(store, world.clock, Bell())
@@ -427,7 +444,7 @@ class _NoTroubles:
 class _NoRefusals:
     """This API refuses nothing."""
 
-    async def refute(self, betas: tuple[str, ...]) -> None:
+    async def refute(self, batch: Batch) -> None:
         """There is nothing to refute."""
 
 

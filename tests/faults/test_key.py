@@ -41,7 +41,7 @@ async def test_a_key_that_is_revoked_and_replaced_goes_on_without_a_restart(
     guarded: House, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, looks: str
 ) -> None:
     if looks == "before a try":
-        monkeypatch.setattr("batchd.running.key._LOOK", 1e9)
+        monkeypatch.setattr("batchd.running.accounts._LOOK", 1e9)
     home = guarded
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run, home)

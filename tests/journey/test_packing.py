@@ -16,7 +16,8 @@ from batchd.edges.store.statements import Transaction
 from batchd.journey.packer import Budgets, Packer
 from batchd.journey.restoring import Restoring
 from batchd.journey.sync_sender import SyncSender
-from batchd.model import BatchId, Job, Turn, Waiting
+from batchd.model import BatchId, Job, JobId, Turn, Waiting
+from batchd.running.accounts import Accounts
 from batchd.running.retrying import Retrying
 from batchd.running.turns import Turns
 from batchd.trouble import packing
@@ -48,6 +49,7 @@ class Still:
 
     under_way = False
     paused: frozenset[str] = frozenset()
+    closed: frozenset[str] = frozenset()
 
     async def room(self) -> int:
         return 0
@@ -57,6 +59,22 @@ class Still:
 
     async def could_adopt(self) -> bool:
         return False
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The accounts that folders go by, as far as the packer asks."""
+
+    store: Store
+    keys: Mapping[str, str]
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset({"", *self.keys.values()})
+
+    async def of_jobs(self) -> dict[JobId, str]:
+        found = await self.store.turns.in_queues(self.keys.keys())
+        return {job: self.keys[queue] for job, queue in found.items()}
 
 
 @dataclass
@@ -84,12 +102,13 @@ class Place:
         max_queued: int = 100,
         budgets: Budgets = Budgets(),  # noqa: B008  frozen
         folders: Mapping[str, Turn] = MappingProxyType({}),
+        keys: Mapping[str, str] = MappingProxyType({}),
     ) -> Packer:
         clock, still = CountingClock(), Still()
         self.retrying = Retrying(self.store, Clock(), Bell())
         return kind(
             self.store, clock, LIMITS, max_queued, cast("SyncSender", still), budgets, self.retrying,
-            cast("Restoring", still), Turns(self.store, Clock(), folders),
+            cast("Restoring", still), Turns(self.store, Clock(), folders), cast("Accounts", Folders(self.store, keys)),
         )  # fmt: skip
 
     async def travelling(self) -> list[int]:

@@ -49,7 +49,7 @@ def test_a_create_that_is_taken_lets_everybody_go_but_where_results_had_told_of_
     breaker.trip("no money")
     assert breaker.reset()
     assert not breaker.closed
-    breaker.trip_by_results("no money")
+    breaker.trip("no money", by_results=True)
     assert not breaker.reset()
     assert breaker.closed
 
@@ -57,7 +57,7 @@ def test_a_create_that_is_taken_lets_everybody_go_but_where_results_had_told_of_
 def test_answers_to_what_was_sent_before_the_trouble_prove_nothing() -> None:
     clock = Still()
     breaker = CircuitBreaker(clock)
-    breaker.trip_by_results("no money")
+    breaker.trip("no money", by_results=True)
     assert not breaker.prove(sent_at=clock.time - 1)
     assert breaker.closed
     assert breaker.prove(sent_at=clock.time + 1)

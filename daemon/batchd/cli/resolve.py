@@ -123,7 +123,8 @@ async def _resolve(store: Store, *, batch: BatchId, remote: RemoteId | None, res
 
 
 async def _adopt(store: Store, batch: Batch, remote: RemoteId) -> str:
-    owner = await store.remotes.owner(remote)
+    origin = None if batch.intent is None else batch.intent.origin
+    owner = await store.remotes.owner(remote, account=batch.account, origin=origin)
     if owner not in {None, batch.id}:
         raise Failure(f"{remote} is batch {owner} already")
     if remote in await store.remotes.disproved(batch.id):

@@ -40,6 +40,9 @@ def sandbox(  # noqa: PLR0913  its flags
     api_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="The only key it takes; any, if not given.", show_default=False)
     ] = None,
+    workspaces: Annotated[
+        bool, typer.Option("--workspaces", help="Each key is of a workspace of its own, and sees its batches alone.")
+    ] = False,
     duration: Annotated[float, typer.Option(min=0, help="Seconds that a small batch takes.")] = 1.0,
     cancel_duration: Annotated[float, typer.Option(min=0, help="Seconds until a cancelled batch has ended.")] = 0.2,
     message_duration: Annotated[
@@ -107,6 +110,7 @@ def sandbox(  # noqa: PLR0913  its flags
             port=port,
             state=state,
             api_key=api_key,
+            workspaces=workspaces,
             duration=duration,
             cancel_duration=cancel_duration,
             message_duration=message_duration,

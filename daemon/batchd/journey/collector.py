@@ -142,9 +142,9 @@ class Collector:
 
     def _tell_of_account(self, batch: Batch, reading: _Reading) -> None:
         if reading.account is not None:
-            self._departure.close(reading.account)
+            self._departure.close(batch.account, reading.account)
         elif reading.answered:
-            self._departure.prove(sent_at=batch.submitted_at)
+            self._departure.prove(batch.account, sent_at=batch.submitted_at)
 
     async def _cut(self, batch: Batch, cuts: int, size: int) -> None:
         """Leave word of a download that was cut and goes on."""

@@ -30,6 +30,7 @@ from batchd.edges.store import Store
 from batchd.errors import Gone, Parked, Refused
 from batchd.model import Batch, Evidence, Intent, RemoteBatch, RemoteId
 from batchd.notice import Why
+from batchd.running.accounts import ApiOf
 from batchd.running.wakeups import Wakeups
 
 log = structlog.get_logger()
@@ -53,20 +54,20 @@ class Finder:
     """Finds out what became of unanswered creates."""
 
     def __init__(  # noqa: PLR0913  the edges it works with
-        self, store: Store, api: Api, clock: Clock, wakeups: Wakeups, *, doubt: float, poll: Backoff
+        self, store: Store, accounts: ApiOf, clock: Clock, wakeups: Wakeups, *, doubt: float, poll: Backoff
     ) -> None:
         """Put a finder together.
 
         Args:
             store: Where batches stand.
-            api: Whose list is read.
+            accounts: Whose lists are read.
             clock: What waits are measured by.
             wakeups: Where they rest.
             doubt: Seconds that an unanswered create may take to show in the list.
             poll: How soon a batch that was found is polled.
         """
         self._store = store
-        self._api = api
+        self._accounts = accounts
         self._clock = clock
         self._wakeups = wakeups
         self._doubt = doubt
@@ -107,7 +108,7 @@ class Finder:
         """
         if batch.intent is None:
             return None
-        listing = await self._read(batch.intent)
+        listing = await self._read(batch, batch.intent)
         seen = await self._sight(batch, batch.intent, listing)
         for remote in seen.free:
             if remote.ended and await self._is_ours(remote, batch):
@@ -117,32 +118,34 @@ class Finder:
     async def _look(self, batch: Batch, before: Sight | None) -> tuple[Batch, Sight, Decision, float]:
         """Read the list back to the baseline, and decide; also for how long the doubt has lasted."""
         intent = batch.intent or Intent(batch.count, None, 0.0)
-        listing = await self._read(intent)
+        api = self._accounts.api(batch.account)
+        listing = await self._read(batch, intent)
         now = listing.server_time or self._clock.now()
         if batch.doubted_at is None:
             batch = await self._store.batches.doubt(batch, since=now)
-        if reason := elsewhere(intent, origin=self._api.origin, organization=listing.organization):
+        if reason := elsewhere(intent, origin=api.origin, organization=listing.organization):
             return batch, Sight(), Hold(reason), 0.0
         seen = await self._sight(batch, intent, listing)
         waited = now - (batch.doubted_at or now)
         decision = decide(seen, before, waited=waited, doubt=self._doubt, anchored=listing.newer.anchored)
         return batch, seen, decision, waited
 
-    async def _read(self, intent: Intent) -> _Listing:
-        """Read the list as far back as it takes to know what is newer than an intent."""
+    async def _read(self, batch: Batch, intent: Intent) -> _Listing:
+        """Read the list of its account as far back as it takes to know what is newer than an intent."""
+        api = self._accounts.api(batch.account)
         entries: list[RemoteBatch] = []
         seen: set[RemoteId] = set()
         after: RemoteId | None = None
         gone: bool | None = None
         while True:
-            page = await self._api.page(limit=PAGE, after=after)
+            page = await api.page(limit=PAGE, after=after)
             fresh = {remote.id for remote in page.batches} - seen
             entries += page.batches
             seen |= fresh
             # A gateway that pages in circles shows nothing new.
             whole = page.next_after is None or not fresh
             if gone is None and passed_by(entries, intent):
-                gone = await self._is_gone(intent.baseline_id)
+                gone = await _is_gone(api, intent.baseline_id)
             found = newer(entries, intent, whole=whole, gone=bool(gone))
             if found is not None:
                 if not found.ordered:
@@ -150,17 +153,10 @@ class Finder:
                 return _Listing(found, page.server_time, page.organization)
             after = page.next_after
 
-    async def _is_gone(self, baseline: RemoteId | None) -> bool:
-        if baseline is None:
-            return False
-        try:
-            await self._api.retrieve(baseline)
-        except Gone:
-            return True
-        return False
-
     async def _sight(self, batch: Batch, intent: Intent, listing: _Listing) -> Sight:
-        owners = await self._store.remotes.owners_of([remote.id for remote in listing.newer.batches])
+        owners = await self._store.remotes.owners_of(
+            [remote.id for remote in listing.newer.batches], account=batch.account, origin=intent.origin
+        )
         disproved = await self._store.remotes.disproved(batch.id)
         return sight(listing.newer.batches, intent, owners=owners, disproved=disproved)
 
@@ -203,7 +199,8 @@ class Finder:
 
     async def _is_ours(self, remote: RemoteBatch, batch: Batch) -> bool:
         """Ask an ended batch whose it is; what is another's is noted, so that it is asked only once."""
-        async with self._api.results(remote.id, remote.results_url) as pieces, aclosing(cut_lines(pieces)) as each:
+        api = self._accounts.api(batch.account)
+        async with api.results(remote.id, remote.results_url) as pieces, aclosing(cut_lines(pieces)) as each:
             first = await anext(each, None)
         if first is None:
             raise Gone(f"the results of {remote.id} are empty: whose they are cannot be told")
@@ -218,3 +215,13 @@ class Finder:
         if sending is None:
             return row_of(custom_id, batch.nonce) is not None
         return await self._store.trips.carries(batch.id, sending)
+
+
+async def _is_gone(api: Api, baseline: RemoteId | None) -> bool:
+    if baseline is None:
+        return False
+    try:
+        await api.retrieve(baseline)
+    except Gone:
+        return True
+    return False

@@ -5,8 +5,8 @@ the defect belongs to is parked, and the others travel, each in batches of its o
 """
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -21,7 +21,8 @@ from batchd.edges.clock import Clock
 from batchd.edges.store import QueueBudget, Store, Waits
 from batchd.journey.restoring import Restoring
 from batchd.journey.sync_sender import SyncSender
-from batchd.model import JobId, Lane, RequestId, Waiting
+from batchd.model import JobId, Lane, Plan, RequestId, Waiting
+from batchd.running.accounts import OWN, Accounts
 from batchd.running.retrying import Retrying, wait_of
 from batchd.running.turns import Order, Turns
 from batchd.text.moments import month_of
@@ -63,6 +64,7 @@ class Packer:
         retrying: Retrying,
         restoring: Restoring,
         turns: Turns,
+        accounts: Accounts,
     ) -> None:
         """Open the packer.
 
@@ -70,12 +72,13 @@ class Packer:
             store: Where requests wait.
             clock: What lingering is measured by.
             limits: What a batch may hold.
-            max_queued: Requests in unfinished batches at one time.
+            max_queued: Requests in unfinished batches at one time, of each account.
             sync: Knows how many messages can be sent now, and of which models.
             budgets: What may be spent.
             retrying: Where a job that cannot be packed is parked.
             restoring: Knows what was paid in a lost life of the state.
             turns: Knows who goes before whom, and when.
+            accounts: Know by whose key a job goes.
         """
         self._store = store
         self._clock = clock
@@ -86,6 +89,7 @@ class Packer:
         self._retrying = retrying
         self._restoring = restoring
         self._turns = turns
+        self._accounts = accounts
         self._told: dict[JobId, tuple[Bar, float]] = {}
         """Why a job was last said to be held, and on which day."""
         self._met_by_defects: set[JobId] = set()
@@ -172,18 +176,21 @@ class Packer:
             now = self._clock.now()
             leaders, order = await self._leaders(waits, now), await self._turns.order()
             await self._store.holds.let_go(now)
-            room = self._max_queued - await self._store.queue.queued()
-            most = min(room, LOOK)
+            queued, by = await self._store.queue.queued(), await self._accounts.of_jobs()
+            rooms = {account: self._max_queued - queued[account] for account in self._accounts.names}
+            most = min(sum(room for room in rooms.values() if room > 0), LOOK)
             # Before its requests are read: who has all of them by then is not among these.
             arriving = {job.id for job in await self._store.arrivals.arriving()} if waits.arriving else set()
             look = partial(self._store.queue.waiting, only=only, now=now, leaders=leaders)
-            waiting = await self._in_turn(partial(look, lane=Lane.BATCH), most, without, order)
+            full = await self._jobs_by({account for account, room in rooms.items() if room <= 0}, by)
+            waiting = await self._in_turn(partial(look, lane=Lane.BATCH), most, without | full, order)
             more = len(waiting) == most
             sync_room = await self._sync.room()
             if sync_room > 0:
                 paused = self._sync.paused
                 of_sync = partial(look, lane=Lane.SYNC, paused=paused)
-                waiting += await self._in_turn(of_sync, sync_room, without, order)
+                closed = await self._jobs_by(self._sync.closed, by)
+                waiting += await self._in_turn(of_sync, sync_room, without | closed, order)
             if not waiting:
                 return await self._due_in(now)
             affordable = await self._afford(waiting, now)
@@ -194,17 +201,22 @@ class Packer:
                 held |= jobs
                 continue
             unresolved = await self._store.queue.unresolved_counts()
-            planned = plan(
-                affordable, self._limits, now=now, room=room, unresolved=unresolved, arriving=arriving, more=more
-            )
+            apart = partial(plan, limits=self._limits, now=now, arriving=arriving, more=more)
             # Twenty thousand requests keep a processor busy for a while.
-            plans = await to_thread.run_sync(list, planned)
+            plans = await to_thread.run_sync(_by_account, affordable, by, rooms, unresolved, apart)
             if not plans:
                 due = await self._store.queue.next_due(now) or math.inf
                 leave_at = min(self._limits.leaves_at(request, arriving) for request in affordable)
                 return max(min(leave_at, due) - now, 0.0)
             await self._store.batches.plan(plans, now=now, nonce=new_nonce)
         return None
+
+    async def _jobs_by(self, accounts: Collection[str], by: Mapping[JobId, str]) -> frozenset[JobId]:
+        """Name the jobs that go by some accounts; where all go by the own one there is nobody to tell apart."""
+        found = {job for job, account in by.items() if account in accounts}
+        if OWN in accounts and by:
+            found |= {job.id for job in await self._store.jobs.waiting()} - by.keys()
+        return frozenset(found)
 
     async def _in_turn(self, look: Look, most: int, without: frozenset[JobId], order: Order) -> list[Waiting]:
         """Look at what waits, the requests of a higher priority first; those outside their hours are passed over."""
@@ -258,3 +270,21 @@ class Packer:
             month=month,
             queues=self._budgets.queues,
         )
+
+
+def _by_account(
+    waiting: list[Waiting],
+    by: Mapping[JobId, str],
+    rooms: Mapping[str, int],
+    unresolved: Mapping[str, Collection[int]],
+    plans: Callable[..., Iterator[Plan]],
+) -> list[Plan]:
+    """Plan for each account apart: no batch has requests of two, and each has its own room and its own counts."""
+    parted: dict[str, list[Waiting]] = {}
+    for request in waiting:
+        parted.setdefault(by.get(request.job, OWN), []).append(request)
+    return [
+        replace(each, account=account)
+        for account, some in parted.items()
+        for each in plans(some, room=rooms.get(account, 0), unresolved=unresolved.get(account, ()))
+    ]

@@ -6,13 +6,13 @@ import structlog
 
 from batchd.decisions.batch.backoff import Backoff
 from batchd.decisions.batch.deadline import overdue
-from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.errors import Gone, Refused, Unavailable
 from batchd.journey.finder import Finder
 from batchd.model import Batch, RemoteBatch
 from batchd.notice import Why
+from batchd.running.accounts import ApiOf
 from batchd.running.wakeups import Wakeups
 
 log = structlog.get_logger()
@@ -26,20 +26,20 @@ class Poller:
     """Polls batches, each by itself."""
 
     def __init__(  # noqa: PLR0913  the edges it works with
-        self, store: Store, api: Api, clock: Clock, wakeups: Wakeups, finder: Finder, backoff: Backoff
+        self, store: Store, accounts: ApiOf, clock: Clock, wakeups: Wakeups, finder: Finder, backoff: Backoff
     ) -> None:
         """Put a poller together.
 
         Args:
             store: Where batches stand.
-            api: Which is polled.
+            accounts: What is polled, by whose key.
             clock: What waits are measured by.
             wakeups: Where they rest.
             finder: Looks for what an attempt in doubt has made after all.
             backoff: How often a batch is polled.
         """
         self._store = store
-        self._api = api
+        self._accounts = accounts
         self._clock = clock
         self._wakeups = wakeups
         self._finder = finder
@@ -59,7 +59,7 @@ class Poller:
             if await self._wakeups.rest(batch.id, min(wait, 2 * self._backoff.longest)):
                 continue
             try:
-                remote = await self._api.retrieve(batch.known_id)
+                remote = await self._accounts.api(batch.account).retrieve(batch.known_id)
                 missing_since = None
             except (Gone, Refused) as denied:
                 missing_since = missing_since or self._clock.now()
@@ -90,7 +90,7 @@ class Poller:
 
     async def _cancel(self, batch: Batch) -> None:
         try:
-            await self._api.cancel(batch.known_id)
+            await self._accounts.api(batch.account).cancel(batch.known_id)
         except (Refused, Gone) as denied:
             log.info("cannot be cancelled", batch=batch.id, reason=type(denied).__name__)
 

@@ -15,7 +15,6 @@ from anyio import to_thread
 from batchd.claude.batch_body import new_nonce, sending_of
 from batchd.decisions.batch.restored import Found, next_life, objection
 from batchd.edges import claims, rejected
-from batchd.edges.api import Api
 from batchd.edges.api.lines import cut_lines
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.outbox import JobFolder
@@ -27,6 +26,7 @@ from batchd.journey.intake import Places
 from batchd.lifecycle import State
 from batchd.model import Intent, Job, Lane, Plan, Problem, RemoteBatch, RemoteId, Sending
 from batchd.notice import Why
+from batchd.running.accounts import Accounts
 from batchd.running.life import LifeLine
 from batchd.running.retrying import Retrying
 from batchd.text import typed
@@ -57,10 +57,17 @@ class Restoring:
     """Notices an old state, and makes it safe."""
 
     def __init__(  # noqa: PLR0913  the edges it works with
-        self, store: Store, api: Api, clock: Clock, places: Places, life: LifeLine, retrying: Retrying, bell: Bell
+        self,
+        store: Store,
+        accounts: Accounts,
+        clock: Clock,
+        places: Places,
+        life: LifeLine,
+        retrying: Retrying,
+        bell: Bell,
     ) -> None:
         self._store = store
-        self._api = api
+        self._accounts = accounts
         self._clock = clock
         self._places = places
         self._life = life
@@ -131,21 +138,22 @@ class Restoring:
         if arriving := await self._store.arrivals.arriving():
             raise Unavailable(f"not all requests of job {arriving[0].name} are in the store yet")
         running = 0
-        for remote in await self._younger():
-            if not remote.ended:
-                running += 1
-                continue
-            with suppress(Gone):  # its results are past their days: nobody can deliver them
-                await self._store.recovered.keep(remote, await self._sendings(remote))
+        for account in sorted(self._accounts.names):
+            for remote in await self._younger(account):
+                if not remote.ended:
+                    running += 1
+                    continue
+                with suppress(Gone):  # its results are past their days: nobody can deliver them
+                    await self._store.recovered.keep(remote, await self._sendings(account, remote), account)
         if running:
             raise Unavailable(f"{running} batches of the API, made since the state was, still run: they may be its own")
 
-    async def _younger(self) -> list[RemoteBatch]:
+    async def _younger(self, account: str) -> list[RemoteBatch]:
         since = await self._store.recovered.last_moment() - MARGIN
         found: dict[RemoteId, RemoteBatch] = {}
         after: RemoteId | None = None
         while True:
-            page = await self._api.page(limit=PAGE, after=after)
+            page = await self._accounts.api(account).page(limit=PAGE, after=after)
             fresh = [remote for remote in page.batches if remote.id not in found]
             found |= {remote.id: remote for remote in fresh}
             # A list that is not newest first is read to its end: none of a page may be young, and the next one's all.
@@ -157,13 +165,14 @@ class Restoring:
         young = [remote.id for remote in found.values() if remote.created_at >= since]
         unknown = set[RemoteId]()
         for start in range(0, len(young), PAGE):
-            unknown |= await self._store.recovered.unknown(young[start : start + PAGE])
+            unknown |= await self._store.recovered.unknown(young[start : start + PAGE], account)
         return [found[remote] for remote in young if remote in unknown]
 
-    async def _sendings(self, remote: RemoteBatch) -> list[Sending]:
+    async def _sendings(self, account: str, remote: RemoteBatch) -> list[Sending]:
         sendings: list[Sending] = []
         decoder = typed.decoder(_Named)
-        async with self._api.results(remote.id, remote.results_url) as pieces, aclosing(cut_lines(pieces)) as each:
+        api = self._accounts.api(account)
+        async with api.results(remote.id, remote.results_url) as pieces, aclosing(cut_lines(pieces)) as each:
             async for line in each:
                 with suppress(msgspec.DecodeError):  # a line that names nobody is nobody's
                     if sending := sending_of(decoder.decode(line).custom_id, self._store.installation):

@@ -10,13 +10,13 @@ from batchd.decisions.batch.backoff import Backoff
 from batchd.decisions.batch.plan import halves
 from batchd.decisions.batch.reconcile import contradiction, first_intent
 from batchd.decisions.batch.refusal import About, about, digest_of
-from batchd.edges.api import Api
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.spool import Body
 from batchd.edges.store import CountTaken, Store
 from batchd.errors import InDoubt, Refused, RefusedAlike, TooLarge, Unavailable
 from batchd.lifecycle import State
 from batchd.model import Batch, Evidence, Intent
+from batchd.running.accounts import ApiOf
 from batchd.running.counts import Counts
 from batchd.running.departure import Departure
 from batchd.running.life import LifeLine
@@ -34,7 +34,7 @@ class Sender:
     def __init__(  # noqa: PLR0913  the edges it works with
         self,
         store: Store,
-        api: Api,
+        accounts: ApiOf,
         clock: Clock,
         spool: Path,
         wakeups: Wakeups,
@@ -50,7 +50,7 @@ class Sender:
 
         Args:
             store: Where batches stand.
-            api: Where they go.
+            accounts: Where they go, by whose key.
             clock: What waits are measured by.
             spool: The folder of the params.
             wakeups: Where they rest.
@@ -62,7 +62,7 @@ class Sender:
             poll: How soon a new batch is polled.
         """
         self._store = store
-        self._api = api
+        self._accounts = accounts
         self._clock = clock
         self._spool = spool
         self._wakeups = wakeups
@@ -126,7 +126,7 @@ class Sender:
             await self._store.batches.not_created(batch)
             raise
         try:
-            remote = await self._api.create(
+            remote = await self._accounts.api(batch.account).create(
                 body.stream(), body.length, batch.betas, version=batch.version, deadline=deadline
             )
         except InDoubt as doubt:
@@ -137,11 +137,11 @@ class Sender:
         except Unavailable:
             await self._store.batches.not_created(batch)
             raise
-        owner = await self._store.remotes.owner(remote.id)
+        owner = await self._store.remotes.owner(remote.id, account=batch.account, origin=intent.origin)
         if odd := contradiction(remote, intent, owner):
             log.error("create in doubt", batch=batch.id, remote=remote.id, reason=odd)
             return await self._store.batches.tell(batch, odd)
-        await self._store.refusals.refute(batch.betas)
+        await self._store.refusals.refute(batch)
         now = self._clock.now()
         return await self._store.batches.adopt(
             batch,
@@ -154,10 +154,11 @@ class Sender:
 
     async def _baseline(self, batch: Batch) -> Intent:
         """What is known of the API just before a create."""
-        page = await self._api.page(limit=1)
+        api = self._accounts.api(batch.account)
+        page = await api.page(limit=1)
         newest = page.batches[0].id if page.batches else None
         time = page.server_time or self._clock.now()
-        return Intent(batch.count, newest, time, self._api.origin, page.organization)
+        return Intent(batch.count, newest, time, api.origin, page.organization)
 
     async def _refused(self, batch: Batch, refusal: Refused) -> Batch:
         """Find what is wrong in a batch, cut by cut; or keep all that are like it, if it is refused whatever is in it.
@@ -168,7 +169,7 @@ class Sender:
         log.warning("create refused", batch=batch.id, requests=batch.count, kind=refusal.kind)
         if not isinstance(refusal, TooLarge):
             found = await self._store.refusals.note(batch, digest_of(refusal.kind, refusal.said))
-            others = await self._store.refusals.like(batch.betas)
+            others = await self._store.refusals.like(batch)
             if about(found, batch.count, refusal.said, others) is About.EVERYBODY:
                 await self._store.batches.not_created(batch)
                 raise RefusedAlike(f"the API refuses every batch alike ({refusal.kind}){refusal.sentence}")

@@ -20,7 +20,6 @@ from batchd.claude import result_line
 from batchd.claude.events import Liveness
 from batchd.claude.streamed import Streamed
 from batchd.decisions.money.charge import cost_of
-from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.edges.spool import read_from_spool
 from batchd.edges.store import Store
@@ -29,6 +28,7 @@ from batchd.errors import InDoubt, Parked, Refused, Unavailable
 from batchd.lifecycle import State
 from batchd.model import Batch, BatchId, Intent, Lane, RemoteId
 from batchd.notice import Why
+from batchd.running.accounts import ApiOf
 from batchd.running.departure import Departure
 from batchd.running.life import LifeLine
 from batchd.running.pauses import Pauses
@@ -72,7 +72,7 @@ class SyncSender:
     def __init__(  # noqa: PLR0913  the edges it works with
         self,
         store: Store,
-        api: Api,
+        accounts: ApiOf,
         clock: Clock,
         spool: Path,
         wakeups: Wakeups,
@@ -88,7 +88,7 @@ class SyncSender:
 
         Args:
             store: Where batches stand.
-            api: Where they go.
+            accounts: Where they go, by whose key.
             clock: What moments are told by.
             spool: The folder of the params.
             wakeups: Where they wait.
@@ -100,7 +100,7 @@ class SyncSender:
             timeout: Seconds for which a stream may say nothing but that it is still there.
         """
         self._store = store
-        self._api = api
+        self._accounts = accounts
         self._clock = clock
         self._spool = spool
         self._wakeups = wakeups
@@ -119,9 +119,14 @@ class SyncSender:
 
     async def room(self) -> int:
         """Count the seats that are free, less those for which something is planned that is about to go."""
-        if self._stopping or self._departure.closed:
+        if self._stopping or self._departure.all_closed:
             return 0
         return self._seats - len(self._sending.union(await self._store.queue.about_to_be_streamed()))
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """The accounts for which nothing can be sent now."""
+        return self._departure.closed
 
     @property
     def paused(self) -> frozenset[str]:
@@ -235,7 +240,7 @@ class SyncSender:
 
         body = message.params.removesuffix(b"}") + b',"stream":true}'
         try:
-            async with self._api.stream(
+            async with self._accounts.api(message.batch.account).stream(
                 body, message.batch.betas, version=message.batch.version, ready=ready
             ) as pieces:
                 liveness = Liveness()

@@ -21,6 +21,8 @@ class Plan:
     lane: Lane = Lane.BATCH
     version: str | None = None
     """Of the API; None for the current one."""
+    account: str = ""
+    """By whose key it goes: the NAME of `[keys.NAME]`; empty for that of `[api]`."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -153,6 +155,8 @@ class Batch:
     lane: Lane = Lane.BATCH
     version: str | None = None
     """Of the API, by which all its requests go; None for the current one."""
+    account: str = ""
+    """By whose key it goes, as `Plan.account`."""
     twin: RemoteId | None = None
     """A second batch of the API that carries the same requests, and was paid for as well."""
     trouble: str | None = None

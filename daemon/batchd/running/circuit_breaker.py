@@ -43,12 +43,14 @@ class CircuitBreaker:
             self._trying = batch
             self._next_try_at = now + PARKED.delay(now - self._tripped_at)
 
-    def trip(self, reason: str) -> None:
+    def trip(self, reason: str, *, by_results: bool = False) -> None:
         """Keep everybody for a while, longer the longer it lasts.
 
         Args:
             reason: Why, for people.
+            by_results: Whether the results of a batch say so, though its create was taken.
         """
+        self._by_results |= by_results
         now = self._clock.now()
         self._trying = None
         if self._tripped_at is None:
@@ -57,15 +59,6 @@ class CircuitBreaker:
         self._next_try_at = now + wait
         self.reason = reason
         log.error("submissions parked", reason=reason, seconds=round(wait))
-
-    def trip_by_results(self, reason: str) -> None:
-        """Keep everybody because of what the results of a batch say, though its create was taken.
-
-        Args:
-            reason: Why, for people.
-        """
-        self._by_results = True
-        self.trip(reason)
 
     def reset(self) -> bool:
         """Let everybody through after a create was taken, and say whether that made a difference."""

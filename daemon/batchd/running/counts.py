@@ -1,4 +1,4 @@
-"""Counts: no two creates of one count are unresolved at a time, since it is all that the API's list shows."""
+"""Counts: no two creates of one count, by one account, are unresolved: it is all that the API's list shows."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ class Counts:
 
     def __init__(self, wakeups: Wakeups) -> None:
         self._wakeups = wakeups
-        self._in_flight: set[int] = set()
-        self._waiting: defaultdict[int, set[BatchId]] = defaultdict(set)
+        self._in_flight: set[tuple[str, int]] = set()
+        self._waiting: defaultdict[tuple[str, int], set[BatchId]] = defaultdict(set)
 
     @contextmanager
     def heard_by(self, batch: Batch) -> Iterator[None]:
@@ -22,11 +22,11 @@ class Counts:
 
         It begins before the store is asked, so that no call falls between the question and the rest.
         """
-        self._waiting[batch.count].add(batch.id)
+        self._waiting[_of(batch)].add(batch.id)
         try:
             yield
         finally:
-            self._waiting[batch.count].discard(batch.id)
+            self._waiting[_of(batch)].discard(batch.id)
 
     @contextmanager
     def reserved(self, batch: Batch) -> Iterator[bool]:
@@ -34,19 +34,23 @@ class Counts:
 
         Those that were kept waiting meanwhile are called if the block fails, whatever of.
         """
-        if batch.count in self._in_flight:
+        if _of(batch) in self._in_flight:
             yield False
             return
-        self._in_flight.add(batch.count)
+        self._in_flight.add(_of(batch))
         try:
             yield True
         except BaseException:
             self.resolved(batch)
             raise
         finally:
-            self._in_flight.discard(batch.count)
+            self._in_flight.discard(_of(batch))
 
     def resolved(self, batch: Batch) -> None:
         """Call those that wait for a batch's count: its create is in doubt no longer."""
-        for waiting in self._waiting[batch.count] - {batch.id}:
+        for waiting in self._waiting[_of(batch)] - {batch.id}:
             self._wakeups.call(waiting)
+
+
+def _of(batch: Batch) -> tuple[str, int]:
+    return batch.account, batch.count

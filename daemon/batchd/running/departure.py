@@ -1,6 +1,7 @@
 """Departure: what every planned batch passes before it is sent, by whichever lane."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias
 
 from batchd.claude.account import about_money
 from batchd.edges.clock import Clock
@@ -16,12 +17,32 @@ _RESTORING = 60.0
 _UNANSWERED = frozenset({State.PLANNED, State.INTENDED})
 """Where a batch stands that was not sent after all, or of which nobody knows: it shows nothing."""
 
+_Of: TypeAlias = tuple[str, tuple[str, ...] | None]
+"""An account; with betas, those of it that have these."""
+
+
+class Departing(Protocol):
+    """As much of the accounts as matters here."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All of them."""
+        ...
+
+    async def changed(self, batch: Batch) -> bool:
+        """Whether a job of a batch goes by another account than this batch was planned for."""
+        ...
+
+    async def renew(self, account: str) -> bool:
+        """Look for another key."""
+        ...
+
 
 class Departure:
     """Lets planned batches go, unless they were cancelled or the API takes nothing, from anybody or of their kind.
 
-    Trouble with the account keeps all. What is refused whatever is in it keeps those with the same betas: these are
-    all that batches have in common beside the account.
+    Trouble with an account keeps all that go by it. What is refused whatever is in it keeps those of the account with
+    the same betas: these are all that batches have in common beside it.
     """
 
     def __init__(  # noqa: PLR0913  each may keep a batch
@@ -30,7 +51,7 @@ class Departure:
         clock: Clock,
         wakeups: Wakeups,
         restoring: Callable[[], bool],
-        renew_key: Callable[[], Awaitable[bool]],
+        accounts: Departing,
         outside: Callable[[BatchId], Awaitable[bool]],
     ) -> None:
         """Put it together.
@@ -40,30 +61,44 @@ class Departure:
             clock: What waits are measured by.
             wakeups: Where they rest.
             restoring: Whether what was paid is still being looked for, so that nothing may be sent.
-            renew_key: Looks whether there is another key, before one batch tries whether the account is well again.
+            accounts: Say whose a batch is, and look for another key before one batch tries whether its account is well.
             outside: Whether a batch has to wait for the hours of a job of it.
         """
         self._store = store
         self._clock = clock
         self._wakeups = wakeups
-        self._account = CircuitBreaker(clock)
-        self._alike: dict[tuple[str, ...], CircuitBreaker] = {}
+        self._breakers: dict[_Of, CircuitBreaker] = {}
         self._restoring = restoring
-        self.parked: dict[Blame, float] = {}
-        """What keeps batches just now, and since when, in unix seconds."""
+        self._blames: dict[_Of, dict[Blame, float]] = {}
         self.sends = False
         """Whether anything was sent since the start, or since it was parked last."""
-        self._renew_key = renew_key
+        self._accounts = accounts
         self._outside = outside
         self._kept: set[BatchId] = set()
 
     @property
-    def closed(self) -> bool:
-        """Whether the API takes nothing from anybody just now."""
-        return self._restoring() or self._account.closed
+    def parked(self) -> dict[Blame, float]:
+        """What keeps batches just now, of any account, and since when, in unix seconds."""
+        found: dict[Blame, float] = {}
+        for blames in self._blames.values():
+            for blame, since in blames.items():
+                found[blame] = min(since, found.get(blame, since))
+        return found
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """The accounts from which the API takes nothing just now."""
+        if self._restoring():
+            return self._accounts.names
+        return frozenset(account for (account, betas), each in self._breakers.items() if betas is None and each.closed)
+
+    @property
+    def all_closed(self) -> bool:
+        """Whether the API takes nothing from anybody."""
+        return self.closed >= self._accounts.names
 
     async def leave(self, batch: Batch, send: Leg) -> Batch:
-        """Send a planned batch; or dissolve it, if a job of it was cancelled or paused; or wait, while all are parked.
+        """Send a planned batch; or dissolve it, if a job of it may not go so now; or wait, while its account is parked.
 
         Args:
             batch: A planned one.
@@ -75,12 +110,15 @@ class Departure:
         cancelled, _ = await self._store.trips.cancel_wanted(batch.id)
         if cancelled or await self._store.pauses.keeps(batch.id) or await self._outside(batch.id):
             return await self._store.batches.dissolve(batch)
+        if await self._accounts.changed(batch):
+            return await self._store.batches.dissolve(batch)
         if self._restoring():
             return await self._keep(batch, _RESTORING, "the state was restored: what was paid is looked for first")
-        for breaker in self._breakers(batch):
+        before = self._before(batch)
+        for breaker in before:
             if wait := breaker.keeps(batch.id):
                 return await self._keep(batch, wait, breaker.reason)
-        for breaker in self._breakers(batch):
+        for breaker in before:
             breaker.try_with(batch.id)
         try:
             return await self._send(batch, send)
@@ -89,19 +127,17 @@ class Departure:
 
     async def _send(self, batch: Batch, send: Leg) -> Batch:
         try:
-            if self._account.closed:
-                await self._renew_key()
+            if self._of(batch.account).closed:
+                await self._accounts.renew(batch.account)
             sent = await send(batch)
         except RefusedAlike as trouble:
-            self._of(batch.betas).trip(str(trouble))
-            self._park(Blame.REFUSED)
+            self._park(batch.account, batch.betas, Blame.REFUSED, str(trouble))
             raise
         except Parked as trouble:
-            self._account.trip(str(trouble))
-            self._park(trouble.blame)
+            self._park(batch.account, None, trouble.blame, str(trouble))
             raise
         if sent.state not in _UNANSWERED:
-            were_tripped = [breaker.reset() for breaker in self._breakers(batch)]
+            were_tripped = [breaker.reset() for breaker in self._before(batch)]
             if any(were_tripped):
                 self._call_kept()
             self._unpark()
@@ -109,44 +145,44 @@ class Departure:
 
     def keeps(self, batch: Batch) -> bool:
         """Whether a planned batch is kept after all, since what went before it was refused."""
-        return any(breaker.keeps(batch.id) for breaker in self._breakers(batch))
+        return any(breaker.keeps(batch.id) for breaker in self._before(batch))
 
-    def close(self, reason: str) -> None:
-        """Keep everybody because of what results say of the account, though the create was taken.
+    def close(self, account: str, reason: str) -> None:
+        """Keep all of an account because of what results say of it, though the create was taken.
 
         Args:
+            account: Whose key it went by.
             reason: Why, for people.
         """
-        self._account.trip_by_results(reason)
-        self._park(Blame.MONEY if about_money(reason) else Blame.KEY)
+        blame = Blame.MONEY if about_money(reason) else Blame.KEY
+        self._park(account, None, blame, reason, by_results=True)
 
-    def prove(self, *, sent_at: float | None) -> None:
-        """Note that a batch has brought answers, so that the account was well when it was sent."""
-        if self._account.prove(sent_at=sent_at):
+    def prove(self, account: str, *, sent_at: float | None) -> None:
+        """Note that a batch has brought answers, so that its account was well when it was sent."""
+        if self._of(account).prove(sent_at=sent_at):
             self._call_kept()
             self._unpark()
 
-    def _park(self, blame: Blame) -> None:
+    def _park(
+        self, account: str, betas: tuple[str, ...] | None, blame: Blame, reason: str, *, by_results: bool = False
+    ) -> None:
+        self._of(account, betas).trip(f"[keys.{account}]: {reason}" if account else reason, by_results=by_results)
         self.sends = False
-        self.parked.setdefault(blame, self._clock.now())
+        self._blames.setdefault((account, betas), {}).setdefault(blame, self._clock.now())
 
     def _unpark(self) -> None:
-        """Forget what is over: the account's trouble, and that of all betas, each by itself."""
-        alike = any(breaker.closed for breaker in self._alike.values())
-        still = {Blame.REFUSED} if alike else set()
-        if self._account.closed:
-            still |= self.parked.keys() - {Blame.REFUSED}
-        self.parked = {blame: since for blame, since in self.parked.items() if blame in still}
-        self.sends = not self.parked
+        """Forget what is over, each account's trouble, and that of its betas, by itself."""
+        self._blames = {of: blames for of, blames in self._blames.items() if self._of(*of).closed}
+        self.sends = not self._blames
 
-    def _of(self, betas: tuple[str, ...]) -> CircuitBreaker:
-        if betas not in self._alike:
-            self._alike[betas] = CircuitBreaker(self._clock)
-        return self._alike[betas]
+    def _of(self, account: str, betas: tuple[str, ...] | None = None) -> CircuitBreaker:
+        """What keeps all of an account, or those of it that have the same betas."""
+        if (account, betas) not in self._breakers:
+            self._breakers[account, betas] = CircuitBreaker(self._clock)
+        return self._breakers[account, betas]
 
-    def _breakers(self, batch: Batch) -> Iterator[CircuitBreaker]:
-        yield self._account
-        yield self._of(batch.betas)
+    def _before(self, batch: Batch) -> tuple[CircuitBreaker, CircuitBreaker]:
+        return self._of(batch.account), self._of(batch.account, batch.betas)
 
     def _call_kept(self) -> None:
         for each in self._kept:

@@ -1,4 +1,4 @@
-"""The key of the API, read anew without a restart; a new one must know what the old one has sent before it sends."""
+"""A key of the API, read anew without a restart; a new one must know what the old one has sent before it sends."""
 
 from collections.abc import Callable
 
@@ -6,34 +6,38 @@ import structlog
 from anyio import to_thread
 
 from batchd.edges.api import Api
-from batchd.edges.clock import Clock
 from batchd.edges.store import Store
-from batchd.errors import Gone, Parked, Refused, Unavailable, Unusable
+from batchd.errors import Gone, Parked, Refused, Unusable
 
 log = structlog.get_logger()
 
-_LOOK = 60.0
-"""Seconds between looks at where the key comes from."""
+Find = Callable[[], str | None]
+"""Looks for a key in every place of it; it blocks, and raises `Unusable` where what it finds cannot be one."""
 
 
 class Key:
-    """What the API is called with."""
+    """What the API is called with for one account."""
 
-    def __init__(self, api: Api, store: Store, clock: Clock, find: Callable[[], str | None], key: str | None) -> None:
+    def __init__(  # noqa: PLR0913  what it takes over
+        self, api: Api, store: Store, find: Find, key: str | None, account: str = "", *, lacking: str | None = None
+    ) -> None:
         """Take it over.
 
         Args:
             api: What is called with it.
             store: Knows what was sent.
-            clock: By which it is looked for.
-            find: Looks for it, in every place; it blocks.
+            find: Looks for it.
             key: What was found at the start.
+            account: Whose it is.
+            lacking: Why nothing was found, where there must be a key.
         """
         self._api = api
         self._store = store
-        self._clock = clock
         self._find = find
         self._key = key
+        self._account = account
+        self.lacking = lacking
+        """Why there is none; None where there is."""
 
     async def renew(self) -> bool:
         """Look for the key again, and say whether another one is used from now on.
@@ -47,7 +51,7 @@ class Key:
             raise Parked(str(error)) from error
         if found is None or found == self._key:
             return False
-        if (newest := await self._store.remotes.newest()) is not None:
+        if (newest := await self._store.remotes.newest(self._account)) is not None:
             try:
                 await self._api.retrieve(newest, key=found)
             except Gone:
@@ -58,20 +62,6 @@ class Key:
             except Refused as error:
                 raise Parked(f"there is a new key, and the API says: {error}") from error
         self._api.use_key(found)
-        self._key = found
-        log.info("a new key is used")
+        self._key, self.lacking = found, None
+        log.info("a new key is used", **({"key": self._account} if self._account else {}))
         return True
-
-    async def keep_looking(self) -> None:
-        """Look for it every minute, for ever: what only reads is not parked, and learns of it so."""
-        told = ""
-        while True:
-            await self._clock.sleep(_LOOK)
-            try:
-                await self.renew()
-                told = ""
-            except Parked as trouble:
-                if told != (told := str(trouble)):
-                    log.warning("the new key is not used", reason=told)
-            except Unavailable:
-                continue

@@ -8,8 +8,8 @@ from anyio import to_thread
 from msgspec.structs import asdict, replace
 
 from batchd.edges.store import Store
-from batchd.errors import Parked, Unavailable, Unusable
-from batchd.running.key import Key
+from batchd.errors import Unusable
+from batchd.running.accounts import Accounts
 from batchd.settings import Settings
 
 log = structlog.get_logger()
@@ -21,30 +21,27 @@ FIXED: Final = ("inbox", "outbox", "state", "api.base_url", "api.timeout", "api.
 class Reloading:
     """The settings that hold, and how others come to hold instead."""
 
-    def __init__(self, settings: Settings, load: Callable[[], Settings], store: Store, key: Key) -> None:
+    def __init__(self, settings: Settings, load: Callable[[], Settings], store: Store, accounts: Accounts) -> None:
         """Take them over.
 
         Args:
             settings: Those of the start.
             load: Reads them anew, all of them; it blocks.
             store: Where it is told that they are wrong.
-            key: Which is looked for as well.
+            accounts: Whose keys are looked for as well.
         """
         self.settings = settings
         self._load = load
         self._store = store
-        self._key = key
+        self._accounts = accounts
 
     async def begin(self) -> None:
         """Note that the settings are right, as they are at a start."""
         await self._store.facts.note_settings(None)
 
     async def read(self) -> bool:
-        """Read settings and key anew, and say whether others hold from now on; wrong ones leave the old."""
-        try:
-            await self._key.renew()
-        except (Parked, Unavailable) as trouble:
-            log.warning("the new key is not used", reason=str(trouble))
+        """Read settings and keys anew, and say whether others hold from now on; wrong ones leave the old."""
+        await self._accounts.renew_all()
         try:
             new = await to_thread.run_sync(self._load)
         except Unusable as error:

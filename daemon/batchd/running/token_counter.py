@@ -12,12 +12,12 @@ from batchd.claude.catalogue import Catalogue
 from batchd.claude.prompt_size import countable
 from batchd.decisions.money.counting import worth_counting
 from batchd.decisions.money.worst_case import Prompt, worst_case
-from batchd.edges.api import Api
 from batchd.edges.clock import Clock
 from batchd.edges.spool import read_from_spool
 from batchd.edges.store import Store
 from batchd.errors import Gone, Refused, Unavailable
 from batchd.model import Held, JobId, RequestId
+from batchd.running.accounts import Accounts
 
 log = structlog.get_logger()
 
@@ -30,9 +30,9 @@ PAUSE = 600.0
 class TokenCounter:
     """Tightens the bounds of requests that a budget holds."""
 
-    def __init__(self, store: Store, api: Api, clock: Clock, spool: Path, catalogue: Catalogue) -> None:
+    def __init__(self, store: Store, accounts: Accounts, clock: Clock, spool: Path, catalogue: Catalogue) -> None:
         self._store = store
-        self._api = api
+        self._accounts = accounts
         self._clock = clock
         self._spool = spool
         self._again_at: dict[RequestId, float] = {}
@@ -56,7 +56,8 @@ class TokenCounter:
         place = held.place
         params = await to_thread.run_sync(read_from_spool, self._spool / place.claim, place.offset, place.size)
         try:
-            tokens = await self._api.count_tokens(await to_thread.run_sync(countable, params), held.betas)
+            api = self._accounts.api(self._accounts.of_job(held.job_name))
+            tokens = await api.count_tokens(await to_thread.run_sync(countable, params), held.betas)
         except (Refused, Gone):
             await self._note(held, held.worst)
             return

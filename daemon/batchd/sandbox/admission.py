@@ -29,6 +29,8 @@ class Admission:
         """
         self.api_key = api_key
         """As it is now: keys are revoked, and made."""
+        self.revoked: set[str] = set()
+        """Keys that are not taken, whatever the only one is."""
         self._per_minute = per_minute
         self._now = now
         self._recent: deque[float] = deque()
@@ -56,13 +58,11 @@ class Admission:
         return Terms(version, frozenset(filter(None, betas)))
 
     def _check_key(self, headers: Headers) -> None:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else ""
-        key = headers.get("x-api-key") or bearer  # where both are sent, the API uses x-api-key
+        key = key_of(headers)
         if not key:
             raise ApiError(401, "x-api-key header is required")
-        if self.api_key is not None and key != self.api_key:
-            raise ApiError(401, "Invalid bearer token" if key == bearer else "invalid x-api-key")
+        if key in self.revoked or (self.api_key is not None and key != self.api_key):
+            raise ApiError(401, "invalid x-api-key" if headers.get("x-api-key") else "Invalid bearer token")
 
     def _check_rate(self) -> None:
         if self._per_minute is None:
@@ -77,3 +77,9 @@ class Admission:
                 retry_after=self._recent[0] + _MINUTE - now,
             )
         self._recent.append(now)
+
+
+def key_of(headers: Headers) -> str:
+    """The key that a call is made with; where two are sent, the API uses x-api-key."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else "")

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from email.utils import formatdate
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from batchd.sandbox import errors
-from batchd.sandbox.admission import Admission
+from batchd.sandbox.admission import Admission, key_of
 from batchd.sandbox.answer import name
 from batchd.sandbox.database import DatabaseClosed
 from batchd.sandbox.errors import ApiError
@@ -51,6 +52,11 @@ class Sandbox:
         self.faults = Faults(settings.faults, now)
         self.admission = Admission(settings.api_key, settings.requests_per_minute, now)
         self._threads = anyio.CapacityLimiter(4)
+
+    def workspace_of(self, request: Request) -> str | None:
+        """Whose batches a call sees: a digest of its key; None for everybody's."""
+        key = key_of(request.headers)
+        return sha256(key.encode()).hexdigest() if self.settings.workspaces else None
 
     def close(self) -> None:
         """Let go of the files; what has no folder of its own is gone with it."""
@@ -101,6 +107,7 @@ class Desk:
         response: Response
         try:
             scope["terms"] = self._sandbox.admission.admit(request.headers)
+            scope["workspace"] = self._sandbox.workspace_of(request)
             response = await self._handler(self._sandbox, request)
         except ApiError as error:
             response = errors.answer(error, scope["request_id"])

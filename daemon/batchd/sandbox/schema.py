@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS scripted (  -- what a script answers, which few reque
     batch INTEGER NOT NULL, position INTEGER NOT NULL, answer TEXT NOT NULL,
     PRIMARY KEY (batch, position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS workspace (batch INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;  -- where there are several
 CREATE TABLE IF NOT EXISTS message (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL, digest BLOB NOT NULL,

@@ -108,7 +108,7 @@ async def _create(sandbox: Sandbox, request: Request) -> Response:
             deleted_at=None,
             terms=terms,
         )
-        await sandbox.aside(book.create, batch)
+        await sandbox.aside(book.create, batch, request.scope["workspace"])
         if sandbox.script is not None:
             await sandbox.aside(sandbox.script.note, arrival.requests())
         created = True
@@ -153,9 +153,9 @@ async def _list(sandbox: Sandbox, request: Request) -> Response:
     asked = paging.read(request.query_params)
     if aside(request.scope, "unpaged"):
         asked = paging.Page(asked.limit, None, None)
-    after = None if asked.after is None else (await _cursor(sandbox, "after_id", asked.after)).number
-    before = None if asked.before is None else (await _cursor(sandbox, "before_id", asked.before)).number
-    page_of = partial(sandbox.book.page, asked.limit + 1, sandbox.now())
+    after = None if asked.after is None else (await _cursor(sandbox, request, "after_id", asked.after)).number
+    before = None if asked.before is None else (await _cursor(sandbox, request, "before_id", asked.before)).number
+    page_of = partial(sandbox.book.page, asked.limit + 1, sandbox.now(), request.scope["workspace"])
     if aside(request.scope, "oldest_first"):
         above = None if before is not None else after or 0
         found = (await sandbox.aside(page_of, below=before, above=above))[::-1]
@@ -273,14 +273,14 @@ async def _ledger(sandbox: Sandbox, _: Request) -> Response:
 
 
 async def _found(sandbox: Sandbox, request: Request) -> Batch:
-    batch = await sandbox.aside(sandbox.book.find, request.path_params["id"])
+    batch = await sandbox.aside(sandbox.book.find, request.path_params["id"], request.scope["workspace"])
     if batch is None:
         raise ApiError(404, f"Could not find batch with id {request.path_params['id']}.")
     return batch
 
 
-async def _cursor(sandbox: Sandbox, field: str, name_of: str) -> Batch:
-    batch = await sandbox.aside(sandbox.book.find, name_of)
+async def _cursor(sandbox: Sandbox, request: Request, field: str, name_of: str) -> Batch:
+    batch = await sandbox.aside(sandbox.book.find, name_of, request.scope["workspace"])
     if batch is None:
         raise ApiError(400, f"{field}: Could not find batch with id {name_of}.")
     return batch

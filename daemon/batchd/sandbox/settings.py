@@ -18,6 +18,8 @@ class SandboxSettings:
     """Folder in which batches survive the process, `kill -9` included; None keeps them until the end of it."""
     api_key: str | None = None
     """The only key taken; None takes any, as long as there is one."""
+    workspaces: bool = False
+    """Whether each key is of a workspace of its own, and sees that one's batches alone."""
     duration: float = 1.0
     """Seconds a small batch takes; 1,000 requests take twice as long, 4,000 and more five times. 0 ends at once."""
     cancel_duration: float = 0.2

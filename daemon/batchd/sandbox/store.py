@@ -20,6 +20,7 @@ _BATCH = (
     "SELECT number, id, count, created_at, done_at, expires_at, listed_at, canceled_at, cancel_duration, deleted_at,"
     " version, betas FROM batch"
 )
+_OF_WORKSPACE = "(? IS NULL OR number IN (SELECT batch FROM workspace WHERE name = ?))"
 _OUTCOME = "CASE WHEN takes > ? THEN ? ELSE outcome END"
 
 
@@ -102,9 +103,11 @@ class Book:
             database.executemany(f"INSERT INTO request VALUES ({', '.join('?' * 15)})", values)  # noqa: S608  question marks
             database.executemany("INSERT INTO scripted VALUES (?, ?, ?)", said)
 
-    def create(self, batch: Batch) -> None:
-        """Let a batch exist, once all of its requests are filed."""
+    def create(self, batch: Batch, workspace: str | None) -> None:
+        """Let a batch exist in a workspace, where there are several, once all of its requests are filed."""
         with self.database.transaction() as database:
+            if workspace is not None:
+                database.execute("INSERT INTO workspace VALUES (?, ?)", (batch.number, workspace))
             database.execute(
                 "UPDATE batch SET id = ?, count = ?, created_at = ?, done_at = ?, expires_at = ?, listed_at = ?,"
                 " cancel_duration = ?, version = ?, betas = ? WHERE number = ?",
@@ -122,32 +125,37 @@ class Book:
             database.execute("DELETE FROM request WHERE batch = ?", (number,))
             database.execute("DELETE FROM batch WHERE number = ? AND id IS NULL", (number,))
 
-    def find(self, name: str) -> Batch | None:
-        """The batch of this id, unless it was deleted.
+    def find(self, name: str, workspace: str | None = None) -> Batch | None:
+        """The batch of this id, unless it was deleted, or is of another workspace.
 
         Args:
             name: `msgbatch_…`.
         """
-        return next(self._batches("WHERE id = ? AND deleted_at IS NULL", (name,)), None)
+        where = f"WHERE id = ? AND deleted_at IS NULL AND {_OF_WORKSPACE}"
+        return next(self._batches(where, (name, workspace, workspace)), None)
 
     def all(self) -> list[Batch]:
         """Every batch that was ever created, deleted ones included, oldest first."""
         return list(self._batches("WHERE id NOT NULL ORDER BY number", ()))
 
-    def page(self, limit: int, now: float, *, below: int | None = None, above: int | None = None) -> list[Batch]:
+    def page(
+        self, limit: int, now: float, workspace: str | None, *, below: int | None = None, above: int | None = None
+    ) -> list[Batch]:
         """Batches that lists show, newest first.
 
         Args:
             now: Unix seconds.
+            workspace: Only those of this one; None for all.
             below: Only older ones than this number.
             above: Only newer ones, and of those the oldest.
         """
-        shown = "WHERE id NOT NULL AND deleted_at IS NULL AND listed_at <= ?"
+        shown = f"WHERE id NOT NULL AND deleted_at IS NULL AND listed_at <= ? AND {_OF_WORKSPACE}"
+        of = (now, workspace, workspace)
         if above is not None:
-            found = list(self._batches(f"{shown} AND number > ? ORDER BY number LIMIT ?", (now, above, limit)))
+            found = list(self._batches(f"{shown} AND number > ? ORDER BY number LIMIT ?", (*of, above, limit)))
             return found[::-1]
         highest = 2**62 if below is None else below
-        return list(self._batches(f"{shown} AND number < ? ORDER BY number DESC LIMIT ?", (now, highest, limit)))
+        return list(self._batches(f"{shown} AND number < ? ORDER BY number DESC LIMIT ?", (*of, highest, limit)))
 
     def queued(self, now: float) -> int:
         """Requests of batches that have not ended.

@@ -1,6 +1,6 @@
 """Every setting, as one frozen value, and where its parts come from."""
 
-from batchd.settings.api_key import find_api_key
+from batchd.settings.api_key import find_api_key, key_in
 from batchd.settings.loading import CONFIG_VARIABLE, default_config_file, load_places, load_settings, settings_file
 from batchd.settings.page import Page
 from batchd.settings.tables import Api, Intake, ModelOverride, Notify, Packing, Poll, Setting, Settings, Sink, describe
@@ -20,6 +20,7 @@ __all__ = [
     "default_config_file",
     "describe",
     "find_api_key",
+    "key_in",
     "load_places",
     "load_settings",
     "settings_file",

@@ -24,11 +24,7 @@ def find_api_key(key_file: Path | None = None) -> str | None:
         Unusable: It cannot be a key; or the file is there and cannot be read; or `key_file` is not there.
     """
     if key_file is not None:
-        try:
-            key = key_file.read_text(encoding="utf-8", errors="replace").strip()
-        except OSError as error:
-            raise Unusable(f"the key in {key_file} (api.key_file) cannot be read: {error.strerror}") from None
-        return _sound(key, str(key_file))
+        return key_in(key_file, "api.key_file")
     if key := os.environ.get("ANTHROPIC_API_KEY", "").strip():
         return _sound(key, "$ANTHROPIC_API_KEY")
     if folder := os.environ.get("CREDENTIALS_DIRECTORY"):
@@ -41,6 +37,23 @@ def find_api_key(key_file: Path | None = None) -> str | None:
             raise Unusable(f"the key in {file} cannot be read: {error.strerror}") from None
         return _sound(key, str(file)) if key else None
     return None
+
+
+def key_in(file: Path, setting: str) -> str:
+    """Read the key that is in a file.
+
+    Args:
+        file: The file.
+        setting: What names it, for people.
+
+    Raises:
+        Unusable: It cannot be read, or holds no key.
+    """
+    try:
+        key = file.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        raise Unusable(f"the key in {file} ({setting}) cannot be read: {error.strerror}") from None
+    return _sound(key, str(file))
 
 
 def _sound(key: str, place: str) -> str:

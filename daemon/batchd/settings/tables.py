@@ -216,6 +216,9 @@ class Folder(Table, frozen=True):
     per_month: Annotated[Dollars, "USD that its jobs of a month (UTC) may cost together; 0 for any amount."] = Decimal(
         0
     )
+    key: Annotated[
+        str, text(), "The NAME of the `[keys.NAME]` by which its requests go; empty for the key of `[api]`."
+    ] = ""
     group: Annotated[
         str, text(), "The group that may read what comes of its jobs; empty for what `[results]` says."
     ] = ""
@@ -228,6 +231,15 @@ class Folder(Table, frozen=True):
     notify: Annotated[
         tuple[str, ...], listed(text(shortest=1)), "Sinks of `[notify.sinks]` that are told of all that its jobs meet."
     ] = ()
+
+
+class Key(Table, frozen=True):
+    """`[keys.NAME]`: one more key, perhaps of another workspace, for the folders that name it."""
+
+    file: Annotated[Path | None, optional(place), "A file that holds the key; it is read anew without a restart."] = (
+        None
+    )
+    base_url: Annotated[str, origin, "Where the API of this key is; empty for that of `[api]`."] = ""
 
 
 class Keep(Table, frozen=True):
@@ -308,13 +320,13 @@ class Notify(Table, frozen=True):
 
     def __post_init__(self) -> None:
         for name, sink in self.sinks.items():
-            if not _SINK.fullmatch(name):
+            if not _NAME.fullmatch(name):
                 raise ValueError(f"notify.sinks.{name[:40]!r} should be named in letters, digits, - and _")
             if not (sink.url or sink.command or sink.apprise or sink.ping):
                 raise ValueError(f"notify.sinks.{name} should have one of url, command, apprise and ping")
 
 
-_SINK: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class Metrics(Table, frozen=True):
@@ -364,6 +376,7 @@ class Settings(Table, frozen=True):
     notify: Notify = Notify()
     page: Page = Page()
     folder: dict[str, Folder] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
     metrics: Metrics = Metrics()
     models: dict[str, ModelOverride] = field(default_factory=dict)
     aliases: Annotated[
@@ -376,6 +389,7 @@ class Settings(Table, frozen=True):
     def __post_init__(self) -> None:
         self._keep_apart()
         self._find_sinks()
+        self._find_keys()
         self._keep_private()
 
     @property
@@ -398,6 +412,16 @@ class Settings(Table, frozen=True):
             for sink in folder.notify:
                 if sink not in self.notify.sinks or self.notify.sinks[sink].ping:
                     raise ValueError(f"folder.{name}.notify names {sink!r}, which is no sink of [notify.sinks]")
+
+    def _find_keys(self) -> None:
+        for name, key in self.keys.items():
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"keys.{name[:40]!r} should be named in letters, digits, - and _")
+            if key.file is None:
+                raise ValueError(f"keys.{name} should have file, the file that holds the key")
+        for name, folder in self.folder.items():
+            if folder.key and folder.key not in self.keys:
+                raise ValueError(f"folder.{name}.key names {folder.key[:40]!r}, which is no key of [keys]")
 
     def _keep_private(self) -> None:
         """What others asked, and were answered, is nobody's to attach."""

@@ -40,8 +40,15 @@ class Api:
 
     @classmethod
     @asynccontextmanager
-    async def connect(
-        cls, *, key: str | None, base_url: str, per_minute: int, patience: float, clock: Clock
+    async def connect(  # noqa: PLR0913  all that it is to be
+        cls,
+        *,
+        key: str | None,
+        base_url: str,
+        per_minute: int,
+        patience: float,
+        clock: Clock,
+        meter: Meter | None = None,
     ) -> AsyncIterator[Self]:
         """Make ready to call the API; nothing is sent yet.
 
@@ -51,11 +58,12 @@ class Api:
             per_minute: Calls a minute at the most, all kinds together.
             patience: Seconds without a byte.
             clock: By which calls are spaced.
+            meter: Where calls are counted, where that is together with those of others.
 
         Raises:
             Unusable: There is no key.
         """
-        meter = Meter()
+        meter = meter or Meter()
 
         def connect(key: str | None) -> Connect:
             from batchd.edges.api.client import Client  # noqa: PLC0415  an HTTP client

@@ -27,7 +27,7 @@ _HELD = f"{_UNFINISHED} AND state = 'held'"
 
 
 class CountTaken(Exception):
-    """Another batch of the same count is unresolved: wait for it."""
+    """Another batch of the same account and count is unresolved: wait for it."""
 
 
 class Batches:
@@ -73,12 +73,14 @@ class Batches:
         return [batch_of(row) for row in rows]
 
     async def count_taken(self, batch: Batch) -> bool:
-        """Whether another batch of the same count is unresolved, so that this one has to wait for it."""
+        """Whether another batch of its account and count is unresolved, so that this one has to wait for it."""
         row = await self._database.row(
-            "SELECT 1 FROM batches WHERE count = ? AND id <> ? AND state = 'intended' AND NOT gave_back AND lane = ?",
+            """SELECT 1 FROM batches
+               WHERE count = ? AND id <> ? AND state = 'intended' AND NOT gave_back AND lane = ? AND account = ?""",
             batch.count,
             batch.id,
             Lane.BATCH,
+            batch.account,
         )
         return row is not None
 
@@ -111,6 +113,7 @@ class Batches:
                         lane=plan.lane,
                         betas=",".join(plan.betas),
                         version=plan.version,
+                        account=plan.account,
                         count=len(plan.requests),
                         size=plan.size,
                         nonce=nonce(),
@@ -133,7 +136,7 @@ class Batches:
             intent: What is known of the API just before; of a batch whose earlier attempt is in doubt, before that.
 
         Raises:
-            CountTaken: It would be the second unresolved batch of its count.
+            CountTaken: It would be the second unresolved batch of its account and count.
             Paused: A person has paused a job of it.
         """
 
@@ -155,7 +158,7 @@ class Batches:
                 organization=intent.organization,
             )
         except Taken as error:
-            if error.where in {"batches.count", "batches_unresolved"}:
+            if error.where in {"batches.account, batches.count", "batches_unresolved"}:
                 raise CountTaken from error
             raise
 

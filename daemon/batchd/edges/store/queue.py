@@ -1,6 +1,7 @@
 """The queue: requests that wait for a trip. There is no other."""
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -113,19 +114,23 @@ class Queue:
         )
         return None if row is None else row["due"]
 
-    async def queued(self) -> int:
-        """Count the requests in unfinished batches, planned ones included."""
-        row = await self._database.row(
-            "SELECT total(count) AS n FROM batches WHERE lane = 'batch' AND state NOT IN ('settled', 'dissolved')"
-        )
-        return 0 if row is None else int(row["n"])
-
-    async def unresolved_counts(self) -> list[int]:
-        """List the counts of the batches whose create is still to be sent or answered."""
+    async def queued(self) -> Counter[str]:
+        """Count the requests in unfinished batches, planned ones included, by account."""
         rows = await self._database.rows(
-            "SELECT count FROM batches WHERE state IN ('planned', 'intended') AND lane = 'batch'"
+            """SELECT account, sum(count) AS n FROM batches
+               WHERE lane = 'batch' AND state NOT IN ('settled', 'dissolved') GROUP BY account"""
         )
-        return [row["count"] for row in rows]
+        return Counter({row["account"]: int(row["n"]) for row in rows})
+
+    async def unresolved_counts(self) -> dict[str, list[int]]:
+        """List the counts of the batches whose create is still to be sent or answered, by account."""
+        rows = await self._database.rows(
+            "SELECT account, count FROM batches WHERE state IN ('planned', 'intended') AND lane = 'batch'"
+        )
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for row in rows:
+            found[row["account"]].append(row["count"])
+        return found
 
     async def about_to_be_streamed(self) -> list[BatchId]:
         """List the messages that are planned and that nothing keeps."""

@@ -14,7 +14,7 @@ _NEXT = """SELECT min(later.sending) FROM recovered AS later WHERE later.request
 """The first sending of a request that this life knows nothing of; one that was planned and taken back was none."""
 _TO_ADOPT = f"""SELECT recovered.*, coalesce(sent_size, size) AS size FROM recovered
     JOIN requests ON requests.id = recovered.request AND recovered.sending = ({_NEXT})
-    WHERE batch IS NULL AND verdict IS NULL AND lane = 'batch' ORDER BY remote_id, requests.id"""  # noqa: S608  own text
+    WHERE batch IS NULL AND verdict IS NULL AND lane = 'batch' ORDER BY account, remote_id, requests.id"""  # noqa: S608  own text
 
 
 class Recovered:
@@ -23,16 +23,17 @@ class Recovered:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def unknown(self, remotes: Collection[RemoteId]) -> frozenset[RemoteId]:
-        """Leave out the batches of the API that are ours already, or were looked through."""
+    async def unknown(self, remotes: Collection[RemoteId], account: str) -> frozenset[RemoteId]:
+        """Leave out the batches of the API that are ours already, or were looked through, by one account."""
         if not remotes:
             return frozenset()
         holes = ", ".join("?" * len(remotes))
         rows = await self._database.rows(
-            f"""SELECT remote_id FROM batches WHERE remote_id IN ({holes})
-                UNION SELECT remote_id FROM looked_through WHERE remote_id IN ({holes})""",  # noqa: S608  question marks
-            *remotes,
-            *remotes,
+            f"""SELECT remote_id FROM batches WHERE remote_id IN ({holes}) AND account = ?
+                UNION SELECT remote_id FROM looked_through
+                WHERE remote_id IN ({holes}) AND account = ?""",  # noqa: S608  question marks
+            *(*remotes, account),
+            *(*remotes, account),
         )
         return frozenset(remotes) - {RemoteId(row["remote_id"]) for row in rows}
 
@@ -44,21 +45,26 @@ class Recovered:
         )
         return 0.0 if row is None else float(row["moment"])
 
-    async def keep(self, remote: RemoteBatch, sendings: Iterable[Sending]) -> None:
-        """Note what a batch of the API answers, all or nothing of it."""
+    async def keep(self, remote: RemoteBatch, sendings: Iterable[Sending], account: str) -> None:
+        """Note what a batch of the API, which an account has, answers: all or nothing of it."""
 
         async def step(db: Transaction) -> None:
             await many(
                 db,
-                """INSERT INTO recovered (request, sending, remote_id, created_at, ended_at, results_url)
-                   VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
+                """INSERT INTO recovered (request, sending, remote_id, created_at, ended_at, results_url, account)
+                   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
                 (
                     (sending.request, sending.number, remote.id)
-                    + (remote.created_at, remote.ended_at, remote.results_url)
+                    + (remote.created_at, remote.ended_at, remote.results_url, account)
                     for sending in sendings
                 ),
             )
-            await update(db, "INSERT INTO looked_through (remote_id) VALUES (?) ON CONFLICT DO NOTHING", remote.id)
+            await update(
+                db,
+                "INSERT INTO looked_through (account, remote_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                account,
+                remote.id,
+            )
 
         await self._database.write(step)
 
@@ -69,13 +75,13 @@ class Recovered:
             nonce: Makes a new one.
         """
         rows = await self._database.rows(_TO_ADOPT)
-        found: dict[str, list[Row]] = defaultdict(list)
+        found: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in rows:
-            found[row["remote_id"]].append(row)
+            found[row["account"], row["remote_id"]].append(row)
 
         async def step(db: Transaction) -> None:
-            for remote, answered in found.items():
-                await _adopt(db, remote, answered, nonce())
+            for (account, remote), answered in found.items():
+                await _adopt(db, account, remote, answered, nonce())
 
         if found:
             await self._database.write(step)
@@ -149,9 +155,11 @@ class Recovered:
         await self._database.write(step)
 
 
-async def _adopt(db: Transaction, remote: str, answered: list[Row], nonce: str) -> None:
+async def _adopt(db: Transaction, account: str, remote: str, answered: list[Row], nonce: str) -> None:
     first = answered[0]
-    (before,) = await fetch(db, "SELECT count(*) AS n FROM batches WHERE remote_id = ?", remote)
+    (before,) = await fetch(
+        db, "SELECT count(*) AS n FROM batches WHERE remote_id = ? AND account = ?", remote, account
+    )
     batch = BatchId(
         await insert(
             db,
@@ -169,6 +177,7 @@ async def _adopt(db: Transaction, remote: str, answered: list[Row], nonce: str) 
             ended_at=first["ended_at"],
             results_url=first["results_url"],
             recovered=before["n"],
+            account=account,
         )
     )
     await many(

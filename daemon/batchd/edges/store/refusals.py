@@ -1,9 +1,13 @@
 """Batches that the API has refused: kept until it is known whether that was about their requests."""
 
+from typing import Final
+
 from batchd.decisions.batch.refusal import Refusal
 from batchd.edges.store.database import Database
 from batchd.edges.store.statements import Row, Transaction, update
 from batchd.model import Batch, BatchId
+
+_LIKE: Final = "betas = ? AND EXISTS (SELECT 1 FROM batches WHERE id = refusals.batch AND account = ?)"
 
 
 class Refusals:
@@ -12,9 +16,14 @@ class Refusals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def like(self, betas: tuple[str, ...]) -> list[Refusal]:
-        """List the refusals of batches with these betas."""
-        return await self._database.values(_refusal, "SELECT * FROM refusals WHERE betas = ?", ",".join(betas))
+    async def like(self, batch: Batch) -> list[Refusal]:
+        """List the refusals of batches of its account, with its betas."""
+        return await self._database.values(
+            _refusal,
+            f"SELECT * FROM refusals WHERE {_LIKE}",  # noqa: S608  a constant
+            ",".join(batch.betas),
+            batch.account,
+        )
 
     async def note(self, batch: Batch, digest: str) -> Refusal:
         """Note that a batch was refused; once more where it had been before.
@@ -43,14 +52,14 @@ class Refusals:
             raise LookupError(f"no refusal of batch {batch.id}")
         return _refusal(row)
 
-    async def refute(self, betas: tuple[str, ...]) -> None:
-        """Note that a batch with these betas was taken, so that no refusal before it was about everybody."""
-        where = "betas = ? AND NOT refuted"
-        if await self._database.row(f"SELECT 1 FROM refusals WHERE {where} LIMIT 1", ",".join(betas)) is None:  # noqa: S608  a constant
+    async def refute(self, batch: Batch) -> None:
+        """Note that a batch was taken, so that no refusal before it, of one like it, was about everybody."""
+        where, of = f"{_LIKE} AND NOT refuted", (",".join(batch.betas), batch.account)
+        if await self._database.row(f"SELECT 1 FROM refusals WHERE {where} LIMIT 1", *of) is None:  # noqa: S608  a constant
             return
 
         async def step(db: Transaction) -> None:
-            await update(db, f"UPDATE refusals SET refuted = 1 WHERE {where}", ",".join(betas))  # noqa: S608  a constant
+            await update(db, f"UPDATE refusals SET refuted = TRUE WHERE {where}", *of)  # noqa: S608  a constant
 
         await self._database.write(step)
 

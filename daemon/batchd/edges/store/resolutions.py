@@ -23,6 +23,19 @@ class Resolutions:
         """
         return await self._step(batch, State.PROCESSING, next_poll_at=now)
 
+    async def go_on(self, batch: Batch, *, now: float) -> Batch:
+        """Take a held batch up where it was: ask after it where its id is known, or look for its create.
+
+        The create comes on top of any other that is looked for with its count.
+
+        Args:
+            batch: A held one, which was begun.
+            now: Unix seconds, at which it is polled.
+        """
+        if batch.remote_id is not None:
+            return await self.ask_again(batch, now=now)
+        return await self._step(batch, State.INTENDED, gave_back=True)
+
     async def send_again(self, batch: Batch) -> Batch:
         """Send a held batch again as it is, of which nobody knows that it was created."""
         return await self._step(batch, State.PLANNED, doubts=batch.doubts + 1)

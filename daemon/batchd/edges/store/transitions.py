@@ -66,6 +66,7 @@ def batch_of(row: Row) -> Batch:
         lane=Lane(row["lane"]),
         betas=betas_of(row),
         version=row["version"],
+        account=row["account"],
         count=row["count"],
         size=row["size"],
         nonce=row["nonce"],

@@ -42,6 +42,14 @@ class JobTurns:
             )
         return [_turn_of(row) for row in found]
 
+    async def in_queues(self, queues: Collection[str]) -> dict[JobId, str]:
+        """Name the unfinished jobs of some top folders, each with its own."""
+        rows = await self._database.rows(
+            "SELECT id, queue FROM jobs WHERE NOT delivered AND queue IN (SELECT value FROM json_each(?))",
+            json.dumps(list(queues)),
+        )
+        return {JobId(row["id"]): row["queue"] for row in rows}
+
     async def jobs_in(self, batch: BatchId) -> frozenset[JobId]:
         """Name the jobs that travel in a batch."""
         rows = await self._database.rows(

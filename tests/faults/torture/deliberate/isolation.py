@@ -52,8 +52,8 @@ MUTATIONS = (
         "14",
         "params that are gone keep a batch for ever",
         "daemon/batchd/app.py",
-        "State.PLANNED: readiness.before(sender.submit)",
-        "State.PLANNED: sender.submit",
+        "on.keyless.before(readiness.before(sender.submit))",
+        "on.keyless.before(sender.submit)",
         SPOILED,
     ),
     Mutation(

@@ -23,8 +23,8 @@ MUTATIONS = (
         "2",
         "an intent without an answer is simply sent again",
         "daemon/batchd/app.py",
-        "State.INTENDED: finder.find,",
-        "State.INTENDED: lambda batch: store.batches.move(batch, State.PLANNED),",
+        "State.INTENDED: on.keyless.before(finder.find),",
+        "State.INTENDED: on.store.batches.not_created,",
         "tests/faults/test_doubt.py",
     ),
     Mutation(
