@@ -5,8 +5,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from batchd.cli.doctor_checks import Finding, Health, reach
+from batchd.cli.doctor_checks import Finding, Health
 from batchd.cli.doctor_queues import old_queues
+from batchd.cli.doctor_reach import further_keys, reach
 from batchd.sandbox import Fault, SandboxServer, SandboxSettings, serve
 from batchd.settings import Settings, load_settings
 
@@ -70,6 +71,26 @@ async def test_trouble_with_the_account_is_told_as_what_it_is(tmp_path: Path) ->
     assert finding.health is Health.PROBLEM
     assert "no credit is left: see Billing in the Console" in finding.message
     assert "goes on by itself" in finding.remedy
+
+
+async def test_each_further_key_is_looked_for_and_tried(tmp_path: Path) -> None:
+    (tmp_path / "legal").write_text("sk-legal")
+    (tmp_path / "sales").write_text("sk-sales")
+    async with serve(SandboxSettings()) as server:
+        server.admission.revoked.add("sk-sales")
+        keys = {name: {"file": str(tmp_path / name)} for name in ("legal", "sales", "gone")}
+        wanted = load_settings(
+            {"state": str(tmp_path / "state"), "api": {"base_url": server.base_url}, "keys": keys}, None
+        )
+        there = {finding.about: finding.health for finding in further_keys(wanted)}
+        tried = {finding.about: finding async for finding in reach(wanted)}
+    assert there == {"key legal": Health.OK, "key sales": Health.OK, "key gone": Health.PROBLEM}
+    assert [tried[f"api {name}"].health for name in ("legal", "sales", "gone")] == [
+        Health.OK,
+        Health.PROBLEM,
+        Health.PROBLEM,
+    ]
+    assert tried["api"].health is Health.OK
 
 
 async def test_a_refused_connection_a_name_and_a_proxy_have_remedies_of_their_own(

@@ -6,7 +6,7 @@ import anyio
 import typer
 from rich.table import Table
 
-from batchd.cli import doctor_checks
+from batchd.cli import doctor_checks, doctor_reach
 from batchd.cli.console import cell, data, out
 from batchd.cli.doctor_checks import Finding, Health
 from batchd.cli.doctor_queues import old_queues
@@ -60,10 +60,11 @@ async def _examine(chosen: Chosen, offline: bool) -> list[Finding]:  # noqa: FBT
         settings = chosen.settings()
     except Unusable as error:
         return [Finding("settings", Health.PROBLEM, line, "put it right") for line in str(error).splitlines()]
-    found = [doctor_checks.settings_file(chosen.config), doctor_checks.key(settings), *doctor_checks.folders(settings)]
+    found = [doctor_checks.settings_file(chosen.config), doctor_reach.key(settings)]
+    found += [*doctor_reach.further_keys(settings), *doctor_checks.folders(settings)]
     found += [*old_queues(settings), *doctor_checks.attachable(settings), *doctor_checks.readable(settings)]
     found += sinks(settings)
     found += [await doctor_checks.database(settings), *doctor_checks.machine(settings)]
     if not offline:
-        found += [finding async for finding in doctor_checks.reach(settings)]
+        found += [finding async for finding in doctor_reach.reach(settings)]
     return found

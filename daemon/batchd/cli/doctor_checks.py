@@ -2,10 +2,8 @@
 
 import grp
 import os
-import re
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,27 +14,19 @@ import anyio
 from rich.filesize import decimal as bytes_of
 
 from batchd.cli.instructed import said_of
-from batchd.decisions.batch.list_order import oddity
 from batchd.edges import inbox as inbox_edge
 from batchd.edges import readers
 from batchd.edges.lock import daemon_runs
 from batchd.edges.store import DATABASE, look_into_store
-from batchd.errors import BatchdError, Gone, Parked, Unreachable, Unusable
+from batchd.errors import BatchdError
 from batchd.journey.instructions import waiting
 from batchd.journey.reading import rules_of
-from batchd.settings import CONFIG_VARIABLE, Settings, default_config_file, find_api_key
+from batchd.settings import CONFIG_VARIABLE, Settings, default_config_file
 
 _LITTLE_SPACE: Final = 1_000_000_000
 _NO_SPACE: Final = 50_000_000
 _OLDEST_SQLITE: Final = (3, 38, 0)
 _FEW_WATCHES: Final = 8_192
-_PATIENCE: Final = 15.0
-_SOME: Final = 20
-"""How many batches of the list are looked at, for their order."""
-_SKEW: Final = 60.0
-"""Seconds by which our clock may differ from the server's before it is worth a remark."""
-_CREDENTIALS: Final = re.compile(r"//[^/@]*@")
-"""User and password in an address, which is shown without them."""
 _OPEN_TO_OTHERS: Final = 0o077
 _GROUP_PASSES: Final = 0o010
 _SOMEBODY: Final = 65_534
@@ -74,22 +64,6 @@ def settings_file(config: Path | None) -> Finding:
     asked = config or (Path(variable) if variable else None)
     file = asked or default_config_file()
     return Finding("settings", Health.OK, "no file: defaults, environment and flags" if file is None else str(file))
-
-
-def key(settings: Settings) -> Finding:
-    """Say where the key was found; it is never shown."""
-    try:
-        found = find_api_key(settings.api.key_file)
-    except Unusable as error:
-        return Finding("key", Health.PROBLEM, str(error), "put the key there as the Console shows it, readable by us")
-    if found is not None:
-        in_environment = os.environ.get("ANTHROPIC_API_KEY", "").strip()
-        if settings.api.key_file is not None:
-            return Finding("key", Health.OK, f"found in {settings.api.key_file} (api.key_file)")
-        place = "$ANTHROPIC_API_KEY" if in_environment else "$CREDENTIALS_DIRECTORY/anthropic-api-key"
-        return Finding("key", Health.OK, f"found in {place}")
-    said = "neither in $ANTHROPIC_API_KEY nor in a credentials file: whether the SDK finds one, a call will show"
-    return Finding("key", Health.WARNING, said, "set ANTHROPIC_API_KEY")
 
 
 def folders(settings: Settings) -> Iterator[Finding]:
@@ -235,75 +209,6 @@ def machine(settings: Settings) -> Iterator[Finding]:
         yield Finding("inotify", Health.WARNING, f"only {watches:,} folders can be watched, by all programs", remedy)
     else:
         yield Finding("inotify", Health.OK, f"{watches:,} folders can be watched")
-
-
-async def reach(settings: Settings) -> AsyncIterator[Finding]:
-    """Call the API: the address, the key, the list that doubts are settled by, the clock, the default model."""
-    from batchd.edges.api import Api  # noqa: PLC0415  the SDK, which `--offline` must not wait for
-    from batchd.edges.clock import Clock  # noqa: PLC0415  same
-
-    where = settings.api.base_url or os.environ.get("ANTHROPIC_BASE_URL") or "the API's own address"
-    where = _CREDENTIALS.sub("//", where)
-    try:
-        with anyio.fail_after(_PATIENCE):
-            async with Api.connect(
-                key=find_api_key(settings.api.key_file),
-                base_url=settings.api.base_url,
-                per_minute=50,
-                patience=_PATIENCE,
-                clock=Clock(),
-            ) as api:
-                page = await api.page(limit=_SOME)
-                models = await api.models()
-    except (TimeoutError, BatchdError) as error:
-        yield _unreached(where, error)
-        return
-    of = f" (organization {page.organization})" if page.organization else ""
-    yield Finding("api", Health.OK, f"{where} takes the key{of}, and lists batches")
-    if (odd := oddity([batch.id for batch in page.batches], [batch.created_at for batch in page.batches])) is not None:
-        said = f"{where} {odd}: a create without an answer is looked for in the whole list, which takes longer"
-        yield Finding("list", Health.WARNING, said, "tell whoever runs it; the API itself lists the newest first")
-    if page.server_time is not None:
-        yield _clock(page.server_time - time.time())
-    model = settings.defaults.model
-    if models and model not in models:
-        yield Finding(
-            "model", Health.WARNING, f"{model} is not among the key's models", "set defaults.model to one that is"
-        )
-
-
-def _unreached(where: str, error: Exception) -> Finding:
-    """What keeps the API from answering, and what to do."""
-    match error:
-        case TimeoutError():
-            said, remedy = f"no answer from {where}", "check network, proxy and api.base_url"
-        case Unusable():
-            said, remedy = str(error), "make a key in the Console"
-        case Gone():
-            said, remedy = f"no Message Batches at {where}", "check api.base_url"
-        case Parked():
-            said, remedy = f"{where}: {error}", "nothing is sent until then; it goes on by itself"
-        case Unreachable():
-            said, remedy = f"{where}: {error}", _remedy(str(error))
-        case _:
-            said, remedy = f"{where}: {error}", "check network, proxy, key and api.base_url"
-    return Finding("api", Health.PROBLEM, said, remedy)
-
-
-def _remedy(trouble: str) -> str:
-    """What to do where there is no connection at all."""
-    if "certificate" in trouble:
-        return "SSL_CERT_FILE=/path/to/authority.pem in the daemon's environment, too"
-    if "proxy" in trouble:
-        return "put that variable right, or name the host in NO_PROXY"
-    return "check api.base_url, network and name resolution; HTTPS_PROXY, where a proxy leads out"
-
-
-def _clock(ahead: float) -> Finding:
-    if abs(ahead) > _SKEW:
-        said = f"differs from the API's by {abs(ahead):,.0f} s: what you are shown may be off; nothing depends on it"
-        return Finding("clock", Health.WARNING, said, "let NTP set it")
-    return Finding("clock", Health.OK, "agrees with the API's")
 
 
 def _nearest(place: Path) -> Path:

@@ -127,6 +127,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     batch: int
     state: str
     lane: str = "batch"
+    key: str | None = None
+    """The NAME of `[keys.NAME]` by which it goes; null for the key of `[api]`."""
     remote_id: str | None
     evidence: str | None
     requests: int

@@ -3,6 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Callable
+from hashlib import sha256
 
 from starlette.datastructures import Headers
 
@@ -31,9 +32,18 @@ class Admission:
         """As it is now: keys are revoked, and made."""
         self.revoked: set[str] = set()
         """Keys that are not taken, whatever the only one is."""
+        self._same: dict[str, str] = {}
         self._per_minute = per_minute
         self._now = now
         self._recent: deque[float] = deque()
+
+    def workspace(self, key: str) -> str:
+        """Name the workspace of a key, which is no other key's, where nobody has said so: a digest of it."""
+        return sha256(self._same.get(key, key).encode()).hexdigest()
+
+    def same_workspace(self, key: str, other: str) -> None:
+        """Let a key be of the same workspace as another."""
+        self._same[key] = other
 
     def admit(self, headers: Headers) -> Terms:
         """Let a call in.

@@ -3,12 +3,12 @@
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from email.utils import formatdate
-from hashlib import sha256
 from itertools import count
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import anyio
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -54,9 +54,8 @@ class Sandbox:
         self._threads = anyio.CapacityLimiter(4)
 
     def workspace_of(self, request: Request) -> str | None:
-        """Whose batches a call sees: a digest of its key; None for everybody's."""
-        key = key_of(request.headers)
-        return sha256(key.encode()).hexdigest() if self.settings.workspaces else None
+        """Whose batches a call sees; None for everybody's."""
+        return self.admission.workspace(key_of(request.headers)) if self.settings.workspaces else None
 
     def close(self) -> None:
         """Let go of the files; what has no folder of its own is gone with it."""
@@ -94,7 +93,8 @@ class Desk:
             status = message.get("status", status)
             await send(message)
 
-        app = spoiled(self._sandbox.faults.take(self._route), self._serve)
+        key = key_of(Headers(scope=scope))
+        app = spoiled(self._sandbox.faults.take(self._route, key), self._serve)
         try:
             await app(scope, receive, noting)
         except (ClientDisconnect, DatabaseClosed):

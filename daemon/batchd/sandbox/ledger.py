@@ -63,6 +63,10 @@ class Ledger:
         self.calls: deque[Call] = deque(maxlen=_REMEMBERED_CALLS)
         """Newest last."""
 
+    def made_in(self, workspace: str) -> int:
+        """How many batches were ever created in a workspace, where there are several."""
+        return self._book.made_in(workspace)
+
     def batches(self) -> list[Entry]:
         """Every batch, oldest first."""
         return [self._entry(batch) for batch in self._book.all()]

@@ -138,6 +138,11 @@ class Book:
         """Every batch that was ever created, deleted ones included, oldest first."""
         return list(self._batches("WHERE id NOT NULL ORDER BY number", ()))
 
+    def made_in(self, workspace: str) -> int:
+        """How many batches were ever created in a workspace, where there are several."""
+        ((count,),) = self.database.all("SELECT count(*) FROM workspace WHERE name = ?", (workspace,))
+        return int(count)
+
     def page(
         self, limit: int, now: float, workspace: str | None, *, below: int | None = None, above: int | None = None
     ) -> list[Batch]:

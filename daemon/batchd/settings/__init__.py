@@ -3,12 +3,25 @@
 from batchd.settings.api_key import find_api_key, key_in
 from batchd.settings.loading import CONFIG_VARIABLE, default_config_file, load_places, load_settings, settings_file
 from batchd.settings.page import Page
-from batchd.settings.tables import Api, Intake, ModelOverride, Notify, Packing, Poll, Setting, Settings, Sink, describe
+from batchd.settings.tables import (
+    Api,
+    Intake,
+    Key,
+    ModelOverride,
+    Notify,
+    Packing,
+    Poll,
+    Setting,
+    Settings,
+    Sink,
+    describe,
+)
 
 __all__ = [
     "CONFIG_VARIABLE",
     "Api",
     "Intake",
+    "Key",
     "ModelOverride",
     "Notify",
     "Packing",

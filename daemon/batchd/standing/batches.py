@@ -30,6 +30,7 @@ def batch_as_data(batch: Batch, jobs: list[str]) -> dict[str, object]:
         "batch": batch.id,
         "state": batch.state,
         "lane": batch.lane,
+        "key": batch.account or None,
         "remote_id": batch.remote_id,
         "evidence": batch.evidence,
         "requests": batch.count,

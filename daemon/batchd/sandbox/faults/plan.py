@@ -116,6 +116,8 @@ class Fault:
     at: int = 0
     """Bytes, requests, or number of a line."""
     seconds: float = 0.0
+    key: str = ""
+    """Only in calls made with this key; empty for any."""
     text: str = ""
     """What is said, where the kind says anything of its own."""
     lands: bool = False
@@ -148,10 +150,10 @@ class _Planned:
         """Whether it can still happen."""
         return self.left != 0 and (self.fault.ends is None or now < self.added_at + self.fault.ends)
 
-    def concerns(self, route: str, now: float) -> bool:
+    def concerns(self, route: str, key: str, now: float) -> bool:
         """Whether it is this call's turn to count."""
         meant = self.fault.route == route or (self.fault.route == ANY and route in KINDS[self.fault.kind].routes)
-        return meant and self.to_come(now) and now >= self.added_at + self.fault.begins
+        return meant and self.fault.key in {"", key} and self.to_come(now) and now >= self.added_at + self.fault.begins
 
     def happens(self) -> bool:
         """Count a call, and say whether it goes wrong."""
@@ -185,10 +187,10 @@ class Faults:
         now = self._now()
         return [each.fault for each in self._planned if each.to_come(now)]
 
-    def take(self, route: str) -> list[Fault]:
-        """List what goes wrong in this call: all that lasts, and behind it the next of what happens so many times."""
+    def take(self, route: str, key: str = "") -> list[Fault]:
+        """List what goes wrong in a call: all that lasts, and behind it the next of what happens so many times."""
         now = self._now()
-        due = [each for each in self._planned if each.concerns(route, now)]
+        due = [each for each in self._planned if each.concerns(route, key, now)]
         lasting = [each for each in due if each.left is None]
         counted = [each for each in due if each.left is not None][:1]
         return [each.fault for each in (*lasting, *counted) if each.happens()]
