@@ -6,6 +6,7 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,6 +78,23 @@ class Server:
         )
         return done.stdout.strip()
 
+    def restore(self, dump: Path) -> str:
+        """Make a database of what `pg_dump` wrote, and return its URL."""
+        url = self.new()
+        self.script(dump.read_text("utf-8"), url)
+        return url
+
+    def script(self, statements: str, url: str) -> None:
+        """Run statements on a database, all or none."""
+        words = [str(self._programs / "psql"), "-Xq1", "-v", "ON_ERROR_STOP=1", "-o", os.devnull, "-d", url]
+        subprocess.run(words, input=statements, text=True, check=True)
+
+    def dump(self, url: str) -> str:
+        """What a database holds, as `pg_dump` writes it."""
+        words = [str(self._programs / "pg_dump"), "--schema=batchd", "-d", url]
+        said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        return "".join(line for line in said.splitlines(keepends=True) if not line.startswith(("--", "\\r", "\\un")))
+
     def url(self, database: str) -> str:
         """A database of it, as the setting `store` has it."""
         return f"postgresql://batchd@/{database}?host={self.folder}"
@@ -88,8 +106,10 @@ class Server:
     def with_tables(self) -> str:
         """Make a database that has the tables of the store already, and return its URL: copying them is quicker."""
         if self._tables is None:
-            self._tables = self.new()
-            asyncio.run(_open(self._tables))
+            made = self.new()
+            with ThreadPoolExecutor(1) as beside:  # also where an event loop runs in this thread
+                beside.submit(asyncio.run, _open(made)).result()
+            self._tables = made
         return self._made(conninfo_to_dict(self._tables)["dbname"])
 
     def _made(self, template: object) -> str:

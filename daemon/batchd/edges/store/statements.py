@@ -2,7 +2,7 @@
 
 Values stand at `?`, `?1` or `:name`. What only one of the two would understand is written in no room of the store:
 no `INSERT OR …`, no `IS ?`, truth as TRUE and FALSE, every derived table with a name. The few functions of SQLite that
-PostgreSQL lacks it has from its schema (`postgresql/functions.sql`).
+PostgreSQL lacks it has from its schema (`postgresql/003-before.sql`).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence

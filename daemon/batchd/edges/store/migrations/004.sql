@@ -1,4 +1,9 @@
--- The fourth version: what follows in its sections.
+-- The fourth version. Each section is its area's own.
+--
+-- A server's tables take these statements one by one, by the rules of `postgresql/schema.py`. So columns, tables and
+-- indexes are added or dropped, and data is changed in what both databases speak (truth as TRUE and FALSE); no table is
+-- laid anew. Triggers and views are SQLite's alone: what a server has instead stands in `postgresql/004-after.sql`, and
+-- what it needs before in `004-before.sql`.
 
 -- Kept: several keys --------------------------------------------------------------------------------------------------
 
@@ -18,4 +23,14 @@ CREATE TABLE looked_through (
     account   TEXT NOT NULL,
     remote_id TEXT NOT NULL,
     PRIMARY KEY (account, remote_id)
+) STRICT, WITHOUT ROWID;
+
+-- Many workers --------------------------------------------------------------------------------------------------------
+
+-- Settings of the installation ----------------------------------------------------------------------------------------
+
+-- What all who work on a database on a server must have the same: by its name in the settings, as it may be shown.
+CREATE TABLE agreed_settings (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;

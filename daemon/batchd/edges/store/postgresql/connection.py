@@ -10,13 +10,9 @@ import anyio
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from batchd.edges.store.postgresql import schema
-from batchd.edges.store.postgresql.errors import said, sorted_by_cause
+from batchd.edges.store.postgresql.errors import sorted_by_cause
 from batchd.edges.store.postgresql.rows import adapt
-from batchd.errors import Unusable
 
-OLDEST: Final = 14
-"""Of the versions of PostgreSQL that have what the schema needs."""
 LOCKS: Final = 0x6261_7463
 """The first number of our advisory locks, `batc`; the second is one of these."""
 WRITING, DAEMON = 1, 2
@@ -81,56 +77,3 @@ def _password() -> str | None:
     if folder is None or not (file := Path(folder, _CREDENTIAL)).exists():
         return None
     return file.read_text("utf-8").strip()
-
-
-async def known(db: "psycopg.AsyncConnection[Any]", url: str, *, make: bool) -> None:
-    """Look whether a database is one that this program can work with, and make the schema where there is none.
-
-    Raises:
-        Unusable: It is not.
-    """
-    if db.info.server_version < OLDEST * 10_000:
-        raise Unusable(f"{named(url)}: PostgreSQL {OLDEST} or newer is needed, not {db.info.server_version // 10_000}")
-    found = await _kept(db)
-    if found is None and make:
-        await _make(db, url)
-        found = await _kept(db)
-    if found is None:
-        raise Unusable(f"{named(url)}: it has no tables of batchd: `batchd run` makes them")
-    if found != schema.digest():
-        raise Unusable(
-            f"{named(url)}: its tables are not those of this batchd: another version made them; go on with that one, "
-            "or set another database (docs/fleet.md)"
-        )
-
-
-async def _kept(db: "psycopg.AsyncConnection[Any]") -> str | None:
-    """The digest of the schema that the database was made with; None where there is none."""
-    cursor = await db.execute("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = 'batchd'")
-    row = await cursor.fetchone()
-    return None if row is None else str(row[0])
-
-
-async def _make(db: "psycopg.AsyncConnection[Any]", url: str) -> None:
-    """Make the schema, unless another process, which was opening it too, has been quicker."""
-    cursor = await db.execute(
-        """SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = current_database()"""
-    )
-    encoding, collation = await cursor.fetchone() or ("", "")
-    if encoding != "UTF8" or collation not in {"C", "POSIX", "C.UTF-8", "C.utf8"}:
-        raise Unusable(
-            f"{named(url)}: text must be kept and ordered by its bytes there: make the database with "
-            "`createdb --template=template0 --encoding=UTF8 --locale=C NAME`"
-        )
-    try:
-        async with db.transaction():
-            await db.execute(f"SELECT pg_advisory_xact_lock({LOCKS}, {WRITING})".encode())
-            if await _kept(db) is not None:
-                return
-            await db.execute("CREATE SCHEMA batchd")
-            for statement in schema.script():
-                await db.execute(statement.encode())
-            await db.execute("INSERT INTO facts (name, value) VALUES ('installation', %s)", (os.urandom(10).hex(),))
-            await db.execute(f"COMMENT ON SCHEMA batchd IS '{schema.digest()}'".encode())
-    except psycopg.Error as error:
-        raise Unusable(f"{named(url)}: the tables cannot be made: {said(error)}") from error

@@ -14,8 +14,9 @@ import psycopg
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from batchd.edges.store.postgresql.connection import CHANNEL, DAEMON, LOCKS, WRITING, connected, known, named
+from batchd.edges.store.postgresql.connection import CHANNEL, DAEMON, LOCKS, WRITING, connected, named
 from batchd.edges.store.postgresql.errors import LOST, said, sorted_by_cause
+from batchd.edges.store.postgresql.migrating import known
 from batchd.edges.store.postgresql.transaction import PostgresqlTransaction, fetched
 from batchd.edges.store.sqlite.schema import newest
 from batchd.edges.store.statements import Row, Step
@@ -84,7 +85,7 @@ class PostgresqlDatabase:
             writer = await opened.enter_async_context(connected(url))
             if daemon:
                 await _sole(writer, url, waits)
-            await known(writer, url, make=daemon)
+            await known(writer, url, to_be_migrated=daemon)
             reader = await opened.enter_async_context(connected(url))
             tasks = await opened.enter_async_context(anyio.create_task_group())
             send, receive = anyio.create_memory_object_stream[_Ticket](float("inf"))
@@ -113,7 +114,7 @@ class PostgresqlDatabase:
         with send:
             async with connected(url) as db:
                 await db.execute("SET default_transaction_read_only = on")
-                await known(db, url, make=False)
+                await known(db, url, to_be_migrated=False)
                 yield cls(db, db, send)
 
     @property

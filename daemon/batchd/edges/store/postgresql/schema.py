@@ -1,19 +1,24 @@
-"""The schema on PostgreSQL: its tables and indexes are made, by a few rules, of those that the migrations lead to.
+"""The schema on PostgreSQL, by a few rules made of the migrations: nothing that both databases have is said twice.
 
-So both databases have the same tables, columns, constraints and indexes, and nothing has to be said twice. What is no
-table (functions, triggers, a view) stands in the two scripts beside.
+The first version that a server had is made of the tables and indexes that SQLite has at that version; each later one of
+the statements of its migration. What is no table (functions, triggers, a view) stands in scripts beside, two a version:
+before and after. So a new database goes the way of an old one, and ends with the same tables.
 """
 
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
-from batchd.edges.store.sqlite.schema import migrations
+from batchd.edges.store.sqlite.schema import migrations, newest, statements
 
+OLDEST: Final = 3
+"""The first version that a server had; its digest was not yet of what follows, and is not compared."""
 _COMMENT: Final = re.compile(r"--[^\n]*")
 _FLAG: Final = re.compile(r"\b(\w+)(\s+)INTEGER\b([^,]*?)\b\1 IN \(0, 1\)")
 """A column that the migrations hold to 0 and 1."""
@@ -25,35 +30,102 @@ _RULES: Final = (
     (re.compile(r"\bCOLLATE NOCASE\b"), "COLLATE nocase"),
     (re.compile(r"(?<![\w\".])offset\b"), '"offset"'),
     (re.compile(r"\) VIRTUAL\b"), ") STORED"),
-    (re.compile(r"\)\s*STRICT(, WITHOUT ROWID)?\s*$"), ")"),
+    (re.compile(r"\)\s*STRICT(, WITHOUT ROWID)?\s*;?\s*$"), ")"),
 )
+_SQLITES_ALONE: Final = re.compile(r"\s*(CREATE|DROP)\s+(TRIGGER|VIEW)\b")
+"""Statements of a migration that a server has in another form, in a script beside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a database of some version has: by it one is known that was changed by hand."""
+
+    columns: frozenset[str]
+    """Each as `table.column`."""
+    indexes: frozenset[str]
+    """Those that a migration names."""
 
 
 @lru_cache(maxsize=1)
-def script() -> tuple[str, ...]:
-    """The statements that make the schema in an empty namespace."""
-    db = sqlite3.connect(":memory:")
-    try:
-        for _, migration in migrations():
-            db.executescript(migration)
+def steps() -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Every version that a server may have, with the statements that lead to it from the one before, oldest first."""
+    return tuple(
+        (version, (*_beside(version, "before"), *_tables(version, script), *_beside(version, "after")))
+        for version, script in migrations()
+        if version >= OLDEST
+    )
+
+
+@lru_cache(maxsize=8)
+def digest(version: int) -> str:
+    """By what a version is known: what leads to it, and not how this SQLite writes that down."""
+    read = [script for number, script in migrations() if number <= version]
+    beside = [
+        text for number in range(OLDEST, version + 1) for when in ("before", "after") for text in _beside(number, when)
+    ]
+    return sha256("\n".join([*read, *beside]).encode()).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def layout(version: int) -> Layout:
+    """What a database of some version has; of version 0, which is an empty one, nothing."""
+    with closing(_at(version)) as db:
+        columns = db.execute(
+            """SELECT each.name || '.' || has.name FROM sqlite_schema AS each, pragma_table_xinfo(each.name) AS has
+               WHERE each.type = 'table' AND each.name NOT LIKE 'sqlite!_%' ESCAPE '!'"""
+        ).fetchall()
+        indexes = db.execute("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+    return Layout(frozenset(name for (name,) in columns), frozenset(name for (name,) in indexes))
+
+
+def objection(version: int, known_by: str, found: Layout, *, to_be_migrated: bool) -> str | None:
+    """Say in a sentence why this program cannot work with a database, and what to do; None where it can.
+
+    Args:
+        version: That it says it has; 0 where nothing was made.
+        known_by: The digest that it was made with; empty where it says none.
+        found: What it has.
+        to_be_migrated: Whether it is made or brought up to date, rather than refused.
+    """
+    if version > newest():
+        return f"written by a newer batchd (schema {version}, this one knows {newest()}): update batchd"
+    others = f"its tables are not those of schema {version}: %s; go on with that build, or set another database"
+    if version > OLDEST and known_by != digest(version):
+        return others % "another build of batchd made it"
+    if differs := sorted((found.columns ^ layout(version).columns) | (layout(version).indexes - found.indexes)):
+        return others % f"another build of batchd made it, or somebody changed it ({', '.join(differs[:3])})"
+    if version < newest() and not to_be_migrated:
+        if version == 0:
+            return "it has no tables of batchd: `batchd run` makes them"
+        return f"it has schema {version}, this batchd reads {newest()}: `batchd run` updates it"
+    return None
+
+
+def _beside(version: int, when: str) -> tuple[str, ...]:
+    script = files("batchd.edges.store.postgresql") / f"{version:03}-{when}.sql"
+    return (script.read_text("utf-8"),) if script.is_file() else ()
+
+
+def _tables(version: int, script: str) -> Iterator[str]:
+    if version > OLDEST:
+        return (translated(sql) for sql in statements(script) if not _SQLITES_ALONE.match(_COMMENT.sub("", sql)))
+    with closing(_at(version)) as db:
         made = db.execute("SELECT type, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY rowid").fetchall()
-    finally:
-        db.close()
-    tables = [_translated(sql) for kind, sql in made if kind == "table" and "sqlite_" not in sql[:30]]
-    indexes = [_translated(sql) for kind, sql in made if kind == "index"]
-    return (_text("functions.sql"), *_in_order(tables), *indexes, _text("tables.sql"))
+    tables = [translated(sql) for kind, sql in made if kind == "table" and "sqlite_" not in sql[:30]]
+    return iter([*_in_order(tables), *(translated(sql) for kind, sql in made if kind == "index")])
 
 
-def digest() -> str:
-    """By what a schema is known that this program has made."""
-    return sha256("\n".join(script()).encode()).hexdigest()
+def _at(version: int) -> sqlite3.Connection:
+    """An empty database of SQLite at some version."""
+    db = sqlite3.connect(":memory:")
+    for number, script in migrations():
+        if number <= version:
+            db.executescript(script)
+    return db
 
 
-def _text(name: str) -> str:
-    return (files("batchd.edges.store.postgresql") / name).read_text("utf-8")
-
-
-def _translated(sql: str) -> str:
+def translated(sql: str) -> str:
+    """A statement of a migration as PostgreSQL takes it."""
     sql = _COMMENT.sub("", sql)
     sql = _FLAG.sub(_as_flag, sql)
     for pattern, instead in _RULES:

@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -119,7 +119,7 @@ async def _migrate(db: aiosqlite.Connection, version: int, script: str) -> None:
     """Take one step of the schema, unless another process, which was opening it too, has been quicker."""
     await db.execute("BEGIN IMMEDIATE")
     if await _version(db) < version:
-        for statement in _statements(script):
+        for statement in schema.statements(script):
             await db.execute(statement)
         if list(await db.execute_fetchall("PRAGMA foreign_key_check")):
             raise Unusable(
@@ -127,16 +127,6 @@ async def _migrate(db: aiosqlite.Connection, version: int, script: str) -> None:
             )
         await db.execute(f"PRAGMA user_version = {version}")
     await db.execute("COMMIT")
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Cut a script, since `executescript` would commit by itself what must be one transaction."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
 
 
 async def _version(db: aiosqlite.Connection) -> int:

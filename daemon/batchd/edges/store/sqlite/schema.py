@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
@@ -19,6 +20,16 @@ def migrations() -> tuple[tuple[int, str], ...]:
     folder = files("batchd.edges.store") / "migrations"
     scripts = (entry for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return tuple(sorted((int(script.name[:3]), script.read_text("utf-8")) for script in scripts))
+
+
+def statements(script: str) -> Iterator[str]:
+    """Cut a script, since `executescript` would commit by itself what must be one transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def newest() -> int:
