@@ -40,9 +40,10 @@ from batchd.journey.courier import Courier
 from batchd.journey.documents import Documents
 from batchd.journey.finder import Finder
 from batchd.journey.finishing import Finishing
-from batchd.journey.intake import Intake, Places
+from batchd.journey.intake import Intake
 from batchd.journey.keyless import Keyless
 from batchd.journey.packer import Budgets, Packer
+from batchd.journey.places import Places
 from batchd.journey.poller import Poller
 from batchd.journey.pruning import Pruning
 from batchd.journey.readiness import Readiness

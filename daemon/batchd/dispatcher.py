@@ -24,8 +24,9 @@ from batchd.journey.bulk_finishing import SMALL, BulkFinishing
 from batchd.journey.cache_warmer import CacheWarmer
 from batchd.journey.courier import Courier, thing_of
 from batchd.journey.finishing import Finishing
-from batchd.journey.intake import TOGETHER, Intake, Places
+from batchd.journey.intake import TOGETHER, Intake
 from batchd.journey.packer import Packer
+from batchd.journey.places import Places
 from batchd.journey.restoring import Restoring
 from batchd.journey.sender import Sender
 from batchd.journey.stepping import Stepping

@@ -16,7 +16,7 @@ from batchd.edges import trash
 from batchd.edges.store import DATABASE, Store, open_store, rollup
 from batchd.edges.store.retention import PAGES
 from batchd.edges.store.statements import Transaction, Violation
-from batchd.journey.intake import Places
+from batchd.journey.places import Places
 from batchd.journey.pruning import Kept, Pruned, Pruning, Removal
 from batchd.model import RequestId
 

@@ -18,7 +18,7 @@ from batchd.edges.clock import Clock
 from batchd.edges.store import look_into_store, write_to_store
 from batchd.errors import Unusable
 from batchd.formats import signed
-from batchd.journey.intake import Places
+from batchd.journey.places import Places
 from batchd.journey.pruning import Kept, Pruned, Pruning, Removal
 from batchd.settings import Settings
 

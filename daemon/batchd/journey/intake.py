@@ -8,10 +8,9 @@ nobody's commit waits long for them; a start goes on where the last one came to.
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Protocol
 
 import anyio
@@ -20,20 +19,20 @@ import structlog
 from anyio import from_thread, to_thread
 
 from batchd.decisions.jobfile.reader import Rules
-from batchd.edges import bundles, claims, disk, inbox, receipts, rejected
+from batchd.edges import bundles, claims, disk, inbox
 from batchd.edges.claims import Claim
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import Store
-from batchd.errors import Rejected, Unavailable
+from batchd.errors import Unavailable
 from batchd.journey.accepting import Accepting, goes_together, printable
-from batchd.journey.amending import Amending, amends
+from batchd.journey.amending import Amending
 from batchd.journey.instructions import Instructions, Ready, Wrong
-from batchd.journey.spooling import INDEX, Copy
-from batchd.model import Job, Problem
-from batchd.notice import Kind, NewNotice, queue_of
+from batchd.journey.places import Places
+from batchd.journey.spooling import INDEX
+from batchd.journey.taking import Taking
+from batchd.model import Job
 from batchd.running.lookout import Misled
 from batchd.running.retrying import Retrying
-from batchd.text.strictjson import Json
 from batchd.trouble import Thing, Work
 
 log = structlog.get_logger()
@@ -48,41 +47,8 @@ _UNPROMPTED = (
     f"it waits for its prompt: prompt.md, or one file alone that ends in .md; "
     f"without it, it is rejected after {inbox.PROMPT_PATIENCE:.0f} s"
 )
-_TAKEN = (
-    "ticket {ticket} came with another file before, which {what}: nothing of this one was sent; drop it with a ticket "
-    "of its own, or with none"
-)
 HANDS = 1_000
 """Files that are in hand at one time: one that has to wait for the disk keeps no reader from the others."""
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """The folders of one installation."""
-
-    inbox: Path
-    outbox: Path
-    state: Path
-
-    @property
-    def claims(self) -> Path:
-        """Files that were taken and are not jobs yet."""
-        return self.state / "claims"
-
-    @property
-    def spool(self) -> Path:
-        """The checked params of every request, one file a job."""
-        return self.state / "spool"
-
-    @property
-    def drafts(self) -> Path:
-        """Documents between two rounds."""
-        return self.state / "drafts"
-
-    @property
-    def streams(self) -> Path:
-        """Answers of the sync lane, as they come."""
-        return self.state / "streams"
 
 
 class Manner(Protocol):
@@ -136,7 +102,8 @@ class Intake:
         self._accepting = Accepting(
             store, clock, paths, rules, keep_bundle=manner.keep_bundle, duplicate_window=manner.duplicate_window
         )
-        self._amending = Amending(store, paths, rules, keep_bundle=manner.keep_bundle)
+        amending = Amending(store, paths, rules, keep_bundle=manner.keep_bundle)
+        self._taking = Taking(store, clock, places, self._accepting, amending)
         self._settling = inbox.Settling(manner.settle, manner.bundle_settle)
         self._instructions = Instructions(places.inbox, places.outbox, rules, manner.settle)
         self._accepted = accepted
@@ -145,17 +112,18 @@ class Intake:
         self._hands = anyio.Semaphore(HANDS)
         self._groups = anyio.Semaphore(GROUPS)
         self._at_work = 0
-        self._recovered: set[str] = set()
-        """Claims of an earlier life, by id: a state that was put back may hold some that were refused since."""
         self._left: set[PurePosixPath] = set()
         """Files that lie where nothing can be taken."""
-        self.rejections = 0
-        """Files refused since the start."""
 
     @property
     def idle(self) -> bool:
         """Whether nothing is being taken or read, but for files that a defect has parked."""
         return self._at_work == len(self._retrying.parked(Work.TAKE))
+
+    @property
+    def rejections(self) -> int:
+        """Files refused since the start."""
+        return self._taking.rejections
 
     def misled(self) -> list[Misled]:
         """List the folders whose instructions are wrong."""
@@ -173,7 +141,7 @@ class Intake:
             said = error if isinstance(error, OSError) else Unavailable("its claim cannot be read")
             thing = Thing(Work.TAKE, printable(name), printable(str(self._places.claims / name)))
             await self._retrying.failed(thing, said)
-        self._recovered |= {claim.id for claim in found}
+        self._taking.recovered |= {claim.id for claim in found}
         return found
 
     def _sweep_spool(self) -> None:
@@ -340,128 +308,7 @@ class Intake:
 
     async def _take_in_turn(self, claim: Claim) -> None:
         async with self._readers:
-            await self._take(claim)
-
-    async def _take(self, claim: Claim) -> None:
-        ticket = claim.ticket
-        job = await self._store.jobs.of_claim(claim.id)
-        if job is None and ticket is not None and await self._came_before(ticket, claim):
-            return
-        if job is None and await self._amends(claim):
-            return
-        if job is None and not await to_thread.run_sync(claims.holds, claim):
-            # It lies in `rejected/`, and the disk refused what came after.
-            await self._forget(claim)
-            return
-        if job is None:
-            try:
-                job = await to_thread.run_sync(self._accepting.read, claim)
-            except Rejected as rejection:
-                await self._reject(claim, rejection, ticket)
-                return
-            if job.claim != claim.id:
-                await self._forget_known(claim, job)
-                return
-        if ticket is not None:
-            await to_thread.run_sync(self._hand_out, ticket, claim, job)
-        await to_thread.run_sync(self._accepting.place, claim, job)
-
-    async def _amends(self, claim: Claim) -> bool:
-        """Put a job right where that is what a claim is for; whether it is."""
-        amended = await self._store.amendments.of_claim(claim.id)
-        if amended is None:
-            name = await to_thread.run_sync(amends, claim)
-            if name is None:
-                return False
-            try:
-                amended = await to_thread.run_sync(self._amending.take, claim, name)
-            except Rejected as rejection:
-                await self._reject(claim, rejection, claim.ticket)
-                return True
-            log.info("job amended", job=amended[1].name)
-        amendment, job = amended
-        if (ticket := claim.ticket) is not None:
-            await to_thread.run_sync(lambda: receipts.accepted(self._places.outbox, ticket, job.name, _content(claim)))
-        await to_thread.run_sync(self._amending.place, claim, amendment, job)
-        return True
-
-    async def _came_before(self, ticket: str, claim: Claim) -> bool:
-        """Let a file go whose ticket is known: what came with it first is a job, or was rejected, and stays so.
-
-        Other bytes than those that came first are nobody's, and are rejected.
-        """
-        job = await self._store.jobs.of_ticket(ticket)
-        if job is None and await self._store.amendments.of_claim(claim.id) is None:
-            job = await self._store.amendments.of_ticket(ticket)
-        told = await to_thread.run_sync(receipts.read, self._places.outbox, ticket)
-        # Where it was this very claim, a crash has interrupted its rejection.
-        if job is None and (told is None or told.claim in {"", claim.id}):
-            return False
-        if told is not None and told.digest is not None:
-            content = await to_thread.run_sync(_content, claim)
-            if content not in {None, told.digest}:
-                what = "was rejected" if job is None else f"is job {job.name}"
-                await self._reject(claim, Rejected([Problem(0, "", _TAKEN.format(ticket=ticket, what=what))]), None)
-                return True
-        if job is not None:
-            await self._forget_known(claim, job)
-        else:
-            log.info("ticket known", ticket=ticket)
-            await to_thread.run_sync(claims.discard, claim)
-        return True
-
-    async def _forget_known(self, claim: Claim, job: Job) -> None:
-        """Remove what came again with a ticket, unsent; its receipt stands, and is written anew."""
-        ticket = claim.ticket
-        log.info("ticket known", ticket=ticket, job=job.name)
-        if ticket is not None:
-            await to_thread.run_sync(self._hand_out, ticket, claim, job)
-        await to_thread.run_sync(claims.discard, claim)
-        await to_thread.run_sync(lambda: (self._places.spool / claim.id).unlink(missing_ok=True))
-
-    def _hand_out(self, ticket: str, claim: Claim, job: Job) -> None:
-        """Write the receipt of a job, for whoever dropped it first."""
-        receipts.accepted(self._places.outbox, ticket, job.name, _content(claim))
-        self._accepting.let_read(receipts.path_of(ticket), claim, job.uid)
-
-    async def _reject(self, claim: Claim, rejection: Rejected, ticket: str | None) -> None:
-        """Put a file where the rejected ones lie, with what is wrong, and say so in the receipt of a ticket."""
-        why = rejection.problems, rejection.count
-        source = printable(claim.relative)
-        digest = None if ticket is None else await to_thread.run_sync(_content, claim)
-
-        def tell(name: str) -> None:
-            said: dict[str, Json] = {
-                "file": printable(name),
-                "queue": queue_of(source),
-                "source": source,
-                "errors": rejection.count,
-            }
-            notice = NewNotice(Kind.FILE_REJECTED, f"claim {claim.id}", self._clock.now(), said, queue=queue_of(source))
-            from_thread.run(self._store.notices.note_rejection, notice)
-            self._accepting.let_read(PurePosixPath(rejected.FOLDER, f"{name}.errors.json"), claim)
-            if ticket is not None:
-                receipts.rejected(self._places.outbox, ticket, claim.id, digest, name, *why)
-                self._accepting.let_read(receipts.path_of(ticket), claim)
-
-        name = await to_thread.run_sync(
-            partial(
-                rejected.reject,
-                self._places.outbox,
-                claim.path,
-                claim.called,
-                *why,
-                again=claim.id in self._recovered,
-                tell=tell,
-            )
-        )
-        log.warning("file rejected", file=name, errors=rejection.count)
-        await self._forget(claim)
-
-    async def _forget(self, claim: Claim) -> None:
-        await to_thread.run_sync(claims.discard, claim)
-        await to_thread.run_sync(Copy(self._places.spool, claim.id).discard)
-        self.rejections += 1
+            await self._taking.take(claim)
 
     async def add(self, job: Job) -> None:
         """Store the requests that an accepted job lacks, slice by slice.
@@ -471,13 +318,6 @@ class Intake:
         """
         async with self._readers:
             await to_thread.run_sync(self._accepting.add, await self._store.jobs.get(job.id))
-
-
-def _content(claim: Claim) -> str | None:
-    """Digest the bytes of what was taken; None where they are here no more, or cannot be read."""
-    with suppress(OSError, Rejected):
-        return claims.content_of(claim)
-    return None
 
 
 def _said_of(wrong: Wrong) -> str:

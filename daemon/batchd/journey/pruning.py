@@ -16,7 +16,7 @@ from batchd.edges import disk, trash
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.edges.trash import NotOurs, Refused
-from batchd.journey.intake import Places
+from batchd.journey.places import Places
 from batchd.text.moments import seconds_until
 
 log = structlog.get_logger()

@@ -22,7 +22,7 @@ from batchd.edges.store import Store
 from batchd.edges.store.facts import RESTORED, RESTORING
 from batchd.errors import Gone, Unavailable, Unusable
 from batchd.journey import lost_life
-from batchd.journey.intake import Places
+from batchd.journey.places import Places
 from batchd.lifecycle import State
 from batchd.model import Intent, Job, Lane, Plan, Problem, RemoteBatch, RemoteId, Sending
 from batchd.notice import Why

@@ -32,7 +32,7 @@ MUTATIONS = (
     Mutation(
         "people",
         "the reasons of a rejection are closed to whoever dropped the file",
-        "daemon/batchd/journey/intake.py",
+        "daemon/batchd/journey/taking.py",
         'self._accepting.let_read(PurePosixPath(rejected.FOLDER, f"{name}.errors.json"), claim)',
         "pass",
         f"{READERS}::test_she_reads_why_her_file_was_rejected_and_her_receipt",
@@ -40,7 +40,7 @@ MUTATIONS = (
     Mutation(
         "people",
         "a receipt is closed to whoever has the ticket",
-        "daemon/batchd/journey/intake.py",
+        "daemon/batchd/journey/taking.py",
         "                self._accepting.let_read(receipts.path_of(ticket), claim)\n",
         "",
         f"{READERS}::test_she_reads_why_her_file_was_rejected_and_her_receipt",

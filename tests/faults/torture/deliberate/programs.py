@@ -8,7 +8,7 @@ MUTATIONS = (
     Mutation(
         "programs",
         "what comes again with a known ticket is a job of its own",
-        "daemon/batchd/journey/intake.py",
+        "daemon/batchd/journey/taking.py",
         "if job is None and ticket is not None and await self._came_before(ticket, claim):",
         "if False:",
         f"{PROGRAMS}::test_what_comes_again_with_the_ticket_of_a_rejection_stays_rejected",
@@ -16,7 +16,7 @@ MUTATIONS = (
     Mutation(
         "programs",
         "an accepted file leaves no receipt",
-        "daemon/batchd/journey/intake.py",
+        "daemon/batchd/journey/taking.py",
         "        receipts.accepted(self._places.outbox, ticket, job.name, _content(claim))\n",
         "        receipts.read(self._places.outbox, ticket)\n",
         f"{PROGRAMS}::test_the_same_ticket_again_and_again_is_one_job_paid_once",
@@ -24,7 +24,7 @@ MUTATIONS = (
     Mutation(
         "programs",
         "other bytes with a known ticket vanish",
-        "daemon/batchd/journey/intake.py",
+        "daemon/batchd/journey/taking.py",
         "            if content not in {None, told.digest}:\n",
         "            if content is None and told.digest is None:\n",
         f"{PROGRAMS}::test_other_bytes_with_a_known_ticket_are_rejected_and_its_receipt_stands",
