@@ -1,14 +1,19 @@
 """The command `batchd`, also as `python -m batchd`."""
 
+import gc
 import io
 import os
 import sys
 from pathlib import Path
 
+_SELDOM = 20_000, 20, 20
+"""How many new objects there are before garbage is looked for: at 700, most of what is looked at is being imported."""
+
 
 def main() -> None:
     """Run the command line, with nothing of it readable by others, and end with its exit code."""
     os.umask(0o077)
+    gc.set_threshold(*_SELDOM)
     # It would make the SDK print prompts.
     os.environ.pop("ANTHROPIC_LOG", None)
     _speak_anywhere()

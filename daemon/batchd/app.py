@@ -79,8 +79,10 @@ _KNOCK = 1.0
 """Seconds between two tries to get the lock of the state folder."""
 WORKERS = 40
 """Worker threads: for the disk, parsing, reports."""
-_MOST_ARENAS = -8
-"""`M_ARENA_MAX` of mallopt(3)."""
+_MOST_ARENAS, _TRIM, _MAP = -8, -1, -3
+"""`M_ARENA_MAX`, `M_TRIM_THRESHOLD` and `M_MMAP_THRESHOLD` of mallopt(3)."""
+_KEPT_AT_HAND = 16 << 20
+"""Bytes of each heap that stay with it when they are free: a kernel takes longer to give a page than to fill it."""
 RESOLVERS = 8
 """Threads of the event loop's own, which look up names; by default their number goes by that of processors."""
 _ANY_KEY = "sk-sandbox-{}"
@@ -214,7 +216,9 @@ def _bound_threads() -> None:
     They share two heaps: with one for each, as glibc has it, what forty threads have used now and then stays taken.
     """
     with suppress(OSError, AttributeError):  # another C library has no such heaps
-        ctypes.CDLL(None).mallopt(_MOST_ARENAS, 2)
+        libc = ctypes.CDLL(None)
+        for name, value in ((_MOST_ARENAS, 2), (_TRIM, _KEPT_AT_HAND), (_MAP, _KEPT_AT_HAND)):
+            libc.mallopt(name, value)
     to_thread.current_default_thread_limiter().total_tokens = WORKERS
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(RESOLVERS, "names"))
 

@@ -155,13 +155,21 @@ def test_appending_to_a_file_that_somebody_cut_or_removed_leaves_no_hole(job: Jo
     assert path.read_bytes() == b"on\ntwo\n"
 
 
-def test_a_failure_within_an_append_is_repeated_from_the_committed_length(job: JobFolder) -> None:
-    def broken() -> Iterator[bytes]:
-        yield b"half"
-        raise ConnectionError
+def test_a_failure_within_an_append_is_repeated_from_the_committed_length(
+    job: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
 
-    with pytest.raises(ConnectionError):
-        job.append("results.jsonl", 0, broken())
+    def full(descriptor: int, some: memoryview, at: int) -> int:
+        if at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return pwrite(descriptor, some[:4], at)
+
+    with monkeypatch.context() as at_first:
+        at_first.setattr(os, "pwrite", full)
+        with pytest.raises(OSError, match="No space left"):
+            job.append("results.jsonl", 0, [b"half of it\n"])
+    assert everything(job.path) == {"results.jsonl": "half"}
     assert job.append("results.jsonl", 0, [b"whole\n"]) == Appended(0, 6)
     assert everything(job.path) == {"results.jsonl": "whole\n"}
 

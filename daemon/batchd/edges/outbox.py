@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import BinaryIO
 
-from batchd.edges import disk, trees
+from batchd.edges import direct, disk, trees
 from batchd.edges.whole_files import give_names, write_hidden
 from batchd.text import safepath
 
@@ -219,7 +219,7 @@ class JobFolder:
                 trees.copy(original, copied)
             os.rename(half, name, src_dir_fd=folder, dst_dir_fd=folder)
 
-    def append(self, file: str, committed: int, chunks: Iterable[bytes], *, sync: bool = True) -> Appended:
+    def append(self, file: str, committed: int, chunks: Sequence[bytes], *, sync: bool = True) -> Appended:
         """Append whole lines to a file and sync it. What a crash has left beyond the committed length is cut off first.
 
         Args:
@@ -235,20 +235,18 @@ class JobFolder:
         with self._parent(file) as (folder, name):
             new = disk.stat_at(folder, name) is None
             descriptor = _open_growing(folder, name)
-            if new:
-                disk.share(descriptor, folder)
-            with os.fdopen(descriptor, "r+b") as grown:
+            try:
+                if new:
+                    disk.share(descriptor, folder)
                 start = min(os.fstat(descriptor).st_size, committed)
-                grown.truncate(start)
+                os.ftruncate(descriptor, start)
                 if start < committed:
                     start = _begin_line(descriptor, start)
-                grown.seek(start)
-                for chunk in chunks:
-                    grown.write(chunk)
-                end = grown.tell()
-                grown.flush()
+                end = direct.write_at(descriptor, start, chunks)
                 if sync:
                     os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
             if new and sync:
                 os.fsync(folder)
         return Appended(start, end)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
-from batchd.edges import disk
+from batchd.edges import direct, disk
 
 
 def write_hidden(root: Path, inside: PurePosixPath, files: Sequence[tuple[str, str]]) -> None:
@@ -31,7 +31,7 @@ def write_hidden(root: Path, inside: PurePosixPath, files: Sequence[tuple[str, s
         for folder, name, text in _placed(root, inside, files):
             descriptor = disk.open_new(folder, disk.hidden(name))
             try:
-                _write_all(descriptor, text.encode())
+                direct.write_at(descriptor, 0, (text.encode(),))
             finally:
                 os.close(descriptor)
     except BaseException:
@@ -60,12 +60,6 @@ def by_folder(names: Iterable[str]) -> dict[str, list[str]]:
         folder, _, own = name.rpartition("/")
         found.setdefault(folder, []).append(own)
     return found
-
-
-def _write_all(descriptor: int, whole: bytes) -> None:
-    rest = memoryview(whole)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
 
 
 def _placed(root: Path, inside: PurePosixPath, files: Iterable[tuple[str, str]]) -> Iterator[tuple[int, str, str]]:

@@ -36,7 +36,7 @@ from batchd.running.departure import Departure
 log = structlog.get_logger()
 
 GROUP_LINES = 2048
-GROUP_BYTES = 1 << 20
+GROUP_BYTES = 1 << 21
 """What is decoded and decided at one time, but for its last line."""
 STREAMS = 16
 """Result streams that are read at one time, each with a group in memory: hundreds of batches may end at once."""

@@ -113,7 +113,7 @@ def everything(inbox: Path | None = None) -> Scenario:
             "plain.txt": b"A note on bread. [sandbox: words 60]",
             "port.json": FILES,
             "nightly/more.jsonl": jsonl(["moss", "fern"]),
-            "long.jsonl": jsonl(["[sandbox: words 80] A long one."], model="claude-opus-4-8", max_tokens=200_000),
+            "long.jsonl": jsonl(["[sandbox: words 60000] A long one."], model="claude-opus-4-8", max_tokens=200_000),
             "broken.jsonl": b'{"custom_id": "a", "params": {"model": 3}}\nnot json\n',
         },
         faults=(Fault(route="create", kind="reset"), Fault(route="results", kind="cut", at=1500)),

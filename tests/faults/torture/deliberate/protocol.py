@@ -79,7 +79,7 @@ MUTATIONS = (
         "6",
         "what a crash left behind the committed length stays",
         "daemon/batchd/edges/outbox.py",
-        "grown.truncate(start)",
+        "os.ftruncate(descriptor, start)",
         "pass",
         "tests/edges/test_outbox.py",
     ),

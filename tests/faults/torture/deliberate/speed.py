@@ -5,10 +5,36 @@ from tests.faults.torture.deliberate.mutation import Mutation
 GROUP_COMMIT = "daemon/batchd/journey/group_commit.py"
 COMMITTED = "tests/journey/test_group_commit.py"
 WRITTEN = "tests/edges/test_whole_files.py"
+DIRECT = "daemon/batchd/edges/direct.py"
+PAST = "tests/edges/test_direct.py"
 DURABLE = "tests/edges/test_durable.py"
 STORED = "tests/edges/test_store.py"
 
 MUTATIONS = (
+    Mutation(
+        "speed",
+        "what of many bytes fills no block is not written",
+        DIRECT,
+        "            at = _write(descriptor, at + written, piece[written:])",
+        "            at = _write(descriptor, at + written, piece[max(written, blocks):])",
+        f"{PAST}::test_a_disk_that_takes_a_part_gets_the_rest",
+    ),
+    Mutation(
+        "speed",
+        "a file system that lets nothing past its cache gets nothing",
+        DIRECT,
+        "            return 0",
+        "            return len(blocks)",
+        f"{PAST}::test_where_no_file_system_lets_it_the_cache_takes_it",
+    ),
+    Mutation(
+        "speed",
+        "a file stays open past the cache",
+        DIRECT,
+        "    finally:\n        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)",
+        "    finally:\n        pass",
+        f"{PAST}::test_what_is_written_stands_there_wherever_it_begins",
+    ),
     Mutation(
         "speed",
         "documents are not made again after a crash",
