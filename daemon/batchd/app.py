@@ -446,7 +446,7 @@ def _route(name: str, sink: Sink) -> Route:
 
 def _keeping(on: _Ground) -> Callable[[], Awaitable[None]]:
     keep = on.settings.keep
-    days = days_of(outbox=keep.outbox, rejected=keep.rejected, rows=keep.rows)
+    days = days_of(outbox=keep.outbox, documents_only=keep.documents_only, rejected=keep.rejected, rows=keep.rows)
     return partial(Pruning(on.store, on.clock, on.places).daily, days, keep.at)
 
 

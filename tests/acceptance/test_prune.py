@@ -40,6 +40,24 @@ def test_it_says_what_goes_and_then_exactly_that_goes(batchd: Installation) -> N
     assert batchd.call("retry", "a").returncode == 1
 
 
+def test_results_are_packed_before_their_folder_goes_and_are_read_as_before(batchd: Installation) -> None:
+    batchd.drop("a.md", "Hello [sandbox: words 5]")
+    assert batchd.call("run", "--once", "--sandbox").returncode == 0
+    read = batchd.call("results", "a", "--jsonl").stdout
+    days = {"BATCHD_KEEP__DOCUMENTS_ONLY": "30"}
+    assert json.loads(batchd.call("prune", "--json", **days).stdout)["removes"] == []
+    done = batchd.call("prune", "--older-than", "0d", "--what", "documents_only", "--json")
+    (gone,) = json.loads(done.stdout)["removes"]
+    assert (gone["what"], Path(gone["path"]).name) == ("documents_only", "a")
+    assert sorted(path.name for path in (batchd.outbox / "a").iterdir() if path.is_file()) == [
+        "job.json",
+        "report.jsonl",
+        "results.jsonl.zst",
+    ]
+    assert batchd.call("results", "a", "--jsonl").stdout == read != ""
+    assert batchd.call("retry", "a").returncode == 1
+
+
 def test_wrong_calls(under_way: Installation) -> None:
     for words in (("--older-than", "soon"), ("--what", "everything"), ("--what", "")):
         ended = under_way.call("prune", *words)

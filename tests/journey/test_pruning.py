@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from batchd import results
 from batchd.app import prepared
 from batchd.decisions.retention import What
 from batchd.edges import trash
@@ -19,13 +20,14 @@ from batchd.edges.store.statements import Transaction, Violation
 from batchd.journey.places import Places
 from batchd.journey.pruning import Kept, Pruned, Pruning, Removal
 from batchd.model import RequestId
+from batchd.text import zstd
 
 from tests.support.house import House, house, until
 
 pytestmark = pytest.mark.anyio
 
 YEAR = 365 * 86_400.0
-ALL: Mapping[What, float] = dict.fromkeys(What, 90.0)
+ALL: Mapping[What, float] = dict.fromkeys((What.OUTBOX, What.REJECTED, What.ROWS), 90.0)
 
 
 async def years_later(home: House) -> None:
@@ -150,6 +152,60 @@ async def test_what_is_not_ours_stays(home: House, tmp_path: Path) -> None:
     assert not (home.outbox / "fine").exists()
     assert (elsewhere / "job.json").exists()
     assert (home.outbox / "file").read_text() == "mine"
+
+
+PACKED = {What.DOCUMENTS_ONLY: 1e-9}
+
+
+async def test_results_are_packed_for_all_who_read_them_and_what_was_asked_goes(home: House) -> None:
+    home.drop("q/a.jsonl", ["one", "two [sandbox: error]"])
+    home.drop("mine.jsonl", ["three"])
+    assert not await home.run()
+    before = {row.custom_id: row for row in results("q/a", outbox=home.outbox)}
+    raw = (home.outbox / "q/a/results.jsonl").read_bytes()
+    (home.outbox / "mine/results.jsonl").rename(home.place / "elsewhere")
+    (home.outbox / "mine/results.jsonl").symlink_to(home.place / "elsewhere")
+    (home.outbox / "q/a/request").mkdir()
+    (home.outbox / "q/a/request/prompt.md").write_text("three")
+    stays = names(home) - {f"q/a/{name}" for name in ("results.jsonl", "request.jsonl", "request", "request/prompt.md")}
+    async with open_store(home.state / DATABASE) as store:
+        known = await sums(store)
+        plan, done = await prune(home, store, PACKED)
+        told = {each.path.name: (type(each), each.what if isinstance(each, Removal) else each.reason) for each in done}
+        assert told["a"] == (Removal, What.DOCUMENTS_ONLY)
+        assert told["mine"][0] is Kept, "a link is not ours to pack"
+        assert await sums(store) == known
+        assert not [each for each in (await prune(home, store, PACKED))[0].removes if each.path.name == "a"], "once"
+        (a,) = [each for each in (await store.jobs.recent(9)) if each.name == "q/a"]
+        assert a.pruned
+        with pytest.raises(Violation):
+            await store.retries.want(a.id)
+    assert len(plan.removes) == 2
+    assert (home.place / "elsewhere").exists()
+    assert names(home) - {"q/a/results.jsonl.zst", "mine/request.jsonl"} == stays - {"mine/request.jsonl"}
+    assert {row.custom_id: row for row in results("q/a", outbox=home.outbox)} == before
+    with (home.outbox / "q/a/results.jsonl.zst").open("rb") as packed:
+        assert b"".join(zstd.unpacked(packed)) == raw
+
+
+@pytest.mark.parametrize("step", ["it is said", "results are packed", "what was asked is gone"])
+async def test_packing_that_was_cut_off_is_gone_on_with(home: House, step: str) -> None:
+    home.drop("a.jsonl", ["one", "two"])
+    assert await home.run()
+    raw = (home.outbox / "a/results.jsonl").read_bytes()
+    async with open_store(home.state / DATABASE) as store:
+        (aged,) = await store.retention.jobs()
+        assert await store.retention.let_folder_be_packed(aged.job)
+        if step != "it is said":
+            (home.outbox / "a/results.jsonl.zst").write_bytes(b"".join(zstd.packed([raw])))
+        if step == "what was asked is gone":
+            (home.outbox / "a/results.jsonl").unlink()
+            (home.outbox / "a/request.jsonl").unlink()
+        await Pruning(store, home.clock, places(home)).go_on()
+        assert [each.is_packed for each in await store.retention.jobs()] == [True]
+    assert not (home.outbox / "a/results.jsonl").exists()
+    assert not (home.outbox / "a/request.jsonl").exists()
+    assert [row.custom_id for row in results("a", outbox=home.outbox)] == ["r0", "r1"]
 
 
 STEPS = ("folder is said to go", "folder was moved", "rows are said to go", "some rows are gone")

@@ -39,7 +39,9 @@ def prune(
     what: Annotated[
         str | None,
         typer.Option(
-            metavar="outbox,rejected,rows", help="Only these; else all that is asked for.", show_default=False
+            metavar="outbox,documents_only,rejected,rows",
+            help="Only these; else all that is asked for.",
+            show_default=False,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -47,7 +49,8 @@ def prune(
     """Remove what has been kept long enough.
 
     How long is said in the settings, by `keep`, for the folders of finished
-    jobs (outbox), what was refused (rejected) and what the database knows of
+    jobs (outbox; before that, all of them but documents and reports:
+    documents_only, which packs results), what was refused (rejected) and what the database knows of
     single requests (rows); nothing goes that nobody asks to go. What jobs have
     cost stays in `batchd costs`, and their names stay taken. The daemon may run.
 
@@ -89,14 +92,22 @@ def _days(settings: Settings, older_than: str | None, what: str | None) -> dict[
         said = [each.strip() for each in what.split(",") if each.strip()]
         known = {str(each): each for each in What}
         if not said or not known.keys() >= set(said):
-            raise Unusable(f"--what {what!r}: name some of outbox, rejected and rows, with commas between")
+            raise Unusable(f"--what {what!r}: name some of {', '.join(known)}, with commas between")
         kinds = {known[each] for each in said}
     if older_than is None:
         keep = settings.keep
-        return days_of(outbox=keep.outbox, rejected=keep.rejected, rows=keep.rows, only=kinds)
+        return days_of(
+            outbox=keep.outbox,
+            documents_only=keep.documents_only,
+            rejected=keep.rejected,
+            rows=keep.rows,
+            only=kinds,
+        )
     found = _AGE.fullmatch(older_than.strip())
     if found is None:
         raise Unusable(f"--older-than {older_than!r}: say days, such as 90d")
+    if what is None:
+        kinds.discard(What.DOCUMENTS_ONLY)  # the whole folder goes
     # What has just finished is older than nothing.
     return dict.fromkeys(kinds, max(float(found[1]), 1e-9))
 

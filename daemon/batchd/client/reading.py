@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from batchd.client.dropping import Ticket
 from batchd.client.places import Folder, outbox_at
 from batchd.client.waiting import Watch
-from batchd.text import typed
+from batchd.text import typed, zstd
 
 
 class _Report(msgspec.Struct, frozen=True):
@@ -147,11 +148,28 @@ def text_of(result: dict[str, object] | None) -> str | None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO | None]:
-    """Open a file to read it; None where there is none yet."""
+    """Open a file to read it, unpacked where it was packed meanwhile; None where there is none yet."""
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        yield None
+        with _unpacked(path.with_name(path.name + zstd.ENDING)) as found:
+            yield found
         return
     with file:
+        yield file
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[BinaryIO | None]:
+    try:
+        packed = path.open("rb")
+    except FileNotFoundError:
+        yield None
+        return
+    with packed, TemporaryFile() as file:
+        try:
+            file.writelines(zstd.unpacked(packed))
+        except zstd.Missing as missing:
+            raise LookupError(f"{path} is packed, and {missing}") from None
+        file.seek(0)
         yield file

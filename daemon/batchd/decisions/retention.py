@@ -14,6 +14,8 @@ class What(StrEnum):
 
     OUTBOX = "outbox"
     """The folders of finished jobs."""
+    DOCUMENTS_ONLY = "documents_only"
+    """In the folders of finished jobs, what was asked; their results are packed."""
     REJECTED = "rejected"
     """What was refused, with its reasons."""
     ROWS = "rows"
@@ -34,6 +36,8 @@ class Aged:
     """Whether a person has asked for it to be sent again."""
     has_folder: bool
     has_rows: bool
+    is_packed: bool = False
+    """Whether its results are packed already."""
     holds_others: bool = False
     """Whether folders of other jobs lie in its own."""
     going: frozenset[What] = frozenset()
@@ -57,9 +61,11 @@ class Staying:
     reason: str
 
 
-def days_of(*, outbox: int, rejected: int, rows: int, only: Collection[What] = frozenset(What)) -> dict[What, float]:
+def days_of(
+    *, outbox: int, documents_only: int, rejected: int, rows: int, only: Collection[What] = frozenset(What)
+) -> dict[What, float]:
     """How long each is kept that is not kept for ever."""
-    kept = {What.OUTBOX: outbox, What.REJECTED: rejected, What.ROWS: rows}
+    kept = {What.OUTBOX: outbox, What.DOCUMENTS_ONLY: documents_only, What.REJECTED: rejected, What.ROWS: rows}
     return {what: float(days) for what, days in kept.items() if days and what in only}
 
 
@@ -74,10 +80,16 @@ def decide(jobs: Iterable[Aged], days: Mapping[What, float], now: float) -> tupl
     going: list[Going] = []
     staying: list[Staying] = []
     for aged in jobs:
-        for what in (What.OUTBOX, What.ROWS):
-            there = aged.has_folder if what is What.OUTBOX else aged.has_rows
-            if not there or not days.get(what):
+        there = {
+            What.OUTBOX: aged.has_folder,
+            What.DOCUMENTS_ONLY: aged.has_folder and not aged.is_packed,
+            What.ROWS: aged.has_rows,
+        }
+        for what, is_there in there.items():
+            if not is_there or not days.get(what):
                 continue
+            if what is What.DOCUMENTS_ONLY and going and going[-1] == Going(What.OUTBOX, aged):
+                continue  # all of it goes
             if (reason := _stays(what, aged, days[what], now)) is None:
                 going.append(Going(what, aged))
             else:

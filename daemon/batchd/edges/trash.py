@@ -14,10 +14,13 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from batchd.edges import disk, trees
-from batchd.text import typed
+from batchd.text import typed, zstd
 
 FOLDER = "trash"
 REJECTED = "rejected"
+RESULTS = "results.jsonl"
+REQUEST = "request"
+"""What was asked: a folder of this name, or a file with some ending."""
 _REASONS = ".errors.json"
 
 
@@ -78,6 +81,60 @@ def discard_job(outbox: Path, name: str, trash: Path, key: str) -> None:
         trees.remove(parent, _aside(key))
         os.fsync(parent)
     empty(trash, key)
+
+
+def size_to_pack(outbox: Path, name: str) -> int:
+    """Say how many bytes of a job's folder would be packed, or removed with what was asked.
+
+    Raises:
+        NotOurs: As `size_of_job`.
+        OSError: The disk refuses.
+    """
+    path = PurePosixPath(name)
+    with suppress(FileNotFoundError), disk.opened(outbox, path.parent) as parent:
+        if disk.stat_at(parent, path.name) is not None:
+            _assert_ours(parent, path.name, name)
+            with trees.opened_below(parent, path.name) as folder:
+                return sum(_size(folder, each) for each in trees.names_in(folder) if _goes(each))
+    return 0
+
+
+def pack_job(outbox: Path, name: str) -> None:
+    """Pack the results of a job, and remove what was asked; a crash in between is repaired by a repetition.
+
+    Raises:
+        NotOurs: As `size_of_job`.
+        Missing: This Python has no zstd.
+        OSError: The disk refuses: repeat.
+    """
+    path = PurePosixPath(name)
+    with suppress(FileNotFoundError), disk.opened(outbox, path.parent) as parent:
+        if disk.stat_at(parent, path.name) is None:
+            return
+        _assert_ours(parent, path.name, name)
+        with trees.opened_below(parent, path.name) as folder:
+            if disk.stat_at(folder, RESULTS) is not None:
+                _pack(folder, RESULTS)
+            for each in trees.names_in(folder):
+                if _is_request(each):
+                    trees.remove(folder, each)
+            os.fsync(folder)
+
+
+def _pack(folder: int, name: str) -> None:
+    """Pack a file, for the same readers, and remove it when that is durable."""
+    with os.fdopen(disk.open_regular(name, folder=folder), "rb") as file:
+        disk.write_whole(folder, name + zstd.ENDING, zstd.packed(iter(lambda: file.read(disk.COPY_BYTES), b"")))
+    os.fsync(folder)
+    disk.unlink_at(folder, name)
+
+
+def _goes(name: str) -> bool:
+    return name == RESULTS or _is_request(name)
+
+
+def _is_request(name: str) -> bool:
+    return name == REQUEST or name.startswith(f"{REQUEST}.")
 
 
 def refused(outbox: Path) -> list[Refused]:

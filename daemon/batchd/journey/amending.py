@@ -145,6 +145,8 @@ async def amendable(store: Store, name: str) -> Job:
         raise _refused(f"there is no job {name!r}; amends names one as `batchd status` does")
     if not (job.delivered or job.step_bar is not None) or job.retry_wanted:
         raise _refused(f"job {job.name} has not finished: amend it when it has, or cancel it first")
+    if job.pruned:
+        raise _refused(f"of job {job.name} too much was removed for its age: drop its requests into the inbox again")
     if job.sandbox != await store.facts.of_sandbox():
         asked, here = ("a rehearsal", "the API") if job.sandbox else ("answered by the API", "the sandbox")
         raise _refused(f"job {job.name} was {asked}, and {here} answers now: drop its requests into the inbox again")

@@ -16,7 +16,7 @@ from batchd.decisions.batch.restored import Found
 from batchd.edges import claims, disk, rejected
 from batchd.edges.outbox import JobFolder
 from batchd.model import Verdict
-from batchd.text import safepath, typed
+from batchd.text import safepath, typed, zstd
 
 
 class Reported(msgspec.Struct):
@@ -64,10 +64,23 @@ def finished(folder: JobFolder) -> tuple[float, int, list[Reported]] | None:
     try:
         with _reading(folder.path / "job.json") as file:
             moment = datetime.fromisoformat(typed.decode(file.read(), _Finished).finished_at).timestamp()
-        length = (folder.path / "results.jsonl").stat(follow_symlinks=False).st_size
-        return moment, length, list(_reports(folder.path / "report.jsonl"))
+        return moment, _length(folder.path / "results.jsonl"), list(_reports(folder.path / "report.jsonl"))
     except (OSError, ValueError, msgspec.DecodeError):
         return None
+
+
+def _length(results: Path) -> int:
+    """Bytes of the results; none of them were lost where they are packed, or where their folder went that way."""
+    with suppress(FileNotFoundError):
+        return results.stat(follow_symlinks=False).st_size
+    with _reading(results.with_name(results.name + zstd.ENDING)):
+        return 0
+
+
+def is_packed(folder: JobFolder) -> bool:
+    """Whether the results of a job are packed, and there is nothing else of them."""
+    names = {each.name for each in folder.path.iterdir()}
+    return "results.jsonl" not in names and "results.jsonl" + zstd.ENDING in names
 
 
 def _reports(report: Path) -> Iterator[Reported]:

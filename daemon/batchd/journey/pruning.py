@@ -18,6 +18,7 @@ from batchd.edges.store import Store
 from batchd.edges.trash import NotOurs, Refused
 from batchd.journey.places import Places
 from batchd.text.moments import seconds_until
+from batchd.text.zstd import Missing
 
 log = structlog.get_logger()
 
@@ -78,9 +79,9 @@ class Pruning:
             if each.what is What.ROWS:
                 removes.append(Removal(each.what, path, each.aged.requests * _BYTES_OF_A_REQUEST, each.aged))
             else:
-                found = await to_thread.run_sync(_size_or_reason, outbox, each.aged.name)
+                found = await to_thread.run_sync(_size_or_reason, outbox, each.aged.name, each.what)
                 if isinstance(found, str):
-                    keeps.append(Kept(path, f"outbox: {found}"))
+                    keeps.append(Kept(path, f"{each.what}: {found}"))
                 else:
                     removes.append(Removal(each.what, path, found, each.aged))
         if kept_for := days.get(What.REJECTED):
@@ -98,7 +99,7 @@ class Pruning:
         for each in plan.removes:
             try:
                 gone = await self._remove(each)
-            except NotOurs as stays:
+            except (NotOurs, Missing) as stays:
                 yield Kept(each.path, f"{each.what}: {stays}")
             except OSError as error:
                 yield Kept(each.path, f"{each.what}: it cannot be removed: {error.strerror}")
@@ -125,12 +126,21 @@ class Pruning:
             await to_thread.run_sync(trash.discard_job, outbox, each.of.name, self._trash, f"job-{job}")
             await self._store.retention.folder_gone(job)
             return True
+        if each.what is What.DOCUMENTS_ONLY:
+            return await self._pack(each.of)
         if not await self._store.retention.let_rows_go(job):
             return False
         while await self._store.retention.remove_rows(job):
             await self._clock.sleep(_TURN)
         if await to_thread.run_sync(disk.may_remove, self._places.state):
             await to_thread.run_sync(partial((self._places.spool / each.of.claim).unlink, missing_ok=True))
+        return True
+
+    async def _pack(self, aged: Aged) -> bool:
+        if not await self._store.retention.let_folder_be_packed(aged.job):
+            return False
+        await to_thread.run_sync(trash.pack_job, self._places.outbox, aged.name)
+        await self._store.retention.folder_packed(aged.job)
         return True
 
     async def daily(self, days: Mapping[What, float], at: str) -> None:
@@ -143,7 +153,12 @@ class Pruning:
         await self.go_on()
         while days:
             await self._clock.sleep(seconds_until(at, datetime.fromtimestamp(self._clock.now()).astimezone()))
-            gone = [each async for each in self.remove(await self.plan(days)) if isinstance(each, Removal)]
+            gone: list[Removal] = []
+            async for each in self.remove(await self.plan(days)):
+                if isinstance(each, Removal):
+                    gone.append(each)
+                else:
+                    log.warning("not pruned", path=str(each.path), reason=each.reason)
             log.info("pruned", removed=len(gone), bytes=sum(each.size for each in gone))
 
     async def go_on(self) -> None:
@@ -157,8 +172,10 @@ class Pruning:
             log.info("prune went on", path=str(told.path))
 
 
-def _size_or_reason(outbox: Path, name: str) -> int | str:
+def _size_or_reason(outbox: Path, name: str, what: What) -> int | str:
     try:
+        if what is What.DOCUMENTS_ONLY:
+            return trash.size_to_pack(outbox, name)
         return trash.size_of_job(outbox, name) or 0
     except NotOurs as stays:
         return str(stays)

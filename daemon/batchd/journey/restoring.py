@@ -207,6 +207,8 @@ class Restoring:
         tally = await self._store.tallies.of(job.id)
         if tally.settled == job.total and tally.settled == len(told):
             await self._store.recovered.finished(job.id, finished_at=finished_at, results_length=length)
+            if await to_thread.run_sync(lost_life.is_packed, folder):
+                await self._store.retention.folder_packed(job.id)
         log.warning("taken as it lies in the outbox", job=job.name, requests=len(told))
 
     async def _hold_sync_lane(self) -> None:

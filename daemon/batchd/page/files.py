@@ -23,6 +23,7 @@ _WHOLE: Final = (
     "rejects.csv",
     "rejects.tsv",
     "results.jsonl",
+    "results.jsonl.zst",
     "failures.jsonl",
     "rejects.jsonl",
     "superseded.jsonl",

@@ -246,6 +246,11 @@ class Keep(Table, frozen=True):
     """`[keep]`: how many days things stay; 0 is for ever."""
 
     outbox: Annotated[Days, "Days for which the folder of a finished job stays in the outbox; 0 for ever."] = 0
+    documents_only: Annotated[
+        Days,
+        "Days after which, of such a folder, the results are packed (`results.jsonl.zst`) and what was asked is "
+        "removed; 0 for never (extra `batchd[zstd]`).",
+    ] = 0
     rejected: Annotated[Days, "Days for which a refused file stays, with its reasons; 0 for ever."] = 0
     rows: Annotated[
         Days, "Days for which the database knows the requests of a finished job; its sums stay. 0 for ever."

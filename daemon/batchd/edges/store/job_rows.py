@@ -39,7 +39,7 @@ def job_of(row: Row) -> Job:
         step_bar=None if ended or row["step_bar"] is None else StepBar(row["step_bar"]),
         later=row["later"],
         uid=row["uid"],
-        pruned=bool(row["rows_pruned"]) or row["folder_pruned"] is not None,
+        pruned=bool(row["rows_pruned"]) or row["folder_pruned"] is not None or row["folder_packed"] is not None,
         twin=None if hold is None else row["twin"],
         caution=row["caution"],
     )

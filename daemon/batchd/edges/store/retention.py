@@ -28,7 +28,7 @@ class Retention:
         return await self._database.values(
             _aged,
             """SELECT id, name, claim, total, finished_at, delivered, retry_wanted, folder_pruned, rows_pruned,
-                   EXISTS (SELECT 1 FROM requests WHERE job = jobs.id) AS has_rows,
+                   folder_packed, EXISTS (SELECT 1 FROM requests WHERE job = jobs.id) AS has_rows,
                    EXISTS (SELECT 1 FROM jobs AS other
                            WHERE other.name > jobs.name || '/' AND other.name < jobs.name || '0'
                              AND coalesce(other.folder_pruned, '') <> 'gone') AS holds_others
@@ -46,6 +46,14 @@ class Retention:
     async def folder_gone(self, job: JobId) -> None:
         """Note that the folder of a job is gone."""
         await self._database.write(lambda db: update(db, "UPDATE jobs SET folder_pruned = 'gone' WHERE id = ?", job))
+
+    async def let_folder_be_packed(self, job: JobId) -> bool:
+        """Note that the results of a finished job are being packed, and say whether they may be."""
+        return await self._let_go(job, "folder_packed = 'going'", "coalesce(folder_packed, '') <> 'gone'")
+
+    async def folder_packed(self, job: JobId) -> None:
+        """Note that the results of a job are packed."""
+        await self._database.write(lambda db: update(db, "UPDATE jobs SET folder_packed = 'gone' WHERE id = ?", job))
 
     async def let_rows_go(self, job: JobId) -> bool:
         """Note that the rows of a finished job are being removed, and say whether they may be."""
@@ -108,6 +116,8 @@ class Retention:
 def _going(row: Row) -> Iterator[What]:
     if row["folder_pruned"] == "going":
         yield What.OUTBOX
+    elif row["folder_packed"] == "going" and row["folder_pruned"] is None:
+        yield What.DOCUMENTS_ONLY
     if row["rows_pruned"] and row["has_rows"]:
         yield What.ROWS
 
@@ -122,6 +132,7 @@ def _aged(row: Row) -> Aged:
         wanted_again=bool(row["retry_wanted"]),
         has_folder=row["folder_pruned"] != "gone",
         has_rows=bool(row["has_rows"]),
+        is_packed=row["folder_packed"] == "gone",
         holds_others=bool(row["holds_others"]),
         going=frozenset(_going(row)),
     )

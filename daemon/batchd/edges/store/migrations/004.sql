@@ -5,6 +5,13 @@
 -- laid anew. Triggers and views are SQLite's alone: what a server has instead stands in `postgresql/004-after.sql`, and
 -- what it needs before in `004-before.sql`.
 
+-- Kept: what is packed -----------------------------------------------------------------------------------------------
+
+-- Whether the results of its folder are being packed, or are, and what was asked is gone from there.
+ALTER TABLE jobs ADD COLUMN folder_packed TEXT CHECK (
+    folder_packed IS NULL OR (folder_packed IN ('going', 'gone') AND delivered AND NOT retry_wanted)
+);
+
 -- Kept: several keys --------------------------------------------------------------------------------------------------
 
 -- By whose key a batch goes: the NAME of `[keys.NAME]`, or '' for that of `[api]`. Each may be of another workspace, whose
