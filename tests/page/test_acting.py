@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,7 +164,8 @@ def test_a_file_that_is_too_large_is_not_read(home: Path) -> None:
 
 
 def test_who_sees_only_some_folders_drops_only_there(home: Path, tmp_path: Path) -> None:
-    page = {"listen": f"unix:{tmp_path / 's'}", "user_header": "Remote-User", "folders": {"alice": ("legal",)}}
+    folders = {"alice": ("legal",)}
+    page: dict[str, Any] = {"listen": f"unix:{tmp_path / 's'}", "user_header": "Remote-User", "folders": folders}
     with served(home, actions=True, **page) as visit:
         assert upload(visit, "a.txt", "hello", "support", remote_user="alice").status == 400
         price = upload(visit, "a.txt", "hello", "legal", remote_user="alice")

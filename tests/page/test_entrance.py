@@ -1,5 +1,6 @@
 """Who comes in: names of the host, forms from elsewhere, tokens, proxies and folders."""
 
+import os
 import re
 import shutil
 import stat
@@ -80,6 +81,15 @@ def test_other_machines_are_let_in_only_with_proof(tmp_path: Path, token: str) -
     told = Installation(tmp_path).call("page", "--listen", "0.0.0.0:0")
     assert (told.returncode, told.stderr.count("\n")) == (2, 1)
     assert "page.token" in told.stderr
+
+
+def test_the_daemon_goes_first(tmp_path: Path) -> None:
+    with Installation(tmp_path) as installation:
+        page = installation.start("page", "--listen", "127.0.0.1:0")
+        assert page.stdout is not None
+        assert page.stdout.readline().startswith("The page is at http://127.0.0.1:")
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, page.pid) == max(own, 10)
 
 
 @pytest.mark.parametrize(("mode", "text"), [(0o640, TOKEN), (0o600, "short"), (0o600, "")])

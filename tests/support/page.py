@@ -125,12 +125,18 @@ class Visit:
 
 
 @contextmanager
-def served(home: Path, **page: Any) -> Iterator[Visit]:
-    """The page of an installation, on a socket of its own."""
+def served(home: Path, store: str = "", **page: Any) -> Iterator[Visit]:
+    """The page of an installation, on a socket of its own.
+
+    Args:
+        store: Of PostgreSQL, where the installation has its rows there.
+        page: Settings of `[page]`.
+    """
     page = {"listen": "127.0.0.1:0", **page}
     places = (home / "inbox", home / "outbox", home / ".batchd")
-    settings = Settings(*places, page=Page(**page))
+    settings = Settings(*places, store=store, page=Page(**page))
     flags = [f"--{name}={folder}" for name, folder in zip(("inbox", "outbox", "state"), places, strict=True)]
+    flags += ["--set", f"store={store}"] if store else []
     where = listening(settings.page.listen)
     bound = where.bind()
     server = uvicorn.Server(uvicorn.Config(application(settings, flags), log_config=None, timeout_graceful_shutdown=1))

@@ -150,4 +150,12 @@ MUTATIONS = (
         "folder = Folders(known, len(known))",
         "tests/unit/test_measures.py::test_their_number_is_bounded_and_their_sums_are_whole",
     ),
+    Mutation(
+        "page",
+        "the page competes with the daemon for the processor",
+        f"{PAGE}/serving.py",
+        "    give_way()\n    app, where",
+        "    app, where",
+        "tests/page/test_entrance.py::test_the_daemon_goes_first",
+    ),
 )
