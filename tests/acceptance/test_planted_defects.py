@@ -65,7 +65,7 @@ class Room:
 
 ROOMS = {
     "intake": Room(
-        "batchd.journey.accepting", "Accepting", "_arrival", 'word.claim.relative.stem == "intake"', "not taken"
+        "batchd.journey.accepting", "Accepting", "arrival", 'word.claim.relative.stem == "intake"', "not taken"
     ),
     "packer": Room(
         "batchd.journey.packer", "Packer", "_afford", "any(each.max_tokens == 777 for each in word)",

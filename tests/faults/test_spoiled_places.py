@@ -16,7 +16,7 @@ from anyio import to_thread
 from batchd.edges import claims
 from batchd.edges.store import DATABASE
 from batchd.journey import intake
-from batchd.journey.accepting import Accepting
+from batchd.journey.placing import Placing
 from batchd.model import Job
 from batchd.trouble import HOUR, Thing, Trouble, Work
 
@@ -201,13 +201,13 @@ async def test_an_outbox_that_is_no_folder_is_told_by_its_name_and_nothing_is_lo
 async def test_a_dropped_file_that_another_hand_removes_from_its_claim_keeps_its_job_from_nothing(
     home: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Accepting.place
+    place = Placing.place
 
-    def too_late(self: Accepting, claim: claims.Claim, job: Job) -> None:
+    def too_late(self: Placing, claim: claims.Claim, job: Job) -> None:
         claim.path.unlink()
         place(self, claim, job)
 
-    monkeypatch.setattr(Accepting, "place", too_late)
+    monkeypatch.setattr(Placing, "place", too_late)
     monkeypatch.setattr(intake, "goes_together", lambda _: False)
     home.drop("a.jsonl", ["one"])
     assert await home.run()

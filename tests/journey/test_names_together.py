@@ -15,7 +15,7 @@ from batchd.edges.durable import Together
 from batchd.edges.outbox import JobFolder
 from batchd.edges.store import DATABASE, Arrival, Store, open_store
 from batchd.errors import Unavailable
-from batchd.journey import accepting
+from batchd.journey import bulk_accepting
 from batchd.journey.intake import Intake
 from batchd.journey.reading import rules_of
 from batchd.model import Job
@@ -54,7 +54,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 async def test_each_gets_its_own(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accepting, "SMALL", 0)
+    monkeypatch.setattr(bulk_accepting, "SMALL", 0)
     names: list[str] = []
     both = anyio.Event()
 
@@ -130,7 +130,7 @@ async def test_what_is_wrong_or_not_as_it_should_be_has_its_own_turn(
 async def test_no_commit_takes_more_requests_than_it_should(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(accepting, "SLICE", 4)
+    monkeypatch.setattr(bulk_accepting, "SLICE", 4)
     line = '{"custom_id": "%d", "params": {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [%s]}}\n'
     for name in "bcd":
         lines = "".join(line % (n, '{"role": "user", "content": "hello"}') for n in range(3))

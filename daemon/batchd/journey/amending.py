@@ -38,6 +38,7 @@ from batchd.edges.spool import SpoolWriter, append_file_to_spool
 from batchd.edges.store import Amendment, Change, Store
 from batchd.edges.store.requests import SLICE
 from batchd.errors import Rejected
+from batchd.journey.places import Places
 from batchd.journey.reading import Reading
 from batchd.journey.spooling import Copy, new_request
 from batchd.model import Entry, Job, Problem, Reject
@@ -55,19 +56,17 @@ _MANY: Final = 200
 class Amending:
     """Puts finished jobs right."""
 
-    def __init__(
-        self, store: Store, places: tuple[Path, Path, Path, Path], rules: Rules, *, keep_bundle: bool = True
-    ) -> None:
+    def __init__(self, store: Store, places: Places, rules: Rules, *, keep_bundle: bool = True) -> None:
         """Open the way.
 
         Args:
             store: Where amendments go.
-            places: The inbox, the outbox, the folder of claims, and the spool.
+            places: The folders.
             rules: By which requests are checked.
             keep_bundle: Whether what was given goes along to the job's folder.
         """
         self._store = store
-        self._inbox, self._outbox, self._claims, self._spool = places
+        self._places = places
         self._rules = rules
         self._keep_bundle = keep_bundle
 
@@ -80,22 +79,23 @@ class Amending:
         Raises:
             Rejected: It is not as it should be; nothing has changed.
         """
-        with Together(self._claims, self._inbox) as durable:
-            claims.secure([claim], durable, self._claims, self._inbox)
+        folders = self._places.claims, self._places.inbox
+        with Together(*folders) as durable:
+            claims.secure([claim], durable, *folders)
         job = from_thread.run(amendable, self._store, name)
         if claim.uid not in {0, os.geteuid(), job.uid}:
             raise _refused(f"job {job.name} is another user's: whoever dropped it may amend it, and no other")
-        copied = Copy(self._spool, claim.id)
+        copied = Copy(self._places.spool, claim.id)
         found = Reading()
         encode = msgspec.json.Encoder().encode
         bounds = Bounds(self._rules.catalogue)
         with SpoolWriter(copied.params) as params, SpoolWriter(copied.index) as index:
-            for said in Given(self._store, self._outbox, job, claim.path, self._rules).read(found):
+            for said in Given(self._store, self._places.outbox, job, claim.path, self._rules).read(found):
                 request = new_request(said.entry, bounds.of(said.entry), *params.add(said.entry.params))
                 index.add(encode(Change(request, said.replaces, said.left_out, said.place, said.record)))
             params.finish()
             index.finish()
-        disk.sync_folder(self._spool)
+        disk.sync_folder(self._places.spool)
         if found.count:
             raise Rejected(found.problems, found.count)
         accepted = from_thread.run(self._store.amendments.accept, claim.id, job, claim.ticket)
@@ -106,7 +106,7 @@ class Amending:
     def place(self, claim: Claim, amendment: Amendment, job: Job) -> None:
         """Move what was given to the job's folder."""
         if self._keep_bundle and claims.holds(claim):
-            JobFolder(self._outbox, job.name).place_bundle(claim.path, f"{GIVEN}/{amendment.number}")
+            JobFolder(self._places.outbox, job.name).place_bundle(claim.path, f"{GIVEN}/{amendment.number}")
         claims.discard(claim)
 
 

@@ -24,15 +24,18 @@ from batchd.edges.claims import Claim
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.store import Store
 from batchd.errors import Unavailable
-from batchd.journey.accepting import Accepting, goes_together, printable
+from batchd.journey.accepting import Accepting
 from batchd.journey.amending import Amending
+from batchd.journey.bulk_accepting import BulkAccepting, goes_together
 from batchd.journey.instructions import Instructions, Ready, Wrong
 from batchd.journey.places import Places
+from batchd.journey.placing import Placing
 from batchd.journey.spooling import INDEX
 from batchd.journey.taking import Taking
 from batchd.model import Job
 from batchd.running.lookout import Misled
 from batchd.running.retrying import Retrying
+from batchd.text.safepath import printable
 from batchd.trouble import Thing, Work
 
 log = structlog.get_logger()
@@ -98,12 +101,11 @@ class Intake:
         self._store = store
         self._clock = clock
         self._places = places
-        paths = (places.inbox, places.outbox, places.claims, places.spool)
-        self._accepting = Accepting(
-            store, clock, paths, rules, keep_bundle=manner.keep_bundle, duplicate_window=manner.duplicate_window
-        )
-        amending = Amending(store, paths, rules, keep_bundle=manner.keep_bundle)
-        self._taking = Taking(store, clock, places, self._accepting, amending)
+        self._accepting = Accepting(store, clock, places, rules, duplicate_window=manner.duplicate_window)
+        self._bulk = BulkAccepting(store, clock, places, rules, self._accepting)
+        amending = Amending(store, places, rules, keep_bundle=manner.keep_bundle)
+        placing = Placing(places.outbox, keep_bundle=manner.keep_bundle)
+        self._taking = Taking(store, clock, places, self._accepting, amending, placing)
         self._settling = inbox.Settling(manner.settle, manner.bundle_settle)
         self._instructions = Instructions(places.inbox, places.outbox, rules, manner.settle)
         self._accepted = accepted
@@ -241,7 +243,7 @@ class Intake:
         own_turn = claimed
         try:
             async with self._readers:
-                own_turn = await to_thread.run_sync(self._accepting.together, claimed) if claimed else []
+                own_turn = await to_thread.run_sync(self._bulk.accept, claimed) if claimed else []
         except Exception as error:  # noqa: BLE001  it is each file's own trouble, told in its own turn
             log.debug("taken one by one", files=len(claimed), error=type(error).__name__)
         finally:

@@ -12,12 +12,14 @@ from batchd.edges.claims import Claim
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
 from batchd.errors import Rejected
-from batchd.journey.accepting import Accepting, printable
+from batchd.journey.accepting import Accepting
 from batchd.journey.amending import Amending, amends
 from batchd.journey.places import Places
+from batchd.journey.placing import Placing
 from batchd.journey.spooling import Copy
 from batchd.model import Job, Problem
 from batchd.notice import Kind, NewNotice, queue_of
+from batchd.text.safepath import printable
 from batchd.text.strictjson import Json
 
 log = structlog.get_logger()
@@ -31,7 +33,9 @@ _TAKEN = (
 class Taking:
     """Brings claimed files to their end, each by itself."""
 
-    def __init__(self, store: Store, clock: Clock, places: Places, accepting: Accepting, amending: Amending) -> None:
+    def __init__(  # noqa: PLR0913  what a claim may become
+        self, store: Store, clock: Clock, places: Places, accepting: Accepting, amending: Amending, placing: Placing
+    ) -> None:
         """Join what a claim may become.
 
         Args:
@@ -40,12 +44,14 @@ class Taking:
             places: The folders.
             accepting: Makes jobs of files.
             amending: Puts jobs right by files.
+            placing: Moves files to the outbox.
         """
         self._store = store
         self._clock = clock
         self._places = places
         self._accepting = accepting
         self._amending = amending
+        self._placing = placing
         self.recovered: set[str] = set()
         """Claims of an earlier life, by id: a state that was put back may hold some that were refused since."""
         self.rejections = 0
@@ -74,7 +80,7 @@ class Taking:
                 return
         if ticket is not None:
             await to_thread.run_sync(self._hand_out, ticket, claim, job)
-        await to_thread.run_sync(self._accepting.place, claim, job)
+        await to_thread.run_sync(self._placing.place, claim, job)
 
     async def _amends(self, claim: Claim) -> bool:
         """Put a job right where that is what a claim is for; whether it is."""
@@ -132,7 +138,7 @@ class Taking:
     def _hand_out(self, ticket: str, claim: Claim, job: Job) -> None:
         """Write the receipt of a job, for whoever dropped it first."""
         receipts.accepted(self._places.outbox, ticket, job.name, _content(claim))
-        self._accepting.let_read(receipts.path_of(ticket), claim, job.uid)
+        self._accepting.permissions.let_read(receipts.path_of(ticket), claim, job.uid)
 
     async def _reject(self, claim: Claim, rejection: Rejected, ticket: str | None) -> None:
         """Put a file where the rejected ones lie, with what is wrong, and say so in the receipt of a ticket."""
@@ -149,10 +155,10 @@ class Taking:
             }
             notice = NewNotice(Kind.FILE_REJECTED, f"claim {claim.id}", self._clock.now(), said, queue=queue_of(source))
             from_thread.run(self._store.notices.note_rejection, notice)
-            self._accepting.let_read(PurePosixPath(rejected.FOLDER, f"{name}.errors.json"), claim)
+            self._accepting.permissions.let_read(PurePosixPath(rejected.FOLDER, f"{name}.errors.json"), claim)
             if ticket is not None:
                 receipts.rejected(self._places.outbox, ticket, claim.id, digest, name, *why)
-                self._accepting.let_read(receipts.path_of(ticket), claim)
+                self._accepting.permissions.let_read(receipts.path_of(ticket), claim)
 
         name = await to_thread.run_sync(
             partial(

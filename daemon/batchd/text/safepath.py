@@ -97,3 +97,12 @@ def beside_reasons(name: str) -> tuple[str, str]:
 
 def _shortened(text: str, size: int) -> str:
     return text.encode()[:size].decode(errors="ignore")
+
+
+def printable(path: PurePosixPath | str) -> str:
+    """Write a path so that it can be stored and shown, whatever its bytes.
+
+    Args:
+        path: With bytes that are no UTF-8 surrogate-escaped.
+    """
+    return str(path).encode("utf-8", "replace").decode("utf-8")

@@ -43,7 +43,7 @@ MUTATIONS = (
     Mutation(
         "speed in",
         "two files get one name while neither is stored yet",
-        "daemon/batchd/journey/accepting.py",
+        "daemon/batchd/journey/job_names.py",
         "            if name.casefold() in promised or name.casefold() in self._promised:\n",
         "            if False:\n",
         f"{_NAMES}::test_each_gets_its_own",
@@ -51,7 +51,7 @@ MUTATIONS = (
     Mutation(
         "speed in",
         "two files of a go get one name",
-        "daemon/batchd/journey/accepting.py",
+        "daemon/batchd/journey/job_names.py",
         "                    self._promised.add(name.casefold())\n",
         "",
         f"{_NAMES}::test_each_of_a_go_gets_its_own",
@@ -59,15 +59,15 @@ MUTATIONS = (
     Mutation(
         "speed in",
         "small files are acknowledged before they are durable",
-        "daemon/batchd/journey/accepting.py",
-        "                claims.secure([each.claim for each in found], durable, self._claims, self._inbox)\n",
-        "",
+        "daemon/batchd/journey/bulk_accepting.py",
+        "claims.secure([each.claim for each in found], durable, self._places.claims, self._places.inbox)",
+        "pass",
         f"{_NAMES}::test_small_files_share_their_syncs_and_their_commit",
     ),
     Mutation(
         "speed in",
         "a claim is removed before the outbox holds its file for good",
-        "daemon/batchd/journey/accepting.py",
+        "daemon/batchd/journey/bulk_accepting.py",
         "        durable.sync()\n        for claim in moved:",
         "        for claim in moved:",
         f"{_NAMES}::test_small_files_share_their_syncs_and_their_commit",
