@@ -51,7 +51,7 @@ MUTATIONS = (
     Mutation(
         "14",
         "params that are gone keep a batch for ever",
-        "daemon/batchd/app.py",
+        "daemon/batchd/composition.py",
         "on.keyless.before(readiness.before(sender.submit))",
         "on.keyless.before(sender.submit)",
         SPOILED,

@@ -22,7 +22,7 @@ MUTATIONS = (
     Mutation(
         "2",
         "an intent without an answer is simply sent again",
-        "daemon/batchd/app.py",
+        "daemon/batchd/composition.py",
         "State.INTENDED: on.keyless.before(finder.find),",
         "State.INTENDED: on.store.batches.not_created,",
         "tests/faults/test_doubt.py",
