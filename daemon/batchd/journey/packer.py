@@ -136,6 +136,7 @@ class Packer:
         """
         if self._restoring.under_way:
             return None
+        await self._store.batches.let_leave()
         await self._restoring.adopt()
         parked, kept = self.parked, await self._kept()
         if kept is None:

@@ -6,16 +6,19 @@ decides, are `resolutions`; nothing else writes the table `batches`.
 
 import json
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
-from batchd.edges.store import remotes, requests, trips
+from batchd.edges.store import boarding, remotes, requests, trips
+from batchd.edges.store.boarding import Leaving
 from batchd.edges.store.database import Database
 from batchd.edges.store.events import note_held_batch
 from batchd.edges.store.facts import count_intent
 from batchd.edges.store.pauses import refuse_if_paused
-from batchd.edges.store.statements import AMONG, Taken, Transaction, insert
+from batchd.edges.store.requests import SLICE
+from batchd.edges.store.statements import AMONG, Taken, Transaction, fetch
 from batchd.edges.store.transitions import Also, batch_of, changed, step_along
 from batchd.lifecycle import State
-from batchd.model import Batch, BatchId, Evidence, Intent, Lane, Plan, RemoteBatch, RemoteId, Verdict
+from batchd.model import Batch, BatchId, Evidence, Intent, Lane, Plan, RemoteBatch, RemoteId, RequestId, Verdict
 from batchd.notice import Why
 
 _UNDER_WAY = frozenset({State.INTENDED, State.PROCESSING, State.ENDED})
@@ -90,40 +93,23 @@ class Batches:
             """SELECT DISTINCT requests.batch AS id FROM requests JOIN jobs ON jobs.id = requests.job
                JOIN batches ON batches.id = requests.batch
                WHERE cancel_wanted AND NOT delivered AND requests.verdict IS NULL AND requests.batch IS NOT NULL
-                 AND batches.cancelled_at IS NULL"""
+                 AND batches.cancelled_at IS NULL AND batches.leaving IS NULL"""
         )
         return [BatchId(row["id"]) for row in rows]
 
     async def plan(self, plans: Sequence[Plan], *, now: float, nonce: Callable[[], str]) -> None:
-        """Put waiting requests on their trips, all in one commit.
+        """Put waiting requests on their trips: those that have got no verdict in the meantime.
 
         Args:
             plans: Which travel together.
             now: Unix seconds.
             nonce: Makes a new one.
         """
+        await boarding.board_all(self._database, plans, now=now, nonce=nonce)
 
-        async def step(db: Transaction) -> None:
-            for plan in plans:
-                batch = BatchId(
-                    await insert(
-                        db,
-                        "batches",
-                        state=State.PLANNED,
-                        lane=plan.lane,
-                        betas=",".join(plan.betas),
-                        version=plan.version,
-                        account=plan.account,
-                        count=len(plan.requests),
-                        size=plan.size,
-                        nonce=nonce(),
-                        planned_at=now,
-                    )
-                )
-                await requests.board(db, batch, plan.requests)
-                await trips.begin(db, batch, plan.requests)
-
-        await self._database.write(step)
+    async def let_leave(self) -> None:
+        """Let the rows leave that a crash has kept aboard of batches that are over, or have not come about."""
+        await boarding.let_leave(self._database)
 
     # Steps: each takes a batch as the caller believes it to be, and raises `Stale` where it is not in that state any
     # more, and `ValueError` where the table has no such step.
@@ -272,12 +258,9 @@ class Batches:
 
     async def dissolve(self, batch: Batch) -> Batch:
         """Free the requests of a planned batch, which made none at the API."""
-
-        async def free(db: Transaction) -> None:
-            await trips.forget(db, batch.id)
-            await requests.free(db, batch.id)
-
-        return await self._step(batch, {State.PLANNED}, State.DISSOLVED, free)
+        over = await self._step(batch, {State.PLANNED}, State.DISSOLVED, leaving=Leaving.WAITING)
+        await boarding.leave(self._database, batch.id)
+        return over
 
     async def part(self, batch: Batch, halves: Sequence[range]) -> Batch:
         """Free the requests of a batch that the API has refused, each half to travel apart from the other.
@@ -286,25 +269,28 @@ class Batches:
             batch: An intended one.
             halves: Its rows, from `decisions.batch.plan.halves`.
         """
-
-        async def part(db: Transaction) -> None:
-            await requests.part(db, batch.id, halves)
-            await trips.forget(db, batch.id)
-            await requests.free(db, batch.id)
-
-        return await self._step(batch, {State.INTENDED}, State.DISSOLVED, part, trouble="the API refused it")
+        for letter, half in zip("ab", halves, strict=True):
+            for start in range(half.start, half.stop, SLICE):
+                some, cohort = range(start, min(start + SLICE, half.stop)), f"batch {batch.id} {letter}"
+                await self._database.write(partial(requests.set_apart, batch=batch.id, cohort=cohort, rows=some))
+        said = "the API refused it"
+        over = await self._step(batch, {State.INTENDED}, State.DISSOLVED, trouble=said, leaving=Leaving.WAITING)
+        await boarding.leave(self._database, batch.id)
+        return over
 
     async def refuse(self, batch: Batch, reason: str) -> Batch:
-        """Give the requests of a batch that the API has refused their verdict.
+        """Give the request of a batch that the API has refused its verdict.
 
         Args:
-            batch: An intended one.
+            batch: An intended one, of one request, or a few.
             reason: What the API said; it stays in the job's own folder.
         """
 
         async def refuse(db: Transaction) -> None:
-            await requests.give_verdict(db, batch.id, Verdict.ERRORED, reason)
-            await trips.end(db, batch.id, "errored")
+            rows = await fetch(db, "SELECT row, request FROM trips WHERE batch = ?", batch.id)
+            them = [RequestId(row["request"]) for row in rows]
+            await requests.give_verdict(db, batch.id, them, Verdict.ERRORED, reason)
+            await trips.end(db, batch.id, "errored", [row["row"] for row in rows])
 
         return await self._step(batch, {State.INTENDED}, State.DISSOLVED, refuse, trouble="the API refused it")
 

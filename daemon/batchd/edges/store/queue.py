@@ -75,7 +75,8 @@ class Queue:
             f"""SELECT requests.id, coalesce(sent_size, size) AS size, max_tokens, betas, version, cohort, since,
                    job, worst, requests.budget, lane, promised
                FROM {_ALL if among is None else _OF_SOME}
-               WHERE batch IS NULL AND verdict IS NULL AND (held_from IS NULL OR requests.id < held_from OR promised)
+               WHERE batch IS NULL AND verdict IS NULL AND NOT delivered
+                 AND (held_from IS NULL OR requests.id < held_from OR promised)
                  AND (CAST(?1 AS TEXT) IS NULL OR lane = ?1)
                  AND (CAST(?5 AS DOUBLE PRECISION) IS NULL OR since <= ?5 OR since > ?5 + ?7)
                  AND job NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(?3))

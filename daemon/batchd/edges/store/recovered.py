@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from itertools import islice
 
-from batchd.edges.store import trips
+from batchd.edges.store import boarding
 from batchd.edges.store.database import Database
-from batchd.edges.store.statements import Row, Transaction, fetch, insert, many, update
+from batchd.edges.store.requests import SLICE
+from batchd.edges.store.statements import Row, Transaction, many, update
 from batchd.lifecycle import State
-from batchd.model import BatchId, Evidence, JobId, Lane, RemoteBatch, RemoteId, RequestId, Sending
+from batchd.model import Evidence, JobId, Lane, RemoteBatch, RemoteId, RequestId, Sending
 
 _NEXT = """SELECT min(later.sending) FROM recovered AS later WHERE later.request = requests.id AND later.sending >
     (SELECT coalesce(max(sending), 0) FROM trips WHERE trips.request = requests.id)"""
@@ -15,6 +18,9 @@ _NEXT = """SELECT min(later.sending) FROM recovered AS later WHERE later.request
 _TO_ADOPT = f"""SELECT recovered.*, coalesce(sent_size, size) AS size FROM recovered
     JOIN requests ON requests.id = recovered.request AND recovered.sending = ({_NEXT})
     WHERE batch IS NULL AND verdict IS NULL AND lane = 'batch' ORDER BY account, remote_id, requests.id"""  # noqa: S608  own text
+
+_KEEP = """INSERT INTO recovered (request, sending, remote_id, created_at, ended_at, results_url, account)
+    VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 
 
 class Recovered:
@@ -46,27 +52,19 @@ class Recovered:
         return 0.0 if row is None else float(row["moment"])
 
     async def keep(self, remote: RemoteBatch, sendings: Iterable[Sending], account: str) -> None:
-        """Note what a batch of the API, which an account has, answers: all or nothing of it."""
-
-        async def step(db: Transaction) -> None:
-            await many(
-                db,
-                """INSERT INTO recovered (request, sending, remote_id, created_at, ended_at, results_url, account)
-                   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING""",
-                (
-                    (sending.request, sending.number, remote.id)
-                    + (remote.created_at, remote.ended_at, remote.results_url, account)
-                    for sending in sendings
-                ),
-            )
-            await update(
+        """Note what a batch of the API, which an account has, answers; what a crash cuts short is noted anew."""
+        of = (remote.id, remote.created_at, remote.ended_at, remote.results_url, account)
+        rows = iter([(sending.request, sending.number, *of) for sending in sendings])
+        while some := list(islice(rows, SLICE)):
+            await self._database.write(partial(many, sql=_KEEP, rows=some))
+        await self._database.write(
+            lambda db: update(
                 db,
                 "INSERT INTO looked_through (account, remote_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 account,
                 remote.id,
             )
-
-        await self._database.write(step)
+        )
 
     async def adopt(self, nonce: Callable[[], str]) -> int:
         """Put waiting requests whose next sending was paid already on that trip; say how many batches that makes.
@@ -79,12 +77,8 @@ class Recovered:
         for row in rows:
             found[row["account"], row["remote_id"]].append(row)
 
-        async def step(db: Transaction) -> None:
-            for (account, remote), answered in found.items():
-                await _adopt(db, account, remote, answered, nonce())
-
-        if found:
-            await self._database.write(step)
+        for (account, remote), answered in found.items():
+            await _adopt(self._database, account, remote, answered, nonce())
         return len(found)
 
     async def could_adopt(self) -> bool:
@@ -155,34 +149,29 @@ class Recovered:
         await self._database.write(step)
 
 
-async def _adopt(db: Transaction, account: str, remote: str, answered: list[Row], nonce: str) -> None:
+async def _adopt(database: Database, account: str, remote: str, answered: list[Row], nonce: str) -> None:
     first = answered[0]
-    (before,) = await fetch(
-        db, "SELECT count(*) AS n FROM batches WHERE remote_id = ? AND account = ?", remote, account
+    before = await database.row(
+        "SELECT count(*) AS n FROM batches WHERE remote_id = ? AND account = ?", remote, account
     )
-    batch = BatchId(
-        await insert(
-            db,
-            "batches",
-            state=State.ENDED,
-            lane=Lane.BATCH,
-            betas="",
-            count=len(answered),
-            size=sum(row["size"] for row in answered),
-            nonce=nonce,
-            planned_at=first["created_at"],
-            remote_id=remote,
-            evidence=Evidence.NONCE,
-            submitted_at=first["created_at"],
-            ended_at=first["ended_at"],
-            results_url=first["results_url"],
-            recovered=before["n"],
-            account=account,
-        )
+    begun = partial(
+        boarding.begin,
+        lane=Lane.BATCH,
+        betas="",
+        count=len(answered),
+        size=sum(row["size"] for row in answered),
+        nonce=nonce,
+        planned_at=first["created_at"],
+        account=account,
     )
-    await many(
-        db,
-        "UPDATE requests SET batch = ?, sendings = ? WHERE id = ?",
-        ((batch, row["sending"], row["request"]) for row in answered),
-    )
-    await trips.begin(db, batch, [RequestId(row["request"]) for row in answered])
+    becomes = {
+        "state": State.ENDED,
+        "remote_id": remote,
+        "evidence": Evidence.NONCE,
+        "submitted_at": first["created_at"],
+        "ended_at": first["ended_at"],
+        "results_url": first["results_url"],
+        "recovered": 0 if before is None else before["n"],
+    }
+    numbers = {RequestId(row["request"]): int(row["sending"]) for row in answered}
+    await boarding.fill(database, await database.write(begun), [*numbers], becomes, numbers)

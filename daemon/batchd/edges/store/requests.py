@@ -134,65 +134,83 @@ async def free_id(db: Transaction) -> int:
     return max(int(row[each]) for each in ("stored", "to_follow", "lost"))
 
 
-async def board(db: Transaction, batch: BatchId, requests: Sequence[RequestId]) -> None:
-    """Let waiting requests travel in a batch; each sending of a request has a number of its own.
+async def board(db: Transaction, batch: BatchId, requests: Sequence[RequestId]) -> frozenset[RequestId]:
+    """Let requests travel in a batch that still wait, and say which; each sending of a request has its own number.
 
     Args:
         db: The connection that a step was given.
         batch: A new one.
         requests: Its rows.
     """
-    await update(
+    found = await fetch(
         db,
         f"""UPDATE requests SET batch = ?, sendings = sendings + 1
-           WHERE {AMONG.format("id")} AND batch IS NULL AND verdict IS NULL""",  # noqa: S608  own text
+           WHERE {AMONG.format("id")} AND batch IS NULL AND verdict IS NULL RETURNING id""",  # noqa: S608  own text
+        batch,
+        json.dumps(requests),
+    )
+    return frozenset(RequestId(row["id"]) for row in found)
+
+
+async def free(db: Transaction, batch: BatchId, requests: Sequence[RequestId], *, now: float | None = None) -> None:
+    """Let requests that travel in a batch wait again.
+
+    Args:
+        db: The connection that a step was given.
+        batch: Theirs.
+        requests: Which.
+        now: Unix seconds, from which on they wait; None for as long as they have.
+    """
+    await update(
+        db,
+        f"""UPDATE requests SET batch = NULL, since = coalesce(?, since)
+            WHERE batch = ? AND {AMONG.format("id")}""",  # noqa: S608  own text
+        now,
         batch,
         json.dumps(requests),
     )
 
 
-async def free(db: Transaction, batch: BatchId, *, now: float | None = None) -> None:
-    """Let the requests that travel in a batch wait again.
+async def set_apart(db: Transaction, batch: BatchId, cohort: str, rows: range) -> None:
+    """Let some of a batch travel apart from all others, once they wait again.
 
     Args:
         db: The connection that a step was given.
         batch: Theirs.
-        now: Unix seconds, from which on they wait; None for as long as they have.
+        cohort: What they are together.
+        rows: Their rows.
     """
-    await update(db, "UPDATE requests SET batch = NULL, since = coalesce(?, since) WHERE batch = ?", now, batch)
+    await update(
+        db,
+        """UPDATE requests SET cohort = ? WHERE id IN (
+               SELECT request FROM trips WHERE batch = ? AND row >= ? AND row < ?)""",
+        cohort,
+        batch,
+        rows.start,
+        rows.stop,
+    )
 
 
-async def part(db: Transaction, batch: BatchId, halves: Sequence[range]) -> None:
-    """Let each half of a batch that was refused travel apart from the other.
-
-    Args:
-        db: The connection that a step was given.
-        batch: Theirs.
-        halves: Rows of the batch.
-    """
-    for letter, rows in zip("ab", halves, strict=True):
-        await update(
-            db,
-            """UPDATE requests SET cohort = ? WHERE id IN (
-                   SELECT request FROM trips WHERE batch = ? AND row >= ? AND row < ?)""",
-            f"batch {batch} {letter}",
-            batch,
-            rows.start,
-            rows.stop,
-        )
-
-
-async def give_verdict(db: Transaction, batch: BatchId, verdict: Verdict, reason: str) -> None:
-    """Give a verdict to the requests that still travel in a batch.
+async def give_verdict(
+    db: Transaction, batch: BatchId, requests: Sequence[RequestId], verdict: Verdict, reason: str
+) -> None:
+    """Give a verdict to requests that still travel in a batch.
 
     Args:
         db: The connection that a step was given.
         batch: Theirs.
+        requests: Which.
         verdict: All of theirs.
         reason: What their reports say.
     """
     await update(
-        db, "UPDATE requests SET batch = NULL, verdict = ?, reason = ? WHERE batch = ?", verdict, reason, batch
+        db,
+        f"""UPDATE requests SET batch = NULL, verdict = ?, reason = ?
+            WHERE batch = ? AND {AMONG.format("id")}""",  # noqa: S608  own text
+        verdict,
+        reason,
+        batch,
+        json.dumps(requests),
     )
 
 
@@ -212,23 +230,25 @@ async def cancel_waiting(db: Transaction) -> int:
     )
 
 
-async def take_up_again(db: Transaction, job: JobId, *, now: float) -> None:
-    """Let the requests that are wanted again wait again, their attempts counted anew.
+async def take_up_again(db: Transaction, job: JobId, *, now: float) -> int:
+    """Let some requests that are wanted again wait again, their attempts counted anew; return how many: 0 at the end.
 
     Args:
         db: The connection that a step was given.
         job: Theirs, finished.
         now: Unix seconds, from which on they wait.
     """
+    found = await fetch(db, "SELECT id FROM requests WHERE job = ? AND again IS NOT NULL LIMIT ?", job, SLICE)
+    some = json.dumps([row["id"] for row in found])
     await update(
         db,
-        """UPDATE requests SET round = 0, sent_offset = NULL, sent_size = NULL, counts_from = sendings + 1,
+        f"""UPDATE requests SET round = 0, sent_offset = NULL, sent_size = NULL, counts_from = sendings + 1,
                max_tokens = coalesce(CAST(asked ->> 0 AS BIGINT), max_tokens), betas = coalesce(asked ->> 1, betas),
                rounds = coalesce(CAST(asked ->> 2 AS BIGINT), rounds + round),
                worst = coalesce(CAST(asked ->> 4 AS BIGINT), worst),
                allowance = coalesce(CAST(asked ->> 3 AS BIGINT), (rounds + round) * max_tokens)
-           WHERE job = ? AND again = 'anew'""",
-        job,
+           WHERE {AMONG.format("id")} AND again = 'anew'""",  # noqa: S608  our own text
+        some,
     )
     await update(
         db,
@@ -236,10 +256,11 @@ async def take_up_again(db: Transaction, job: JobId, *, now: float) -> None:
                 sections = NULL, filed = NULL, promised = FALSE, since = ?, again = NULL,
                 cohort = CASE WHEN first = id THEN '{PRIMER}' ELSE '' END, forgiven = (
                     SELECT count(*) FROM trips WHERE request = requests.id AND outcome <> 'succeeded')
-            WHERE job = ? AND again IS NOT NULL""",  # noqa: S608  our own text
+            WHERE {AMONG.format("id")} AND again IS NOT NULL""",  # noqa: S608  our own text
         now,
-        job,
+        some,
     )
+    return len(found)
 
 
 async def deliver(db: Transaction, batch: BatchId, deliveries: Sequence[Delivery], *, now: float) -> None:

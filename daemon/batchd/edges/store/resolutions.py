@@ -1,11 +1,11 @@
 """What a person decides about a batch that the daemon holds, since it could not settle it by itself."""
 
-from batchd.edges.store import requests, trips
+from batchd.edges.store import boarding
+from batchd.edges.store.boarding import Leaving
 from batchd.edges.store.database import Database
-from batchd.edges.store.statements import Transaction
-from batchd.edges.store.transitions import Also, step_along
+from batchd.edges.store.transitions import step_along
 from batchd.lifecycle import State
-from batchd.model import Batch, Verdict
+from batchd.model import Batch
 
 
 class Resolutions:
@@ -49,12 +49,10 @@ class Resolutions:
             batch: A held one.
             now: Unix seconds, from which on they wait.
         """
-
-        async def free(db: Transaction) -> None:
-            await trips.end(db, batch.id, "resent")
-            await requests.free(db, batch.id, now=now)
-
-        return await self._step(batch, State.SETTLED, free, trouble="its requests without a result were sent again")
+        said = "its requests without a result were sent again"
+        over = await self._step(batch, State.SETTLED, trouble=said, leaving=Leaving.RESENT)
+        await boarding.leave(self._database, batch.id, now=now)
+        return over
 
     async def drop(self, batch: Batch, reason: str) -> Batch:
         """Give up the requests of a held batch that have no result.
@@ -63,12 +61,9 @@ class Resolutions:
             batch: A held one.
             reason: What their reports say.
         """
+        over = await self._step(batch, State.SETTLED, trouble=reason, leaving=Leaving.DROPPED)
+        await boarding.leave(self._database, batch.id)
+        return over
 
-        async def give_up(db: Transaction) -> None:
-            await trips.end(db, batch.id, "dropped")
-            await requests.give_verdict(db, batch.id, Verdict.CANCELED, reason)
-
-        return await self._step(batch, State.SETTLED, give_up, trouble=reason)
-
-    async def _step(self, batch: Batch, to: State, also: Also | None = None, **changes: object) -> Batch:
-        return await self._database.write(step_along(batch, {State.HELD}, to, changes, also))
+    async def _step(self, batch: Batch, to: State, **changes: object) -> Batch:
+        return await self._database.write(step_along(batch, {State.HELD}, to, changes, None))

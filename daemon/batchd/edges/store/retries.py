@@ -7,16 +7,24 @@ answers so far are superseded, and what they cost stays in every sum.
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from batchd.edges.store.database import Database
 from batchd.edges.store.job_rows import job_of
-from batchd.edges.store.requests import RETRIED, take_up_again
-from batchd.edges.store.statements import Row, Step, Transaction, update
+from batchd.edges.store.requests import RETRIED, SLICE, take_up_again
+from batchd.edges.store.statements import AMONG, Row, Step, Transaction, returning, update
 from batchd.edges.store.steps import TO_RETRY
-from batchd.model import Job, JobId, Verdict
+from batchd.model import Job, JobId, RequestId, Verdict
 
 _ANEW = """verdict IN (SELECT value FROM json_each(?2)) AND NOT EXISTS (
     SELECT 1 FROM trips WHERE request = requests.id AND outcome IN ('dropped', 'lost'))"""
+_LEFT = """SELECT requests.id FROM requests JOIN jobs ON jobs.id = job
+    WHERE job = ?1 AND again IS NOT NULL AND NOT retry_wanted"""
+"""What a command has marked that did not come to its end."""
+_STEPS_ANEW = """UPDATE jobs SET step_hold = NULL, step_bar = NULL, steps_note = NULL,
+    steps_left = max(steps_left, coalesce(json_array_length(steps, '$.steps') - 1 - (
+        SELECT min(step) FROM requests WHERE job = jobs.id AND again IS NOT NULL), 0)) WHERE id = ?"""
+"""What is made of other answers is made anew as far as it was not asked; what was asked stays as it is."""
 _WORST = "coalesce(CAST(asked ->> 4 AS BIGINT), worst)"
 _ONLY = "(CAST(?3 AS TEXT) IS NULL OR custom_id IN (SELECT value FROM json_each(?3)))"
 
@@ -92,17 +100,23 @@ class Retries:
             only: Ids of the requests that are meant; None for all.
         """
         given = _given(job, also, only)
+        await self._mark(job, None, await self._ids(_LEFT, job))
+        for again, chosen in (("on", RETRIED), ("anew", _ANEW)):
+            sql = f"SELECT id FROM requests WHERE job = ?1 AND {_ONLY} AND {chosen} AND CAST(?2 AS TEXT) IS NOT NULL"  # noqa: S608  own text
+            await self._mark(job, again, await self._ids(sql, *given))
+        await self._database.write(
+            lambda db: update(db, "UPDATE jobs SET retry_wanted = TRUE, cancel_wanted = FALSE WHERE id = ?", job)
+        )
 
-        async def step(db: Transaction) -> None:
-            for again, chosen in (("on", RETRIED), ("anew", _ANEW)):
-                await update(
-                    db,
-                    f"UPDATE requests SET again = '{again}' WHERE job = ?1 AND {_ONLY} AND {chosen}",  # noqa: S608  own text
-                    *given,
-                )
-            await update(db, "UPDATE jobs SET retry_wanted = TRUE, cancel_wanted = FALSE WHERE id = ?", job)
+    async def _ids(self, sql: str, *parameters: object) -> list[RequestId]:
+        return await self._database.values(lambda row: RequestId(row["id"]), sql, *parameters)
 
-        await self._database.write(step)
+    async def _mark(self, job: JobId, again: str | None, those: list[RequestId]) -> None:
+        """Note of requests that they are wanted again, some in each commit; none is before its job is."""
+        sql = f"UPDATE requests SET again = ? WHERE job = ? AND verdict IS NOT NULL AND {AMONG.format('id')}"  # noqa: S608  own text
+        for start in range(0, len(those), SLICE):
+            some = json.dumps(those[start : start + SLICE])
+            await self._database.write(partial(_update, sql=sql, values=(again, job, some)))
 
     async def wanted(self) -> list[Job]:
         """List the finished jobs of which a person wants requests sent again."""
@@ -133,17 +147,17 @@ class Retries:
             amend: Puts others of them right, or adds some, in the same transaction.
         """
 
+        async def some(db: Transaction) -> int:
+            # None of a job that counts as delivered is sent: nobody meets one that is opened by half.
+            if await returning(db, "SELECT 1 FROM jobs WHERE id = ? AND delivered", job) is None:
+                return 0
+            await update(db, _STEPS_ANEW, job)
+            return await take_up_again(db, job, now=now)
+
         async def step(db: Transaction) -> None:
-            # What is made of other answers is made anew as far as it was not asked; what was asked stays as it is.
-            await update(
-                db,
-                """UPDATE jobs SET step_hold = NULL, step_bar = NULL, steps_note = NULL,
-                       steps_left = max(steps_left, coalesce(json_array_length(steps, '$.steps') - 1 - (
-                           SELECT min(step) FROM requests WHERE job = jobs.id AND again IS NOT NULL), 0))
-                   WHERE id = ?""",
-                job,
-            )
-            await take_up_again(db, job, now=now)
+            await update(db, _STEPS_ANEW, job)
+            while await take_up_again(db, job, now=now):
+                pass
             if amend is not None:
                 await amend(db)
             await update(
@@ -154,7 +168,13 @@ class Retries:
                 job,
             )
 
+        while await self._database.write(some):
+            pass
         await self._database.write(step)
+
+
+async def _update(db: Transaction, sql: str, values: tuple[object, ...]) -> None:
+    await update(db, sql, *values)
 
 
 def files_of(rows: Iterable[Row]) -> set[str]:

@@ -9,8 +9,10 @@ from batchd.claude.price import to_picodollars
 from batchd.delivery import PARKED, Delivery
 from batchd.edges.store.database import Database
 from batchd.edges.store.rollup import in_step
-from batchd.edges.store.statements import Transaction, at_once, many, update
+from batchd.edges.store.statements import AMONG, Transaction, at_once, many, update
 from batchd.model import BatchId, Cost, JobId, Place, RequestId, Sending, Usage, WireRow
+
+_THOSE: Final = f"batch = ? AND {AMONG.format('row')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,46 +118,54 @@ class Trips:
         return row is not None
 
 
-async def begin(db: Transaction, batch: BatchId, requests: Sequence[RequestId]) -> None:
+async def begin(db: Transaction, batch: BatchId, requests: Sequence[RequestId], start: int) -> None:
     """Put requests on a trip, in this order, each with its worst case reserved.
 
     Args:
         db: The connection that a step was given.
         batch: A new one.
         requests: Waiting ones, whose `sendings` count this trip already.
+        start: The row of the first of them.
     """
     boarding = """INSERT INTO trips (batch, row, request, reserved, sending)
-                  SELECT ?, wanted.key, requests.id, worst, sendings
+                  SELECT ?, wanted.key + ?, requests.id, worst, sendings
                   FROM json_each(?) AS wanted LEFT JOIN requests ON requests.id = CAST(wanted.value AS BIGINT)"""
-    await in_step(db, batch, lambda db: update(db, boarding, batch, json.dumps(requests)))
+    rows = range(start, start + len(requests))
+    await in_step(db, batch, lambda db: update(db, boarding, batch, start, json.dumps(requests)), rows=rows)
 
 
-async def end(db: Transaction, batch: BatchId, outcome: str) -> None:
-    """End the trips of a batch that have no result, whatever the API may have charged for them.
+async def end(db: Transaction, batch: BatchId, outcome: str, rows: Collection[int]) -> None:
+    """End trips of a batch that have no result, whatever the API may have charged for them.
 
     Args:
         db: The connection that a step was given.
         batch: Theirs.
         outcome: What became of them, as if it were the type of a result.
+        rows: Theirs.
     """
-    ending = "UPDATE trips SET outcome = ? WHERE batch = ? AND outcome IS NULL"
-    await in_step(db, batch, lambda db: update(db, ending, outcome, batch))
+    ending = f"UPDATE trips SET outcome = ? WHERE {_THOSE} AND outcome IS NULL"  # noqa: S608  own text
+    await in_step(db, batch, lambda db: update(db, ending, outcome, batch, json.dumps(list(rows))), rows=rows)
 
 
-async def forget(db: Transaction, batch: BatchId) -> None:
-    """Take back the trips of a batch that is dissolved; what an attempt that was given up may have sent stays known.
+async def forget(db: Transaction, batch: BatchId, rows: Collection[int], *, sent: bool) -> None:
+    """Take back trips of a batch that is dissolved; what an attempt that was given up may have sent stays known.
 
     Args:
         db: The connection that a step was given.
         batch: Theirs.
+        rows: Theirs.
+        sent: Whether an attempt to create it was given up, which may still show.
     """
-    await update(
-        db,
-        """INSERT INTO given_up (batch, request, sending) SELECT trips.batch, request, sending FROM trips
-           JOIN batches ON batches.id = trips.batch WHERE trips.batch = ? AND doubts > 0""",
-        batch,
-    )
-    await in_step(db, batch, lambda db: update(db, "DELETE FROM trips WHERE batch = ?", batch))
+    those = json.dumps(list(rows))
+    if sent:
+        await update(
+            db,
+            f"""INSERT INTO given_up (batch, request, sending)
+                SELECT batch, request, sending FROM trips WHERE {_THOSE}""",  # noqa: S608  own text
+            batch,
+            those,
+        )
+    await in_step(db, batch, lambda db: update(db, f"DELETE FROM trips WHERE {_THOSE}", batch, those), rows=rows)  # noqa: S608  own text
 
 
 async def note_cost(db: Transaction, batch: BatchId, usage: Usage, cost: Cost, *, bounded: bool) -> None:

@@ -8,6 +8,7 @@ RECONCILE = "daemon/batchd/decisions/batch/reconcile.py"
 VERBS = "tests/edges/test_batch_verbs.py"
 LOOKING = "tests/unit/test_reconcile.py"
 DOUBT = "tests/faults/test_doubt.py"
+SHORT = "tests/edges/test_short_commits.py"
 
 MUTATIONS = (
     Mutation(
@@ -134,8 +135,56 @@ MUTATIONS = (
         "batches",
         "what was given up before its batch was dissolved is forgotten",
         "daemon/batchd/edges/store/trips.py",
-        "WHERE trips.batch = ? AND doubts > 0",
-        "WHERE trips.batch = ? AND doubts < 0",
+        "    if sent:",
+        "    if not sent:",
         f"{DOUBT}::test_a_late_batch_of_one_that_was_dissolved_meanwhile_is_told",
+    ),
+    Mutation(
+        "batches",
+        "a large batch is planned in one commit",
+        "daemon/batchd/edges/store/boarding.py",
+        "await _aboard(db, batch, plan.requests[:SLICE], _UNKNOWN)\n    if len(plan.requests) <= SLICE:",
+        "await _aboard(db, batch, plan.requests, _UNKNOWN)\n    if True:",
+        f"{SHORT}::test_a_large_batch_is_planned_and_dissolved",
+    ),
+    Mutation(
+        "batches",
+        "a batch is sent with those that are aboard when its first slice is",
+        "daemon/batchd/edges/store/boarding.py",
+        '"batches", state=State.DISSOLVED, leaving',
+        '"batches", state=State.PLANNED, leaving',
+        f"{SHORT}::test_a_batch_that_is_not_all_aboard_is_none",
+    ),
+    Mutation(
+        "batches",
+        "what a crash has kept aboard of a batch that is over stays there",
+        "daemon/batchd/edges/store/boarding.py",
+        '        await leave(database, BatchId(row["id"]))',
+        "        pass",
+        f"{SHORT}::test_what_a_person_has_decided_holds_for_all_of_a_batch",
+    ),
+    Mutation(
+        "batches",
+        "a request that was cancelled meanwhile is sent all the same",
+        "daemon/batchd/edges/store/boarding.py",
+        "[each for each in them if each in aboard]",
+        "them",
+        f"{SHORT}::test_a_request_that_is_cancelled_meanwhile_stays_behind",
+    ),
+    Mutation(
+        "batches",
+        "half a job that is opened again is sent before it is open",
+        "daemon/batchd/edges/store/queue.py",
+        "AND verdict IS NULL AND NOT delivered",
+        "AND verdict IS NULL",
+        f"{SHORT}::test_a_large_job_is_opened_again",
+    ),
+    Mutation(
+        "batches",
+        "what an interrupted retry has marked is sent with the next",
+        "daemon/batchd/edges/store/retries.py",
+        "        await self._mark(job, None, await self._ids(_LEFT, job))\n",
+        "",
+        f"{SHORT}::test_what_an_interrupted_command_has_marked_is_not_wanted",
     ),
 )

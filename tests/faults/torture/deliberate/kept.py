@@ -15,8 +15,8 @@ MUTATIONS = (
         "kept",
         "what was dissolved stays in the sums",
         "daemon/batchd/edges/store/trips.py",
-        '    await in_step(db, batch, lambda db: update(db, "DELETE FROM trips WHERE batch = ?", batch))',
-        '    await update(db, "DELETE FROM trips WHERE batch = ?", batch)',
+        'await in_step(db, batch, lambda db: update(db, f"DELETE FROM trips WHERE {_THOSE}", batch, those), rows=rows)',
+        'await update(db, f"DELETE FROM trips WHERE {_THOSE}", batch, those)',
         "tests/edges/test_spending.py",
     ),
     Mutation(

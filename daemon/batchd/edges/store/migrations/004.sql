@@ -41,3 +41,12 @@ CREATE TABLE agreed_settings (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Protocol: large batches ---------------------------------------------------------------------------------------------
+
+-- Of a batch that is over, or has not come about yet: what becomes of the rows that are still aboard, which leave some in
+-- one commit and the next in another; NULL where none is.
+ALTER TABLE batches ADD COLUMN leaving TEXT CHECK (
+    leaving IS NULL OR (leaving IN ('waiting', 'resent', 'dropped') AND state IN ('dissolved', 'settled'))
+);
+CREATE INDEX batches_leaving ON batches (id) WHERE leaving IS NOT NULL;
