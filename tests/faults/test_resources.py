@@ -414,7 +414,7 @@ async def test_a_watcher_that_hears_nothing_delays_by_no_more_than_one_rescan(
     async def deaf(*_: object, **__: object) -> None:
         await anyio.sleep_forever()
 
-    monkeypatch.setattr("batchd.dispatcher.watch", deaf)
+    monkeypatch.setattr("batchd.dispatcher.task_tree.watch", deaf)
     async with running(home):
         await anyio.sleep(0.5)
         home.drop("a.jsonl", ["one"])

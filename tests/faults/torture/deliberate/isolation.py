@@ -115,7 +115,7 @@ MUTATIONS = (
     Mutation(
         "14",
         "a defect that an endless loop meets ends the daemon",
-        "daemon/batchd/dispatcher.py",
+        "daemon/batchd/dispatcher/task_tree.py",
         "tasks.start_soon(self._retrying.until_done, Thing(Work.LOOK, name, name), work)",
         "tasks.start_soon(work)",
         "tests/faults/test_loops.py",

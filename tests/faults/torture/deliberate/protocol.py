@@ -14,7 +14,7 @@ MUTATIONS = (
     Mutation(
         "1",
         "a file that was claimed before a crash is forgotten",
-        "daemon/batchd/dispatcher.py",
+        "daemon/batchd/dispatcher/task_tree.py",
         "for claim in await self._rooms.intake.recover():",
         "for claim in []:",
         "tests/faults/test_kill_steps.py",
@@ -174,7 +174,7 @@ MUTATIONS = (
     Mutation(
         "12",
         "SIGTERM is not heard",
-        "daemon/batchd/dispatcher.py",
+        "daemon/batchd/dispatcher/stopping.py",
         "scope.cancel()",
         "pass",
         "tests/acceptance/test_run.py",

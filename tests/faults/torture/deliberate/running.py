@@ -14,7 +14,7 @@ MUTATIONS = (
     Mutation(
         "Q",
         "every kind of thing is asked after at every look",
-        "daemon/batchd/dispatcher.py",
+        "daemon/batchd/dispatcher/due_work.py",
         "done = await work() if due else None",
         "done = await work()",
         "tests/edges/test_agenda.py",

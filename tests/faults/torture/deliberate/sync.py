@@ -45,7 +45,7 @@ MUTATIONS = (
     Mutation(
         "sync",
         "a stop leaves nobody time to end",
-        "daemon/batchd/dispatcher.py",
+        "daemon/batchd/dispatcher/stopping.py",
         "ending.start_soon(self._rooms.sync_sender.stop)",
         "pass",
         f"{LANE}::test_a_stop_lets_what_is_being_streamed_end",

@@ -1,0 +1,6 @@
+"""The dispatcher: the task tree, the looks at what is due, and the end."""
+
+from batchd.dispatcher.rooms import Rooms
+from batchd.dispatcher.task_tree import Dispatcher
+
+__all__ = ["Dispatcher", "Rooms"]
