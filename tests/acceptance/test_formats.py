@@ -139,8 +139,29 @@ def test_what_commands_print_keeps_the_schemas(mixed: Installation) -> None:
         judge(words[0], json.loads(done.stdout))
 
 
-def test_an_answer_to_a_doubt_keeps_its_schema() -> None:
-    judge("resolve", {"schema": "batchd/resolve/1", "batches": [1], "decided": "drop", "daemon": {"running": False}})
+def test_an_answer_to_a_held_batch_keeps_its_schema(batchd: Installation) -> None:
+    toml = batchd.home / "batchd.toml"
+    toml.write_text('[keys.legal]\nfile = "legal-key"\n[folder.legal]\nkey = "legal"\n')
+    (batchd.inbox / "legal").mkdir(parents=True)
+    batchd.drop("legal/a.md", "Hello [sandbox: take 600]")
+    process = batchd.start("run", "--sandbox")
+    batchd.wait_until_sent()
+    process.kill()
+    process.wait()
+    toml.unlink()
+    assert batchd.call("run", "--once", "--sandbox").returncode == 1
+    shown = batchd.status()
+    judge("status", shown)
+    (held,) = shown["batches"]
+    assert (held["state"], held["key"]) == ("held", "legal")
+    assert "[keys.legal] is not in the settings" in held["trouble"]
+    done = batchd.call("resolve", str(held["batch"]), "--drop", "--json")
+    assert done.returncode == 0
+    said = json.loads(done.stdout)
+    judge("resolve", said)
+    assert (said["batches"], said["decided"]) == ([held["batch"]], "drop")
+    assert batchd.call("run", "--once", "--sandbox").returncode == 1
+    assert batchd.job("legal/a")["requests"]["canceled"] == 1
 
 
 def test_a_wrong_field_is_found_out() -> None:

@@ -1,7 +1,7 @@
 """`batchd status`: what is under way, what it has cost, when the next poll is; whether or not the daemon runs."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
@@ -26,12 +26,13 @@ from batchd.edges.store import Standing, Store, is_there, look_into_store
 from batchd.edges.store.views.progress import Progress
 from batchd.errors import Unusable
 from batchd.formats import signed
-from batchd.model import Job
+from batchd.model import Job, JobId, Turn
 from batchd.settings import Settings
 from batchd.standing.batches import batch_as_data
 from batchd.standing.jobs import job_as_data
 from batchd.standing.pauses import pause_as_data
 from batchd.standing.troubles import trouble_as_data
+from batchd.standing.waits import waits as waits_of
 from batchd.text.moments import moment_of
 
 if TYPE_CHECKING:
@@ -113,9 +114,12 @@ async def job_named(store: Store, name: str) -> Job:
 class _Seen:
     """What one look has found."""
 
-    def __init__(self, settings: Settings, standing: Standing, progress: Progress | None) -> None:
+    def __init__(
+        self, settings: Settings, standing: Standing, progress: Progress | None, waits_for: Mapping[JobId, str]
+    ) -> None:
         self._settings = settings
         self._standing = standing
+        self._waits_for = waits_for
         self._far = None if progress is None else _far(settings, standing, progress)
         self._running = daemon_runs(settings.state)
         seen = inbox.look(settings.inbox) if settings.inbox.is_dir() else inbox.Seen([], {}, {})
@@ -138,7 +142,10 @@ class _Seen:
                 "waits": [told for _, told in self._waits],
             },
             "outbox": {"path": str(self._settings.outbox), "rejected": self._rejected},
-            "jobs": [job_as_data(each, self._standing) | alone for each in self._standing.jobs],
+            "jobs": [
+                job_as_data(each, self._standing, self._waits_for.get(each.job.id)) | alone
+                for each in self._standing.jobs
+            ],
             "batches": [batch_as_data(batch, names[batch.id]) for batch in self._standing.batches],
             "settings_error": self._standing.wrong_settings,
             "paused": [pause_as_data(each) for each in self._standing.paused],
@@ -160,6 +167,11 @@ class _Seen:
             kept = [of_thing(each) for each in self._standing.troubles]
             return Group(*parts, cell(f"Nothing yet: drop a file into {self._settings.inbox}"), *kept)
         parts.append(tables(self._standing, now))
+        parts += [
+            cell(f"job {each.job.name} waits: {self._waits_for[each.job.id]}", "dim")
+            for each in self._standing.jobs
+            if each.job.id in self._waits_for
+        ]
         if self._far is not None:
             job = self._standing.jobs[0].job
             finished = moment(job.finished_at) or "not yet"
@@ -211,7 +223,7 @@ def _moment(since: str | None) -> float | None:
 
 async def _look(settings: Settings, job: str | None, *, waits: bool, since: float | None = None) -> _Seen:
     if waits and not await to_thread.run_sync(is_there, settings.database):
-        return await to_thread.run_sync(_Seen, settings, Standing((), ()), None)
+        return await to_thread.run_sync(_Seen, settings, Standing((), ()), None, {})
     database = await to_thread.run_sync(installed, settings)
     async with look_into_store(database) as store:
         if job is None:
@@ -219,7 +231,10 @@ async def _look(settings: Settings, job: str | None, *, waits: bool, since: floa
         else:
             found = await job_named(store, job)
             standing, progress = await store.overview.read_job(found), await store.progress.read(found.id)
-    return await to_thread.run_sync(_Seen, settings, standing, progress)
+        folders = {name: Turn(folder.priority, folder.hours or None) for name, folder in settings.folder.items()}
+        turns = await store.turns.of(folders.keys())
+    waits_for = waits_of(standing.jobs, turns, folders, standing.paused, datetime.now().astimezone())
+    return await to_thread.run_sync(_Seen, settings, standing, progress, waits_for)
 
 
 async def _watch(look: Callable[[], Awaitable[_Seen]]) -> None:

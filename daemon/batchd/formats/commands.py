@@ -107,6 +107,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     next_poll_at: str | None
     cost_usd: float | None
     standard_cost_usd: float | None
+    waits_for: str | None = None
+    """Why its requests are not sent just now, where that is neither money nor a person."""
     hold: str | None
     held_until: str | None
     released: bool

@@ -204,7 +204,7 @@ class Notifier:
             self._failing.discard(sink)
             await notices.done(number, sink, now)
             return
-        about = {"sink": sink, "event": waiting.notice.kind.value, "reason": attempt.reason}
+        about = {"sink": sink, "kind": waiting.notice.kind.value, "reason": attempt.reason}
         if attempt.told is Told.NEVER or over(waiting.since, now):
             log.error("notice given up", **about, attempts=waiting.attempts + 1)
             await notices.failed(number, sink, attempt.reason)

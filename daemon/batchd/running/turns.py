@@ -7,7 +7,6 @@ from datetime import datetime
 
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
-from batchd.edges.store.turns import JobTurn
 from batchd.model import BatchId, JobId, Turn
 from batchd.text.hours import hours_of
 
@@ -53,7 +52,7 @@ class Turns:
         tiers: dict[int, set[JobId]] = defaultdict(set)
         opening: dict[JobId, float] = {}
         for each in turns:
-            turn = self._of(each)
+            turn = each.within(self._folders)
             if turn.priority:
                 tiers[turn.priority].add(each.job)
             hours = hours_of(turn.hours or "")
@@ -66,9 +65,3 @@ class Turns:
         """Whether a job of a batch must wait for its hours."""
         outside = (await self.order()).outside
         return bool(outside) and not outside.isdisjoint(await self._store.turns.jobs_in(batch))
-
-    def _of(self, job: JobTurn) -> Turn:
-        folder = self._folders.get(job.queue, Turn())
-        return Turn(
-            folder.priority if job.priority is None else job.priority, folder.hours if job.hours is None else job.hours
-        )

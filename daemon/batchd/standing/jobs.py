@@ -77,12 +77,13 @@ def marked(text: str, job: Job) -> str:
     return _AMOUNT.sub(r"\g<0> (sandbox)", text) if job.sandbox else text
 
 
-def job_as_data(standing: JobStanding, all_: Standing) -> dict[str, object]:
+def job_as_data(standing: JobStanding, all_: Standing, waits_for: str | None = None) -> dict[str, object]:
     """Tell of a job in the words of `batchd status --json`; documented in docs/json.md.
 
     Args:
         standing: The job.
         all_: With every unfinished batch, at least, and what keeps single things.
+        waits_for: Why its requests are not sent just now, from `standing.waits`.
     """
     job, tally = standing.job, standing.tally
     batches = {batch.id: batch for batch in all_.batches}
@@ -109,6 +110,7 @@ def job_as_data(standing: JobStanding, all_: Standing) -> dict[str, object]:
         "next_poll_at": None if poll is None else timestamp(poll),
         "cost_usd": usd(tally.cost.charged),
         "standard_cost_usd": usd(tally.cost.standard),
+        "waits_for": waits_for,
         "hold": job.hold,
         "held_until": None if job.hold_until is None else timestamp(job.hold_until),
         "released": job.released,

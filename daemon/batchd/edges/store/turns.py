@@ -1,12 +1,12 @@
 """Turns: which jobs go before others, and which are sent in some hours alone."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from batchd.edges.store.database import Database
 from batchd.edges.store.statements import Row
-from batchd.model import BatchId, JobId
+from batchd.model import BatchId, JobId, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,12 @@ class JobTurn:
     """Its own; None where its file says nothing, and its folder counts."""
     hours: str | None
     """The same."""
+
+    def within(self, folders: Mapping[str, Turn]) -> Turn:
+        """Its turn, given what top folders say of theirs."""
+        folder = folders.get(self.queue, Turn())
+        priority = folder.priority if self.priority is None else self.priority
+        return Turn(priority, folder.hours if self.hours is None else self.hours)
 
 
 class JobTurns:
