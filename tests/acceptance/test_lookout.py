@@ -4,6 +4,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.installation import SOON, Installation
 from tests.support.receiver import receiver
 
@@ -14,6 +16,7 @@ def is_stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
+@pytest.mark.slow  # a silence takes its time
 def test_a_stopped_daemon_pings_no_more_and_a_sink_that_takes_nothing_is_shown(batchd: Installation) -> None:
     with receiver() as beats:
         (batchd.home / "batchd.toml").write_text(

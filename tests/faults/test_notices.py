@@ -66,7 +66,9 @@ async def test_what_happens_is_told_signed_and_stands_in_the_outbox(home: House,
     assert PROMPT not in "".join(map(str, all_.got)) + json.dumps(written)
 
 
-async def test_a_sink_that_fails_delays_nobody_and_is_told_later(home: House) -> None:
+async def test_a_sink_that_fails_delays_nobody_and_is_told_later(
+    home: House, capfd: pytest.CaptureFixture[str]
+) -> None:
     with receiver() as good, receiver() as bad, receiver() as target:
         statuses = iter((500, 302))
 
@@ -78,6 +80,9 @@ async def test_a_sink_that_fails_delays_nobody_and_is_told_later(home: House) ->
         home.drop("a.jsonl", ["one"])
         await home.run(notify__sinks=sinks)
         assert good.types() == ["job.finished"]
+        said = capfd.readouterr().out
+        assert "notice not delivered" in said
+        assert "defect" not in said, "it was noted, for the next try to come in its time"
         for _ in range(2):  # each start tries what is due
             home.jump(10_000)
             await home.run(notify__sinks=sinks)

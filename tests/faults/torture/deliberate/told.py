@@ -123,4 +123,12 @@ MUTATIONS = (
         "",
         "tests/faults/test_notices.py::test_new_settings_bring_new_sinks_and_whoever_wanted_nothing_is_asked_again",
     ),
+    Mutation(
+        "told",
+        "a try that was in vain cannot be noted",
+        "daemon/batchd/running/notifier.py",
+        'about = {"sink": sink, "kind": waiting',
+        'about = {"sink": sink, "event": waiting',
+        "tests/faults/test_notices.py",
+    ),
 )
