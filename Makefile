@@ -1,7 +1,7 @@
 # Needed: Python 3.11 or newer, make, a package index. Everything lands in .venv; nothing outside this folder changes.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types peers bench figures million torture mutations format man site dist deb image release test-release lock clean
+.PHONY: help demo test lint types peers bench figures million torture mutations format man site dist deb image address release test-release lock clean
 
 # Asked by running it: a name on the path may be older, pyenv's stand-in for an interpreter that is not there, or
 # Debian's without the module that puts pip into an environment.
@@ -97,6 +97,9 @@ deb: $(DEV) ## a Debian package into dist/, for this machine's Debian and its Py
 image: deb ## a container image by buildah, from the Debian package: localhost/batchd (needs root, buildah, mmdebstrap)
 	$(EPOCH); export SOURCE_DATE_EPOCH; sh release/image/build.sh \
 		"$$(basename build/wheel/batchd-*.whl | cut -d- -f2)" $(BASE)
+
+address: $(DEV) ## make address URL=https://HOST/OWNER/NAME EMAIL=NAME@HOST: where the repository is, for all that is packed
+	$(BIN)/python -m release.address "$(URL)" "$(EMAIL)"
 
 # What has to pass before; `make release VERSION=x JUDGES=lint` for a rehearsal.
 JUDGES ?= lint types test site

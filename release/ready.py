@@ -5,7 +5,8 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from urllib.parse import urlsplit
+
+from release.address import reserved
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,17 +26,8 @@ def obstacles(root: Path, version: str) -> list[str]:
         found.append(f"the tree is not clean: {changed.splitlines()[0].strip()}")
     if _git(root, "tag", "--list", f"v{version}"):
         found.append(f"v{version} is there already: a version is released once")
+    found += [f"{each} is a reserved name, which leads nowhere: make address" for each in sorted(reserved(root))]
     return found
-
-
-def cautions(root: Path) -> list[str]:
-    """Name what would be seen only after an upload, in sentences."""
-    addresses: dict[str, str] = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["urls"]
-    reserved = {host for each in addresses.values() if (host := urlsplit(each).hostname or "").endswith(".example")}
-    return [
-        f"pyproject.toml: {host} is a reserved name: before an upload put the address of the repository there"
-        for host in sorted(reserved)
-    ]
 
 
 def _git(root: Path, *words: str) -> str:
@@ -43,9 +35,9 @@ def _git(root: Path, *words: str) -> str:
 
 
 def main(version: str) -> int:
-    """Tell obstacles, and cautions."""
+    """Tell obstacles."""
     found = obstacles(ROOT, version)
-    print(*(f"release: {line}" for line in [*found, *cautions(ROOT)]), sep="\n", file=sys.stderr)  # noqa: T201  a command
+    print(*(f"release: {line}" for line in found), sep="\n", file=sys.stderr)  # noqa: T201  a command
     return 1 if found else 0
 
 

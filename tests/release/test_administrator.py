@@ -88,8 +88,7 @@ def test_installed_enabled_alerted_upgraded_and_purged(machine: Booted, newer: P
 
     said = machine.run("dpkg --purge batchd 2>&1")
     assert "kept what is yours, /var/lib/batchd" in said
-    for unit in ("batchd", "batchd-page"):
-        wait_for(lambda unit=unit: machine.run(f"systemctl is-active {unit}", check=False) == "inactive\n")
+    wait_for(lambda: machine.run("systemctl is-active batchd batchd-page", check=False) == "inactive\ninactive\n")
     assert (
         machine.run("ls -d /etc/batchd /usr/lib/batchd /etc/systemd/system/*.wants/batchd*", check=False).count(
             "cannot access"
