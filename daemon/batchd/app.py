@@ -3,7 +3,7 @@
 import asyncio
 import ctypes
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
@@ -19,14 +19,14 @@ from batchd.edges.api import Api
 from batchd.edges.api.meter import Meter
 from batchd.edges.clock import Clock
 from batchd.edges.lock import sole_daemon
-from batchd.edges.store import DATABASE, Place, Store, open_store
+from batchd.edges.store import DATABASE, Place, Store, look_into_store, open_store
 from batchd.edges.store.facts import SANDBOX
-from batchd.errors import Occupied, Unusable
+from batchd.errors import Drifted, Occupied, Unusable
 from batchd.journey.places import Places
 from batchd.running.accounts import Accounts, Wanted
 from batchd.running.key import Key
 from batchd.running.reloading import Reloading
-from batchd.settings import Settings, key_in
+from batchd.settings import Settings, drift, key_in, to_agree_on
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -91,7 +91,7 @@ async def serve(  # noqa: PLR0913  what a command can say
         )
 
     async with (
-        _alone(settings.database, places.state) as store,
+        _alone(settings.database, places.state, to_agree_on(settings, first, sandbox=sandbox)) as store,
         connect(first, settings.api.base_url) as api,
     ):
         if not await store.facts.claim_for(SANDBOX if sandbox else "api"):
@@ -99,7 +99,8 @@ async def serve(  # noqa: PLR0913  what a command can say
             raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
         async with AsyncExitStack() as others:
             accounts = Accounts(api, Key(api, store, find, first), store, clock, connect, others)
-            reloading = Reloading(settings, load or (lambda: settings), store, accounts)
+            agree = partial(_settle, store, find, sandbox=sandbox)
+            reloading = Reloading(settings, load or (lambda: settings), store, accounts, agree)
             await reloading.begin()
             with _all_that_is_there_kept():
                 begin = partial(ground, reloading, places, store, api, clock, accounts)
@@ -108,8 +109,10 @@ async def serve(  # noqa: PLR0913  what a command can say
 
 
 @asynccontextmanager
-async def _alone(database: Place, state: Path) -> AsyncIterator[Store]:
+async def _alone(database: Place, state: Path, agreed: Mapping[str, str]) -> AsyncIterator[Store]:
     """Open the store for the only daemon that works on it.
+
+    The first that starts where none works says which settings are agreed on; one that waits must have the same.
 
     Of a file the lock of the state folder says who that is, and another daemon is refused. Of a server's database its
     own lock does, and another daemon waits for it: it takes over. Then the lock of the state folder may still be that
@@ -120,8 +123,25 @@ async def _alone(database: Place, state: Path) -> AsyncIterator[Store]:
             async with open_store(database) as store:
                 yield store
         return
-    async with open_store(database, _say_standby) as store:
+    waited = False
+
+    async def stand_by(shown: str) -> None:
+        nonlocal waited
+        waited = True
+        log.info("standby: another daemon has the lock of the database; this one takes over", database=shown)
+        try:
+            async with look_into_store(database) as seen:
+                _agree(await seen.agreements.all(), agreed, shown)
+        except Drifted:
+            raise
+        except Unusable as error:  # the tables of another version: whoever has the lock next brings them up to date
+            log.info("the settings of the other daemon are not known yet", reason=str(error))
+
+    async with open_store(database, stand_by) as store:
         log.info("this daemon has the lock of the database")
+        if waited:  # the one before may have been given others since
+            _agree(await store.agreements.all(), agreed, "the database")
+        await store.agreements.settle(agreed)
         async with AsyncExitStack() as held:
             while True:
                 try:
@@ -133,8 +153,18 @@ async def _alone(database: Place, state: Path) -> AsyncIterator[Store]:
             yield store
 
 
-def _say_standby(database: str) -> None:
-    log.info("standby: another daemon has the lock of the database; this one takes over", database=database)
+async def _settle(store: Store, find: Callable[[], str | None], settings: Settings, *, sandbox: bool) -> None:
+    """Let what others must have the same follow settings that were read anew."""
+    if settings.store:
+        await store.agreements.settle(to_agree_on(settings, await to_thread.run_sync(find), sandbox=sandbox))
+
+
+def _agree(agreed: Mapping[str, str], own: Mapping[str, str], database: str) -> None:
+    if said := drift(agreed, own):
+        raise Drifted(
+            f"other settings than those of the installation on {database}: {said}; give all daemons the same. To "
+            "change one, stop them all: the first that starts says what holds"
+        )
 
 
 async def _served(

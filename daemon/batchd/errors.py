@@ -56,6 +56,10 @@ class Occupied(Unusable):
     """Another daemon works on this state folder."""
 
 
+class Drifted(Unusable):
+    """This daemon has other settings than those that all of its installation have agreed on."""
+
+
 class Rejected(BatchdError):
     """The file is wrong: it goes to `rejected/` and costs nothing."""
 

@@ -38,8 +38,10 @@ def _user() -> str | None:
 class Server:
     """One that runs."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, folder: Path, programs: Path, *, fsync: bool, password: str) -> None:
         self.folder = folder
+        self._fsync = fsync
+        self._password = password
         self._programs = programs
         self._user = _user()
         self._tables: str | None = None
@@ -60,7 +62,9 @@ class Server:
 
     def start(self) -> None:
         """Start it; a kill of it loses what is not synced, which no test here is about."""
-        options = f"-c listen_addresses= -c fsync=off -c max_connections=200 -k {self.folder}"
+        options = (
+            f"-c listen_addresses= -c fsync={'on' if self._fsync else 'off'} -c max_connections=200 -k {self.folder}"
+        )
         log = str(self.folder / "log")
         self.run("pg_ctl", "-D", str(self.folder / "data"), "-o", options, "-l", log, "-w", "-s", "start")
 
@@ -75,6 +79,7 @@ class Server:
             capture_output=True,
             text=True,
             check=True,
+            env={**os.environ, "PGPASSWORD": self._password},
         )
         return done.stdout.strip()
 
@@ -124,17 +129,27 @@ async def _open(url: str) -> None:
 
 
 @contextmanager
-def running(programs: Path) -> Iterator[Server]:
-    """A server, for as long as the block lasts."""
+def running(programs: Path, *, fsync: bool = False, password: str = "") -> Iterator[Server]:
+    """A server, for as long as the block lasts.
+
+    Args:
+        programs: Their folder.
+        fsync: Whether it syncs, as one that is meant to keep anything.
+        password: With which its user is let in; nobody needs one unless it is set.
+    """
     with TemporaryDirectory(prefix="pg") as place:
         folder = Path(place)
-        server = Server(folder, programs)
+        server = Server(folder, programs, fsync=fsync, password=password)
         if (user := _user()) is not None:
             shutil.chown(folder, user)
         folder.chmod(0o755)
-        server.run(
-            "initdb", "-D", str(folder / "data"), "-U", "batchd", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
-        )
+        how = ["-A", "trust"]
+        if password:
+            secret = folder / "password"
+            secret.write_text(password)
+            secret.chmod(0o644)
+            how = ["-A", "scram-sha-256", f"--pwfile={secret}"]
+        server.run("initdb", "-D", str(folder / "data"), "-U", "batchd", "-E", "UTF8", "--locale=C", "-N", *how)
         server.start()
         try:
             yield server

@@ -17,7 +17,7 @@ from batchd.cli.instructed import said_of
 from batchd.edges import inbox as inbox_edge
 from batchd.edges import readers
 from batchd.edges.lock import daemon_runs
-from batchd.edges.store import DATABASE, look_into_store
+from batchd.edges.store import DATABASE, FLEET, look_into_store
 from batchd.errors import BatchdError
 from batchd.journey.instructions import waiting
 from batchd.journey.reading import rules_of
@@ -32,6 +32,9 @@ _GROUP_PASSES: Final = 0o010
 _SOMEBODY: Final = 65_534
 """A user who is not ours: `nobody`."""
 _WRITABLE_BY_ALL: Final = 0o002
+_NOT_MADE = "none yet: made at the first start"
+_IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+"""Kinds of file systems that a power cut empties."""
 _REMOTE_FILE_SYSTEMS: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "ceph", "glusterfs"})
 
 
@@ -80,7 +83,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
     if (kind := _file_system(inbox)) in _REMOTE_FILE_SYSTEMS and not settings.intake.force_polling:
         said = f"on {kind}, which tells of no changes"
         yield Finding("inbox", Health.WARNING, said, "set intake.force_polling = true")
-    if (kind := _file_system(state)) in _REMOTE_FILE_SYSTEMS:
+    if not settings.store and (kind := _file_system(state)) in _REMOTE_FILE_SYSTEMS:
         said = f"on {kind}: SQLite and its locks need a local disk"
         yield Finding("state", Health.PROBLEM, said, "set state elsewhere")
 
@@ -164,10 +167,10 @@ def _rights(name: str, place: Path, said: str) -> Finding:
 async def database(settings: Settings) -> Finding:
     """Check the database, every page of it."""
     if settings.store:
-        return await _on_server(settings.store)
+        return await _on_server(settings)
     file = anyio.Path(settings.state) / DATABASE
     if not await file.exists():
-        return Finding("database", Health.OK, "none yet: made at the first start")
+        return Finding("database", Health.OK, _NOT_MADE)
     try:
         async with look_into_store(Path(file)) as store:
             flaws = await store.database.flaws()
@@ -178,18 +181,21 @@ async def database(settings: Settings) -> Finding:
     return Finding("database", Health.OK, f"{file} is sound ({bytes_of((await file.stat()).st_size)})")
 
 
-async def _on_server(url: str) -> Finding:
-    """Check whether a server has our tables, and whether it keeps what it has answered."""
+async def _on_server(settings: Settings) -> Finding:
+    """Check whether a server has our tables, or could; and whether anything could lose what was sent."""
     try:
-        async with look_into_store(url) as store:
-            flaws = await store.database.flaws()
+        from batchd.edges.store.postgresql.safety import examined  # noqa: PLC0415  only where it is used
+    except ImportError as error:
+        return Finding("database", Health.PROBLEM, f"the package {error.name} is missing", FLEET)
+    try:
+        named, made, risks = await examined(settings.store)
     except BatchdError as error:
         return Finding("database", Health.PROBLEM, str(error), "see docs/fleet.md")
-    from batchd.edges.store.postgresql.connection import named  # noqa: PLC0415  only where it is used
-
-    if flaws:
-        return Finding("database", Health.WARNING, f"{named(url)}: {flaws[0]}", "see docs/fleet.md")
-    return Finding("database", Health.OK, f"{named(url)} keeps what it has committed")
+    if (kind := _file_system(_nearest(settings.state))) in _IN_MEMORY:
+        risks.append(f"the state folder is on {kind}: a power cut takes what is still to be sent")
+    if risks:
+        return Finding("database", Health.WARNING, f"{named} could lose an intent: {'; '.join(risks)}", "docs/fleet.md")
+    return Finding("database", Health.OK, f"{named}: {'keeps what it has committed' if made else _NOT_MADE}")
 
 
 def machine(settings: Settings) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """Settings that are read anew while the daemon runs: whole, or not at all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import structlog
@@ -14,14 +14,21 @@ from batchd.settings import Settings
 
 log = structlog.get_logger()
 
-FIXED: Final = ("inbox", "outbox", "state", "api.base_url", "api.timeout", "api.key_file")
+FIXED: Final = ("inbox", "outbox", "state", "store", "api.base_url", "api.timeout", "api.key_file")
 """What a running daemon keeps as it was at its start."""
 
 
 class Reloading:
     """The settings that hold, and how others come to hold instead."""
 
-    def __init__(self, settings: Settings, load: Callable[[], Settings], store: Store, accounts: Accounts) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], Settings],
+        store: Store,
+        accounts: Accounts,
+        agree: Callable[[Settings], Awaitable[None]],
+    ) -> None:
         """Take them over.
 
         Args:
@@ -29,11 +36,13 @@ class Reloading:
             load: Reads them anew, all of them; it blocks.
             store: Where it is told that they are wrong.
             accounts: Whose keys are looked for as well.
+            agree: Is told of those that hold, for all who work on the same database.
         """
         self.settings = settings
         self._load = load
         self._store = store
         self._accounts = accounts
+        self._agree = agree
 
     async def begin(self) -> None:
         """Note that the settings are right, as they are at a start."""
@@ -54,6 +63,7 @@ class Reloading:
         kept = [name for name in changed if name in FIXED]
         log.info("settings read", now=[name for name in changed if name not in FIXED], at_a_restart=kept)
         self.settings = _with_fixed(new, self.settings)
+        await self._agree(self.settings)
         return any(name not in FIXED for name in changed)
 
 
@@ -70,4 +80,4 @@ def _differences(old: Settings, new: Settings) -> Iterator[str]:
 
 def _with_fixed(new: Settings, old: Settings) -> Settings:
     api = replace(new.api, base_url=old.api.base_url, timeout=old.api.timeout, key_file=old.api.key_file)
-    return replace(new, inbox=old.inbox, outbox=old.outbox, state=old.state, api=api)
+    return replace(new, inbox=old.inbox, outbox=old.outbox, state=old.state, store=old.store, api=api)

@@ -1,11 +1,12 @@
 """The store: the only room that speaks SQL, and the only queue there is. It decides nothing."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from batchd.edges.store.agreements import Agreements
 from batchd.edges.store.amendments import Amendment, Amendments, Change
 from batchd.edges.store.arrivals import Arrival, Arrivals
 from batchd.edges.store.batches import Batches, CountTaken
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATABASE",
+    "FLEET",
     "GROUPS",
     "Agenda",
     "Amendment",
@@ -120,6 +122,7 @@ class Store:
     retention: Retention
     measures: MeasuresOf
     sights: Sights
+    agreements: Agreements
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -142,17 +145,17 @@ def _of_postgresql() -> "type[PostgresqlDatabase]":
     return PostgresqlDatabase
 
 
-def _said_nowhere(place: str) -> None: ...
+async def _said_nowhere(place: str) -> None: ...
 
 
 @asynccontextmanager
-async def open_store(place: Place, waits: Callable[[str], None] = _said_nowhere) -> AsyncIterator[Store]:
+async def open_store(place: Place, waits: Callable[[str], Awaitable[None]] = _said_nowhere) -> AsyncIterator[Store]:
     """Open the store, made or migrated where that is needed: the daemon's, under its lock.
 
     Args:
         place: Where it is.
-        waits: Is told, once, that another daemon has the lock of the database, which this one waits for; the lock of a
-            file is that of the state folder.
+        waits: Is told, once, that another daemon has the lock of the database, which this one waits for unless that
+            raises; the lock of a file is that of the state folder.
 
     Raises:
         Unusable: It is no database of ours, damaged, or has other tables than this program works with.
@@ -232,6 +235,7 @@ async def _store(database: Database) -> Store:
         Retention(database),
         MeasuresOf(database),
         Sights(database),
+        Agreements(database),
         database,
         str(tag["value"]),
     )

@@ -4,7 +4,7 @@ The connection that writes holds the lock of the daemon. So what commits is what
 lost one has lost both: it commits no intent any more, and ends.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeVar, cast
@@ -17,6 +17,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from batchd.edges.store.postgresql.connection import CHANNEL, DAEMON, LOCKS, WRITING, connected, named
 from batchd.edges.store.postgresql.errors import LOST, said, sorted_by_cause
 from batchd.edges.store.postgresql.migrating import known
+from batchd.edges.store.postgresql.safety import risks
 from batchd.edges.store.postgresql.transaction import PostgresqlTransaction, fetched
 from batchd.edges.store.sqlite.schema import newest
 from batchd.edges.store.statements import Row, Step
@@ -34,11 +35,6 @@ PATIENCE: Final = 10.0
 _KNOCK: Final = 1.0
 """Seconds between two tries to get the lock."""
 
-_DURABLE: Final = ("fsync", "full_page_writes")
-_SAFETY: Final = """SELECT current_setting('fsync') = 'on' AS fsync,
-    current_setting('full_page_writes') = 'on' AS full_page_writes,
-    (SELECT count(*) FROM pg_stat_replication) AS standbys,
-    current_setting('synchronous_standby_names') <> '' AS waits"""
 _HELD: Final = """SELECT 1 FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND pid = ? AND classid = ? AND objid = ?
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -68,7 +64,9 @@ class PostgresqlDatabase:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, daemon: bool, waits: Callable[[str], None] | None = None) -> AsyncIterator[Self]:
+    async def open(
+        cls, url: str, *, daemon: bool, waits: Callable[[str], Awaitable[None]] | None = None
+    ) -> AsyncIterator[Self]:
         """Open the database to write to it.
 
         Args:
@@ -157,16 +155,7 @@ class PostgresqlDatabase:
 
     async def flaws(self) -> list[str]:
         """What of the server's settings could lose a commit that was answered; its pages it checks itself."""
-        row = await self.row(_SAFETY)
-        if row is None:
-            return []
-        said = [f"{name} is off there: a power cut may lose what was committed" for name in _DURABLE if not row[name]]
-        if row["standbys"] and not row["waits"]:
-            said.append(
-                "it waits for none of its standbys (synchronous_standby_names is empty): one that is promoted lacks "
-                "the last commits, and what was sent since is paid for again unless it is started with --restored"
-            )
-        return said
+        return await risks(self._reader)
 
     async def give_back_log(self) -> bool:
         """Nothing: the server keeps its log itself."""
@@ -203,7 +192,9 @@ class PostgresqlDatabase:
                 raise Unavailable(f"{named(url)}: the lock is lost: another daemon may work on it now")
 
 
-async def _sole(writer: "psycopg.AsyncConnection[Any]", url: str, waits: Callable[[str], None] | None) -> None:
+async def _sole(
+    writer: "psycopg.AsyncConnection[Any]", url: str, waits: Callable[[str], Awaitable[None]] | None
+) -> None:
     """Take the lock of the daemon, for as long as this connection lasts."""
     told = False
     try:
@@ -213,7 +204,7 @@ async def _sole(writer: "psycopg.AsyncConnection[Any]", url: str, waits: Callabl
                 return
             if waits is not None and not told:
                 told = True
-                waits(named(url))
+                await waits(named(url))
             await anyio.sleep(_KNOCK)
     except psycopg.Error as error:
         raise sorted_by_cause(error) from error

@@ -51,6 +51,18 @@ async def known(db: "psycopg.AsyncConnection[Any]", url: str, *, to_be_migrated:
         ) from error
 
 
+async def is_empty(db: "psycopg.AsyncConnection[Any]", url: str) -> bool:
+    """Whether nothing was made in a database yet.
+
+    Raises:
+        Unusable: Nothing can be: it keeps or orders text otherwise than SQLite.
+    """
+    if await _column(db, _SAYS):
+        return False
+    await _suits(db, url)
+    return True
+
+
 async def _looked_over(db: "psycopg.AsyncConnection[Any]", url: str, *, to_be_migrated: bool) -> int:
     """The version of a database that may be worked with; 0 where nothing was made."""
     version, known_by = _said(await _column(db, _SAYS))
