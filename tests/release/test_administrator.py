@@ -66,7 +66,7 @@ def test_installed_enabled_alerted_upgraded_and_purged(machine: Booted, newer: P
     # One that no budget allows: the page shows it first, and the numbers raise the alert that `monitoring` has for it.
     machine.bring(_written(tmp_path / "dear.md", "---\nbudget: 0.0001\n---\nWrite a whole book.\n"))
     machine.run("cd /var/lib/batchd/inbox && cp /opt/dear.md .dear && mv .dear dear.md")
-    assert "exit 4" in machine.run("cd / && batchd wait dear --timeout 60; echo exit $?", check=False)
+    assert "exit 4" in machine.run("cd / && batchd wait dear --timeout 60 || echo exit $?")
     shown = machine.run(_got("http://127.0.0.1:8790/"))
     assert "waits for a person" in shown
     assert "batchd release dear" in shown
