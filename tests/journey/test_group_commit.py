@@ -64,7 +64,8 @@ class Office:
 
     async def acknowledged(self) -> list[int]:
         """Bytes of each job's lines, and how many rows of each batch have their outcome."""
-        lengths = [await self.store.deliveries.results_length(job.id) for job in self.jobs]
+        found = await self.store.deliveries.results_lengths([job.id for job in self.jobs])
+        lengths = [found[job.id] for job in self.jobs]
         return [*lengths, *[3 - await self.store.deliveries.undelivered(batch.id) for batch in self.batches]]
 
 

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from batchd.claude.catalogue import Catalogue
 from batchd.decisions.jobfile.reader import Rules, Said, read
+from batchd.decisions.jobfile.templates import Templates
 from batchd.decisions.money.worst_case import Bounds, worst_of
 from batchd.model import Caution, Entry, Problem
 from hypothesis import given
@@ -204,3 +206,37 @@ def test_what_is_recognized_is_bounded_as_any_other() -> None:
     assert [bounds.of(entry) for entry in entries] == [
         worst_of(entry._replace(template=0), Catalogue()) for entry in entries
     ]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_files_that_share_their_templates_are_told_what_each_would_be_alone(again: bool) -> None:  # noqa: FBT001  a parameter of the test
+    alone = Rules(max_requests=100)
+    shared = replace(alone, known=Templates())
+    files = [case.read_bytes() for case in CASES] + SHARED
+    for whole in files * (1 + again):
+        assert told(whole, shared) == told(whole, alone)
+
+
+def told(whole: bytes, rules: Rules) -> list[Said]:
+    said = read(lambda: [whole], ".jsonl", "file", rules)
+    return [each._replace(template=0) if isinstance(each, Entry) else each for each in said]
+
+
+REQUEST = b'{"custom_id": "%b", "params": {"model": "claude-haiku-4-5", "max_tokens": %b, "messages": [%b]}}\n'
+TURN = b'{"role": "user", "content": "hello"}'
+SHARED = [
+    REQUEST % (b"a", b"100", TURN),
+    REQUEST % (b"b", b"100", TURN),
+    b'{"job": {"betas": ["context-1m-2025-08-07"], "max_tokens": 5}}\n' + REQUEST % (b"a", b"100", TURN),
+    b'{"job": {"cache": "off"}}\n' + REQUEST % (b"a", b"100", TURN),
+    b'{"job": {"lane": 3}}\n' + REQUEST % (b"a", b"100", TURN),
+    CAUTIONED := REQUEST.replace(b"claude-haiku-4-5", b"claude-unheard-of") % (b"a", b"100", TURN),
+    CAUTIONED,
+    CAUTIONED.replace(b'"a"', b'"b"') + CAUTIONED,
+]
+
+
+def test_what_one_file_is_cautioned_of_the_next_one_is_too() -> None:
+    rules = Rules(known=Templates())
+    for _ in range(3):
+        assert any(isinstance(each, Caution) for each in told(CAUTIONED, rules))

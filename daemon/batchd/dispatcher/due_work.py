@@ -111,8 +111,9 @@ class DueWork:
 
     async def _finish_all(self, tasks: anyio.abc.TaskGroup) -> None:
         before = frozenset(self._under_way)  # what ends while the store is read is not due any more
-        undelivered = await self._store.jobs.undelivered()
-        due = [job for job in undelivered if _finishing(job) not in before | self._under_way]
+        finishing = {thing.job for thing in before if thing.work is Work.FINISH}
+        undelivered = await self._store.jobs.undelivered(but=finishing)
+        due = [job for job in undelivered if _finishing(job) not in self._under_way]
         small = [job for job in due if job.total <= SMALL and not self._retrying.waits(_finishing(job))]
         if len(small) > 1:
             for some in (small[at : at + TOGETHER] for at in range(0, len(small), TOGETHER)):

@@ -13,6 +13,7 @@ import structlog
 from anyio import from_thread
 
 from batchd.decisions.jobfile.reader import Rules
+from batchd.decisions.jobfile.templates import Templates
 from batchd.edges import claims, disk
 from batchd.edges.claims import Claim
 from batchd.edges.clock import Clock
@@ -86,7 +87,7 @@ class BulkAccepting:
 
     def _read_all(self, taken: Iterable[Claim], own_turn: list[Claim]) -> Iterator[Checked]:
         """Read what is as it should be; what must wait for other files, or for anything else, is not."""
-        rules = replace(self._rules, now=self._clock.now(), gather=None)
+        rules = replace(self._rules, now=self._clock.now(), gather=None, known=Templates())
         slow = False
         for claim in taken:
             disk.stop_if_told()

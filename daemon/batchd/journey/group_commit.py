@@ -133,8 +133,9 @@ class GroupCommit:
         async with AsyncExitStack() as stack:
             # In one order everywhere, so that no two groups wait for each other; until they are in line.
             for job in sorted(written.shares):
-                await stack.enter_async_context(self._locks.setdefault(job, anyio.Lock()))
-                written.ends[job] = await self._end_of(job)
+                lock = self._locks.setdefault(job, anyio.Lock(fast_acquire=True))
+                await stack.enter_async_context(lock)
+            await self._join(written)
             ends = {job: end.at for job, end in written.ends.items()}
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(documents)
@@ -144,14 +145,26 @@ class GroupCommit:
                 written.ends[job].at = length
             self._written.append(written)
 
-    async def _end_of(self, job: JobId) -> _End:
-        while (end := self._ends.get(job)) is not None and end.lost:
-            # What is behind it is cut off, but nothing before it that may be acknowledged just now.
-            await self._over.wait()
-        if end is None:
-            end = self._ends[job] = _End(await self._store.deliveries.results_length(job))
+    async def _join(self, written: Written) -> None:
+        """Find where the lines of its jobs end; nobody else writes to these jobs meanwhile."""
+        new: list[JobId] = []
+        for job in written.shares:
+            while (end := self._ends.get(job)) is not None and end.lost:
+                # What is behind it is cut off, but nothing before it that may be acknowledged just now.
+                await self._over.wait()
+            if end is None:
+                new.append(job)
+            else:
+                self._hold(written, job, end)
+        lengths = await self._store.deliveries.results_lengths(new) if new else {}
+        for job in new:
+            end = self._ends[job] = _End(lengths.get(job, 0))
+            self._hold(written, job, end)
+
+    @staticmethod
+    def _hold(written: Written, job: JobId, end: _End) -> None:
+        written.ends[job] = end
         end.groups += 1
-        return end
 
     async def acknowledge(self, written: Written) -> Troubles:
         """Make a group durable, with whatever else is written by then, and acknowledge it; not to be cancelled.

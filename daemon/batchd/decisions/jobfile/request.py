@@ -60,7 +60,7 @@ class Requests:
         """What a request gets that says nothing."""
         self._asked = tuple(sorted({*rules.betas, *self._job.betas}))
         self._names = Names()
-        self._templates = Templates()
+        self._templates = Templates() if beneath or rules.known is None else rules.known
         self._count = 0
         self._bytes = 0
         """Of all requests, as they will be sent."""
@@ -86,6 +86,7 @@ class Requests:
             self._job = read_settings(laid_over(self._of_folder, found), "job")
             self._asked = tuple(sorted({*self._rules.betas, *self._job.betas}))
             self._beneath = {**self._defaults, **self._job.given}
+            self._templates = Templates()
             for flaw in self._job.flaws:
                 yield Problem(line, *flaw)
             yield from self.terms()
@@ -137,10 +138,15 @@ class Requests:
             flaws.append(Flaw(member(params_path, "messages"), "missing; a request needs at least one message"))
         yield from (Problem(line, *flaw) for flaw in flaws)
         sound = not flaws and not self._job.flaws
-        for said in self._finish(line, found.get("custom_id", ""), name, own, sound=sound):
+        draft = finished(self._merged(own), self._rules)
+        for said in self._finish(line, found.get("custom_id", ""), name, own, draft, sound=sound):
             yield said
-            if written is not None and isinstance(said, Entry):
+            if written is not None and isinstance(said, Entry) and self._may_learn(draft):
                 self._templates.learn(written, said, self._rules.catalogue.find(said.model).window)
+
+    def _may_learn(self, draft: Draft) -> bool:
+        """Whether nothing is said of a request that another file with one like it is to say as well."""
+        return not draft.cautions or self._templates is not self._rules.known
 
     def recognize(self, line: int, written: bytes | None) -> Entry | None:
         """Take a request that differs only in its texts from one that was found sound; None: it must be offered.
@@ -185,9 +191,10 @@ class Requests:
             return "", [Flaw("custom_id", "another request of this file has the same; give each its own")]
         return name, []
 
-    def _finish(self, line: int, custom_id: str, name: str, own: Settings, *, sound: bool) -> Iterator[Said]:
+    def _finish(  # noqa: PLR0913  what is known of a request
+        self, line: int, custom_id: str, name: str, own: Settings, draft: Draft, *, sound: bool
+    ) -> Iterator[Said]:
         """Hold a request against its model as far as it is sound, so that all is told at once, and serialize it."""
-        draft = finished(self._merged(own), self._rules)
         origins = Origins(own, self._job, self._defaults)
         for caution in draft.cautions:
             if caution not in self._warned and len(self._warned) < _MOST_CAUTIONS:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from batchd.claude.catalogue import Catalogue
 from batchd.decisions.jobfile.attachment import CountPages, Gather
+from batchd.decisions.jobfile.templates import Templates
 from batchd.model import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, LONG_TOKENS, ROWS_MAX_TOKENS, Readers
 
 
@@ -43,6 +44,8 @@ class Rules:
     """Which groups the instructions of a folder may name."""
     count_pages: CountPages | None = None
     """Reads PDFs; None where none are read."""
+    known: Templates | None = None
+    """Shared by files that are read one after the other by the very same rules; None where each has its own."""
 
     def readers_of(self, folder: str) -> Readers:
         """Who may read what comes of a top folder of the inbox of which nothing else is said."""

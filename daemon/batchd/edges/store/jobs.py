@@ -1,7 +1,7 @@
 """Jobs: found, listed, cancelled, closed, delivered."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from batchd.edges.store.database import Database
 from batchd.edges.store.events import note_ends
@@ -108,12 +108,16 @@ class Jobs:
         )
         return [job_of(row) for row in rows]
 
-    async def undelivered(self) -> list[Job]:
-        """List the jobs whose every request has its verdict, but whose `job.json` is still to be written."""
+    async def undelivered(self, *, but: Container[JobId | None] = ()) -> list[Job]:
+        """List the jobs whose every request has its verdict, but whose `job.json` is still to be written.
+
+        Args:
+            but: Those that are passed over, since somebody is at work on them.
+        """
         rows = await self._database.rows(
             f"SELECT * FROM jobs WHERE {UNDELIVERED}"  # noqa: S608  own text
         )
-        return [job_of(row) for row in rows]
+        return [job_of(row) for row in rows if row["id"] not in but]
 
     async def all_delivered(self) -> bool:
         """Whether no job is under way, nor asked to be."""

@@ -10,6 +10,22 @@ _TESTS = "tests/properties/test_template_properties.py"
 MUTATIONS = (
     Mutation(
         "speed in",
+        "what one file is cautioned of, the next one like it is not",
+        "daemon/batchd/decisions/jobfile/request.py",
+        "return not draft.cautions or self._templates is not self._rules.known",
+        "return True",
+        f"{_TESTS}::test_what_one_file_is_cautioned_of_the_next_one_is_too",
+    ),
+    Mutation(
+        "speed in",
+        "what holds for the requests of one file alone is taken for all that are read with it",
+        "daemon/batchd/decisions/jobfile/request.py",
+        "            self._templates = Templates()\n            for flaw",
+        "            for flaw",
+        f"{_TESTS}::test_files_that_share_their_templates_are_told_what_each_would_be_alone",
+    ),
+    Mutation(
+        "speed in",
         "a key that appears twice passes where the line is like another",
         _ROOM,
         "if template is None or template.quotes != found.quotes:",
