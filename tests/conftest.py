@@ -1,5 +1,6 @@
 """What holds for every test: an environment that is the same everywhere, and no clock that decides."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -24,8 +25,18 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
+def store_url(request: pytest.FixtureRequest) -> str:
+    """The database of a house: its own file, or for `TORTURE_STORE=postgresql` one on a server, of whole suites."""
+    if os.environ.get("TORTURE_STORE") != "postgresql":
+        return ""
+    started: postgresql.Server = request.getfixturevalue("server")
+    return started.with_tables()
+
+
+@pytest.fixture
+async def home(tmp_path: Path, store_url: str) -> AsyncIterator[House]:
     async with house(tmp_path) as opened:
+        opened.store = store_url
         yield opened
 
 

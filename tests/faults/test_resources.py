@@ -38,8 +38,9 @@ QUEUE = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
 def look(home: House, *words: str) -> str:
     """What a command says about the house, on either stream."""
     places = ("--inbox", str(home.inbox), "--outbox", str(home.outbox), "--state", str(home.state))
+    store = ("--set", f"store={home.store}") if home.store else ()
     done = subprocess.run(
-        [sys.executable, "-m", "batchd", *words, *places],
+        [sys.executable, "-m", "batchd", *words, *places, *store],
         cwd=home.place,
         env=environment(home.place, {"ANTHROPIC_API_KEY": home.key}),
         stdout=subprocess.PIPE,

@@ -60,6 +60,8 @@ class House:
         self.inbox, self.outbox, self.state = place / "inbox", place / "outbox", place / "state"
         self.inbox.mkdir(parents=True, exist_ok=True)
         self.key = KEY
+        self.store = ""
+        """The URL of its database; empty for the file in its state folder."""
 
     def settings(self, **changes: object) -> Settings:
         flags: dict[str, object] = {
@@ -70,6 +72,7 @@ class House:
             "intake": {"settle": 0.0, "duplicate_window": 0.0},
             "batch": {"linger": 2.0},
             "poll": {"initial": 2.0, "max": 20.0},
+            "store": self.store,
         }
         for key, value in changes.items():
             table, _, name = key.partition("__")
@@ -171,6 +174,7 @@ async def run_and_kill_when(home: House, fact: Callable[[], object], **settings:
 async def command(home: House, *, once: bool, **settings: object) -> AsyncIterator[Process]:
     """Run the real command for as long as the block lasts, on the clock of this world; its end is `kill -9`."""
     places = {"inbox": home.inbox, "outbox": home.outbox, "state": home.state, "api.base_url": home.server.base_url}
+    places |= {"store": home.store} if home.store else {}
     wishes = {
         **places,
         "intake.settle": 0,

@@ -35,6 +35,8 @@ PATIENCE: Final = 10.0
 _KNOCK: Final = 1.0
 """Seconds between two tries to get the lock."""
 
+ONE_AT_A_TIME: Final = f"SELECT pg_advisory_xact_lock({LOCKS}, {WRITING})".encode()
+"""What a step may take for granted, as on a file: that no step of another process comes between its statements."""
 _HELD: Final = """SELECT 1 FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND pid = ? AND classid = ? AND objid = ?
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -233,8 +235,7 @@ async def _commit_groups(db: "psycopg.AsyncConnection[Any]", tickets: MemoryObje
 async def _commit(db: "psycopg.AsyncConnection[Any]", group: list[_Ticket]) -> list[_Ticket]:
     """Commit the first steps of a group, and return them: all of it, or as many as are quick together."""
     await db.execute("BEGIN")
-    # What one writer may take for granted: no other step of any process comes in between.
-    await db.execute(f"SELECT pg_advisory_xact_lock({LOCKS}, {WRITING})".encode())
+    await db.execute(ONE_AT_A_TIME)
     statements = PostgresqlTransaction(db)
     began, done = anyio.current_time(), 0
     while done < len(group) and anyio.current_time() - began < LONG:
