@@ -1,5 +1,6 @@
 """The command `batchd`, also as `python -m batchd`."""
 
+import faulthandler
 import gc
 import io
 import os
@@ -17,6 +18,8 @@ def main() -> None:
     # It would make the SDK print prompts.
     os.environ.pop("ANTHROPIC_LOG", None)
     _speak_anywhere()
+    # A library that dies in C says where, for the journal: names of functions, files and lines, and no values.
+    faulthandler.enable()
     if sys.argv[1:3] == ["completion", "jobs"]:
         from batchd.cli.job_names import print_names  # noqa: PLC0415  somebody types: a command line takes too long
 

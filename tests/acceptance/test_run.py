@@ -158,3 +158,15 @@ def test_a_reader_that_leaves_is_no_error(batchd: Installation) -> None:
     assert process.stderr.read() == ""
     process.stderr.close()
     process.wait(SOON)
+
+
+def test_where_a_library_kills_it_is_said_and_nothing_of_what_it_did(batchd: Installation) -> None:
+    batchd.drop("slow.md", "CANARY-PROMPT [sandbox: take 3]")
+    process = batchd.start("run", "--sandbox")
+    batchd.wait_until_sent()
+    process.send_signal(signal.SIGSEGV)
+    assert process.wait(SOON) == -signal.SIGSEGV
+    log = (batchd.home / ".log").read_text()
+    assert "Fatal Python error: Segmentation fault" in log
+    assert 'File "' in log.partition("Fatal Python error")[2]
+    assert "CANARY" not in log

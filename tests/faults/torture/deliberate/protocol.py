@@ -9,7 +9,7 @@ MUTATIONS = (
         "daemon/batchd/edges/store/sqlite/database.py",
         'await db.execute("ROLLBACK TO step")',
         "pass",
-        "tests/edges/test_store.py::test_a_job_of_which_one_request_cannot_be_stored_is_not_stored_at_all",
+        "tests/edges/test_store.py::test_a_step_that_fails_leaves_nothing_whether_it_is_alone_or_not",
     ),
     Mutation(
         "1",

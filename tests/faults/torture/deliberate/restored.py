@@ -72,14 +72,6 @@ MUTATIONS = (
     ),
     Mutation(
         "restored",
-        "what a lost life has refused is refused again",
-        "daemon/batchd/journey/lost_life.py",
-        "if int(each.stat().st_mtime) == int(its.st_mtime)",
-        "if int(each.stat().st_mtime) < 0",
-        f"{TEST}::test_a_file_that_a_lost_life_has_refused_is_refused_once",
-    ),
-    Mutation(
-        "restored",
         "one job of a lost life stands for all files like its own",
         "daemon/batchd/journey/restoring.py",
         "                used.add(file)\n",
