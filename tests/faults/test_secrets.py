@@ -28,6 +28,7 @@ from batchd.model import RemoteId
 from batchd.settings import find_api_key
 
 from tests.support.house import House
+from tests.support.page import served
 from tests.support.surroundings import environment
 
 pytestmark = pytest.mark.anyio
@@ -121,6 +122,13 @@ def drop(place: Path, *directives: str) -> None:
     (place / "inbox" / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
 
 
+def seen_on_the_page(place: Path) -> str:
+    """All that the page shows as long as nothing more is set."""
+    views = ("/", "/jobs", "/jobs/1", "/batches", "/costs")
+    with served(place, state="state") as visit:
+        return "".join(visit(path).text for view in views for path in ({view, f"{view}.json"} - {"/.json"}))
+
+
 def files(*folders: Path) -> Iterator[Path]:
     for folder in folders:
         yield from (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
@@ -152,6 +160,8 @@ async def test_logs_at_every_level_and_what_is_shown_hold_no_key_prompt_or_answe
     canaries = (*CANARIES, *(answer.strip()[:30] for answer in answers))
     for text in (log, await to_thread.run_sync(command.shown)):
         assert [canary for canary in canaries if canary in text] == []
+    page = await to_thread.run_sync(seen_on_the_page, home.place)
+    assert [canary for canary in canaries if canary in page] == [NAME], "what a user calls a request"
     database = b"".join(path.read_bytes() for path in home.state.glob("batchd.sqlite*"))
     assert [canary for canary in canaries if canary.encode() in database] == [NAME]
     assert [path for path in files(home.state, home.outbox) if KEY.encode() in path.read_bytes()] == []
@@ -243,11 +253,13 @@ def test_what_the_api_repeats_in_its_errors_is_not_repeated_again(
         command = Command(tmp_path, server.url)
         with stopped_at_end(command.start("run", "--verbose")) as process:
             wait_until(lambda: told_of_trouble(tmp_path), "trouble")
-            shown = command.shown()
+            shown, page = command.shown(), seen_on_the_page(tmp_path)
             process.send_signal(signal.SIGTERM)
             log, _ = process.communicate(timeout=60)
         assert any(PROMPT in seen.body.decode() for seen in server.seen) == creates_only
     assert [canary for canary in CANARIES if canary in log + shown] == []
+    assert [canary for canary in CANARIES if canary in page] == [NAME]
+    assert "the API" in page, "the trouble itself is told"
 
 
 def told_of_trouble(place: Path) -> bool:

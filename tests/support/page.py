@@ -125,15 +125,16 @@ class Visit:
 
 
 @contextmanager
-def served(home: Path, store: str = "", **page: Any) -> Iterator[Visit]:
+def served(home: Path, store: str = "", state: str = ".batchd", **page: Any) -> Iterator[Visit]:
     """The page of an installation, on a socket of its own.
 
     Args:
         store: Of PostgreSQL, where the installation has its rows there.
+        state: The name of the folder of its state.
         page: Settings of `[page]`.
     """
     page = {"listen": "127.0.0.1:0", **page}
-    places = (home / "inbox", home / "outbox", home / ".batchd")
+    places = (home / "inbox", home / "outbox", home / state)
     settings = Settings(*places, store=store, page=Page(**page))
     flags = [f"--{name}={folder}" for name, folder in zip(("inbox", "outbox", "state"), places, strict=True)]
     flags += ["--set", f"store={store}"] if store else []
