@@ -4,7 +4,7 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import SOON, Installation
 
 SLOW = "Hi [sandbox: take {}] [sandbox: words 5]"
 
@@ -68,7 +68,7 @@ def test_a_job_that_is_being_tried_anew_is_released_as_the_held_one_that_it_is(b
     release = batchd.start("release", "dear", "--up-to", "1")
     batchd.wait_until(lambda: has_open(release.pid, "batchd.sqlite"))
     batchd.sql(f"UPDATE jobs SET hold = '{reason}', held_from = {held_from}")  # noqa: S608  its own
-    assert release.wait(60) == 0
+    assert release.wait(SOON) == 0
     assert batchd.sql("SELECT hold, released_up_to FROM jobs") == [(None, 10**12)]
 
 

@@ -111,7 +111,7 @@ class Machine:
         self.run(*as_user, f"umask 077; mkdir -p {folder}; cat > {part} && mv {part} {there}", text=text)
 
 
-def wait_for(what: Callable[[], object], seconds: float = 60.0) -> float:
+def wait_for(what: Callable[[], object], seconds: float = 120.0) -> float:
     """Wait until something is so; returns how long that took."""
     began = time.monotonic()
     while not what():
@@ -187,7 +187,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         # Its process 1, with which all others die; nspawn then ends by itself, but does not take it along.
         for child in _children(container.pid):
             os.kill(child, signal.SIGKILL)
-        container.wait(10)
+        container.wait(120)
         assert container.stderr
         container.stderr.close()
         for group in groups:

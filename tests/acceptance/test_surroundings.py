@@ -27,7 +27,7 @@ def call(home: Installation, *words: str, before: str = "", **environment: str) 
         capture_output=True,
         text=True,
         errors="replace",
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -147,7 +147,7 @@ batchd.__main__.main()
         env=home.environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

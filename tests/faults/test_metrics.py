@@ -16,7 +16,7 @@ import pytest
 from anyio import to_thread
 from batchd.app import serve
 
-from tests.support.house import KEY, House
+from tests.support.house import KEY, NEVER, House
 
 pytestmark = pytest.mark.anyio
 MONITORING = Path(__file__).parents[2] / "monitoring"
@@ -70,7 +70,7 @@ class Running:
         await self._tasks.__aexit__(None, None, None)
 
     async def until(self, path: str, what: Any) -> str:
-        with anyio.fail_after(60):
+        with anyio.fail_after(NEVER):
             while True:
                 try:
                     status, text = await get(self.port, path)

@@ -10,7 +10,7 @@ import pytest
 from batchd.edges.store import look_into_store, open_store, write_to_store
 from batchd.errors import Unavailable, worst_of
 
-from tests.support.house import House, command, house, until
+from tests.support.house import NEVER, House, command, house, until
 from tests.support.postgresql import Server
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +64,7 @@ async def test_a_standby_takes_over_what_a_killed_daemon_had_under_way(home: Hou
             assert standby.returncode is None
             first.kill()
             home.server.faults.clear()
-            with anyio.fail_after(60):
+            with anyio.fail_after(NEVER):
                 assert await standby.wait() == 0
     assert len(home.results("night")) == 30
     home.assert_nothing_twice()
@@ -127,7 +127,7 @@ async def test_a_command_wakes_the_daemon(server: Server) -> None:
         await store.facts.prove()
         async with write_to_store(url) as other:
             await other.facts.prove()
-        with anyio.fail_after(30):
+        with anyio.fail_after(NEVER):
             while await store.database.version_of_data() == before:  # noqa: ASYNC110  what another process rings
                 await anyio.sleep(0.01)
         async with look_into_store(url) as looking:

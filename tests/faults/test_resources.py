@@ -26,7 +26,7 @@ from batchd.errors import Unavailable
 from batchd.sandbox import SandboxSettings
 from batchd.sandbox import serve as serve_sandbox
 
-from tests.support.house import SPEED, FastClock, House, at_work, house, run_until, until
+from tests.support.house import NEVER, SPEED, FastClock, House, at_work, house, run_until, until
 from tests.support.surroundings import REPOSITORY, environment
 
 pytestmark = pytest.mark.anyio
@@ -221,7 +221,7 @@ def another_process(home: House, script: str, *arguments: str) -> Iterator["subp
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(NEVER)
 
 
 async def test_out_of_descriptors_nothing_is_lost_and_the_next_start_does_the_rest(home: House) -> None:

@@ -18,7 +18,7 @@ from batchd.journey.intake import Intake
 from batchd.journey.packer import Packer
 from batchd.journey.restoring import Restoring
 
-from tests.support.house import House, run_until, until
+from tests.support.house import NEVER, House, run_until, until
 
 pytestmark = pytest.mark.anyio
 
@@ -127,7 +127,7 @@ async def test_a_state_of_any_age_pays_nothing_twice_and_delivers_what_was_paid(
 
 
 async def _run(home: House, *, restored: bool = False) -> None:
-    with anyio.fail_after(120):
+    with anyio.fail_after(NEVER):
         await serve(home.settings(), home.key, once=True, restored=restored, clock=home.clock)
 
 

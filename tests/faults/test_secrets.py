@@ -27,7 +27,7 @@ from batchd.errors import BatchdError, Unusable
 from batchd.model import RemoteId
 from batchd.settings import find_api_key
 
-from tests.support.house import House
+from tests.support.house import NEVER, House
 from tests.support.page import served
 from tests.support.surroundings import environment
 
@@ -80,7 +80,7 @@ class Command:
     def said(self, *words: str) -> tuple[int, str]:
         """Run it to its end."""
         process = self.start(*words)
-        text, _ = process.communicate(timeout=60)
+        text, _ = process.communicate(timeout=NEVER)
         return process.returncode, text
 
     def shown(self) -> str:
@@ -102,7 +102,7 @@ def stopped_at_end(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=NEVER)
 
 
 def drop(place: Path, *directives: str) -> None:
@@ -255,7 +255,7 @@ def test_what_the_api_repeats_in_its_errors_is_not_repeated_again(
             wait_until(lambda: told_of_trouble(tmp_path), "trouble")
             shown, page = command.shown(), seen_on_the_page(tmp_path)
             process.send_signal(signal.SIGTERM)
-            log, _ = process.communicate(timeout=60)
+            log, _ = process.communicate(timeout=NEVER)
         assert any(PROMPT in seen.body.decode() for seen in server.seen) == creates_only
     assert [canary for canary in CANARIES if canary in log + shown] == []
     assert [canary for canary in CANARIES if canary in page] == [NAME]

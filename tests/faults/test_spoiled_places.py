@@ -21,7 +21,7 @@ from batchd.model import Job
 from batchd.trouble import HOUR, Thing, Trouble, Work
 
 from tests.faults.test_resources import look, running
-from tests.support.house import House, at_work, run_until, until
+from tests.support.house import NEVER, House, at_work, run_until, until
 
 pytestmark = pytest.mark.anyio
 
@@ -177,7 +177,7 @@ def test_a_stop_does_not_wait_for_a_large_file_to_be_read(tmp_path: Path) -> Non
         while not any(file.stat().st_size > 1 << 20 for file in spool.glob("*")):
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(NEVER) == 0
     finally:
         process.kill()
         process.wait()

@@ -13,7 +13,7 @@ import pytest
 from batchd.edges.store import DATABASE, open_store
 from batchd.model import BatchId
 
-from tests.support.house import House, at_work, command, house, run_and_kill_when, run_until, until
+from tests.support.house import NEVER, House, at_work, command, house, run_and_kill_when, run_until, until
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +58,7 @@ async def test_it_answers_soon_with_the_same_files_at_the_full_price(home: House
 
 async def test_only_so_many_are_under_way_at_one_time(home: House) -> None:
     drop(home, "a.jsonl", [f"{n} [sandbox: take 0.3]" for n in range(8)])
-    with anyio.fail_after(20):
+    with anyio.fail_after(NEVER):
         async with anyio.create_task_group() as tasks:
             seen: list[int] = []
             tasks.start_soon(watch_messages, home, seen)
@@ -203,7 +203,7 @@ def streams(home: House, least: int = 0) -> set[str]:
 
 async def test_cancel_ends_what_is_being_streamed_and_delivers_what_has_come(home: House) -> None:
     drop(home, "a.jsonl", [f"Write. {n} [sandbox: words 900] [sandbox: take 50]" for n in range(6)])
-    with anyio.fail_after(30):
+    with anyio.fail_after(NEVER):
         async with at_work(home):
             await until(lambda: len(streams(home, 3_000)) == 4)
             await cancel(home, "a")
@@ -218,7 +218,7 @@ async def test_cancel_ends_what_is_being_streamed_and_delivers_what_has_come(hom
 
 async def test_a_message_that_was_cancelled_before_its_first_word_is_not_left_to_a_person(home: House) -> None:
     drop(home, "a.jsonl", ["[sandbox: thinking 900] Think. [sandbox: take 50]"], max_tokens=2_000)
-    with anyio.fail_after(30):
+    with anyio.fail_after(NEVER):
         async with at_work(home):
             await until(lambda: streams(home, 1_000))
             await cancel(home, "a")
@@ -231,7 +231,7 @@ async def test_a_message_that_was_cancelled_before_its_first_word_is_not_left_to
 async def test_a_message_of_which_nothing_had_come_may_have_been_charged(home: House) -> None:
     home.fault("message", "only_pings", at=0, seconds=0.05)
     drop(home, "a.jsonl", ["Hello"])
-    with anyio.fail_after(90):
+    with anyio.fail_after(NEVER):
         async with at_work(home):
             await until(lambda: streams(home, 100))
             await cancel(home, "a")
@@ -388,7 +388,7 @@ async def test_a_stop_lets_what_is_being_streamed_end(home: House) -> None:
     async with command(home, once=True, sync__concurrency=1) as process:
         await until(lambda: streams(home, 700))
         process.terminate()
-        with anyio.fail_after(10):
+        with anyio.fail_after(NEVER):
             await process.wait()
     assert messages(home) == {"whole": 1}
     assert await home.run()

@@ -23,6 +23,8 @@ from batchd.running.retrying import Retrying
 from batchd.settings import Settings
 from batchd.settings.tables import Intake as Taking
 
+from tests.support.house import NEVER
+
 pytestmark = pytest.mark.anyio
 
 
@@ -36,7 +38,7 @@ async def take_all(settings: Settings, wrap: Callable[[Store], None] = lambda _:
         intake = Intake(
             store, Clock(), places, rules_of(settings), Taking(settle=0.0), rung, Retrying(store, Clock(), rung)
         )
-        with anyio.fail_after(20):
+        with anyio.fail_after(NEVER):
             await intake.sweep(tasks)
             while not intake.idle:
                 await rung.wait()

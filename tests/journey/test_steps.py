@@ -16,7 +16,7 @@ from batchd.edges.store import DATABASE
 
 from tests.support import media
 from tests.support.bundles import drop
-from tests.support.house import House, run_until
+from tests.support.house import NEVER, House, run_until
 
 pytestmark = pytest.mark.anyio
 
@@ -291,7 +291,7 @@ async def test_a_restored_state_asks_no_chapter_twice_unless_a_person_says_so(ho
     before = home.accepted()
     shutil.rmtree(home.state)
     shutil.copytree(tmp_path / "old", home.state)
-    with anyio.fail_after(120):
+    with anyio.fail_after(NEVER):
         await serve(home.settings(), home.key, once=True, restored=True, clock=home.clock)
     assert home.accepted() == before
     assert "the state was restored" in held(home)["reason"]
@@ -318,7 +318,7 @@ async def test_a_restored_state_that_knows_its_chapters_adopts_them(home: House,
     before, text = home.accepted(), text_of(home)
     shutil.rmtree(home.state)
     shutil.copytree(tmp_path / "old", home.state)
-    with anyio.fail_after(120):
+    with anyio.fail_after(NEVER):
         await serve(home.settings(), home.key, once=True, restored=True, clock=home.clock)
     assert home.accepted() == before
     assert (home.job("bees")["state"], text_of(home)) == ("done", text)

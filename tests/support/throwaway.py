@@ -184,7 +184,7 @@ def cgroups() -> list[Path]:
     return second and second + [Path(at) for _, at, kind, options, *_ in mounts if "name=systemd" in options]
 
 
-def wait_for(what: Callable[[], object], seconds: float = 60.0) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait until something is so."""
     began = time.monotonic()
     while not what():

@@ -29,19 +29,29 @@ BUSY = 5_000
 async def connected(place: Path | str) -> AsyncIterator[aiosqlite.Connection]:
     """A connection, closed also where the block was cancelled: its thread would stay."""
     db = aiosqlite.connect(place, uri=isinstance(place, str), isolation_level=None)
-    try:
+    async with _thread_ending(db):
         await db
-    except BaseException:
-        # Its thread ends by itself, and would complain if the event loop were gone by then.
-        with anyio.CancelScope(shield=True):
-            await to_thread.run_sync(db._thread.join)  # noqa: SLF001  nothing else tells that it has ended
-        raise
     try:
         db.row_factory = sqlite3.Row
         yield db
     finally:
+        async with _thread_ending(db):
+            with anyio.CancelScope(shield=True):
+                await db.close()
+
+
+@asynccontextmanager
+async def _thread_ending(db: aiosqlite.Connection) -> AsyncIterator[None]:
+    """Wait for the end of a connection's thread where the block is cut short, by Ctrl-C too, which no shield stops.
+
+    It ends by itself, and would complain if the event loop were gone by then.
+    """
+    try:
+        yield
+    except BaseException:
         with anyio.CancelScope(shield=True):
-            await db.close()
+            await to_thread.run_sync(db._thread.join)  # noqa: SLF001  nothing else tells that it has ended
+        raise
 
 
 async def prepare(db: aiosqlite.Connection, path: Path, *, migrate: bool) -> None:
