@@ -22,8 +22,9 @@ from batchd.edges.lock import sole_daemon
 from batchd.edges.store import DATABASE, Place, Store, look_into_store, open_store
 from batchd.edges.store.facts import SANDBOX
 from batchd.errors import Drifted, Occupied, Unusable
+from batchd.fleet import Fleet, among_workers, worker
 from batchd.journey.places import Places
-from batchd.running.accounts import Accounts, Wanted
+from batchd.running.accounts import OWN, Accounts, Wanted
 from batchd.running.key import Key
 from batchd.running.reloading import Reloading
 from batchd.settings import Settings, drift, key_in, to_agree_on
@@ -80,7 +81,9 @@ async def serve(  # noqa: PLR0913  what a command can say
     find = key if callable(key) else lambda: key
     first = find()
 
-    def connect(found: str | None, base_url: str) -> AbstractAsyncContextManager[Api]:
+    fleet: Fleet | None = None
+
+    def connect(found: str | None, base_url: str, account: str = OWN) -> AbstractAsyncContextManager[Api]:
         return Api.connect(
             key=found,
             base_url=base_url,
@@ -88,12 +91,21 @@ async def serve(  # noqa: PLR0913  what a command can say
             patience=settings.api.timeout,
             clock=clock,
             meter=meter,
+            quota=None if fleet is None else fleet.quota(account),
         )
 
-    async with (
-        _alone(settings.database, places.state, to_agree_on(settings, first, sandbox=sandbox)) as store,
-        connect(first, settings.api.base_url) as api,
-    ):
+    async with AsyncExitStack() as opened:
+        if settings.fleet.workers > 1:
+            if once:
+                raise Unusable("--once is for a daemon that works alone: set fleet.workers to 1, or leave --once away")
+            fleet = await opened.enter_async_context(among_workers(settings, clock, _say_standby))
+            store = fleet.store
+            await _agree_among_workers(fleet, to_agree_on(settings, first, sandbox=sandbox))
+        else:
+            store = await opened.enter_async_context(
+                _alone(settings.database, places.state, to_agree_on(settings, first, sandbox=sandbox))
+            )
+        api = await opened.enter_async_context(connect(first, settings.api.base_url))
         if not await store.facts.claim_for(SANDBOX if sandbox else "api"):
             here, there = ("the API", "batchd run") if sandbox else ("the sandbox", "batchd run --sandbox")
             raise Unusable(f"{places.state} has work under way at {here}: finish it with `{there}`, or set --state")
@@ -105,6 +117,9 @@ async def serve(  # noqa: PLR0913  what a command can say
             with _all_that_is_there_kept():
                 begin = partial(ground, reloading, places, store, api, clock, accounts)
                 become = partial(_have_accounts, accounts, reloading, sandbox=sandbox)
+                if fleet is not None:
+                    await become()
+                    return await worker(fleet, partial(begin, fleet.membership)).run(restored=restored)
                 return await _served(begin, become, once=once, restored=restored)
 
 
@@ -151,6 +166,19 @@ async def _alone(database: Place, state: Path, agreed: Mapping[str, str]) -> Asy
                 else:
                     break
             yield store
+
+
+async def _agree_among_workers(fleet: Fleet, agreed: Mapping[str, str]) -> None:
+    """Make sure that a worker has the settings of the others that work; the first of them says what holds."""
+    known = await fleet.store.agreements.all()
+    if await fleet.membership.slots_held() > {fleet.membership.slot} and known:
+        _agree(known, agreed, "the database")
+    else:
+        await fleet.store.agreements.settle(agreed)
+
+
+async def _say_standby(database: str) -> None:
+    log.info("standby: other workers have all slots; this one takes the first that is free", database=database)
 
 
 async def _settle(store: Store, find: Callable[[], str | None], settings: Settings, *, sandbox: bool) -> None:

@@ -16,7 +16,7 @@ from batchd.edges.api import Api
 from batchd.edges.clock import Bell, Clock
 from batchd.edges.drafts import Drafts
 from batchd.edges.sinks import taker_of
-from batchd.edges.store import QueueBudget, Store
+from batchd.edges.store import Membership, QueueBudget, Store
 from batchd.edges.transcripts import Transcripts
 from batchd.journey.bulk_finishing import BulkFinishing
 from batchd.journey.cache_warmer import CacheWarmer
@@ -34,7 +34,7 @@ from batchd.journey.pruning import Pruning
 from batchd.journey.readiness import Readiness
 from batchd.journey.reading import rules_of
 from batchd.journey.restoring import Restoring
-from batchd.journey.sender import Sender
+from batchd.journey.sender import LONGEST, Sender
 from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.lifecycle import State
@@ -43,6 +43,7 @@ from batchd.notice import Kind
 from batchd.running.accounts import Accounts
 from batchd.running.counts import Counts
 from batchd.running.departure import Departure
+from batchd.running.filling import Filling
 from batchd.running.held_file import HeldFiles
 from batchd.running.life import LifeLine
 from batchd.running.lookout import Lookout, Watched
@@ -53,9 +54,12 @@ from batchd.running.reloading import Reloading
 from batchd.running.retrying import Retrying
 from batchd.running.token_counter import TokenCounter
 from batchd.running.turns import Turns
-from batchd.running.wakeups import Legs, Wakeups
+from batchd.running.wakeups import Leg, Legs, Wakeups
 from batchd.running.watchdog import ROUND, Watchdog
 from batchd.settings import Settings, Sink
+
+_AMONG_OTHERS = 2.0
+"""Seconds after which a batch looks again whether another worker has resolved a create of its count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +88,26 @@ class Ground:
 
 
 def ground(  # noqa: PLR0913  the edges
-    reloading: Reloading, places: Places, store: Store, api: Api, clock: Clock, accounts: Accounts
+    reloading: Reloading,
+    places: Places,
+    store: Store,
+    api: Api,
+    clock: Clock,
+    accounts: Accounts,
+    membership: Membership | None = None,
+    wakeups: Wakeups | None = None,
+    restored: Callable[[], bool] | None = None,
 ) -> Ground:
-    """Lay what every leg stands on, by the settings that hold now."""
+    """Lay what every leg stands on, by the settings that hold now.
+
+    Args:
+        membership: Of a worker among others.
+        wakeups: Where batches rest; None for their own bells.
+        restored: Whether what was paid in a lost life is still being looked for, where somebody else does that.
+    """
     settings = reloading.settings
-    bell, rules, wakeups, life = Bell(), rules_of(settings), Wakeups(clock), LifeLine(store, places.outbox)
+    bell, rules, wakeups = Bell(), rules_of(settings), wakeups or Wakeups(clock)
+    life = LifeLine(store, places.outbox, 0 if membership is None else membership.slot)
     retrying = Retrying(store, clock, bell)
     turns = _turns(settings, store, clock)
     restoring = Restoring(store, accounts, clock, places, life, retrying, bell)
@@ -105,7 +124,15 @@ def ground(  # noqa: PLR0913  the edges
         Counts(wakeups),
         life,
         restoring,
-        Departure(store, clock, wakeups, lambda: restoring.under_way, accounts, turns.outside),
+        Departure(
+            store,
+            clock,
+            wakeups,
+            restored or (lambda: restoring.under_way),
+            accounts,
+            turns.outside,
+            None if membership is None else store.breakers,
+        ),
         Documents(Drafts(places.drafts), places.spool, rules.catalogue),
         Transcripts(places.streams),
         accounts,
@@ -129,7 +156,8 @@ def _collector(on: Ground) -> Collector:
     return Collector(on.store, on.clock, on.places.outbox, on.documents, attempts, results, on.departure)
 
 
-def _sender(on: Ground, poll: Backoff) -> Sender:
+def sender_of(on: Ground, poll: Backoff) -> Sender:
+    """What sends batches."""
     return Sender(
         on.store,
         on.accounts,
@@ -143,6 +171,7 @@ def _sender(on: Ground, poll: Backoff) -> Sender:
         # What is in doubt is sent again after `doubt`: no byte of it may leave later than that.
         first_byte=on.settings.api.doubt / 2,
         poll=poll,
+        longest=LONGEST if on.settings.fleet.workers == 1 else _AMONG_OTHERS,
     )
 
 
@@ -163,25 +192,46 @@ def _sync_sender(on: Ground, collector: Collector) -> SyncSender:
 
 
 def _journeys(
-    on: Ground, sender: Sender, sync_sender: SyncSender, collector: Collector, poll: Backoff
+    on: Ground, sender: Sender | None, sync_sender: SyncSender, collector: Collector, poll: Backoff
 ) -> dict[Lane, Legs]:
-    """Which leg a batch takes from which state."""
-    finder = Finder(on.store, on.accounts, on.clock, on.wakeups, doubt=on.settings.api.doubt, poll=poll)
-    poller = Poller(on.store, on.accounts, on.clock, on.wakeups, finder, poll)
+    """Which leg a batch takes from which state; without a sender workers bring batches to their end at the API."""
     readiness = Readiness(on.store, on.places.spool, on.retrying)
+    of_batches = {State.ENDED: on.keyless.before(collector.collect)}
+    if sender is not None:
+        of_batches |= carried(on, sender, poll, on.wakeups)
     return {
-        Lane.BATCH: {
-            State.PLANNED: on.keyless.before(readiness.before(sender.submit)),
-            State.INTENDED: on.keyless.before(finder.find),
-            State.PROCESSING: on.keyless.before(poller.poll),
-            State.ENDED: on.keyless.before(collector.collect),
-        },
+        Lane.BATCH: of_batches,
         Lane.SYNC: {
             State.PLANNED: on.keyless.before(readiness.before(sync_sender.submit)),
             State.INTENDED: sync_sender.pick_up,
             State.ENDED: sync_sender.deliver,
         },
     }
+
+
+def carried(on: Ground, sender: Sender, poll: Backoff, dozing: Wakeups) -> dict[State, Leg]:
+    """The legs of a batch from its plan until the API has ended it.
+
+    Args:
+        on: What they stand on.
+        sender: The first of them.
+        poll: How often a batch is polled.
+        dozing: Where a batch rests while its create is in doubt.
+    """
+    finder = Finder(on.store, on.accounts, on.clock, dozing, doubt=on.settings.api.doubt, poll=poll)
+    poller = Poller(on.store, on.accounts, on.clock, on.wakeups, finder, poll)
+    readiness = Readiness(on.store, on.places.spool, on.retrying)
+    return {
+        State.PLANNED: on.keyless.before(readiness.before(sender.submit)),
+        State.INTENDED: on.keyless.before(finder.find),
+        State.PROCESSING: on.keyless.before(poller.poll),
+    }
+
+
+def poll_of(on: Ground) -> Backoff:
+    """How often a batch is polled."""
+    poll = on.settings.poll
+    return Backoff(poll.initial, poll.factor, poll.max, poll.jitter)
 
 
 def _packer(on: Ground, sync_sender: SyncSender) -> Packer:
@@ -259,13 +309,13 @@ def _keeping(on: Ground) -> Callable[[], Awaitable[None]]:
     return partial(Pruning(on.store, on.clock, on.places).daily, days, keep.at)
 
 
-def composed(on: Ground) -> Dispatcher:
-    """Put the rooms together, from the inbox to the outbox."""
+def composed(on: Ground, filling: Filling | None = None) -> Dispatcher:
+    """Put the rooms together, from the inbox to the outbox; with a timetable to fill, workers carry batches."""
     settings, places, store, clock = on.settings, on.places, on.store, on.clock
-    poll = Backoff(settings.poll.initial, settings.poll.factor, settings.poll.max, settings.poll.jitter)
-    collector, sender = _collector(on), _sender(on, poll)
+    poll = poll_of(on)
+    collector, sender = _collector(on), sender_of(on, poll)
     sync_sender = _sync_sender(on, collector)
-    journeys = _journeys(on, sender, sync_sender, collector, poll)
+    journeys = _journeys(on, sender if filling is None else None, sync_sender, collector, poll)
     guard = settings.results.guard_formulas
     finishing = Finishing(store, clock, places.outbox, places.spool, on.documents, guard_formulas=guard)
     intake = Intake(store, clock, places, on.rules, settings.intake, on.bell, on.retrying)
@@ -294,6 +344,7 @@ def composed(on: Ground) -> Dispatcher:
         metering=_metering(on),
         lookout=_lookout(on, intake, watchdog),
         accounts=on.accounts,
+        filling=filling,
         reloading=on.reloading,
     )
     return Dispatcher(rooms, places, store, clock, on.bell, settings.intake)

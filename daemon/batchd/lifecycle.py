@@ -65,8 +65,8 @@ _LACKING = frozenset({"lacking", "lacking_since"})
 
 CARRIES: dict[State, frozenset[str]] = {
     State.PLANNED: _INTENT | {"trouble"},
-    State.INTENDED: _INTENT | {"doubted_at", "trouble"},
-    State.PROCESSING: _INTENT | _REMOTE | {"next_poll_at", "trouble"},
+    State.INTENDED: _INTENT | {"doubted_at", "denied_since", "trouble"},
+    State.PROCESSING: _INTENT | _REMOTE | {"next_poll_at", "denied_since", "trouble"},
     State.ENDED: _INTENT | _REMOTE | _RESULTS | _LACKING | {"trouble"},
     State.SETTLED: _INTENT | _REMOTE | _RESULTS | {"trouble"},
     State.HELD: _INTENT | _REMOTE | _RESULTS | _LACKING | {"doubted_at", "trouble"},

@@ -71,7 +71,7 @@ async def test_a_standby_takes_over_what_a_killed_daemon_had_under_way(home: Hou
 
 
 def _connections(server: Server, url: str) -> int:
-    return int(server.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'batchd'", _name(url)))
+    return int(server.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'batchd%'", _name(url)))
 
 
 def _name(url: str) -> str:

@@ -25,7 +25,7 @@ class Calls:
 
 
 @asynccontextmanager
-async def connect(key: str, base_url: str) -> AsyncIterator[Api]:
+async def connect(key: str, base_url: str, account: str) -> AsyncIterator[Api]:  # noqa: ARG001  the form of it
     assert base_url == "https://api.test"
     yield cast("Api", Calls(key))
 

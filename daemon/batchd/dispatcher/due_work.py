@@ -14,7 +14,7 @@ from batchd.edges.store import Due, Store
 from batchd.journey.bulk_finishing import SMALL
 from batchd.journey.courier import thing_of
 from batchd.journey.intake import TOGETHER
-from batchd.model import Job, JobId
+from batchd.model import BatchId, Job, JobId
 from batchd.trouble import Thing, Work
 
 T = TypeVar("T")
@@ -62,7 +62,10 @@ class DueWork:
         leaves_in = await self.step("waiting requests", rooms.packer.pack, due=due.waiting or rooms.packer.met_defects)
         if due.waiting:  # what waited may travel now, or have its verdict
             due = await self.step("agenda", agenda.due) or due
-        for batch in sorted(due.live):
+        live = due.live
+        if rooms.filling is not None:
+            live = await self.step("batches of workers", partial(self._give_to_workers, live)) or frozenset()
+        for batch in sorted(live):
             self._start(tasks, thing_of(batch), partial(rooms.courier.carry, batch))
         said = due.held or bool(self._retrying.troubles) or rooms.held_files.any_written
         for name, start, there_is in (
@@ -90,6 +93,13 @@ class DueWork:
         await self._retrying.over(step)
         return done
 
+    async def _give_to_workers(self, live: frozenset[BatchId]) -> frozenset[BatchId]:
+        """See to it that workers carry what they carry, and return the batches that are left to this process."""
+        theirs = await self._store.batches.on_their_way()
+        if self._rooms.filling is not None:
+            await self._rooms.filling.fill(theirs)
+        return live - theirs
+
     async def _add(self, tasks: anyio.abc.TaskGroup) -> None:
         for job in await self._store.arrivals.arriving():
             self._try(tasks, Thing(Work.ADD, str(job.id), job.name, job.id), partial(self._rooms.intake.add, job))
@@ -101,8 +111,11 @@ class DueWork:
             )
 
     async def _call_cancelled(self, _: anyio.abc.TaskGroup) -> None:
-        for batch in await self._store.batches.to_cancel():
+        batches = await self._store.batches.to_cancel()
+        for batch in batches:
             self._rooms.wakeups.call(batch)
+        if self._rooms.filling is not None:
+            await self._rooms.filling.call(batches)
 
     async def _reopen(self, tasks: anyio.abc.TaskGroup) -> None:
         for job in await self._store.retries.wanted():

@@ -16,6 +16,7 @@ from batchd.journey.sender import Sender
 from batchd.journey.stepping import Stepping
 from batchd.journey.sync_sender import SyncSender
 from batchd.running.accounts import Accounts
+from batchd.running.filling import Filling
 from batchd.running.held_file import HeldFiles
 from batchd.running.lookout import Lookout
 from batchd.running.metering import Metering
@@ -57,3 +58,5 @@ class Rooms:
     """Removes what is old, day by day."""
     metering: Metering
     lookout: Lookout
+    filling: Filling | None
+    """Gives workers their batches; None where this process carries all of them itself."""

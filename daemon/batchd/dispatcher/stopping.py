@@ -48,7 +48,7 @@ class Stopping:
                     self.cut_short = True
                     self.reloaded = False
                     notify("STOPPING=1")
-                    await self._drain(GRACE)
+                    await self.drain(GRACE)
                     scope.cancel()
                     return
 
@@ -60,10 +60,10 @@ class Stopping:
             notify("READY=1")
             return
         self.reloaded = True
-        await self._drain(PATIENCE)
+        await self.drain(PATIENCE)
         scope.cancel()
 
-    async def _drain(self, seconds: float) -> None:
+    async def drain(self, seconds: float) -> None:
         """Begin nothing more, and wait until no create and no stream is in flight."""
         with anyio.move_on_after(seconds):
             async with anyio.create_task_group() as ending:

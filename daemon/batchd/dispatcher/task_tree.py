@@ -1,5 +1,6 @@
 """Owns the task tree: one task for each thing that goes on for ever, and one that starts whatever is due."""
 
+from collections.abc import Callable
 from functools import partial
 
 import anyio
@@ -51,6 +52,8 @@ class Dispatcher:
         self._inbox_bell = Bell()
         self._due = DueWork(rooms, store, bell, intake.rescan)
         self._stopping = Stopping(rooms)
+        self.ready = anyio.Event()
+        """Set when the state was looked over, so that it may be worked on."""
 
     @property
     def reloaded(self) -> bool:
@@ -70,12 +73,39 @@ class Dispatcher:
         Raises:
             Unusable: The state is older than its outbox, and nobody has said so.
         """
+        await self._begin(restored=restored)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._stopping.on_signal, tasks.cancel_scope)
+            await self._work(once=once, end=tasks.cancel_scope.cancel)
+        well = self._due.all_well and not self._stopping.cut_short
+        return well and self._rooms.intake.rejections == 0
+
+    async def work(self, *, restored: bool) -> None:
+        """Work until cancelled, among workers; who cancels it has drained it before.
+
+        Args:
+            restored: Whether the state is known to be old.
+
+        Raises:
+            Unusable: The state is older than its outbox, and nobody has said so.
+        """
+        await self._begin(restored=restored)
+        await self._work(once=False)
+
+    async def drain(self, seconds: float) -> None:
+        """Begin nothing more, and wait until no create and no stream is in flight."""
+        await self._stopping.drain(seconds)
+
+    async def _begin(self, *, restored: bool) -> None:
         await self._rooms.restoring.begin(restored=restored)
         await self._retrying.begin()
         under_way = {batch.nonce for batch in await self._store.batches.unfinished()}
         await to_thread.run_sync(self._rooms.transcripts.sweep, under_way)
+        self.ready.set()
+
+    async def _work(self, *, once: bool, end: Callable[[], None] | None = None) -> None:
+        """Work until cancelled, or until there is nothing left to do, where that is to be the end."""
         async with self._rooms.metering.answering(), anyio.create_task_group() as tasks:
-            tasks.start_soon(self._stopping.on_signal, tasks.cancel_scope)
             for claim in await self._rooms.intake.recover():
                 tasks.start_soon(self._rooms.intake.start, claim, tasks)
             for name, work in (
@@ -89,14 +119,12 @@ class Dispatcher:
                 ("the lookout", self._rooms.lookout.run),
                 ("the keys", self._rooms.accounts.keep_looking),
                 ("all files", partial(self._look_at_inbox_for_ever, tasks)),
-                ("all work", partial(self._look_at_store_for_ever, tasks, once)),
+                ("all work", partial(self._look_at_store_for_ever, tasks, once, end or tasks.cancel_scope.cancel)),
             ):
                 # What goes on for ever goes on after a defect, too: that ends nobody else's work.
                 tasks.start_soon(self._retrying.until_done, Thing(Work.LOOK, name, name), work)
             notify("READY=1")
             log.info("ready", inbox=str(self._places.inbox), outbox=str(self._places.outbox))
-        well = self._due.all_well and not self._stopping.cut_short
-        return well and self._rooms.intake.rejections == 0
 
     async def _look_at_inbox_for_ever(self, tasks: anyio.abc.TaskGroup) -> None:
         look = Thing(Work.LOOK, "inbox", str(self._places.inbox))
@@ -106,14 +134,19 @@ class Dispatcher:
             wait = self._watching.rescan if settled_in is None else min(settled_in, self._watching.rescan)
             await self._inbox_bell.wait_at_most(wait, self._clock)
 
-    async def _look_at_store_for_ever(self, tasks: anyio.abc.TaskGroup, once: bool) -> None:  # noqa: FBT001  a task's arguments have no names
+    async def _look_at_store_for_ever(
+        self,
+        tasks: anyio.abc.TaskGroup,
+        once: bool,  # noqa: FBT001  a task's arguments have no names
+        end: Callable[[], None],
+    ) -> None:
         while True:
             wait = await self._due.start(tasks)
             self._rooms.watchdog.came_round()
             if once and await self._due.step("the end", self._due.nothing_left):
                 await self._due.step("a last look", self._rooms.lookout.look)
                 await self._due.step("last notices", self._rooms.notifier.flush)
-                tasks.cancel_scope.cancel()
+                end()
             await self._bell.wait_at_most(wait, self._clock)
 
     async def _watch(self) -> None:

@@ -20,6 +20,14 @@ class Clock:
         """Unix seconds, steady for the life of this process."""
         return self._started + time.clock_gettime(time.CLOCK_BOOTTIME)
 
+    def follow(self, now: float) -> None:
+        """Go by another clock from now on, before anybody has asked for the time.
+
+        Args:
+            now: Unix seconds by that one.
+        """
+        self._started = now - time.clock_gettime(time.CLOCK_BOOTTIME)
+
     async def sleep(self, seconds: float) -> None:
         """Wait.
 

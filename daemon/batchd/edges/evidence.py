@@ -12,7 +12,8 @@ import msgspec
 from batchd.edges import disk
 from batchd.text import typed
 
-NAME = ".batchd.json"
+_STEM, _SUFFIX = ".batchd", ".json"
+NAME = f"{_STEM}{_SUFFIX}"
 _LONGEST = 4_096
 
 
@@ -33,8 +34,15 @@ def read(outbox: Path) -> Evidence | None:
     Raises:
         OSError: The disk refuses.
     """
+    names = sorted(path.name for path in outbox.glob(f"{_STEM}.*{_SUFFIX}"))
+    found = [said for name in (NAME, *names) if (said := _read(outbox / name)) is not None]
+    own = [said for said in found if said.installation == found[0].installation]
+    return max(own, key=lambda said: (said.epoch, said.intents), default=None)
+
+
+def _read(path: Path) -> Evidence | None:
     try:
-        descriptor = disk.open_regular(outbox / NAME)
+        descriptor = disk.open_regular(path)
     except FileNotFoundError:
         return None
     with os.fdopen(descriptor, "rb") as file:
@@ -45,12 +53,14 @@ def read(outbox: Path) -> Evidence | None:
         return None
 
 
-def write(outbox: Path, evidence: Evidence) -> None:
-    """Replace it, durably.
+def write(outbox: Path, evidence: Evidence, worker: int = 0) -> None:
+    """Replace it, durably; of many workers each has a file of its own, so that none takes back what another has told.
 
     Raises:
         OSError: The disk refuses; what it told before stands.
     """
     with disk.opened(outbox) as folder:
-        disk.write_whole(folder, NAME, [msgspec.json.encode(evidence) + b"\n"])
+        disk.write_whole(
+            folder, f"{_STEM}.{worker}{_SUFFIX}" if worker else NAME, [msgspec.json.encode(evidence) + b"\n"]
+        )
     disk.sync_folder(outbox)

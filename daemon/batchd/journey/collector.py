@@ -132,7 +132,7 @@ class Collector:
         except Disconnected as cut:
             raise Disconnected(await self._how_far(batch, str(cut))) from cut
         finally:
-            self._tell_of_account(batch, reading)
+            await self._tell_of_account(batch, reading)
         if reading.troubles:
             raise all_of(reading.troubles)
         if await self._store.deliveries.undelivered(batch.id):
@@ -140,11 +140,11 @@ class Collector:
         self._forget(batch)
         return await self._store.batches.settle(batch)
 
-    def _tell_of_account(self, batch: Batch, reading: _Reading) -> None:
+    async def _tell_of_account(self, batch: Batch, reading: _Reading) -> None:
         if reading.account is not None:
-            self._departure.close(batch.account, reading.account)
+            await self._departure.close(batch.account, reading.account)
         elif reading.answered:
-            self._departure.prove(batch.account, sent_at=batch.submitted_at)
+            await self._departure.prove(batch.account, sent_at=batch.submitted_at)
 
     async def _cut(self, batch: Batch, cuts: int, size: int) -> None:
         """Leave word of a download that was cut and goes on."""

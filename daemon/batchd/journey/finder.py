@@ -37,6 +37,7 @@ log = structlog.get_logger()
 
 UNREADABLE = 3600.0
 """Seconds after which a list that the API keeps denying becomes a person's business."""
+_LOOKING = "looking for its create"
 PAGE = 100
 """Batches of the list that are read in one call."""
 
@@ -80,21 +81,23 @@ class Finder:
             batch: An intended one.
         """
         before: Sight | None = None
-        began = self._clock.now()
         while True:
             try:
                 batch, seen, decision, waited = await self._look(batch, before)
                 if settled := await self._act(batch, decision):
                     return settled
+                if batch.denied_since is not None:
+                    batch = await self._store.batches.denied(batch, _LOOKING, since=None)
                 before = seen
                 pause = min(DOUBT.delay_randomly(waited), max(self._doubt / 4, 0.05))
             except (Parked, Gone, Refused) as denied:
-                if self._clock.now() - began > UNREADABLE:
+                since = batch.denied_since or self._clock.now()
+                if self._clock.now() - since > UNREADABLE:
                     reason = f"its create is in doubt, and the API denies what would tell: {denied}"
                     return await self._store.batches.hold(batch, reason, Why.IN_DOUBT, now=self._clock.now())
-                if batch.trouble != str(denied):
-                    batch = await self._store.batches.tell(batch, str(denied))
-                pause = PARKED.delay_randomly(self._clock.now() - began)
+                if (batch.trouble, batch.denied_since) != (str(denied), since):
+                    batch = await self._store.batches.denied(batch, str(denied), since=since)
+                pause = PARKED.delay_randomly(self._clock.now() - since)
             await self._wakeups.rest(batch.id, pause)
 
     async def twin_of(self, batch: Batch) -> RemoteBatch | None:

@@ -111,6 +111,7 @@ class GroupCommit:
         self._lines += lines
         self._size += size
         try:
+            self._store.database.still_held()
             self._open()
             await self._write(written)
         except BaseException:

@@ -51,7 +51,6 @@ class Poller:
         Args:
             batch: A processing one.
         """
-        missing_since: float | None = None
         while True:
             batch = await self._cancel_if_wanted(batch)
             wait = (batch.next_poll_at or 0.0) - self._clock.now()
@@ -60,13 +59,12 @@ class Poller:
                 continue
             try:
                 remote = await self._accounts.api(batch.account).retrieve(batch.known_id)
-                missing_since = None
             except (Gone, Refused) as denied:
-                missing_since = missing_since or self._clock.now()
-                if self._clock.now() - missing_since > UNREADABLE:
+                since = batch.denied_since or self._clock.now()
+                if self._clock.now() - since > UNREADABLE:
                     reason = f"the API does not know it any more: {denied}"
                     return await self._store.batches.hold(batch, reason, Why.UNKNOWN, now=self._clock.now())
-                batch = await self._next_poll(batch, trouble=str(denied))
+                batch = await self._next_poll(batch, trouble=str(denied), denied_since=since)
                 continue
             if batch.doubts and batch.twin is None and (twin := await self._twin_of(batch)):
                 if not remote.ended:
@@ -121,10 +119,10 @@ class Poller:
             await self._cancel(batch)
         return await self._store.batches.exchange(batch, twin)
 
-    async def _next_poll(self, batch: Batch, *, trouble: str | None) -> Batch:
+    async def _next_poll(self, batch: Batch, *, trouble: str | None, denied_since: float | None = None) -> Batch:
         now = self._clock.now()
         wait = self._backoff.delay_randomly(now - (batch.submitted_at or now))
-        return await self._store.batches.poll_later(batch, at=now + wait, trouble=trouble)
+        return await self._store.batches.poll_later(batch, at=now + wait, trouble=trouble, denied_since=denied_since)
 
 
 def described(remote: RemoteBatch) -> str:

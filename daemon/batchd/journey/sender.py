@@ -45,6 +45,7 @@ class Sender:
         concurrency: int,
         first_byte: float,
         poll: Backoff,
+        longest: float = LONGEST,
     ) -> None:
         """Put a sender together.
 
@@ -60,6 +61,8 @@ class Sender:
             concurrency: Creates in flight.
             first_byte: Seconds from before an intent is committed to the first byte of its create, at the most.
             poll: How soon a new batch is polled.
+            longest: Seconds after which a batch looks again whether its count is free: few, where other processes, of
+                which nobody is called here, have creates in flight.
         """
         self._store = store
         self._accounts = accounts
@@ -72,6 +75,7 @@ class Sender:
         self._creates = anyio.CapacityLimiter(concurrency)
         self._first_byte = first_byte
         self._poll = poll
+        self._longest = longest
         self._ended = Bell()
         self._stopping = False
 
@@ -93,7 +97,7 @@ class Sender:
             try:
                 async with self._creates:
                     # While it waited here, what went before it may have been refused.
-                    if self._stopping or self._departure.keeps(batch):
+                    if self._stopping or await self._departure.keeps(batch):
                         return batch
                     with self._counts.reserved(batch) as reserved:
                         if reserved and not await self._store.batches.count_taken(batch):
@@ -102,7 +106,7 @@ class Sender:
                 log.debug("count taken", batch=batch.id)
             finally:
                 self._ended.ring()
-            await self._wakeups.rest(batch.id, LONGEST)
+            await self._wakeups.rest(batch.id, self._longest)
             return batch
 
     async def _send(self, batch: Batch) -> Batch:

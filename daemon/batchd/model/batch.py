@@ -150,6 +150,8 @@ class Batch:
     ended_at: float | None = None
     results_url: str | None = None
     next_poll_at: float | None = None
+    denied_since: float | None = None
+    """Since when the API denies what would tell of it."""
     cancelled_at: float | None = None
     lacking: Lacking | None = None
     lane: Lane = Lane.BATCH

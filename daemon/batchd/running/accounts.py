@@ -24,8 +24,8 @@ _LOOK = 60.0
 """Seconds between looks at where the keys come from."""
 _NO_KEY: Final = "none"
 """Stands for a key that is not there; nothing is sent with it."""
-Connect = Callable[[str, str], AbstractAsyncContextManager[Api]]
-"""Makes ready to call the API, with a key and an address."""
+Connect = Callable[[str, str, str], AbstractAsyncContextManager[Api]]
+"""Makes ready to call the API, with a key and an address, for the account of some name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Accounts:
         except Unusable as error:
             lacking = str(error)
             log.error("a key is missing: what goes by it waits", key=name, reason=lacking)  # noqa: TRY400  nobody's defect
-        api = await self._open.enter_async_context(self._connect(key or _NO_KEY, wanted.base_url))
+        api = await self._open.enter_async_context(self._connect(key or _NO_KEY, wanted.base_url, name))
         return _Account(wanted, api, Key(api, self._store, wanted.find, key, name, lacking=lacking))
 
     @property

@@ -1,7 +1,8 @@
 """Departure: what every planned batch passes before it is sent, by whichever lane."""
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol, TypeAlias, TypeVar
 
 from batchd.claude.account import about_money
 from batchd.edges.clock import Clock
@@ -17,6 +18,7 @@ _RESTORING = 60.0
 _UNANSWERED = frozenset({State.PLANNED, State.INTENDED})
 """Where a batch stands that was not sent after all, or of which nobody knows: it shows nothing."""
 
+T = TypeVar("T")
 _Of: TypeAlias = tuple[str, tuple[str, ...] | None]
 """An account; with betas, those of it that have these."""
 
@@ -38,6 +40,18 @@ class Departing(Protocol):
         ...
 
 
+class Board(Protocol):
+    """Where the workers of one database tell each other what keeps batches."""
+
+    async def all(self) -> Mapping[str, str]:
+        """What is told, by name."""
+        ...
+
+    async def change(self, name: str, change: Callable[[str | None], tuple[str | None, T]]) -> T:
+        """Change what is told under a name, while nobody else does; `change` may run again."""
+        ...
+
+
 class Departure:
     """Lets planned batches go, unless they were cancelled or the API takes nothing, from anybody or of their kind.
 
@@ -53,6 +67,7 @@ class Departure:
         restoring: Callable[[], bool],
         accounts: Departing,
         outside: Callable[[BatchId], Awaitable[bool]],
+        board: Board | None = None,
     ) -> None:
         """Put it together.
 
@@ -63,13 +78,14 @@ class Departure:
             restoring: Whether what was paid is still being looked for, so that nothing may be sent.
             accounts: Say whose a batch is, and look for another key before one batch tries whether its account is well.
             outside: Whether a batch has to wait for the hours of a job of it.
+            board: Where others tell what keeps batches; None where this process works alone.
         """
         self._store = store
         self._clock = clock
         self._wakeups = wakeups
         self._breakers: dict[_Of, CircuitBreaker] = {}
         self._restoring = restoring
-        self._blames: dict[_Of, dict[Blame, float]] = {}
+        self._board = board
         self.sends = False
         """Whether anything was sent since the start, or since it was parked last."""
         self._accounts = accounts
@@ -80,8 +96,8 @@ class Departure:
     def parked(self) -> dict[Blame, float]:
         """What keeps batches just now, of any account, and since when, in unix seconds."""
         found: dict[Blame, float] = {}
-        for blames in self._blames.values():
-            for blame, since in blames.items():
+        for breaker in self._breakers.values():
+            for blame, since in breaker.blames.items():
                 found[blame] = min(since, found.get(blame, since))
         return found
 
@@ -114,16 +130,25 @@ class Departure:
             return await self._store.batches.dissolve(batch)
         if self._restoring():
             return await self._keep(batch, _RESTORING, "the state was restored: what was paid is looked for first")
-        before = self._before(batch)
-        for breaker in before:
-            if wait := breaker.keeps(batch.id):
-                return await self._keep(batch, wait, breaker.reason)
-        for breaker in before:
-            breaker.try_with(batch.id)
+        await self.look()
+        wait, reason = await self._wait(batch)
+        if wait:
+            return await self._keep(batch, wait, reason)
         try:
             return await self._send(batch, send)
         except Paused:
             return await self._store.batches.dissolve(batch)
+
+    async def _wait(self, batch: Batch) -> tuple[float, str]:
+        """For how many seconds a batch is kept, and why; where it is not, it is the one that tries."""
+        before = [(of, self._of(*of)) for of in _before(batch)]
+        for _, breaker in before:
+            if wait := breaker.keeps(batch.id):
+                return wait, breaker.reason
+        for of, breaker in before:
+            if breaker.closed and (wait := await self._change(of, lambda each: each.claim(batch.id))):
+                return wait, breaker.reason
+        return 0.0, ""
 
     async def _send(self, batch: Batch, send: Leg) -> Batch:
         try:
@@ -131,23 +156,36 @@ class Departure:
                 await self._accounts.renew(batch.account)
             sent = await send(batch)
         except RefusedAlike as trouble:
-            self._park(batch.account, batch.betas, Blame.REFUSED, str(trouble))
+            await self._park(batch.account, batch.betas, Blame.REFUSED, str(trouble))
             raise
         except Parked as trouble:
-            self._park(batch.account, None, trouble.blame, str(trouble))
+            await self._park(batch.account, None, trouble.blame, str(trouble))
             raise
         if sent.state not in _UNANSWERED:
-            were_tripped = [breaker.reset() for breaker in self._before(batch)]
-            if any(were_tripped):
-                self._call_kept()
-            self._unpark()
+            for of in _before(batch):
+                if self._of(*of).closed and await self._change(of, CircuitBreaker.reset):
+                    self._call_kept()
+            self.sends = not self.parked
         return sent
 
-    def keeps(self, batch: Batch) -> bool:
+    async def keeps(self, batch: Batch) -> bool:
         """Whether a planned batch is kept after all, since what went before it was refused."""
-        return any(breaker.keeps(batch.id) for breaker in self._before(batch))
+        await self.look()
+        return any(self._of(*of).keeps(batch.id) for of in _before(batch))
 
-    def close(self, account: str, reason: str) -> None:
+    async def look(self) -> None:
+        """Know what others have told of what keeps batches.
+
+        Raises:
+            Unavailable: The board cannot be read now.
+        """
+        if self._board is None:
+            return
+        told = {_named(name): state for name, state in (await self._board.all()).items()}
+        for of in told.keys() | self._breakers.keys():
+            self._of(*of).become(told.get(of))
+
+    async def close(self, account: str, reason: str) -> None:
         """Keep all of an account because of what results say of it, though the create was taken.
 
         Args:
@@ -155,34 +193,40 @@ class Departure:
             reason: Why, for people.
         """
         blame = Blame.MONEY if about_money(reason) else Blame.KEY
-        self._park(account, None, blame, reason, by_results=True)
+        await self._park(account, None, blame, reason, by_results=True)
 
-    def prove(self, account: str, *, sent_at: float | None) -> None:
+    async def prove(self, account: str, *, sent_at: float | None) -> None:
         """Note that a batch has brought answers, so that its account was well when it was sent."""
-        if self._of(account).prove(sent_at=sent_at):
+        await self.look()
+        if self._of(account).closed and await self._change((account, None), lambda each: each.prove(sent_at=sent_at)):
             self._call_kept()
-            self._unpark()
+            self.sends = not self.parked
 
-    def _park(
+    async def _park(
         self, account: str, betas: tuple[str, ...] | None, blame: Blame, reason: str, *, by_results: bool = False
     ) -> None:
-        self._of(account, betas).trip(f"[keys.{account}]: {reason}" if account else reason, by_results=by_results)
+        said = f"[keys.{account}]: {reason}" if account else reason
+        await self._change((account, betas), lambda each: each.trip(said, blame, by_results=by_results))
         self.sends = False
-        self._blames.setdefault((account, betas), {}).setdefault(blame, self._clock.now())
 
-    def _unpark(self) -> None:
-        """Forget what is over, each account's trouble, and that of its betas, by itself."""
-        self._blames = {of: blames for of, blames in self._blames.items() if self._of(*of).closed}
-        self.sends = not self._blames
+    async def _change(self, of: _Of, change: Callable[[CircuitBreaker], T]) -> T:
+        """Change what keeps batches, by what others have told of it until now, and tell them."""
+        breaker = self._of(*of)
+        if self._board is None:
+            return change(breaker)
+
+        def told(before: str | None) -> tuple[str | None, T]:
+            breaker.become(before)
+            done = change(breaker)
+            return breaker.told(), done
+
+        return await self._board.change(_name(of), told)
 
     def _of(self, account: str, betas: tuple[str, ...] | None = None) -> CircuitBreaker:
         """What keeps all of an account, or those of it that have the same betas."""
         if (account, betas) not in self._breakers:
             self._breakers[account, betas] = CircuitBreaker(self._clock)
         return self._breakers[account, betas]
-
-    def _before(self, batch: Batch) -> tuple[CircuitBreaker, CircuitBreaker]:
-        return self._of(batch.account), self._of(batch.account, batch.betas)
 
     def _call_kept(self) -> None:
         for each in self._kept:
@@ -197,3 +241,16 @@ class Departure:
         finally:
             self._kept.discard(batch.id)
         return batch
+
+
+def _before(batch: Batch) -> tuple[_Of, _Of]:
+    return (batch.account, None), (batch.account, batch.betas)
+
+
+def _name(of: _Of) -> str:
+    return json.dumps(of)
+
+
+def _named(name: str) -> _Of:
+    account, betas = json.loads(name)
+    return account, None if betas is None else tuple(betas)

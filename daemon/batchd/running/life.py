@@ -15,8 +15,9 @@ from batchd.edges.store.facts import EPOCH, INTENTS
 class LifeLine:
     """Keeps `outbox/.batchd.json` in step with the store."""
 
-    def __init__(self, store: Store, outbox: Path) -> None:
+    def __init__(self, store: Store, outbox: Path, worker: int = 0) -> None:
         self._store = store
+        self._worker = worker
         self._outbox = outbox
         self._written = 0
         self._writing = anyio.Lock()
@@ -43,5 +44,5 @@ class LifeLine:
                 return  # another create's call has told of this one, too
             life = await self.here()
             told = Evidence(life.installation, life.epoch, life.intents)
-            await to_thread.run_sync(evidence.write, self._outbox, told)
+            await to_thread.run_sync(evidence.write, self._outbox, told, self._worker)
             self._written = life.intents

@@ -88,6 +88,19 @@ class Retrying:
         if troubles:
             await self._store.troubles.over([trouble.thing for trouble in troubles])
 
+    async def take_over(self, thing: Thing) -> None:
+        """Go on with a thing where another worker has left it, which may have tried in vain, and for long."""
+        trouble = await self._store.troubles.of_thing(thing)
+        if trouble is not None:
+            self._troubles[thing] = trouble
+            self._began[thing] = trouble.since
+
+    def let_go(self, thing: Thing) -> None:
+        """Remember nothing of a thing: another worker may go on with it. What keeps it stands in the store."""
+        for remembered in (self._troubles, self._began, self._before, self._next_at):
+            remembered.pop(thing, None)
+        self._unwritten.discard(thing)
+
     @property
     def troubles(self) -> tuple[Trouble, ...]:
         """What waits just now."""

@@ -17,9 +17,9 @@ Legs: TypeAlias = Mapping[State, Leg]
 class Wakeups:
     """The batches that are under way in this process, each with its bell."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, bells: dict[BatchId, Bell] | None = None) -> None:
         self._clock = clock
-        self._bells: dict[BatchId, Bell] = {}
+        self._bells: dict[BatchId, Bell] = {} if bells is None else bells
 
     @contextmanager
     def stay(self, batch_id: BatchId) -> Iterator[None]:

@@ -27,6 +27,7 @@ def to_agree_on(settings: Settings, key: str | None, *, sandbox: bool) -> dict[s
     if sandbox:
         found["api.base_url"] = found["api key"] = "sandbox"
     found |= {f"budget.{name}": _shown(getattr(settings.budget, name)) for name in settings.budget.__struct_fields__}
+    found |= {f"fleet.{name}": _shown(getattr(settings.fleet, name)) for name in ("workers", "stalled")}
     found["retry.max_attempts"] = _shown(settings.retry.max_attempts)
     for folder, said in settings.folder.items():
         found |= {f"folder.{folder}.{name}": _shown(getattr(said, name)) for name in _FOLDER}

@@ -350,6 +350,27 @@ class Metrics(Table, frozen=True):
     ] = 50
 
 
+class Fleet(Table, frozen=True):
+    """`[fleet]`: several `batchd run` on one database of PostgreSQL (extra `batchd[fleet]`)."""
+
+    workers: Annotated[
+        int,
+        whole(least=1, most=64),
+        "How many share the work; any more stand by. 1: one works. All hosts say the same.",
+    ] = 1
+    stalled: Annotated[
+        float,
+        real(least=2),
+        "Seconds after which a worker that is not heard is given up, and others go on with its work.",
+    ] = 30.0
+    tasks: Annotated[
+        int,
+        whole(least=1, most=10_000),
+        "Batches that one worker has in hand at a time; those that rest for long are in nobody's.",
+    ] = 200
+    name: Annotated[str, text(), "What `batchd status` calls this worker; empty for the name of its host."] = ""
+
+
 class ModelOverride(Table, frozen=True):
     """`[models."id"]`: what is to be known of a model instead of what the program knows."""
 
@@ -383,6 +404,7 @@ class Settings(Table, frozen=True):
     folder: dict[str, Folder] = field(default_factory=dict)
     keys: dict[str, Key] = field(default_factory=dict)
     metrics: Metrics = Metrics()
+    fleet: Fleet = Fleet()
     models: dict[str, ModelOverride] = field(default_factory=dict)
     aliases: Annotated[
         dict[str, str],
@@ -396,6 +418,7 @@ class Settings(Table, frozen=True):
         self._find_sinks()
         self._find_keys()
         self._keep_private()
+        self._share()
 
     @property
     def database(self) -> Path | str:
@@ -427,6 +450,20 @@ class Settings(Table, frozen=True):
         for name, folder in self.folder.items():
             if folder.key and folder.key not in self.keys:
                 raise ValueError(f"folder.{name}.key names {folder.key[:40]!r}, which is no key of [keys]")
+
+    def _share(self) -> None:
+        """What a worker that stands still has begun must be over before others may begin it anew."""
+        if self.fleet.workers == 1:
+            return
+        if not self.store:
+            raise ValueError(
+                f"fleet.workers ({self.fleet.workers}) needs store: workers share a database of PostgreSQL"
+            )
+        if self.api.doubt <= 2 * self.fleet.stalled:
+            raise ValueError(
+                f"api.doubt ({self.api.doubt:g}) should be more than twice fleet.stalled ({self.fleet.stalled:g}): "
+                "else a worker that stood still could send what another one has sent meanwhile"
+            )
 
     def _keep_private(self) -> None:
         """What others asked, and were answered, is nobody's to attach."""

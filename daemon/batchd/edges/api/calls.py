@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batchd.edges.api.client import Client
     from batchd.edges.api.download import Told
     from batchd.edges.api.responses import Page
+    from batchd.edges.api.shared_rate_limiter import Quota
 
 Connect: TypeAlias = Callable[[], AbstractAsyncContextManager["Client"]]
 
@@ -49,6 +50,7 @@ class Api:
         patience: float,
         clock: Clock,
         meter: Meter | None = None,
+        quota: "Quota | None" = None,
     ) -> AsyncIterator[Self]:
         """Make ready to call the API; nothing is sent yet.
 
@@ -59,6 +61,7 @@ class Api:
             patience: Seconds without a byte.
             clock: By which calls are spaced.
             meter: Where calls are counted, where that is together with those of others.
+            quota: Out of which the calls of a minute are taken, where other processes take from it, too.
 
         Raises:
             Unusable: There is no key.
@@ -78,6 +81,7 @@ class Api:
                 patience=patience,
                 clock=clock,
                 meter=meter,
+                quota=quota,
             )
 
         async with AsyncExitStack() as connected:

@@ -18,6 +18,7 @@ from batchd.edges.api.http import Http
 from batchd.edges.api.meter import Meter
 from batchd.edges.api.rate_limiter import RateLimiter
 from batchd.edges.api.responses import BatchAnswer, CountAnswer, Page, PageAnswer, decoded, organization_of, remote_of
+from batchd.edges.api.shared_rate_limiter import Quota, SharedRateLimiter
 from batchd.edges.api.troubles import counting, create_trouble, date_of, message_trouble, reading, sending
 from batchd.edges.api.wording import LONGEST_SENT
 from batchd.edges.clock import Clock
@@ -31,15 +32,27 @@ _BATCHES = f"{_MESSAGES}/batches"
 class Client:
     """The Message Batches API, called at most so many times a minute."""
 
-    def __init__(self, http: Http, per_minute: int, clock: Clock, meter: Meter) -> None:
+    def __init__(self, http: Http, per_minute: int, clock: Clock, meter: Meter, quota: Quota | None = None) -> None:
         self._http = http
         self._clock = clock
-        self._rate_limiter = RateLimiter(per_minute, clock, meter)
+        self._rate_limiter: RateLimiter | SharedRateLimiter = (
+            RateLimiter(per_minute, clock, meter)
+            if quota is None
+            else SharedRateLimiter(per_minute, clock, meter, quota)
+        )
 
     @classmethod
     @asynccontextmanager
     async def connect(  # noqa: PLR0913  all that it is to be
-        cls, *, key: str | None, base_url: str, per_minute: int, patience: float, clock: Clock, meter: Meter
+        cls,
+        *,
+        key: str | None,
+        base_url: str,
+        per_minute: int,
+        patience: float,
+        clock: Clock,
+        meter: Meter,
+        quota: Quota | None = None,
     ) -> AsyncIterator[Self]:
         """Make ready to call the API, as `Api.connect` says; nothing is sent yet.
 
@@ -47,7 +60,7 @@ class Client:
             Unusable: There is no key.
         """
         async with found(key, base_url) as credentials, Http.to(credentials, patience) as http:
-            yield cls(http, per_minute, clock, meter)
+            yield cls(http, per_minute, clock, meter, quota)
 
     @property
     def origin(self) -> str:

@@ -10,11 +10,14 @@ from batchd.edges.store.agreements import Agreements
 from batchd.edges.store.amendments import Amendment, Amendments, Change
 from batchd.edges.store.arrivals import Arrival, Arrivals
 from batchd.edges.store.batches import Batches, CountTaken
+from batchd.edges.store.breakers import Breakers
+from batchd.edges.store.calls import Calls
 from batchd.edges.store.database import Database
 from batchd.edges.store.deliveries import Deliveries
 from batchd.edges.store.facts import Facts
 from batchd.edges.store.holds import Holds
 from batchd.edges.store.jobs import Jobs
+from batchd.edges.store.membership import Membership
 from batchd.edges.store.notices import Notices
 from batchd.edges.store.pauses import Pause, Paused, Pauses
 from batchd.edges.store.purses import Purses, QueueBudget
@@ -42,6 +45,7 @@ from batchd.edges.store.views.progress import ProgressOf
 from batchd.edges.store.views.reports import Reports
 from batchd.edges.store.views.tallies import Tallies
 from batchd.edges.store.warmings import Warmings
+from batchd.edges.store.workers import GivenUp, Worker, Workers
 from batchd.errors import Unusable
 
 if TYPE_CHECKING:
@@ -60,8 +64,10 @@ __all__ = [
     "Change",
     "CountTaken",
     "Due",
+    "GivenUp",
     "JobStanding",
     "Listed",
+    "Membership",
     "NewRequest",
     "Overview",
     "Pause",
@@ -75,9 +81,11 @@ __all__ = [
     "Standing",
     "Store",
     "Waits",
+    "Worker",
     "is_there",
     "look_into_store",
     "open_store",
+    "open_worker",
     "write_to_store",
 ]
 
@@ -123,6 +131,9 @@ class Store:
     measures: MeasuresOf
     sights: Sights
     agreements: Agreements
+    workers: Workers
+    calls: Calls
+    breakers: Breakers
     database: Database
     installation: str
     """The tag of its wire ids, by which any result at the API tells whose it is; made with the database."""
@@ -167,6 +178,27 @@ async def open_store(place: Place, waits: Callable[[str], Awaitable[None]] = _sa
     else:
         async with _of_postgresql().open(place, daemon=True, waits=waits) as on_server:
             yield await _store(on_server)
+
+
+@asynccontextmanager
+async def open_worker(
+    place: str, waits: Callable[[str], Awaitable[None]] = _said_nowhere, *, workers: int, stalled: float
+) -> AsyncIterator[tuple[Store, Membership]]:
+    """Open the store for one of many workers: made where that is needed, and in a slot of its own.
+
+    Args:
+        place: The URL of the server's database.
+        waits: Is told, once, that others have all slots, and this one waits for one.
+        workers: How many slots there are.
+        stalled: Seconds after which a worker that is not heard is given up.
+
+    Raises:
+        Unusable: It is no database of ours, or has other tables than this program works with.
+        Unavailable: It cannot be reached, or it and the slot are lost.
+    """
+    opened = _of_postgresql().open(place, daemon=True, waits=waits, workers=workers, stalled=stalled)
+    async with opened as database:
+        yield await _store(database), database
 
 
 @asynccontextmanager
@@ -236,6 +268,9 @@ async def _store(database: Database) -> Store:
         MeasuresOf(database),
         Sights(database),
         Agreements(database),
+        Workers(database),
+        Calls(database),
+        Breakers(database),
         database,
         str(tag["value"]),
     )

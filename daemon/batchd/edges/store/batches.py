@@ -26,6 +26,8 @@ _UNDER_WAY = frozenset({State.INTENDED, State.PROCESSING, State.ENDED})
 OPEN = "state NOT IN ('settled', 'dissolved')"
 """Of batches that have not come to their end; said so, their own index finds them among all that ever were."""
 _UNFINISHED = f"SELECT * FROM batches WHERE {OPEN}"  # noqa: S608  own text
+_CARRIED = f"""SELECT id FROM batches
+    WHERE {OPEN} AND state IN ('planned', 'intended', 'processing') AND lane = 'batch'"""  # noqa: S608  own text
 _HELD = f"{_UNFINISHED} AND state = 'held'"
 
 
@@ -86,6 +88,11 @@ class Batches:
             batch.account,
         )
         return row is not None
+
+    async def on_their_way(self) -> frozenset[BatchId]:
+        """The batches that any worker carries: from their plan until the API has ended them."""
+        rows = await self._database.rows(_CARRIED)
+        return frozenset(BatchId(row["id"]) for row in rows)
 
     async def to_cancel(self) -> list[BatchId]:
         """List the batches that a cancelled job travels in and that were not told of it yet."""
@@ -306,9 +313,15 @@ class Batches:
         """
         return await self._note(batch, doubted_at=since, trouble=trouble or batch.trouble or "looking for its create")
 
-    async def poll_later(self, batch: Batch, *, at: float, trouble: str | None) -> Batch:
-        """Note when a processing batch is polled next, and what keeps it."""
-        return await self._note(batch, next_poll_at=at, trouble=trouble)
+    async def poll_later(
+        self, batch: Batch, *, at: float, trouble: str | None, denied_since: float | None = None
+    ) -> Batch:
+        """Note when a processing batch is polled next, what keeps it, and since when the API denies it."""
+        return await self._note(batch, next_poll_at=at, trouble=trouble, denied_since=denied_since)
+
+    async def denied(self, batch: Batch, trouble: str, *, since: float | None) -> Batch:
+        """Note since when the API denies what would tell of an intended batch, and how; None where it does no more."""
+        return await self._note(batch, denied_since=since, trouble=trouble)
 
     async def cancelled(self, batch: Batch, *, at: float, next_poll_at: float) -> Batch:
         """Note that the API was told to cancel a processing batch."""

@@ -70,6 +70,14 @@ class Database(Protocol):
         """
         ...
 
+    def still_held(self) -> None:
+        """Make sure that no other process can have taken this one's place meanwhile: before a file of all is written.
+
+        Raises:
+            Unavailable: It may have.
+        """
+        ...
+
     async def flaws(self) -> list[str]:
         """Look the whole of it over, as far as a client can, and list the first things wrong with it."""
         ...

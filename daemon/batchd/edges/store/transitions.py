@@ -82,6 +82,7 @@ def batch_of(row: Row) -> Batch:
         ended_at=row["ended_at"],
         results_url=row["results_url"],
         next_poll_at=row["next_poll_at"],
+        denied_since=row["denied_since"],
         cancelled_at=row["cancelled_at"],
         twin=None if twin is None else RemoteId(twin),
         lacking=None if row["lacking"] is None else Lacking(row["lacking"], row["lacking_since"]),

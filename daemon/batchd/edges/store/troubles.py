@@ -27,6 +27,11 @@ class Troubles:
         rows = await self._database.rows("SELECT * FROM troubles WHERE job = ? ORDER BY since, work, thing", job)
         return [_trouble(row) for row in rows]
 
+    async def of_thing(self, thing: Thing) -> Trouble | None:
+        """Read what keeps one thing, if anything does."""
+        row = await self._database.row("SELECT * FROM troubles WHERE work = ? AND thing = ?", thing.work, thing.id)
+        return None if row is None else _trouble(row)
+
     async def tell(self, trouble: Trouble) -> None:
         """Note what keeps a thing, in the place of what kept it before."""
 

@@ -32,7 +32,36 @@ CREATE TABLE looked_through (
     PRIMARY KEY (account, remote_id)
 ) STRICT, WITHOUT ROWID;
 
--- Many workers --------------------------------------------------------------------------------------------------------
+-- Many workers on one database (docs/fleet.md) --------------------------------------------------------------------------
+
+-- Since when the API denies what would tell of a batch: whoever carries it next goes on counting.
+ALTER TABLE batches ADD COLUMN denied_since REAL CHECK (state IN ('intended', 'processing') OR denied_since IS NULL);
+
+-- The processes that share the work, each in a slot that a lock of the database guards.
+CREATE TABLE workers (
+    slot     INTEGER NOT NULL PRIMARY KEY,
+    name     TEXT    NOT NULL,                              -- of its host, for people
+    token    TEXT    NOT NULL,                              -- its connections are known by it
+    engine   INTEGER,                                       -- its number in the timetable
+    sweeps   INTEGER NOT NULL DEFAULT 0 CHECK (sweeps IN (0, 1)),
+    began_at REAL    NOT NULL,
+    heard_at REAL    NOT NULL
+) STRICT;
+
+-- Calls of the API that workers have taken from the minute's quota, some at a time.
+CREATE TABLE calls (
+    id      INTEGER PRIMARY KEY,
+    account TEXT    NOT NULL,                               -- by whose key they go
+    token   TEXT    NOT NULL,                               -- of the worker that makes them
+    count   INTEGER NOT NULL CHECK (count > 0),
+    over_at REAL                                            -- when they count no more; NULL while any is being made
+) STRICT;
+
+-- What keeps batches from being sent, for all workers: trouble with the account, or with what batches have in common.
+CREATE TABLE breakers (
+    name  TEXT NOT NULL PRIMARY KEY,
+    state TEXT NOT NULL                                     -- as JSON
+) STRICT;
 
 -- Settings of the installation ----------------------------------------------------------------------------------------
 

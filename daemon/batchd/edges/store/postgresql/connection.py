@@ -15,7 +15,8 @@ from batchd.edges.store.postgresql.rows import adapt
 
 LOCKS: Final = 0x6261_7463
 """The first number of our advisory locks, `batc`; the second is one of these."""
-WRITING, DAEMON = 1, 2
+WRITING, SWEEPING, SLOTS = 1, 3, 100
+"""What they guard: that one writes at a time; that one takes, packs and delivers; from here on, slots of workers."""
 CHANNEL: Final = "batchd"
 _CREDENTIAL: Final = "store"
 """The name of the file in `$CREDENTIALS_DIRECTORY` that holds the password."""
@@ -40,8 +41,12 @@ def named(url: str) -> str:
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator["psycopg.AsyncConnection[Any]"]:
+async def connected(url: str, name: str = "batchd") -> AsyncIterator["psycopg.AsyncConnection[Any]"]:
     """A connection, closed also where the block was cancelled.
+
+    Args:
+        url: As libpq takes it.
+        name: What the server knows it by.
 
     Raises:
         Unusable: There is no such database, or this user may not use it.
@@ -51,13 +56,13 @@ async def connected(url: str) -> AsyncIterator["psycopg.AsyncConnection[Any]"]:
         db = await psycopg.AsyncConnection.connect(
             url,
             autocommit=True,
-            application_name="batchd",
+            application_name=name,
             connect_timeout=10,
             keepalives_idle=10,
             keepalives_interval=5,
             keepalives_count=3,
             tcp_user_timeout=20_000,
-            password=await anyio.to_thread.run_sync(_password),
+            password=await anyio.to_thread.run_sync(password),
         )
     except psycopg.Error as error:
         raise sorted_by_cause(error) from None  # the connection string is on the way here
@@ -71,7 +76,7 @@ async def connected(url: str) -> AsyncIterator["psycopg.AsyncConnection[Any]"]:
             await db.close()
 
 
-def _password() -> str | None:
+def password() -> str | None:
     """The password that systemd hands over; libpq itself reads `$PGPASSFILE` and `~/.pgpass`."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY")
     if folder is None or not (file := Path(folder, _CREDENTIAL)).exists():

@@ -201,6 +201,9 @@ class SqliteDatabase:
         """
         return next(iter(await self.rows(sql, *parameters)), None)
 
+    def still_held(self) -> None:
+        """Nothing: the lock of the state folder ends with the process."""
+
     async def flaws(self) -> list[str]:
         """Look the whole file over, which takes a while for a large one, and list the first things wrong with it."""
         found = await self.rows("PRAGMA quick_check(5)")
