@@ -56,7 +56,7 @@ def backup(chosen: Chosen, *, folder: Folder) -> int:
             if daemon_runs(state):
                 time.sleep(_UNTIL_HEARD)
             files = backups.copy_state(state, database.name, folder)
-        if (toml := settings_file(chosen.config)) is not None:
+        if (toml := settings_file(chosen.config)) is not None and toml.is_file():  # /dev/null is nothing to keep
             files |= backups.copy_file(toml, folder, backups.SETTINGS)
         facts = backups.facts_of(folder / database.name)
         epoch, intents = int(facts.get(EPOCH, 0)), int(facts.get(INTENTS, 0))

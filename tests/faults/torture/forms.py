@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.faults.torture.clocks import set_clocks
 from tests.faults.torture.defects import DefectBlow, plant_defects
 from tests.faults.torture.edge_steps import StepBlow
+from tests.faults.torture.kept import back_up_and_kill, prune_and_kill, submit_again, tickets
 from tests.faults.torture.kill_random import kill_at_random
 from tests.faults.torture.messages import messages, sweep_messages
 from tests.faults.torture.odd_streams import faults, sweep_odd_streams
@@ -132,6 +133,19 @@ def _restored(task: Task, stage: Stage, undisturbed: Undisturbed, row: Row) -> R
     return restore_states(stage, undisturbed, steps, row, seed=task.seed + task.lane, until=task.until)
 
 
+def _tickets(task: Task, stage: Stage, undisturbed: Undisturbed, row: Row) -> Row:
+    return submit_again(stage, undisturbed, task.share(len(undisturbed.steps), 3), row, task.until)
+
+
+def _prune(task: Task, stage: Stage, undisturbed: Undisturbed, row: Row) -> Row:
+    return prune_and_kill(stage, undisturbed, row, quick=task.quick, seed=task.seed + task.lane, until=task.until)
+
+
+def _backup(task: Task, stage: Stage, undisturbed: Undisturbed, row: Row) -> Row:
+    steps = task.share(len(undisturbed.steps), 3)
+    return back_up_and_kill(stage, undisturbed, steps, row, seed=task.seed + task.lane, until=task.until)
+
+
 def _defects(task: Task, stage: Stage, undisturbed: Undisturbed, row: Row) -> Row:
     places = sorted(undisturbed.steps)
     blows = [DefectBlow(places[(number - 1) // 2], behind=number % 2 == 0) for number in task.share(2 * len(places), 8)]
@@ -204,6 +218,9 @@ FORMS = (
     ), CallBlow, lacking=_compiler)),
     Form("power", "power cut at each edge step (ext4 image)", 4, Sweep(everything, _power, lacking=why_not)),
     Form("restored", "the state of each step, put back", 4, Sweep(everything, _restored)),
+    Form("tickets", "SIGKILL at each edge step, submitted again", 2, Sweep(tickets, _tickets)),
+    Form("prune", "SIGKILL at each step of `batchd prune`", 2, Sweep(everything, _prune), lanes=1),
+    Form("backup", "SIGKILL in `batchd backup`; restored elsewhere", 3, Sweep(everything, _backup)),
     Form("defects", "a defect in each function, or behind it", 5, Sweep(everything, _defects, DefectBlow)),
     Form("lists", "odd and foreign lists, unanswered creates", 4, Sweep(everything, _worlds(sweep_lists))),
     Form("account", "trouble with the account", 2, Sweep(calm, _worlds(sweep_accounts))),

@@ -44,11 +44,11 @@ def restore_states(  # noqa: PLR0913  a form with all it needs
             flaws = Flaws()
             refused = play.run().status != 0  # or it saw that nothing was lost
             if not refused:
-                flaws += _judged(play, undisturbed.left)
+                flaws += judged(play, undisturbed.left)
             ended = play.run(restored=True)
             if ended.status != 0:
                 flaws.lost.append(f"the restored run did not end ({ended.status})")
-            flaws += _judged(play, undisturbed.left)
+            flaws += judged(play, undisturbed.left)
             play.keep = bool(flaws)
             row.ended += refused
             row.add(
@@ -65,16 +65,16 @@ def _lost_life(play: Play, step: int, luck: random.Random) -> str | None:
         return None
     kept = backed_up(play.home.state, backup)
     os.kill(child.pid, signal.SIGCONT)
-    life = _live_on(child, luck)
+    life = live_on(child, luck)
     if not kept:
         return None
     shutil.rmtree(play.home.state)
     shutil.copytree(backup, play.home.state)
-    _drop_again(play)
+    drop_again(play)
     return life
 
 
-def _drop_again(play: Play) -> None:
+def drop_again(play: Play) -> None:
     """Drop what was taken after the backup and is gone with the lost state, as whoever restores one is told to."""
     home = play.home
     with closing(sqlite3.connect(home.state / DATABASE)) as database:
@@ -88,7 +88,8 @@ def _drop_again(play: Play) -> None:
             (home.inbox / name).write_bytes(data)
 
 
-def _live_on(child: Child, luck: random.Random) -> str:
+def live_on(child: Child, luck: random.Random) -> str:
+    """Let a life go on, to its end or until it is killed, and say how it ended."""
     if luck.random() < 0.5:
         child.end(PATIENCE)
         return "its life went on to the end"
@@ -112,7 +113,8 @@ def backed_up(state: Path, to: Path) -> bool:
     return True
 
 
-def _judged(play: Play, whole: Left) -> Flaws:
+def judged(play: Play, whole: Left) -> Flaws:
+    """Judge what a restored state has come to."""
     found = play.left()
     for job in found.jobs.values():
         job.files.pop(KEPT, None)
