@@ -142,7 +142,7 @@ def compare_but_for(words: str, found: Left, expected: Left) -> Flaws:
         replace(
             found,
             rejected={},
-            litter=[each for each in found.litter if each.rpartition("/")[2] not in refused],
+            litter=[each for each in found.litter if not any(f"/{each}".endswith(f"/{name}") for name in refused)],
             held={name: reason for name, reason in found.held.items() if name not in refused},
         ),
         replace(
@@ -150,6 +150,7 @@ def compare_but_for(words: str, found: Left, expected: Left) -> Flaws:
             jobs={name: job for name, job in expected.jobs.items() if name not in refused},
             rejected={},
             accepted=expected.accepted & found.accepted,
+            told=frozenset(each for each in expected.told if each.partition(" ")[2] not in refused),
         ),
     )
     flaws.doubled += [f"job {name} was refused and done" for name in refused & found.jobs.keys()]
