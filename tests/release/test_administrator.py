@@ -72,7 +72,7 @@ def test_installed_enabled_alerted_upgraded_and_purged(machine: Booted, newer: P
     assert "batchd release dear" in shown
     assert KEY not in shown
     wait_for(lambda: 'batchd_jobs{state="held"} 1.0' in machine.run(_got("http://127.0.0.1:9790/metrics")))
-    if promtool := shutil.which("promtool"):
+    if (promtool := shutil.which("promtool")) is not None:
         _assert_alerted(promtool, machine.run(_got("http://127.0.0.1:9790/metrics")), tmp_path)
 
     machine.run(f"dpkg --install {machine.bring(newer)}")
@@ -96,6 +96,8 @@ def test_installed_enabled_alerted_upgraded_and_purged(machine: Booted, newer: P
         == 3
     )
     assert machine.run("ls /var/lib/batchd/outbox/hello/job.json")
+    if promtool is None:
+        pytest.skip("all was seen but the alert: promtool is not here; .ci/run fetches it")
 
 
 def _written(file: Path, text: str) -> Path:

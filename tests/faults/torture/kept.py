@@ -46,9 +46,10 @@ def submit_again(stage: Stage, undisturbed: Undisturbed, steps: Iterable[int], r
             break
         with stage.play() as play:
             struck = play.run(StepBlow(step))
-            for _ in range(2):
-                play.scenario.drop_all(play.home.inbox)
-                ended = play.run()
+            play.scenario.drop_all(play.home.inbox)
+            play.run()
+            play.scenario.drop_all(play.home.inbox)
+            ended = play.run()
             flaws = compare(look(play.home, play.judge.ledger()), undisturbed.left)
             flaws.wrong += _receipts(play.home)
             if ended.status != 0:
