@@ -1,6 +1,7 @@
 """How everything stands, as `batchd status` tells it: read from the database, told as data and as tables."""
 
 import re
+from collections.abc import Iterable
 
 from anyio import to_thread
 from rich.console import Group, RenderableType
@@ -9,7 +10,7 @@ from rich.table import Table
 
 from batchd.claude.price import dollars
 from batchd.cli.console import cell, duration, is_narrow, moment, usd
-from batchd.edges.store import Pause, Place, Standing, is_there, look_into_store
+from batchd.edges.store import JobStanding, Pause, Place, Standing, is_there, look_into_store
 from batchd.lifecycle import State
 from batchd.model import Batch, Job, StepBar, Verdict
 from batchd.standing.batches import answers
@@ -54,6 +55,14 @@ def tables(standing: Standing, now: float) -> RenderableType:
         standing: How it stands.
         now: Unix seconds.
     """
+    holds = [line for each in standing.jobs for line in _hold(each.job)]
+    holds += [cell(f"job {each.job.name}: {sharing(batch)}", "dim") for each in standing.jobs for batch in each.shared]
+    troubles = [line for batch in standing.batches for line in trouble(batch)]
+    things = [of_thing(each) for each in standing.troubles]
+    return Group(_jobs(standing, now), *holds, *troubles, *things, *(_untold(*each) for each in standing.untold))
+
+
+def _jobs(standing: Standing, now: float) -> RenderableType:
     batches = {batch.id: batch for batch in standing.batches}
     shown, narrow = _table(), is_narrow()
     shown.add_column("JOB", overflow="fold")
@@ -62,28 +71,28 @@ def tables(standing: Standing, now: float) -> RenderableType:
     for column in ("COMPLETE", "FAILED", "TOTAL", *(() if narrow else ("BATCHES",)), "POLL", "COST"):
         shown.add_column(column, justify="right", no_wrap=True)
     for each in standing.jobs:
-        job, tally, word = each.job, each.tally, state(each, standing)
-        complete = tally.verdicts.get(Verdict.COMPLETE, 0)
-        poll = next_poll(each, batches)
-        # Of a job that has ended the bar shows what is complete: a failed one does not look finished.
-        far = complete if job.delivered else tally.settled
-        bar = ProgressBar(job.total, far, _BAR, complete_style="cyan", finished_style="green")
-        shown.add_row(
-            cell(job.name, "bold"),
-            cell(word, _STYLES.get(word, "")),
-            *(() if narrow else (bar,)),
-            f"{complete:,}",
-            f"{tally.settled - complete:,}",
-            f"{job.total:,}",
-            *(() if narrow else (f"{len(each.batches):,}",)),
-            "" if poll is None else f"in {duration(poll - now)}",
-            usd(tally.cost.charged, sandbox=job.sandbox) if tally.settled else "",
-        )
-    holds = [line for each in standing.jobs for line in _hold(each.job)]
-    holds += [cell(f"job {each.job.name}: {sharing(batch)}", "dim") for each in standing.jobs for batch in each.shared]
-    troubles = [line for batch in standing.batches for line in trouble(batch)]
-    things = [of_thing(each) for each in standing.troubles]
-    return Group(shown, *holds, *troubles, *things, *(_untold(*each) for each in standing.untold))
+        shown.add_row(*_cells(each, state(each, standing), next_poll(each, batches), now, narrow=narrow))
+    return shown
+
+
+def _cells(each: JobStanding, word: str, poll: float | None, now: float, *, narrow: bool) -> Iterable[RenderableType]:
+    """What the line of a job says, column by column."""
+    job, tally = each.job, each.tally
+    complete = tally.verdicts.get(Verdict.COMPLETE, 0)
+    # Of a job that has ended the bar shows what is complete: a failed one does not look finished.
+    far = complete if job.delivered else tally.settled
+    bar = ProgressBar(job.total, far, _BAR, complete_style="cyan", finished_style="green")
+    return (
+        cell(job.name, "bold"),
+        cell(word, _STYLES.get(word, "")),
+        *(() if narrow else (bar,)),
+        f"{complete:,}",
+        f"{tally.settled - complete:,}",
+        f"{job.total:,}",
+        *(() if narrow else (f"{len(each.batches):,}",)),
+        "" if poll is None else f"in {duration(poll - now)}",
+        usd(tally.cost.charged, sandbox=job.sandbox) if tally.settled else "",
+    )
 
 
 _CALLED = {Work.TAKE: "file", Work.ENTER: "folder", Work.COUNT: "", Work.LOOK: "", Work.CARRY: ""}

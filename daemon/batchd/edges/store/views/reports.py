@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from anyio import to_thread
 
-from batchd.claude.price import from_picodollars
+from batchd.decisions.jobfile.spelling import spelled
 from batchd.delivery import Filed, ReportRow
 from batchd.edges.store.database import Database
 from batchd.edges.store.requests import wishes_of
@@ -139,11 +139,5 @@ def _filed(row: Row) -> Filed | None:
 
 
 def _settings(row: Row) -> dict[str, object]:
-    """What was said of a request beside its params, as a job file says it."""
-    said: dict[str, object] = {"continue": row["continued"]}
-    if row["betas"]:
-        said["betas"] = row["betas"].split(",")
-    said |= json.loads(row["wishes"])
-    if row["budget"] is not None:
-        said["budget"] = float(from_picodollars(row["budget"]))
-    return said
+    betas = row["betas"].split(",") if row["betas"] else []
+    return spelled(row["continued"], betas, json.loads(row["wishes"]), row["budget"])
