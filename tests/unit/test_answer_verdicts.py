@@ -77,6 +77,8 @@ def draft(**changes: Any) -> Draft:
         "",
         "\n",
         "  \n\n",
+        "\u200b",
+        "\u200b\ufeff \u2060\n",
         CUT,
         CUT[:9],
         CUT + "\n",
@@ -146,6 +148,8 @@ def test_an_answer_without_a_word_is_not_complete_and_buys_no_round() -> None:
     [
         ([], True),
         ([{"type": "text", "text": " \n"}], True),
+        ([{"type": "text", "text": "\u200b\ufeff"}, {"type": "text", "text": "\u3164\u2800\u00ad\ufe0f"}], True),
+        ([{"type": "text", "text": "\u200b."}], False),
         ([{"type": "thinking", "thinking": "Hm."}, {"type": "redacted_thinking", "data": "x"}], True),
         ([{"type": "text", "text": "x"}], False),
         ([{"type": "tool_use", "id": "t", "name": "n", "input": {}}], False),

@@ -187,7 +187,7 @@ def test_json_parses(document: str) -> None:
         ("", "expected JSON, which it is not from line 1 on (Expecting value)"),
         ('{"a":\n [1,', "expected JSON, which it is not from line 2 on"),
         ("{} and more", "expected JSON alone, found 9 characters behind it"),
-        ('{"a": 1, "a": 2}', "expected JSON, which it is not quite: a this key appears twice"),
+        ('{"a": 1, "a": 2}', "expected JSON, which it is not quite: a: this key appears twice"),
         ("[" * 100_000, "deeper than"),
     ],
 )

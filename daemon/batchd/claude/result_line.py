@@ -24,6 +24,7 @@ from batchd.claude.verdict import NOT_CHARGED, Result, ToolCall
 from batchd.errors import Garbled
 from batchd.model import Usage
 from batchd.text import typed
+from batchd.text.characters import is_blank
 
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
@@ -86,7 +87,7 @@ def _result(said: ResultSaid) -> Result:
 def _text(content: Sequence[Block]) -> tuple[str, bool]:
     """What was written, and whether there is nothing at all for a reader."""
     text = "".join(block.text or "" for block in content if block.type == "text")
-    return text, (not text or text.isspace()) and all(block.type in _NOTHING_SAID for block in content)
+    return text, is_blank(text) and all(block.type in _NOTHING_SAID for block in content)
 
 
 class _Typed(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Characters that were cut apart on their way, put together again.
+"""Characters that were cut apart on their way, put together again; and texts in which there is nothing to be seen.
 
 Programs in between cut strings where they like: JavaScript between the two halves of a UTF-16 pair, others between the
 bytes of UTF-8. Decoded with `surrogateescape`, and their JSON read as it stands, both leave halves that fit together
@@ -6,6 +6,7 @@ once the pieces of a text are joined.
 """
 
 import re
+import unicodedata
 from typing import Final
 
 _BYTES: Final = re.compile("[\udc80-\udcff]+")
@@ -14,6 +15,17 @@ _PAIRS: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _CONTROLS: Final = re.compile("[\u0080-\u009f]")
 LOST: Final = "\ufffd"
 """Stands where a character could not be read."""
+
+
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+"""Categories of what has no shape: blanks, controls, and what only joins, parts or directs its neighbours."""
+_UNSEEN_LETTERS: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0]")
+"""Of other categories, and as little to be seen: fillers, the empty Braille cell, selectors of a shape."""
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether there is nothing in a text that a reader could see."""
+    return all(unicodedata.category(sign) in _UNSEEN or _UNSEEN_LETTERS.match(sign) for sign in text)
 
 
 def mended(text: str) -> tuple[str, int]:

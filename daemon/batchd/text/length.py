@@ -1,6 +1,7 @@
 """How long a text is to whoever reads its script.
 
-Most scripts part their words by blanks, and there a word is a stretch between two of them. Two kinds do not:
+Most scripts part their words by blanks, and there a word is a stretch between two of them in which a letter or a digit
+is: the bars of a table, rulers, bullets and dashes are no words. Two kinds do not:
 
 - Han, kana, bopomofo and Yi have no blanks, and readers count signs (字数, 文字数): each is one. Word processors do the
   same, and so do the default word boundaries of Unicode (UAX 29, where nothing joins two ideographs).
@@ -33,11 +34,14 @@ _FEWEST_SIGNS: Final = 2
 def words(text: str) -> int:
     """Count words as a reader of the script does; where that cannot be known, as many as there can be."""
     if _OTHERWISE.search(text) is None:
-        return len(text.split())
+        return _stretches(text)
     signs = len(_SIGNS.findall(text))
     joined = sum(-(-len(run) // _FEWEST_SIGNS) for run in _RUNS.findall(text))
-    rest = _OTHERWISE.sub(" ", text).split()
-    return signs + joined + sum(any(map(str.isalnum, stretch)) for stretch in rest)
+    return signs + joined + _stretches(_OTHERWISE.sub(" ", text))
+
+
+def _stretches(text: str) -> int:
+    return sum(stretch[0].isalnum() or any(map(str.isalnum, stretch)) for stretch in text.split())
 
 
 def different_words(text: str) -> int:

@@ -14,6 +14,7 @@ from batchd.decisions.document import json_form
 from batchd.decisions.document.answer_files import wanting
 from batchd.decisions.document.expectation import Expectation
 from batchd.text import titles
+from batchd.text.characters import is_blank
 from batchd.text.length import characters, words
 from batchd.text.markdown import open_fence, without_code
 from batchd.text.sections import heads, marks
@@ -99,7 +100,7 @@ def thinking_ate_it(
     if 2 * thought <= output_tokens:
         return ""
     about = "about " if thinking_tokens is None else ""
-    left = f"the text was cut after {len(text):,} characters" if text.strip() else "no text was written"
+    left = f"the text was cut after {len(text):,} characters" if not is_blank(text) else "no text was written"
     return f"thinking took {about}{thought:,} of the {max_tokens:,} tokens that max_tokens allowed, and {left}"
 
 
@@ -154,15 +155,15 @@ def _json(document: str, form: json_form.Form | None) -> str:
         line = bare.count("\n", 0, malformed.position) + 1
         return f"expected JSON, which it is not from line {line:,} on ({malformed.message})"
     except Flawed as flawed:
-        return f"expected JSON, which it is not quite: {_told(iter(flawed.flaws))}"
+        return f"expected JSON, which it is not quite: {_told(iter(flawed.flaws), ': ')}"
     if end < len(bare):
         return f"expected JSON alone, found {len(bare) - end:,} characters behind it"
     told = _told(json_form.unmet(value, form)) if form else ""
     return f"expected JSON of the form asked for, but {told}" if told else ""
 
 
-def _told(flaws: Iterator[Flaw]) -> str:
-    first = [f"{flaw.field or 'the whole'} {flaw.message}" for flaw in islice(flaws, _SHOWN_FLAWS)]
+def _told(flaws: Iterator[Flaw], between: str = " ") -> str:
+    first = [f"{flaw.field or 'the whole'}{between}{flaw.message}" for flaw in islice(flaws, _SHOWN_FLAWS)]
     return ", ".join(first) + (", and more" if next(flaws, None) else "")
 
 

@@ -21,6 +21,7 @@ from batchd.decisions.document.remaining import rounds_left, still_to_cost, take
 from batchd.decisions.document.round import Round
 from batchd.decisions.document.stitch import kept
 from batchd.model import BETA_300K, Lane, Verdict
+from batchd.text.characters import is_blank
 
 UNFINISHED: Constant = frozenset({Verdict.TRUNCATED, Verdict.SHORT})
 """Verdicts after which a document can be continued."""
@@ -112,7 +113,7 @@ def _facts(answered: Answered, first: Params) -> RoundFacts:
     return RoundFacts(
         cut=answered.verdict is Verdict.TRUNCATED,
         prompt_tokens=answered.prompt_tokens,
-        text_tokens=tokens_at_most(len(text.encode())) if text.strip() else 0,
+        text_tokens=tokens_at_most(len(text.encode())) if not is_blank(text) else 0,
         max_tokens=trip.max_tokens,
         most_tokens=min(max(facts.max_output, longest), answered.left),
         window=facts.window,

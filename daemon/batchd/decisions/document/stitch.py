@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from batchd.decisions.document.repetition import CERTAIN, Repeat, repeated
+from batchd.text.characters import is_blank
 from batchd.text.markdown import open_fence
 
 LONGEST_DROP: Final = 2_000
@@ -56,7 +57,7 @@ def kept(text: str, *, since: int = 0) -> str:
     sentences = (found.end() for found in _SENTENCE_END.finditer(text, least))
     words = (found.end() for found in _BLANKS.finditer(text, least))
     for end in (text.rfind("\n", max(least - 1, 0)) + 1, max(sentences, default=0), max(words, default=0)):
-        if end and not text[:end].isspace():
+        if end and not is_blank(text[:end]):
             return text[:end]
     return text[: _whole_characters(text, least)]
 
@@ -78,7 +79,7 @@ def join(before: str, after: str, *, dropped: str = "", ended: bool = False) -> 
     rest = after[start:]
     if repeat.anew and len(after[begin:].rstrip()) >= len((before + dropped).rstrip()):
         return Joined(after[begin:], begin, restarted=True)
-    if not rest or rest.isspace():
+    if is_blank(rest):
         blank = "" if repeat.restarted else rest
         return Joined(before + (dropped or blank), start, repeat.restarted, appended=False)
     if repeat.doubtful and not after.startswith(dropped):
