@@ -246,4 +246,20 @@ MUTATIONS = (
         "if False:",
         "tests/journey/test_unsent_rounds.py",
     ),
+    Mutation(
+        "documents",
+        "what has no shape is an answer",
+        "daemon/batchd/text/characters.py",
+        "unicodedata.category(sign) in _UNSEEN or _UNSEEN_LETTERS.match(sign)",
+        "sign.isspace()",
+        VERDICTS,
+    ),
+    Mutation(
+        "documents",
+        "the bars of a table are words",
+        LENGTH,
+        "stretch[0].isalnum() or any(map(str.isalnum, stretch))",
+        "True",
+        "tests/unit/test_length.py",
+    ),
 )
