@@ -7,6 +7,7 @@ from batchd.decisions.batch.backoff import PARKED
 from batchd.edges.clock import Clock
 from batchd.errors import Blame
 from batchd.model import BatchId
+from batchd.text import typed
 
 log = structlog.get_logger()
 
@@ -54,7 +55,7 @@ class CircuitBreaker:
         if told is None:
             self._tripped_at, self._by_results, self._trying, self.blames = None, False, None, {}
             return
-        state = msgspec.json.decode(told, type=_State)
+        state = typed.decode(told, _State)
         self._tripped_at, self._by_results, self._next_try_at = state.tripped_at, state.by_results, state.next_try_at
         self._trying, self.reason, self.blames = state.trying, state.reason, state.blames
 
