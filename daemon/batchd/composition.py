@@ -28,11 +28,13 @@ from batchd.journey.finishing import Finishing
 from batchd.journey.intake import Intake
 from batchd.journey.keyless import Keyless
 from batchd.journey.packer import Budgets, Packer
+from batchd.journey.permissions import Permissions
 from batchd.journey.places import Places
 from batchd.journey.poller import Poller
 from batchd.journey.pruning import Pruning
 from batchd.journey.readiness import Readiness
 from batchd.journey.reading import rules_of
+from batchd.journey.refusing import Refusing
 from batchd.journey.restoring import Restoring
 from batchd.journey.sender import LONGEST, Sender
 from batchd.journey.stepping import Stepping
@@ -110,7 +112,8 @@ def ground(  # noqa: PLR0913  the edges
     life = LifeLine(store, places.outbox, 0 if membership is None else membership.slot)
     retrying = Retrying(store, clock, bell)
     turns = _turns(settings, store, clock)
-    restoring = Restoring(store, accounts, clock, places, life, retrying, bell)
+    refusing = Refusing(store, clock, places, Permissions(places.outbox, rules))
+    restoring = Restoring(store, accounts, clock, places, life, retrying, bell, refusing)
     return Ground(
         settings,
         places,

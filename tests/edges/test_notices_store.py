@@ -155,3 +155,13 @@ async def test_no_question_of_the_notifier_reads_what_lies_behind(store: Store) 
     ):
         plan = "; ".join(str(row["detail"]) for row in await store.database.rows(f"EXPLAIN QUERY PLAN {sql}"))
         assert "INDEX notice" in plan, plan
+
+
+async def test_another_life_of_a_state_numbers_its_notices_above_all_lost_ones(place: Path | str) -> None:
+    async with open_store(place) as store:
+        for epoch in (1, 1, 2):
+            await store.facts.begin_restoring(epoch=epoch, intents=0)
+            await store.notices.note(NewNotice(Kind.DIGEST, f"life {epoch}", float(epoch)))
+        first, second = await told(store, 9.0)
+        assert (first.id, second.id >> 40) == (1 << 40, 2)
+        assert await store.notices.told_of(Kind.DIGEST, "job") == frozenset()

@@ -263,6 +263,9 @@ async def test_a_file_refused_by_a_life_that_sent_nothing_is_refused_once(home: 
     """Nothing tells such a state from a good one; a file that is dropped meanwhile is another."""
     (home.inbox / "broken.jsonl").write_bytes(BROKEN)
     await lose_a_life(home, tmp_path / "old", "broken.jsonl")
+    (home.outbox / "events.jsonl").unlink()  # nobody knows whether it came to tell it
+    await home.run()
+    assert [of for _, _, of in notices(home)] == ["broken.jsonl"]
     (home.inbox / "broken.jsonl").write_bytes(BROKEN)
     await home.run()
     refused = sorted(file.name for file in (home.outbox / "rejected").glob("*.jsonl"))
@@ -315,3 +318,69 @@ async def test_a_job_of_which_a_lost_life_has_sent_nothing_keeps_its_name(home: 
     assert await home.run()
     assert home.job("a")["state"] == "done"
     assert not (home.outbox / "a-2").exists()
+
+
+def notices(home: House) -> list[tuple[str, str, str]]:
+    """The id, kind and subject of each."""
+    lines = (home.outbox / "events.jsonl").read_text().splitlines() if (home.outbox / "events.jsonl").exists() else []
+    events = [json.loads(line) for line in lines]
+    return [(each["id"], each["type"], each["data"].get("job") or each["data"]["file"]) for each in events]
+
+
+async def test_what_a_lost_life_has_ended_is_told_by_a_state_that_knows_nothing_of_it(
+    home: House, tmp_path: Path
+) -> None:
+    """Nobody knows whether the lost life came to tell it; the job in a subfolder has not even left its file."""
+    home.drop("a.jsonl", WHOLE)
+    (home.inbox / "broken.jsonl").write_bytes(BROKEN)
+    await claimed(home, "a.jsonl", "broken.jsonl")
+    snapshot(home.state, tmp_path / "old")
+    home.drop("nightly/b.jsonl", WHOLE)
+    await home.run()
+    told = {(kind, of) for _, kind, of in notices(home)}
+    assert told == {
+        ("batchd.job.finished", "a"),
+        ("batchd.job.finished", "nightly/b"),
+        ("batchd.file.rejected", "broken.jsonl"),
+    }
+    (home.outbox / "events.jsonl").unlink()
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    await _run(home, restored=True)
+    assert sorted((kind, of) for _, kind, of in notices(home)) == sorted(told), "each once"
+    await _run(home, restored=True)
+    assert len(notices(home)) == len(told), "what it has told it knows"
+
+
+async def test_a_file_that_is_refused_since_its_job_was_lost_is_told_and_leaves_no_folder(
+    home: House, tmp_path: Path
+) -> None:
+    home.drop("nightly/a.jsonl", WHOLE)
+    await claimed(home, "nightly/a.jsonl")
+    snapshot(home.state, tmp_path / "old")
+    await run_until(home, home.accepted)
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    await _run(home, restored=True)
+    assert [(kind, of) for _, kind, of in notices(home)] == [("batchd.file.rejected", "nightly/a.jsonl")]
+    assert not (home.outbox / "nightly" / "a").exists()
+    home.drop("nightly/a.jsonl", WHOLE)
+    assert await home.run()
+    assert home.job("nightly/a")["state"] == "done"
+
+
+async def test_no_notice_of_a_restored_state_has_the_id_of_a_lost_one(home: House, tmp_path: Path) -> None:
+    """Whoever is told passes over an id that he has seen."""
+    home.drop("a.jsonl", WHOLE)
+    assert await home.run()
+    snapshot(home.state, tmp_path / "old")
+    home.drop("lost.jsonl", ["what is lost"])
+    assert await home.run()
+    before = notices(home)
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    home.drop("new.jsonl", ["what is new"])
+    await _run(home, restored=True)
+    assert {of for _, _, of in notices(home)[len(before) :]} == {"lost", "new"}
+    ids = [ident for ident, _, _ in notices(home)]
+    assert len(set(ids)) == len(ids)

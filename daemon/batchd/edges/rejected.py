@@ -48,7 +48,8 @@ def reject(  # noqa: PLR0913  what is told of it
         problems: What is wrong, in the order of the file; the first 1,000 are written.
         again: Whether it may have been refused before, by a life that the state knows nothing of: a file of its age
             and its bytes that lies there already is taken for it.
-        tell: Told its path below `rejected/`, once its reasons are there and before it is; a crash may repeat that.
+        tell: Told its path below `rejected/`, once its reasons are there and before it is; a crash may repeat that, and
+            it is repeated for what may have been refused before.
 
     Returns:
         Its path below `rejected/`.
@@ -76,10 +77,12 @@ def reject(  # noqa: PLR0913  what is told of it
 
         final = safepath.first_free(*safepath.beside_reasons(last), taken)
         shown = str(inside / final)
-        if disk.stat_at(folder, final) is None:
+        missing = disk.stat_at(folder, final) is None
+        if missing:
             disk.write_whole(folder, f"{final}.errors.json", [_reasons(shown, problems, count)])
-            if tell is not None:
-                tell(shown)
+        if tell is not None and (missing or again):  # what a lost life was told is not known here
+            tell(shown)
+        if missing:
             _move(source, stat, folder, final, copy)
         os.fsync(folder)
         if tree:

@@ -20,9 +20,11 @@ from batchd.edges.clock import Bell, Clock
 from batchd.edges.outbox import JobFolder
 from batchd.edges.store import Store
 from batchd.edges.store.facts import RESTORED, RESTORING
-from batchd.errors import Gone, Unavailable, Unusable
+from batchd.errors import Gone, Rejected, Unavailable, Unusable
 from batchd.journey import lost_life
 from batchd.journey.places import Places
+from batchd.journey.refusing import Refusing
+from batchd.journey.retelling import retell
 from batchd.lifecycle import State
 from batchd.model import Intent, Job, Lane, Plan, Problem, RemoteBatch, RemoteId, Sending
 from batchd.notice import Why
@@ -65,6 +67,7 @@ class Restoring:
         life: LifeLine,
         retrying: Retrying,
         bell: Bell,
+        refusing: Refusing,
     ) -> None:
         self._store = store
         self._accounts = accounts
@@ -73,6 +76,7 @@ class Restoring:
         self._life = life
         self._retrying = retrying
         self._bell = bell
+        self._refusing = refusing
         self.under_way = False
         """Whether nothing may be sent yet."""
 
@@ -106,6 +110,7 @@ class Restoring:
         await self._life.tell()
         if self.under_way:
             await self._end_claims_of_the_lost_life()
+            await retell(self._store, self._places, self._clock.now())
             for job in open_jobs:
                 await to_thread.run_sync(
                     lost_life.keep_results, JobFolder(self._places.outbox, job.name), job.results_length
@@ -239,9 +244,7 @@ class Restoring:
                 used.add(file)
                 if not refused and not (file.parent / "job.json").is_file():
                     problem = Problem(0, "", _UNFINISHED.format(job=job))
-                    await to_thread.run_sync(
-                        rejected.reject, self._places.outbox, claim.path, claim.called, [problem], 1
-                    )
+                    await self._refusing.refuse(claim, Rejected([problem]), claim.ticket)
                 log.warning("already taken", file=str(file.relative_to(self._places.outbox)))
                 await to_thread.run_sync(claims.discard, claim)
                 break

@@ -1,13 +1,9 @@
 """One claimed file: it becomes a job, puts one right, came before with its ticket, or is rejected with its reasons."""
 
-from contextlib import suppress
-from functools import partial
-from pathlib import PurePosixPath
-
 import structlog
-from anyio import from_thread, to_thread
+from anyio import to_thread
 
-from batchd.edges import claims, receipts, rejected
+from batchd.edges import claims, receipts
 from batchd.edges.claims import Claim
 from batchd.edges.clock import Clock
 from batchd.edges.store import Store
@@ -16,11 +12,9 @@ from batchd.journey.accepting import Accepting
 from batchd.journey.amending import Amending, amends
 from batchd.journey.places import Places
 from batchd.journey.placing import Placing
+from batchd.journey.refusing import Refusing, content_of
 from batchd.journey.spooling import Copy
 from batchd.model import Job, Problem
-from batchd.notice import Kind, NewNotice, queue_of
-from batchd.text.safepath import printable
-from batchd.text.strictjson import Json
 
 log = structlog.get_logger()
 
@@ -47,11 +41,11 @@ class Taking:
             placing: Moves files to the outbox.
         """
         self._store = store
-        self._clock = clock
         self._places = places
         self._accepting = accepting
         self._amending = amending
         self._placing = placing
+        self._refusing = Refusing(store, clock, places, accepting.permissions)
         self.recovered: set[str] = set()
         """Claims of an earlier life, by id: a state that was put back may hold some that were refused since."""
         self.rejections = 0
@@ -97,7 +91,9 @@ class Taking:
             log.info("job amended", job=amended[1].name)
         amendment, job = amended
         if (ticket := claim.ticket) is not None:
-            await to_thread.run_sync(lambda: receipts.accepted(self._places.outbox, ticket, job.name, _content(claim)))
+            await to_thread.run_sync(
+                lambda: receipts.accepted(self._places.outbox, ticket, job.name, content_of(claim))
+            )
         await to_thread.run_sync(self._amending.place, claim, amendment, job)
         return True
 
@@ -114,7 +110,7 @@ class Taking:
         if job is None and (told is None or told.claim in {"", claim.id}):
             return False
         if told is not None and told.digest is not None:
-            content = await to_thread.run_sync(_content, claim)
+            content = await to_thread.run_sync(content_of, claim)
             if content not in {None, told.digest}:
                 what = "was rejected" if job is None else f"is job {job.name}"
                 await self._reject(claim, Rejected([Problem(0, "", _TAKEN.format(ticket=ticket, what=what))]), None)
@@ -137,51 +133,15 @@ class Taking:
 
     def _hand_out(self, ticket: str, claim: Claim, job: Job) -> None:
         """Write the receipt of a job, for whoever dropped it first."""
-        receipts.accepted(self._places.outbox, ticket, job.name, _content(claim))
+        receipts.accepted(self._places.outbox, ticket, job.name, content_of(claim))
         self._accepting.permissions.let_read(receipts.path_of(ticket), claim, job.uid)
 
     async def _reject(self, claim: Claim, rejection: Rejected, ticket: str | None) -> None:
         """Put a file where the rejected ones lie, with what is wrong, and say so in the receipt of a ticket."""
-        why = rejection.problems, rejection.count
-        source = printable(claim.relative)
-        digest = None if ticket is None else await to_thread.run_sync(_content, claim)
-
-        def tell(name: str) -> None:
-            said: dict[str, Json] = {
-                "file": printable(name),
-                "queue": queue_of(source),
-                "source": source,
-                "errors": rejection.count,
-            }
-            notice = NewNotice(Kind.FILE_REJECTED, f"claim {claim.id}", self._clock.now(), said, queue=queue_of(source))
-            from_thread.run(self._store.notices.note_rejection, notice)
-            self._accepting.permissions.let_read(PurePosixPath(rejected.FOLDER, f"{name}.errors.json"), claim)
-            if ticket is not None:
-                receipts.rejected(self._places.outbox, ticket, claim.id, digest, name, *why)
-                self._accepting.permissions.let_read(receipts.path_of(ticket), claim)
-
-        name = await to_thread.run_sync(
-            partial(
-                rejected.reject,
-                self._places.outbox,
-                claim.path,
-                claim.called,
-                *why,
-                again=claim.id in self.recovered,
-                tell=tell,
-            )
-        )
-        log.warning("file rejected", file=name, errors=rejection.count)
+        await self._refusing.refuse(claim, rejection, ticket, again=claim.id in self.recovered)
         await self._forget(claim)
 
     async def _forget(self, claim: Claim) -> None:
         await to_thread.run_sync(claims.discard, claim)
         await to_thread.run_sync(Copy(self._places.spool, claim.id).discard)
         self.rejections += 1
-
-
-def _content(claim: Claim) -> str | None:
-    """Digest the bytes of what was taken; None where they are here no more, or cannot be read."""
-    with suppress(OSError, Rejected):
-        return claims.content_of(claim)
-    return None

@@ -131,11 +131,12 @@ def compare(found: Left, expected: Left) -> Flaws:
 
 def compare_but_for(words: str, found: Left, expected: Left) -> Flaws:
     """Say what differs, but for files that were refused with these words: of those nothing is done, and all is told."""
-    refused = {
-        name.removesuffix(".errors.json").rpartition(".")[0]
+    files = {
+        name.removesuffix(".errors.json")
         for name, told in found.rejected.items()
         if name.endswith(".errors.json") and words.encode() in told
     }
+    refused = {name.rpartition(".")[0] for name in files}
     if not refused:
         return compare(found, expected)
     flaws = compare(
@@ -150,7 +151,8 @@ def compare_but_for(words: str, found: Left, expected: Left) -> Flaws:
             jobs={name: job for name, job in expected.jobs.items() if name not in refused},
             rejected={},
             accepted=expected.accepted & found.accepted,
-            told=frozenset(each for each in expected.told if each.partition(" ")[2] not in refused),
+            told=frozenset(each for each in expected.told if each.partition(" ")[2] not in refused)
+            | {f"batchd.file.rejected {file}" for file in files},
         ),
     )
     flaws.doubled += [f"job {name} was refused and done" for name in refused & found.jobs.keys()]

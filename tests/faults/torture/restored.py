@@ -118,4 +118,7 @@ def judged(play: Play, whole: Left) -> Flaws:
     found = play.left()
     for job in found.jobs.values():
         job.files.pop(KEPT, None)
-    return compare_but_for(UNFINISHED, found, whole)
+    flaws = compare_but_for(UNFINISHED, found, whole)
+    requests = (file for file in play.home.outbox.rglob("request.*") if len(list(file.parent.iterdir())) == 1)
+    flaws.wrong += [f"{file.relative_to(play.home.outbox)} is left, and nothing else of its job" for file in requests]
+    return flaws

@@ -70,6 +70,14 @@ class Database(Protocol):
         """
         ...
 
+    async def number_from(self, table: str, least: int) -> None:
+        """Have the next row of a table that numbers its rows itself get this id, or a higher one; twice does no harm.
+
+        Raises:
+            Unavailable: The database could not take it.
+        """
+        ...
+
     def still_held(self) -> None:
         """Make sure that no other process can have taken this one's place meanwhile: before a file of all is written.
 

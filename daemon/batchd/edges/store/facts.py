@@ -78,7 +78,9 @@ class Facts:
         await self._database.write(lambda db: set_fact(db, RESTORED, "1"))
 
     async def begin_restoring(self, *, epoch: int, intents: int) -> None:
-        """Begin another life of a restored state: its new requests get ids that no lost one of before has had.
+        """Begin another life of a restored state: its requests and notices get ids that no lost ones have had.
+
+        Who is told keeps the ids of notices that were there, and passes over a new one of the same id.
 
         Args:
             epoch: Higher than that of any life before.
@@ -90,6 +92,7 @@ class Facts:
                 await set_fact(db, name, str(value))
             await update(db, "DELETE FROM facts WHERE name = ?", RESTORED)
 
+        await self._database.number_from("notices", epoch << FLOOR_BITS)
         await self._database.write(step)
 
     async def end_restoring(self) -> None:

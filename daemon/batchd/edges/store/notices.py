@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from batchd.decisions.report import timestamp
 from batchd.edges.store.database import Database
 from batchd.edges.store.events import note, note_rejection
 from batchd.edges.store.statements import Row, Transaction, many, returning, update
@@ -250,6 +251,16 @@ class Notices:
             "SELECT * FROM notices WHERE state = 'told' AND NOT filed ORDER BY id LIMIT ?", TOGETHER
         )
         return [_notice(row) for row in rows]
+
+    async def told_of(self, kind: Kind, what: str) -> frozenset[tuple[str, str]]:
+        """List what there are notices of, told or not, each with its moment.
+
+        Args:
+            kind: Of the notices.
+            what: What names it in their data.
+        """
+        rows = await self._database.rows("SELECT data ->> ? AS name, at FROM notices WHERE kind = ?", what, kind)
+        return frozenset((row["name"], timestamp(row["at"])) for row in rows if row["name"] is not None)
 
     async def filed(self, notices: Iterable[int]) -> None:
         """Note that notices stand in `events.jsonl`."""

@@ -17,7 +17,7 @@ MUTATIONS = (
         "programs",
         "an accepted file leaves no receipt",
         "daemon/batchd/journey/taking.py",
-        "        receipts.accepted(self._places.outbox, ticket, job.name, _content(claim))\n",
+        "        receipts.accepted(self._places.outbox, ticket, job.name, content_of(claim))\n",
         "        receipts.read(self._places.outbox, ticket)\n",
         f"{PROGRAMS}::test_the_same_ticket_again_and_again_is_one_job_paid_once",
     ),

@@ -184,6 +184,15 @@ class PostgresqlDatabase:
         """A number that changes when another process has written: it is told of that, and asks for nothing."""
         return self._heard
 
+    async def number_from(self, table: str, least: int) -> None:
+        """Have the next row of a table with an identity get this id, or a higher one."""
+
+        async def step(db: Transaction) -> None:
+            sequence = "pg_get_serial_sequence(?1, 'id')"
+            await fetch(db, f"SELECT setval({sequence}, greatest(nextval({sequence}), ?2), false)", table, least)
+
+        await self.write(step)
+
     async def flaws(self) -> list[str]:
         """What of the server's settings could lose a commit that was answered; its pages it checks itself."""
         return await risks(self._reader)

@@ -23,7 +23,7 @@ from batchd.edges.store.sqlite.connection import BUSY, INCREMENTAL, connected, k
 from batchd.edges.store.sqlite.errors import at_opening, is_of_the_file, sorted_by_cause
 from batchd.edges.store.sqlite.schema import newest
 from batchd.edges.store.sqlite.transaction import SqliteTransaction
-from batchd.edges.store.statements import Row, Step
+from batchd.edges.store.statements import Row, Step, Transaction, update
 
 T = TypeVar("T")
 GROUP = 256
@@ -200,6 +200,15 @@ class SqliteDatabase:
             parameters: Its values.
         """
         return next(iter(await self.rows(sql, *parameters)), None)
+
+    async def number_from(self, table: str, least: int) -> None:
+        """Have the next row of a table with AUTOINCREMENT get this id, or a higher one."""
+
+        async def step(db: Transaction) -> None:
+            if not await update(db, "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = ?", least - 1, table):
+                await update(db, "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", table, least - 1)
+
+        await self.write(step)
 
     def still_held(self) -> None:
         """Nothing: the lock of the state folder ends with the process."""
