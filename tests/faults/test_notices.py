@@ -17,6 +17,8 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 from batchd.app import serve
 from batchd.edges.store import DATABASE
+from batchd.edges.store.notices import Due, Notices
+from batchd.errors import Unavailable
 
 from tests.support.house import KEY, NEVER, House, house, run_and_kill, until
 from tests.support.receiver import Got, Receiver, receiver
@@ -240,6 +242,43 @@ async def test_a_kill_around_a_finish_loses_no_notice(tmp_path: Path, at: int) -
         assert {got.json["data"]["job"] for got in told.got} == {"a"}
         assert len({got.id for got in told.got}) == 1
         assert {each["id"] for each in events(home)} == {got.id for got in told.got}
+
+
+async def test_a_run_to_the_end_does_not_end_before_its_last_notices_are_told(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full just as all is done: what is told then nobody else would tell."""
+    hasten, address = Notices.hasten, Notices.address
+    full: list[object] = []
+
+    async def hasten_once_it_can(notices: Notices, now: float) -> None:
+        if len(full) < 2:
+            full.append(None)
+            raise Unavailable("the database cannot take it now: database or disk is full")
+        await hasten(notices, now)
+
+    async def address_at_the_end(notices: Notices, due: Due, *args: Any, **named: Any) -> None:
+        if len(full) < 2:
+            raise Unavailable("the database cannot take it now: database or disk is full")
+        await address(notices, due, *args, **named)
+
+    monkeypatch.setattr(Notices, "hasten", hasten_once_it_can)
+    monkeypatch.setattr(Notices, "address", address_at_the_end)
+    home.drop("a.jsonl", ["one"])
+    with receiver() as told:
+        await home.run(notify__sinks={"team": sink(told, events=["job.finished"])})
+    assert [got.json["data"]["job"] for got in told.got] == ["a"]
+    assert {each["data"]["job"] for each in events(home)} == {"a"}
+
+
+async def test_a_run_that_could_not_write_its_notices_down_does_not_end_well(home: House) -> None:
+    home.drop("a.jsonl", ["one"])
+    (home.outbox / "events.jsonl").mkdir(parents=True)
+    assert not await home.run()
+    assert home.job("a")["state"] == "done"
+    (home.outbox / "events.jsonl").rmdir()
+    assert await home.run()
+    assert [each["data"]["job"] for each in events(home)] == ["a"]
 
 
 _READER = """import sqlite3, sys

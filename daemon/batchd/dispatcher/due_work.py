@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 import anyio.abc
@@ -19,6 +19,8 @@ from batchd.trouble import Thing, Work
 
 T = TypeVar("T")
 log = structlog.get_logger()
+
+_LAST: Final = "last notices"
 
 
 class DueWork:
@@ -39,26 +41,28 @@ class DueWork:
         self._bell = bell
         self._rescan = rescan
         self._under_way: set[Thing] = set()
-        self._soonest = rescan
+        self.soonest = rescan
+        """Seconds after which to look again, as it is known by now."""
         self.all_well = True
         """Whether every job of this run came to a good end so far."""
+        self._all_delivered = False
 
     async def start(self, tasks: anyio.abc.TaskGroup) -> float:
         """Start all that is due, and return the seconds after which to look again; no step keeps another from its turn.
 
         What is not on the agenda is not asked after. What is said to people comes last.
         """
-        self._soonest = self._rescan
+        self.soonest = self._rescan
         rooms, agenda = self._rooms, self._store.agenda
         due = await self.step("agenda", agenda.due)
         if due is None:
-            return self._soonest
+            return self.soonest
         await self.step("cancelled jobs", self._store.jobs.cancel_waiting, due=due.cancelled and due.waiting)
         await self.step("cold caches", rooms.cache_warmer.look, due=due.behind)
         if due.waiting and not rooms.api.prepared:  # while they wait for company
             self._try(tasks, Thing(Work.LOOK, "api", "api"), rooms.api.prepare)
         if (ends_in := await self.step("pauses", rooms.pause_notice.look)) is not None:
-            self._soonest = min(self._soonest, ends_in)
+            self.soonest = min(self.soonest, ends_in)
         leaves_in = await self.step("waiting requests", rooms.packer.pack, due=due.waiting or rooms.packer.met_defects)
         if due.waiting:  # what waited may travel now, or have its verdict
             due = await self.step("agenda", agenda.due) or due
@@ -80,7 +84,7 @@ class DueWork:
             await self.step(name, partial(start, tasks), due=there_is)
         if due.to_tell:
             rooms.notifier.ring()
-        return self._soonest if leaves_in is None else min(leaves_in, self._soonest)
+        return self.soonest if leaves_in is None else min(leaves_in, self.soonest)
 
     async def step(self, name: str, work: Callable[[], Awaitable[T]], *, due: bool = True) -> T | None:
         """Take one step of a look where it is due; where it fails, the next look comes soon."""
@@ -88,7 +92,7 @@ class DueWork:
         try:
             done = await work() if due else None
         except Exception as error:  # noqa: BLE001  sorted there
-            self._soonest = min(self._soonest, await self._retrying.failed(step, error))
+            self.soonest = min(self.soonest, await self._retrying.failed(step, error))
             return None
         await self._retrying.over(step)
         return done
@@ -183,7 +187,18 @@ class DueWork:
         """Whether all that is still open waits for a person."""
         if await self._is_busy() or await self._is_due(await self._store.agenda.due()):
             return False
-        self.all_well &= await self._store.jobs.all_delivered() and not self._retrying.troubles
+        self._all_delivered = await self._store.jobs.all_delivered()
+        return True
+
+    async def end(self) -> bool:
+        """Tell the last notices, and judge the run; False where the world keeps them from being told just now.
+
+        Nobody is here to tell them later, and an end that says all is well is the last that is looked at.
+        """
+        filed = await self.step(_LAST, self._rooms.notifier.flush)
+        if filed is None and _LAST not in self._retrying.parked(Work.LOOK):
+            return False
+        self.all_well &= bool(filed) and self._all_delivered and not self._retrying.troubles
         return True
 
     async def _is_busy(self) -> bool:

@@ -145,8 +145,9 @@ class Dispatcher:
             self._rooms.watchdog.came_round()
             if once and await self._due.step("the end", self._due.nothing_left):
                 await self._due.step("a last look", self._rooms.lookout.look)
-                await self._due.step("last notices", self._rooms.notifier.flush)
-                end()
+                if await self._due.end():
+                    end()
+                wait = self._due.soonest
             await self._bell.wait_at_most(wait, self._clock)
 
     async def _watch(self) -> None:

@@ -118,14 +118,21 @@ class Notifier:
             due = await self._store.notices.next_due()
             await self._bell.wait_at_most(max(min(until if due is None else due, until) - now, 0.05), self._clock)
 
-    async def flush(self) -> None:
-        """Before this process ends: address everything, and let each sink be tried once, as far as that is quick."""
+    async def flush(self) -> bool:
+        """Before this process ends: address everything, and let each sink be tried once, as far as that is quick.
+
+        Returns:
+            Whether all stands in `events.jsonl`.
+        """
+        filed = False
         with anyio.move_on_after(_LAST_WORDS):
             await self._store.notices.hasten(self._clock.now())
             await self._address(last=True)
+            filed = self._all_filed
             names = [each.name for each in self._recipients if each.name not in self._stopped]
             while await self._store.notices.untried(names):
                 await self._tried.wait()
+        return filed
 
     async def _address(self, *, last: bool = False) -> None:
         async with self._addressing:

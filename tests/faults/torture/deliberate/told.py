@@ -131,4 +131,12 @@ MUTATIONS = (
         'about = {"sink": sink, "event": waiting',
         "tests/faults/test_notices.py",
     ),
+    Mutation(
+        "told",
+        "a run to the end ends though its last notices could not be told",
+        "daemon/batchd/dispatcher/due_work.py",
+        "        if filed is None and _LAST not in self._retrying.parked(Work.LOOK):\n            return False\n",
+        "",
+        "tests/faults/test_notices.py::test_a_run_to_the_end_does_not_end_before_its_last_notices_are_told",
+    ),
 )
