@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from decimal import Decimal
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -14,10 +15,12 @@ from batchd.claude.batch_body import new_nonce
 from batchd.decisions.batch.plan import halves
 from batchd.delivery import Delivery, Filed
 from batchd.edges.store import Arrival, CountTaken, NewRequest, Place, Stale, Store, open_store
+from batchd.edges.store.postgresql import database as postgresql_rooms
+from batchd.edges.store.sqlite import database as sqlite_rooms
 from batchd.edges.store.sqlite.database import LONG
 from batchd.edges.store.statements import Transaction, Violation, update
 from batchd.edges.store.views import reports
-from batchd.errors import Unavailable, Unusable
+from batchd.errors import Defect, Unavailable, Unusable
 from batchd.lifecycle import STEPS, State
 from batchd.model import (
     BatchId,
@@ -461,3 +464,29 @@ async def test_steps_that_are_long_share_no_commit(store: Store) -> None:
     assert came.index("stored 0") < came.index("began 3")
     rows = await store.database.rows("SELECT name FROM facts WHERE name LIKE 'step %'")
     assert sorted(row["name"] for row in rows) == [f"step {number}" for number in range(4)]
+
+
+@pytest.mark.parametrize("when", ["before", "behind"])
+async def test_a_defect_of_a_commit_is_told_to_those_who_wait_for_it_and_stops_no_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """What was committed before it is not told to have failed."""
+    rooms = sqlite_rooms if isinstance(place, Path) else postgresql_rooms
+    commit, behind = vars(rooms)["_commit"], when == "behind"
+
+    async def commit_with_a_defect(*given: Any) -> Any:
+        monkeypatch.setattr(rooms, "_commit", commit)
+        if behind:
+            await commit(*given)
+        raise KeyError
+
+    async def note(db: Transaction) -> None:
+        await update(db, "INSERT INTO facts (name, value) VALUES ('noted', '1')")
+
+    async with open_store(place) as store:
+        monkeypatch.setattr(rooms, "_commit", commit_with_a_defect)
+        with nullcontext() if behind else pytest.raises(Defect, match="KeyError"):
+            await store.database.write(note)
+        assert await store.facts.number("noted") == int(behind)
+        await store.facts.note_settings("wrong")
+        assert await store.facts.wrong_settings() == "wrong"

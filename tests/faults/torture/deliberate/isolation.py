@@ -136,4 +136,20 @@ MUTATIONS = (
         "",
         "tests/unit/test_counts.py",
     ),
+    Mutation(
+        "isolation",
+        "a defect of one commit ends the daemon",
+        "daemon/batchd/edges/store/sqlite/database.py",
+        "await _tell_of_defect(db, group, bug)",
+        "raise",
+        "tests/edges/test_store.py::test_a_defect_of_a_commit_is_told_to_those_who_wait_for_it_and_stops_no_other",
+    ),
+    Mutation(
+        "isolation",
+        "what was committed is told to have failed",
+        "daemon/batchd/edges/store/sqlite/database.py",
+        "if not ticket.stored and ticket.error is None and",
+        "if ticket.error is None and",
+        "tests/edges/test_store.py::test_a_defect_of_a_commit_is_told_to_those_who_wait_for_it_and_stops_no_other",
+    ),
 )

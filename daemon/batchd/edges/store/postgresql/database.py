@@ -15,6 +15,7 @@ import anyio
 import psycopg
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from psycopg.pq import TransactionStatus
 
 from batchd.edges.store.postgresql.connection import (
     CHANNEL,
@@ -31,7 +32,7 @@ from batchd.edges.store.postgresql.safety import risks
 from batchd.edges.store.postgresql.transaction import PostgresqlTransaction, fetched
 from batchd.edges.store.sqlite.schema import newest
 from batchd.edges.store.statements import Row, Step, Transaction, fetch
-from batchd.errors import Unavailable
+from batchd.errors import Defect, Unavailable
 
 T = TypeVar("T")
 GROUP: Final = 256
@@ -61,6 +62,8 @@ class _Ticket:
     done: anyio.Event = field(default_factory=anyio.Event)
     result: object = None
     error: Exception | None = None
+    stored: bool = False
+    """Whether its commit is done, whatever comes behind that."""
 
 
 class PostgresqlDatabase:
@@ -329,6 +332,11 @@ async def _commit_groups(
                     for ticket in some:
                         ticket.error = sorted_by_cause(error)
                     await _roll_back(db)
+                except Exception as bug:  # noqa: BLE001  it is the trouble of those that wait for it
+                    if db.info.transaction_status is not TransactionStatus.IDLE:
+                        await _roll_back(db)
+                    for ticket in some:
+                        ticket.error = None if ticket.stored else ticket.error or Defect.of(bug)
                 for ticket in some:
                     ticket.done.set()
                 group = group[len(some) :]
@@ -354,6 +362,8 @@ async def _commit(db: "psycopg.AsyncConnection[Any]", group: list[_Ticket], told
         done += 1
     await db.execute("SELECT pg_notify(%s, %s)", (CHANNEL, told))
     await db.execute("COMMIT")
+    for ticket in group[:done]:
+        ticket.stored = ticket.error is None
     return group[:done]
 
 

@@ -24,6 +24,7 @@ from batchd.edges.store.sqlite.errors import at_opening, is_of_the_file, sorted_
 from batchd.edges.store.sqlite.schema import newest
 from batchd.edges.store.sqlite.transaction import SqliteTransaction
 from batchd.edges.store.statements import Row, Step, Transaction, update
+from batchd.errors import Defect
 
 T = TypeVar("T")
 GROUP = 256
@@ -44,6 +45,8 @@ class _Ticket:
     done: anyio.Event = field(default_factory=anyio.Event)
     result: object = None
     error: Exception | None = None
+    stored: bool = False
+    """Whether its commit is done, whatever comes behind that."""
 
     async def run(self, statements: SqliteTransaction) -> object:
         return None if self.step is None else await self.step(statements)
@@ -271,7 +274,12 @@ async def _commit_groups(db: aiosqlite.Connection, tickets: MemoryObjectReceiveS
             group = [first]
             while len(group) < GROUP and tickets.statistics().current_buffer_used:
                 group.append(tickets.receive_nowait())
-            await _commit_or_tell(db, group)
+            try:
+                await _commit_or_tell(db, group)
+            except sqlite3.Error:  # the file cannot even take back what was begun
+                raise
+            except Exception as bug:  # noqa: BLE001  it is the trouble of those that wait for it
+                await _tell_of_defect(db, group, bug)
 
 
 async def _give_back_log(db: aiosqlite.Connection) -> bool:
@@ -324,6 +332,16 @@ async def _tell(db: aiosqlite.Connection, group: Sequence[_Ticket], error: sqlit
         await db.rollback()
 
 
+async def _tell_of_defect(db: aiosqlite.Connection, group: Sequence[_Ticket], bug: Exception) -> None:
+    """Tell a defect to those whose commit it has kept from being done, and to nobody else."""
+    if db.in_transaction:
+        await db.rollback()
+    for ticket in group:
+        if not ticket.stored and ticket.error is None and not ticket.done.is_set():
+            ticket.error = Defect.of(bug)
+        ticket.done.set()
+
+
 async def _commit(db: aiosqlite.Connection, group: Sequence[_Ticket]) -> Sequence[_Ticket]:
     """Commit the first steps of a group, and return them: all of it, or as many as are quick together."""
     await db.execute("BEGIN IMMEDIATE")
@@ -343,6 +361,8 @@ async def _commit(db: aiosqlite.Connection, group: Sequence[_Ticket]) -> Sequenc
         await db.execute("RELEASE step")
         done += 1
     await db.execute("COMMIT")
+    for ticket in group[:done]:
+        ticket.stored = True
     return group[:done]
 
 
@@ -355,6 +375,7 @@ async def _commit_alone(db: aiosqlite.Connection, ticket: _Ticket, statements: S
         await db.rollback()
     else:
         await db.execute("COMMIT")
+        ticket.stored = True
 
 
 def _own(error: Exception) -> Exception:
