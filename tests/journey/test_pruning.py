@@ -2,7 +2,11 @@
 
 import json
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,7 +26,9 @@ from batchd.journey.pruning import Kept, Pruned, Pruning, Removal
 from batchd.model import RequestId
 from batchd.text import zstd
 
+from tests.faults.torture.edge_steps import StepBlow
 from tests.support.house import House, house, until
+from tests.support.surroundings import REPOSITORY
 
 pytestmark = pytest.mark.anyio
 
@@ -331,3 +337,63 @@ def test_what_was_refused_is_found_with_its_reasons_alone(tmp_path: Path) -> Non
     for name in found:
         trash.discard_refused(tmp_path, name, tmp_path / "trash", "key")
     assert sorted(each.name for each in rejected.iterdir()) == ["b.jsonl", "instructions.errors.json"]
+
+
+def refuse(outbox: Path) -> Path:
+    """A file and a bundle that were refused, each with its reasons."""
+    place = outbox / "rejected" / "q"
+    (place / "b.job").mkdir(parents=True)
+    (place / "b.job" / "prompt.md").write_text("one")
+    (place / "a.jsonl").write_text("{")
+    for name in ("a.jsonl", "b.job"):
+        (place / f"{name}.errors.json").write_text("x")
+    return place
+
+
+def discard_all(home: Path, elsewhere: str) -> None:
+    """As a prune does it."""
+    trash.empty(Path(elsewhere) / home.name)
+    for each in trash.refused(home):
+        trash.discard_refused(home, each.name, Path(elsewhere) / home.name, f"rejected-{each.name[-1]}")
+
+
+def killed_at_each_step(folder: str, elsewhere: str) -> None:
+    """Remove what was refused, in copies of a folder, and be killed at each step of it in one of them."""
+    for step in range(1, 200):
+        home = Path(folder) / str(step)
+        shutil.copytree(Path(folder) / "whole", home)
+        pid = os.fork()
+        if pid == 0:
+            StepBlow(step).strike(home / "steps")
+            discard_all(home, elsewhere)
+            os._exit(0)
+        if os.waitpid(pid, 0)[1] == 0:
+            return
+
+
+@pytest.mark.parametrize("elsewhere", ["here", "another file system"])
+def test_refused_files_that_a_kill_left_half_removed_go_with_the_next_prune(tmp_path: Path, elsewhere: str) -> None:
+    refuse(tmp_path / "homes" / "whole")
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if elsewhere != "here" else tmp_path) as bin_:  # noqa: S108  another file system
+        subprocess.run(
+            [sys.executable, "-c", f"from {__name__} import *; killed_at_each_step(*sys.argv[1:])",
+             str(tmp_path / "homes"), bin_],
+            cwd=REPOSITORY, check=True,
+        )  # fmt: skip
+        homes = [home for home in (tmp_path / "homes").iterdir() if home.name != "whole"]
+        assert len(homes) > 20
+        for home in homes:
+            discard_all(home, bin_)
+            left = [path for path in (home / "rejected").rglob("*") if not path.is_dir() or path.name != "q"]
+            assert left == [], f"killed at step {home.name}"
+            assert not any((Path(bin_) / home.name).iterdir())
+
+
+def test_what_is_refused_anew_is_not_taken_for_what_a_kill_left(tmp_path: Path) -> None:
+    place = refuse(tmp_path)
+    (place / "a.jsonl.errors.json").rename(place / ".a.jsonl.errors.json.trash")
+    (place / "a.jsonl.errors.json").write_text("anew")
+    discard_all(tmp_path, str(tmp_path / "trash"))
+    assert sorted(each.name for each in place.iterdir()) == ["a.jsonl", "a.jsonl.errors.json"]
+    discard_all(tmp_path, str(tmp_path / "trash"))
+    assert list(place.iterdir()) == []

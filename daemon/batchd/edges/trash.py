@@ -6,6 +6,7 @@ opened from folder to folder, following no link. All of it blocks: callers run i
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ RESULTS = "results.jsonl"
 REQUEST = "request"
 """What was asked: a folder of this name, or a file with some ending."""
 _REASONS = ".errors.json"
+_GOING = re.compile(r"\.(.+)\.errors\.json\.trash", re.DOTALL)
+"""What the reasons are called from the moment that what they are about is being removed until all of it is gone."""
 
 
 class NotOurs(Exception):
@@ -138,14 +141,14 @@ def _is_request(name: str) -> bool:
 
 
 def refused(outbox: Path) -> list[Refused]:
-    """List what was refused, and lies beside its reasons."""
+    """List what was refused, and lies beside its reasons, and what a crash has left of it half removed."""
     with suppress(FileNotFoundError), disk.opened(outbox, PurePosixPath(REJECTED)) as folder:
         return list(_refused(folder, PurePosixPath()))
     return []
 
 
 def discard_refused(outbox: Path, name: str, trash: Path, key: str) -> None:
-    """Remove what was refused, and its reasons after it.
+    """Remove what was refused, and its reasons after it; what a crash leaves of it, `refused` lists again.
 
     Args:
         name: From `refused`.
@@ -155,11 +158,16 @@ def discard_refused(outbox: Path, name: str, trash: Path, key: str) -> None:
         OSError: The disk refuses: repeat.
     """
     path = PurePosixPath(name)
+    reasons, going = f"{path.name}{_REASONS}", f".{path.name}{_REASONS}.trash"
     with suppress(FileNotFoundError), disk.opened(outbox, REJECTED / path.parent) as parent:
-        if disk.stat_at(parent, path.name) is not None:
+        if disk.stat_at(parent, going) is None:
+            os.rename(reasons, going, src_dir_fd=parent, dst_dir_fd=parent)
+            os.fsync(parent)
+        # With reasons of its own again, it is another that was refused meanwhile.
+        if disk.stat_at(parent, reasons) is None and disk.stat_at(parent, path.name) is not None:
             _move(parent, path.name, trash, key)
         trees.remove(parent, _aside(key))
-        disk.unlink_at(parent, path.name + _REASONS)
+        disk.unlink_at(parent, going)
         os.fsync(parent)
     empty(trash, key)
 
@@ -226,11 +234,14 @@ def _size(parent: int, name: str) -> int:
 def _refused(folder: int, inside: PurePosixPath) -> Iterator[Refused]:
     names = trees.names_in(folder)
     there = set(names)
-    taken = {name for each in names if each.endswith(_REASONS) for name in (each, each.removesuffix(_REASONS))}
+    told = {each.removesuffix(_REASONS): each for each in names if each.endswith(_REASONS)}
+    taken = {*told, *told.values()}
+    going = {found[1]: each for each in names if (found := _GOING.fullmatch(each))}
+    for name, beside in ({each: told[each] for each in told if each in there} | going).items():
+        if (reasons := disk.stat_at(folder, beside)) is not None:
+            whole = name in there and not (name in going and name in told)
+            yield Refused(str(inside / name), reasons.st_mtime, reasons.st_size + (_size(folder, name) if whole else 0))
     for name in names:
-        reasons = disk.stat_at(folder, name + _REASONS) if name + _REASONS in there else None
-        if reasons is not None:
-            yield Refused(str(inside / name), reasons.st_mtime, _size(folder, name) + reasons.st_size)
-        elif name not in taken:
+        if not name.startswith(".") and name not in taken and name not in going:
             with suppress(OSError), trees.opened_below(folder, name) as below:
                 yield from _refused(below, inside / name)

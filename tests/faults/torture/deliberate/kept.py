@@ -203,4 +203,20 @@ MUTATIONS = (
         "os.open(name, os.O_RDONLY, dir_fd=folder)",
         "tests/journey/test_pruning.py",
     ),
+    Mutation(
+        "kept",
+        "the reasons of a refused file whose removal was cut off stay for ever",
+        "daemon/batchd/edges/trash.py",
+        "if each in there} | going)",
+        "if each in there})",
+        "tests/journey/test_pruning.py::test_refused_files_that_a_kill_left_half_removed_go_with_the_next_prune",
+    ),
+    Mutation(
+        "kept",
+        "a file that is refused anew is taken for one that was half removed",
+        "daemon/batchd/edges/trash.py",
+        "if disk.stat_at(parent, reasons) is None and disk.stat_at(parent, path.name) is not None:",
+        "if disk.stat_at(parent, path.name) is not None:",
+        "tests/journey/test_pruning.py::test_what_is_refused_anew_is_not_taken_for_what_a_kill_left",
+    ),
 )
