@@ -93,6 +93,20 @@ def test_what_is_shown_is_what_status_and_costs_say(seen: Path, visit: Visit) ->
     assert visit("/costs.json").data["spent"] == json.loads(costs.stdout)["spent"]
 
 
+def test_a_twin_says_what_a_job_waits_for_as_status_does(seen: Path, tmp_path: Path) -> None:
+    home = shutil.copytree(seen, tmp_path / "home")
+    made = Installation(home)
+    for words in (("release", "dear"), ("pause",)):
+        assert made.call(*words).returncode == 0
+    told = {job["job"]: job["waits_for"] for job in made.status()["jobs"]}
+    assert {each for each in told.values() if each is not None} == {"everything is paused"}
+    with served(home) as visit:
+        shown = {job["job"]: job for job in visit("/jobs.json").data["jobs"]}
+        dear = visit(f"/jobs/{shown['dear']['id']}.json").data
+    assert {name: job["waits_for"] for name, job in shown.items()} == told
+    assert dear["waits_for"] == "everything is paused"
+
+
 def test_names_of_requests_are_text(visit: Visit) -> None:
     (job,) = [each for each in visit("/jobs.json").data["jobs"] if each["job"] == "legal/contracts"]
     text = visit(f"/jobs/{job['id']}").text

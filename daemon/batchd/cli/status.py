@@ -26,13 +26,13 @@ from batchd.edges.store import Standing, Store, is_there, look_into_store
 from batchd.edges.store.views.progress import Progress
 from batchd.errors import Unusable
 from batchd.formats import signed
-from batchd.model import Job, JobId, Turn
+from batchd.model import Job, JobId
 from batchd.settings import Settings
 from batchd.standing.batches import batch_as_data
 from batchd.standing.jobs import job_as_data
 from batchd.standing.pauses import pause_as_data
 from batchd.standing.troubles import trouble_as_data
-from batchd.standing.waits import waits as waits_of
+from batchd.standing.waits import waits_in
 from batchd.text.moments import moment_of
 
 if TYPE_CHECKING:
@@ -231,9 +231,7 @@ async def _look(settings: Settings, job: str | None, *, waits: bool, since: floa
         else:
             found = await job_named(store, job)
             standing, progress = await store.overview.read_job(found), await store.progress.read(found.id)
-        folders = {name: Turn(folder.priority, folder.hours or None) for name, folder in settings.folder.items()}
-        turns = await store.turns.of(folders.keys())
-    waits_for = waits_of(standing.jobs, turns, folders, standing.paused, datetime.now().astimezone())
+        waits_for = await waits_in(store, settings, standing, Clock().now())
     return await to_thread.run_sync(_Seen, settings, standing, progress, waits_for)
 
 

@@ -31,6 +31,7 @@ from batchd.standing.pauses import pause_as_data
 from batchd.standing.progress import Far
 from batchd.standing.spent import spent_as_data
 from batchd.standing.troubles import trouble_as_data
+from batchd.standing.waits import waits_in
 
 PAGE: Final = 50
 """Jobs, or requests, on one page."""
@@ -96,6 +97,7 @@ async def jobs(place: Place, visitor: Visitor, *, before: int | None) -> Data:
             every = {job.id: job for job in (*waiting, *listed)}
             standing = await store.overview.of(list(every.values()))
             reserved = await store.browsing.reserved(list(every))
+            waits = await waits_in(store, place.settings, standing, place.clock.now())
             parked = await _parked(store, around)
     except NothingYet:
         return {
@@ -109,7 +111,10 @@ async def jobs(place: Place, visitor: Visitor, *, before: int | None) -> Data:
             "paused": [],
             "older": None,
         }
-    told = {each.job.id: _job(each, standing, reserved.get(each.job.id, 0)) for each in standing.jobs}
+    told = {
+        each.job.id: _job(each, standing, reserved.get(each.job.id, 0), waits.get(each.job.id))
+        for each in standing.jobs
+    }
     stands = {each.job.id: each for each in standing.jobs}
     return {
         **rehearsal(sandbox=standing.sandbox),
@@ -140,11 +145,12 @@ async def job(place: Place, visitor: Visitor, number: int, *, after: int) -> Dat
         standing, progress = await store.overview.read_job(found), await store.progress.read(found.id)
         requests = await store.browsing.requests(found.id, after=after, most=PAGE + 1)
         reserved = await store.browsing.reserved([found.id])
+        waits = await waits_in(store, settings, standing, place.clock.now())
     more, requests = len(requests) > PAGE, requests[:PAGE]
     (mine,) = standing.jobs
     far = await to_thread.run_sync(Far.measured, found, progress, settings.state / "drafts", place.clock.now())
     beside = await to_thread.run_sync(files.of_job, settings.outbox, found.name, settings.page.content)
-    told = _job(mine, standing, reserved.get(found.id, 0))
+    told = _job(mine, standing, reserved.get(found.id, 0), waits.get(found.id))
     return {
         **around,
         **told,
@@ -240,12 +246,12 @@ async def may_decide(place: Place, visitor: Visitor, batch: int) -> bool:
     return True
 
 
-def _job(standing: JobStanding, all_: Standing, reserved: int) -> Data:
+def _job(standing: JobStanding, all_: Standing, reserved: int, waits_for: str | None) -> Data:
     open_ = {batch.id: batch for batch in all_.batches}
     last = [open_[batch].expires_at for batch in standing.batches if batch in open_]
     by = max((each for each in last if each is not None), default=None)
     return {
-        **job_as_data(standing, all_),
+        **job_as_data(standing, all_, waits_for),
         "rejected": standing.job.rejected,
         "reserved_usd": float(from_picodollars(reserved)),
         "expected_by": None if by is None else timestamp(by),

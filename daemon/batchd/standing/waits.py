@@ -3,10 +3,25 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from batchd.edges.store import JobStanding, Pause
+from batchd.edges.store import JobStanding, Pause, Standing, Store
 from batchd.edges.store.turns import JobTurn
 from batchd.model import JobId, Turn
+from batchd.settings import Settings
 from batchd.text.hours import hours_of
+
+
+async def waits_in(store: Store, settings: Settings, standing: Standing, now: float) -> dict[JobId, str]:
+    """Say what the jobs of a standing wait for, by the settings of whoever looks.
+
+    Args:
+        store: Theirs.
+        settings: For what folders say.
+        standing: With the jobs, and what is paused.
+        now: Unix seconds; hours are meant by this machine's clock.
+    """
+    folders = {name: Turn(folder.priority, folder.hours or None) for name, folder in settings.folder.items()}
+    turns = await store.turns.of(folders.keys())
+    return waits(standing.jobs, turns, folders, standing.paused, datetime.fromtimestamp(now).astimezone())
 
 
 def waits(

@@ -158,4 +158,12 @@ MUTATIONS = (
         "    app, where",
         "tests/page/test_entrance.py::test_the_daemon_goes_first",
     ),
+    Mutation(
+        "page",
+        "the twin of a view does not say what a job waits for",
+        f"{PAGE}/reading.py",
+        "**job_as_data(standing, all_, waits_for),",
+        "**job_as_data(standing, all_),",
+        "tests/page/test_looking.py::test_a_twin_says_what_a_job_waits_for_as_status_does",
+    ),
 )
