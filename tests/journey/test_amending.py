@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from batchd.edges.store import DATABASE, open_store
 
 from tests.support import media
 from tests.support.bundles import drop
@@ -116,6 +117,23 @@ async def test_all_errors_are_told_at_once_and_nothing_is_sent(home: House) -> N
     assert (
         "column" in json.loads((home.outbox / "rejected/again-2.job.errors.json").read_text())["errors"][0]["message"]
     )
+
+
+@pytest.mark.parametrize("gone", ["packed", "folder", "rows"])
+async def test_what_was_pruned_is_not_put_right(home: House, gone: str) -> None:
+    drop(home.inbox, "t.job", {"prompt.md": BY_ID, "t.csv": "id,subject\n1,a\n2\n"})
+    await home.run()
+    async with open_store(home.state / DATABASE) as store:
+        job = await store.jobs.named("t")
+        assert job is not None
+        let = {"packed": "let_folder_be_packed", "folder": "let_folder_go", "rows": "let_rows_go"}[gone]
+        assert await getattr(store.retention, let)(job.id)
+    amend(home, "t", {"r.csv": "id,subject\n2,right\n"})
+    assert not await home.run()
+    (told,) = errors(home)
+    assert "too much was removed for its age: drop its requests into the inbox again" in told["message"]
+    assert (home.outbox / "t").exists() == (gone != "folder")
+    assert sum(asked(home).values()) == 1
 
 
 async def test_new_rows_stand_behind_and_complete_ones_are_paid_again_where_that_is_said(home: House) -> None:

@@ -219,4 +219,12 @@ MUTATIONS = (
         "if disk.stat_at(parent, path.name) is not None:",
         "tests/journey/test_pruning.py::test_what_is_refused_anew_is_not_taken_for_what_a_kill_left",
     ),
+    Mutation(
+        "kept",
+        "a job is put right of which too much was removed",
+        "daemon/batchd/journey/amending.py",
+        "    if job.pruned:\n",
+        "    if False:\n",
+        "tests/journey/test_amending.py::test_what_was_pruned_is_not_put_right",
+    ),
 )
