@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -216,6 +217,66 @@ async def test_no_key_shows_in_a_log_a_command_or_a_file(two: House, capfd: pyte
     for place in (home.outbox, home.state):
         for each in place.rglob("*"):
             assert not each.is_file() or LEGAL.encode() not in each.read_bytes(), each
+
+
+TELL = """#!{python}
+import json, os, sys
+with open({out!r}, "a") as out:
+    out.write(sys.stdin.read() + repr(sys.argv) + repr(dict(os.environ)))
+"""
+
+
+async def test_a_key_comes_in_and_is_rotated_by_sighup_and_nothing_tells_of_it(two: House) -> None:
+    home, prompt, answer = two, "canary-prompt-31", "canary-answer-32"
+    config, log, told = (home.place / name for name in ("batchd.toml", "log", "told"))
+    tell = home.place / "tell"
+    tell.write_text(TELL.format(python=sys.executable, out=str(told)))
+    tell.chmod(0o700)
+    places = "".join(f'{name} = "{home.place / name}"\n' for name in ("inbox", "outbox", "state"))
+    without = (
+        f'{places}[api]\nbase_url = "{home.server.base_url}"\n[batch]\nlinger = 0.1\n[poll]\ninitial = 0.2\n'
+        f'[intake]\nsettle = 0.0\n[notify.sinks.me]\ncommand = ["{tell}"]\nevents = ["job.finished", "file.rejected"]\n'
+    )
+    config.write_text(without)
+    words = [sys.executable, "-m", "batchd", "run", "--config", str(config)]
+    loud = {"ANTHROPIC_LOG": "debug", "HTTPX_LOG_LEVEL": "trace", "PYTHONASYNCIODEBUG": "1"}
+    environment = {**os.environ, **loud, "ANTHROPIC_API_KEY": KEY, "BATCHD_CONFIG": ""}
+    with log.open("wb") as said:
+        async with await anyio.open_process(words, env=environment, stdout=said, stderr=said) as daemon:
+            try:
+                home.drop("legal/a.jsonl", [f"{prompt} [sandbox: answer {answer}]"])
+                await until(is_done(home, "legal/a"))
+                assert (creates(home, LEGAL), creates(home, KEY)) == (0, 1)
+
+                config.write_text(
+                    f'{without}[keys.legal]\nfile = "{home.place / "legal-key"}"\n[folder.legal]\nkey = "legal"\n'
+                )
+                daemon.send_signal(signal.SIGHUP)
+                await until(lambda: log.read_text().count("settings read") == 1)
+                home.drop("legal/b.jsonl", [f"{prompt} anew [sandbox: answer {answer}]"])
+                home.drop("c.jsonl", ["three"])
+                await until(is_done(home, "legal/b", "c"))
+                assert (creates(home, LEGAL), creates(home, KEY)) == (1, 2)
+
+                home.server.admission.same_workspace(NEW_LEGAL, LEGAL)
+                home.server.admission.revoked.add(LEGAL)
+                (home.place / "legal-key").write_text(NEW_LEGAL)
+                daemon.send_signal(signal.SIGHUP)
+                await until(lambda: log.read_text().count("settings read") == 2)
+                assert "a new key is used" in log.read_text()
+                home.drop("legal/d.jsonl", [f"{prompt} again"])
+                (home.inbox / "wrong.jsonl").write_text(f'{{"custom_id": "{prompt}"}}\n')
+                await until(is_done(home, "legal/d"))
+                assert (creates(home, LEGAL), creates(home, KEY)) == (2, 2)
+                await until(lambda: told.exists() and told.read_text().count("BATCHD_EVENT") == 5)
+                shown = await anyio.Path(f"/proc/{daemon.pid}/cmdline").read_text()
+            finally:
+                if daemon.returncode is None:
+                    daemon.kill()
+    home.assert_nothing_twice()
+    shown += log.read_text() + told.read_text() + (home.outbox / "events.jsonl").read_text()
+    assert "legal/d" in shown
+    assert [each for each in (KEY, LEGAL, NEW_LEGAL, prompt, answer) if each in shown] == []
 
 
 async def test_a_folder_that_gets_another_key_leaves_what_it_has_sent_with_the_old_one(two: House) -> None:
