@@ -35,8 +35,9 @@ def machines(tmp_path: Path) -> Iterator[Path]:
     old = tmp_path / "old"
     (old / "tell").write_text(block_of(PAGE, "sh"))
     (old / "tell").chmod(0o755)
-    (old / "key").write_text("sk-ant-first\n")
-    (old / "key").chmod(0o600)
+    for name in ("key", "legal-key"):
+        (old / name).write_text(f"sk-ant-first-{name}\n")
+        (old / name).chmod(0o600)
     for name, text in (
         ("small", "Is this binding?"),
         ("large", "Sum it up. [sandbox: words 50]"),

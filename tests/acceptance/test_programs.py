@@ -4,6 +4,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,45 @@ def test_a_text_comes_back_as_a_text(batchd: Installation) -> None:
     assert json.loads(said.stdout)["state"] == "done"
     text = (batchd.outbox / "bees" / "documents" / "bees.md").read_text()
     assert batchd.call("results", "bees").stdout.strip() == text.strip()
+
+
+def test_standard_input_and_settings_of_the_command_become_a_job(batchd: Installation) -> None:
+    run(batchd)
+    (batchd.home / "word.json").write_text('{"type": "object", "properties": {"word": {"type": "string"}}}')
+    (batchd.home / "ask.md").write_text("Sort {{ subject }}.")
+    (batchd.home / "tickets.csv").write_text("number,subject\na1,Printer\na1,Twice\na2,Bees\n")
+    flags = "--prompt ask.md --name sorted --to desk --model claude-haiku-5-5 --max-tokens 60 --budget 1 --json"
+    more = ["--schema", "word.json", "--on-error", "skip", "--id", "number"]
+    told = json.loads(batchd.call("submit", "tickets.csv", *flags.split(), *more).stdout)
+    assert told["job"] == "desk/sorted"
+    assert batchd.job("desk/sorted")["requests"]["rejected"] == 1
+    messages = [
+        json.loads(line)["result"]["message"]
+        for line in (batchd.outbox / "desk/sorted/results.jsonl").read_text().splitlines()
+    ]
+    assert [each["model"] for each in messages] == ["claude-haiku-5-5"] * 2
+    assert all(each["usage"]["output_tokens"] <= 60 for each in messages)
+    table = (batchd.outbox / "desk/sorted/results.csv").read_text().splitlines()
+    assert (table[0].split(",")[:3], len(table)) == (["number", "subject", "word"], 4)
+    piped = f"echo 'Say something of bees.' | {sys.executable} -m batchd submit - --as md --name bees --wait"
+    said = subprocess.run(
+        ["sh", "-c", piped], cwd=batchd.home, env=batchd.environment, capture_output=True, check=False
+    )
+    assert (said.returncode, said.stdout) == (0, b"bees\n")
+    assert batchd.call("submit", "-", "--as", "pdf").returncode == 2
+    batchd.drop("long.jsonl", lines(400))
+    batchd.job("long")
+    quiet = f"{sys.executable} -m batchd results long | head -n 1"
+    read = subprocess.run(
+        ["sh", "-c", quiet], cwd=batchd.home, env=batchd.environment, capture_output=True, check=False
+    )
+    assert (len(read.stdout.splitlines()), read.stderr) == (1, b"")
+
+
+def test_of_a_running_job_it_prints_what_is_there_and_says_so(under_way: Installation) -> None:
+    printed = under_way.call("results", "slow")
+    assert (printed.returncode, printed.stdout) == (0, "")
+    assert printed.stderr.endswith("job slow is under way: this is not all\n")
 
 
 def test_the_same_ticket_again_and_again_is_one_job_paid_once(batchd: Installation) -> None:

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 from batchd.edges.sinks import http
+from batchd.edges.sinks.apprise import AppriseSink
 from batchd.edges.sinks.command import CommandSink
 from batchd.edges.sinks.secret import Unreadable, read_secrets
 from batchd.edges.sinks.webhook import Webhook
@@ -164,3 +165,22 @@ async def test_a_command_gets_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert "canary" not in said
     assert "CREDENTIALS" not in said
     assert "batchd.test" in said
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # apprise's own, at its import
+@pytest.mark.parametrize(("status", "told"), [(200, Told.DONE), (500, Told.AGAIN)])
+async def test_a_service_is_told_by_apprise_in_plain_text(status: int, told: Told) -> None:
+    pytest.importorskip("apprise", reason="an extra")
+    message = Message("msg_1", Kind.TEST, b'{"a":1}', "batchd: a test", ("one <b>", "two"))
+    with receiver(lambda _: (status, {}, b"")) as service:
+        attempt = await AppriseSink(service.url.replace("http://", "json://")).deliver(message)
+    assert attempt.told is told
+    (got, *_) = service.got
+    assert (got.json["title"], got.json["message"], got.json["attachments"]) == ("batchd: a test", "one <b>\ntwo", [])
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+async def test_what_apprise_does_not_know_is_tried_again_and_not_shown() -> None:
+    pytest.importorskip("apprise", reason="an extra")
+    attempt = await AppriseSink("nowhere-known://canary@example").deliver(MESSAGE)
+    assert attempt == Attempt(Told.AGAIN, "apprise does not know this form of address")
