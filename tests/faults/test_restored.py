@@ -10,7 +10,9 @@ from pathlib import Path
 
 import anyio
 import pytest
+from batchd import results
 from batchd.app import serve
+from batchd.edges import trash
 from batchd.edges.evidence import NAME
 from batchd.edges.store import DATABASE, open_store
 from batchd.errors import Unusable
@@ -209,6 +211,31 @@ async def test_results_that_the_api_has_no_more_stay_as_they_lie_in_the_outbox(h
     await _run(home, restored=True)
     assert home.accepted() == sent
     assert (home.outbox / "a" / "results.jsonl").read_bytes() == results
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["the API has them", "it has them no more"])
+async def test_results_that_were_packed_meanwhile_are_neither_lost_nor_paid_again(
+    home: House,
+    tmp_path: Path,
+    gone: bool,  # noqa: FBT001  a column
+) -> None:
+    home.drop("a.jsonl", WHOLE)
+    await run_until(home, lambda: accepted(home.state))
+    snapshot(home.state, tmp_path / "old")
+    assert await home.run()
+    before = {row.custom_id: row.text for row in results("a", home.outbox)}
+    trash.pack_job(home.outbox, "a")
+    shutil.rmtree(home.state)
+    shutil.copytree(tmp_path / "old", home.state)
+    sent = home.accepted()
+    if gone:
+        home.fault("results", "status", status=404, times=None)
+    with refused("was restored, or is damaged"):
+        await _run(home)
+    await _run(home, restored=True)
+    assert home.accepted() == sent
+    assert {row.custom_id: row.text for row in results("a", home.outbox)} == before
+    home.assert_nothing_twice()
 
 
 async def test_what_a_crash_leaves_is_not_taken_for_an_old_state(home: House) -> None:
