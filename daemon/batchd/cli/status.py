@@ -1,7 +1,7 @@
 """`batchd status`: what is under way, what it has cost, when the next poll is; whether or not the daemon runs."""
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
@@ -17,12 +17,12 @@ from batchd.cli.console import cell, data, hush_libraries, moment, out, printabl
 from batchd.cli.exit_codes import DONE
 from batchd.cli.installed import installed
 from batchd.cli.options import Chosen, takes_settings
-from batchd.cli.status_view import batch_table, of_thing, paused, tables
+from batchd.cli.status_view import batch_table, of_thing, paused, tables, worker_table
 from batchd.decisions.report import rehearsal, timestamp
 from batchd.edges import inbox
 from batchd.edges.clock import Clock
 from batchd.edges.lock import daemon_runs
-from batchd.edges.store import Standing, Store, is_there, look_into_store
+from batchd.edges.store import AtWork, Standing, Store, is_there, look_into_store
 from batchd.edges.store.views.progress import Progress
 from batchd.errors import Unusable
 from batchd.formats import signed
@@ -33,6 +33,7 @@ from batchd.standing.jobs import job_as_data
 from batchd.standing.pauses import pause_as_data
 from batchd.standing.troubles import trouble_as_data
 from batchd.standing.waits import waits_in
+from batchd.standing.workers import worker_as_data
 from batchd.text.moments import moment_of
 
 if TYPE_CHECKING:
@@ -115,11 +116,17 @@ class _Seen:
     """What one look has found."""
 
     def __init__(
-        self, settings: Settings, standing: Standing, progress: Progress | None, waits_for: Mapping[JobId, str]
+        self,
+        settings: Settings,
+        standing: Standing,
+        progress: Progress | None,
+        waits_for: Mapping[JobId, str],
+        workers: Sequence[AtWork],
     ) -> None:
         self._settings = settings
         self._standing = standing
         self._waits_for = waits_for
+        self._workers = workers
         self._far = None if progress is None else _far(settings, standing, progress)
         self._running = daemon_runs(settings.state)
         seen = inbox.look(settings.inbox) if settings.inbox.is_dir() else inbox.Seen([], {}, {})
@@ -154,6 +161,7 @@ class _Seen:
                 for sink, waiting, since, reason in self._standing.untold
             ],
             "troubles": [trouble_as_data(each) for each in self._standing.troubles],
+            "workers": [worker_as_data(each) for each in self._workers],
         }
 
     def as_table(self, now: float) -> RenderableType:
@@ -163,6 +171,8 @@ class _Seen:
         if (wrong := self._standing.wrong_settings) is not None:
             parts.append(cell(f"! the settings are wrong, and the old ones hold: {wrong}", "bold red"))
         parts += [paused(each) for each in self._standing.paused]
+        if self._settings.fleet.workers > 1:
+            parts += [worker_table(self._workers, self._settings.fleet, now), cell("")]
         if not self._standing.jobs:
             kept = [of_thing(each) for each in self._standing.troubles]
             return Group(*parts, cell(f"Nothing yet: drop a file into {self._settings.inbox}"), *kept)
@@ -223,7 +233,7 @@ def _moment(since: str | None) -> float | None:
 
 async def _look(settings: Settings, job: str | None, *, waits: bool, since: float | None = None) -> _Seen:
     if waits and not await to_thread.run_sync(is_there, settings.database):
-        return await to_thread.run_sync(_Seen, settings, Standing((), ()), None, {})
+        return await to_thread.run_sync(_Seen, settings, Standing((), ()), None, {}, ())
     database = await to_thread.run_sync(installed, settings)
     async with look_into_store(database) as store:
         if job is None:
@@ -232,7 +242,8 @@ async def _look(settings: Settings, job: str | None, *, waits: bool, since: floa
             found = await job_named(store, job)
             standing, progress = await store.overview.read_job(found), await store.progress.read(found.id)
         waits_for = await waits_in(store, settings, standing, Clock().now())
-    return await to_thread.run_sync(_Seen, settings, standing, progress, waits_for)
+        workers = await store.workers.at_work() if settings.fleet.workers > 1 else []
+    return await to_thread.run_sync(_Seen, settings, standing, progress, waits_for, workers)
 
 
 async def _watch(look: Callable[[], Awaitable[_Seen]]) -> None:

@@ -1,7 +1,7 @@
 """How everything stands, as `batchd status` tells it: read from the database, told as data and as tables."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from anyio import to_thread
 from rich.console import Group, RenderableType
@@ -10,9 +10,10 @@ from rich.table import Table
 
 from batchd.claude.price import dollars
 from batchd.cli.console import cell, duration, is_narrow, moment, usd
-from batchd.edges.store import JobStanding, Pause, Place, Standing, is_there, look_into_store
+from batchd.edges.store import AtWork, JobStanding, Pause, Place, Standing, is_there, look_into_store
 from batchd.lifecycle import State
 from batchd.model import Batch, Job, StepBar, Verdict
+from batchd.settings import Fleet
 from batchd.standing.batches import answers
 from batchd.standing.jobs import marked, next_poll, sharing, state
 from batchd.trouble import Trouble, Work
@@ -21,6 +22,8 @@ _AMOUNT = re.compile(r"\$\d(?:[\d,.]*\d)?")
 _BAR = 10
 _NAMES = 3
 """Jobs that are named where a batch is shared; more are only mentioned."""
+_HELD = 5
+"""Batches of a worker that are named; `--json` has all."""
 _STYLES = {
     "done": "green",
     "partial": "yellow",
@@ -184,6 +187,41 @@ def batch_table(standing: Standing, now: float) -> RenderableType:
             f"{batch.count:,}",
         )
     return shown
+
+
+def worker_table(workers: Sequence[AtWork], fleet: Fleet, now: float) -> RenderableType:
+    """Show who works on the database, when each was last heard, and which batches it has in hand.
+
+    Args:
+        workers: Those that are known.
+        fleet: How many there should be, and when one is given up.
+        now: Unix seconds.
+    """
+    missing = fleet.workers - len(workers)
+    told = [] if missing <= 0 else [cell(f"{len(workers)} of {fleet.workers} workers are there", "yellow")]
+    if not workers:
+        return Group(*told)
+    shown = _table()
+    shown.add_column("WORKER", overflow="fold")
+    shown.add_column("SINCE", no_wrap=True)
+    shown.add_column("HEARD", no_wrap=True)
+    shown.add_column("HOLDS", justify="right", no_wrap=True)
+    shown.add_column("BATCHES", overflow="fold")
+    for each in workers:
+        worker, silent = each.worker, now - each.worker.heard_at
+        more = "" if len(each.batches) <= _HELD else ", …"
+        shown.add_row(
+            cell(f"{worker.name} (sweeps)" if worker.sweeps else worker.name),
+            moment(worker.began_at),
+            cell(f"{duration(silent)} ago{'!' if silent > fleet.stalled else ''}", _heard(silent, fleet)),
+            f"{len(each.batches):,}",
+            ", ".join(map(str, each.batches[:_HELD])) + more,
+        )
+    return Group(*told, shown)
+
+
+def _heard(silent: float, fleet: Fleet) -> str:
+    return "bold red" if silent > fleet.stalled else ""
 
 
 def _table() -> Table:

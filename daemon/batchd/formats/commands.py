@@ -155,6 +155,19 @@ class Untold(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """One of many workers on one database, as it last said itself."""
+
+    slot: int
+    name: str
+    sweeps: bool
+    """Whether it is the one that takes, packs and delivers."""
+    since: str
+    heard_at: str
+    batches: list[int]
+    """Those that it has in hand; one that rests for long is in nobody's."""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What `batchd status --json` prints."""
 
@@ -169,6 +182,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     paused: list[Pause] = []
     untold: list[Untold] = []
     troubles: list[Trouble] = []
+    workers: list[Worker] = []
+    """Where `fleet.workers` is more than 1."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):

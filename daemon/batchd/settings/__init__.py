@@ -6,6 +6,7 @@ from batchd.settings.loading import CONFIG_VARIABLE, default_config_file, load_p
 from batchd.settings.page import Page
 from batchd.settings.tables import (
     Api,
+    Fleet,
     Intake,
     Key,
     ModelOverride,
@@ -21,6 +22,7 @@ from batchd.settings.tables import (
 __all__ = [
     "CONFIG_VARIABLE",
     "Api",
+    "Fleet",
     "Intake",
     "Key",
     "ModelOverride",

@@ -45,7 +45,7 @@ from batchd.edges.store.views.progress import ProgressOf
 from batchd.edges.store.views.reports import Reports
 from batchd.edges.store.views.tallies import Tallies
 from batchd.edges.store.warmings import Warmings
-from batchd.edges.store.workers import GivenUp, Worker, Workers
+from batchd.edges.store.workers import AtWork, GivenUp, Worker, Workers
 from batchd.errors import Unusable
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ __all__ = [
     "Amendment",
     "Amendments",
     "Arrival",
+    "AtWork",
     "Batches",
     "Carried",
     "Change",

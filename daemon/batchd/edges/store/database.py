@@ -1,6 +1,6 @@
 """The database beneath the store, as its rooms see it: a file of SQLite, or a server of PostgreSQL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from batchd.edges.store.statements import Row, Step
@@ -83,6 +83,14 @@ class Database(Protocol):
 
         Raises:
             Unavailable: It may have.
+        """
+        ...
+
+    async def in_hand(self) -> Mapping[int, Sequence[int]]:
+        """The numbers of the batches that each of many workers has in hand, by its number in the timetable.
+
+        Raises:
+            Unavailable: The database could not be read.
         """
         ...
 

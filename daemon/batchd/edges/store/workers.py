@@ -7,6 +7,7 @@ from batchd.edges.store.calls import MINUTE
 from batchd.edges.store.database import Database
 from batchd.edges.store.statements import Row, Transaction, returning, update
 from batchd.errors import Unavailable
+from batchd.model import BatchId
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,14 @@ class Worker:
     heard_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """A worker, and the batches that it has in hand."""
+
+    worker: Worker
+    batches: tuple[BatchId, ...]
+
+
 class GivenUp(Unavailable):
     """A worker was not heard for too long, and others have its work: it must end."""
 
@@ -39,6 +48,14 @@ class Workers:
     async def all(self) -> list[Worker]:
         """List them by their slots."""
         return [_worker(row) for row in await self._database.rows("SELECT * FROM workers ORDER BY slot")]
+
+    async def at_work(self) -> list[AtWork]:
+        """List them by their slots, with what they have in hand; nothing is written."""
+        held = await self._database.in_hand()
+        return [
+            AtWork(each, tuple(map(BatchId, () if each.engine is None else held.get(each.engine, ()))))
+            for each in await self.all()
+        ]
 
     async def begin(self, worker: Worker) -> Worker | None:
         """Write down a worker that has just got its slot, and return the one that had it before, and is gone."""

@@ -18,6 +18,8 @@ LOCKS: Final = 0x6261_7463
 WRITING, SWEEPING, SLOTS = 1, 3, 100
 """What they guard: that one writes at a time; that one takes, packs and delivers; from here on, slots of workers."""
 CHANNEL: Final = "batchd"
+TIMETABLE: Final = "batchd_tasks"
+"""The schema of the timetable of many workers: beside that of the store, and not part of what is backed up."""
 _CREDENTIAL: Final = "store"
 """The name of the file in `$CREDENTIALS_DIRECTORY` that holds the password."""
 _SETTINGS: Final = (

@@ -6,7 +6,7 @@ that has lost one has lost both: it commits no intent any more, and ends.
 
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeVar, cast
@@ -22,6 +22,7 @@ from batchd.edges.store.postgresql.connection import (
     LOCKS,
     SLOTS,
     SWEEPING,
+    TIMETABLE,
     WRITING,
     connected,
     named,
@@ -51,6 +52,8 @@ _BY_WORKER: Final = "worker"
 _HELD: Final = """SELECT 1 FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND pid = ? AND classid = ? AND objid = ?
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+_IN_HAND: Final = f"""SELECT worker_id AS engine, array_agg(CAST(args ->> 'batch' AS BIGINT) ORDER BY id) AS batches
+    FROM {TIMETABLE}.procrastinate_jobs WHERE status = 'doing' AND worker_id IS NOT NULL GROUP BY worker_id"""  # noqa: S608  our own name
 _SLOTS_HELD: Final = """SELECT CAST(objid AS BIGINT) - ?2 AS slot FROM pg_locks
     WHERE locktype = 'advisory' AND granted AND classid = ?1 AND objid >= ?2
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -195,6 +198,12 @@ class PostgresqlDatabase:
             await fetch(db, f"SELECT setval({sequence}, greatest(nextval({sequence}), ?2), false)", table, least)
 
         await self.write(step)
+
+    async def in_hand(self) -> Mapping[int, Sequence[int]]:
+        """What the timetable says; before the first of many workers has made its tables, nothing."""
+        (made,) = await self.rows("SELECT to_regclass(?) IS NOT NULL AS made", f"{TIMETABLE}.procrastinate_jobs")
+        rows = await self.rows(_IN_HAND) if made["made"] else []
+        return {int(row["engine"]): list(row["batches"]) for row in rows}
 
     async def flaws(self) -> list[str]:
         """What of the server's settings could lose a commit that was answered; its pages it checks itself."""

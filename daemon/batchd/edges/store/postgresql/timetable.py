@@ -6,7 +6,7 @@ task for its whole journey, which asks to be run again when the batch must rest.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final, Self
@@ -21,14 +21,12 @@ from procrastinate.manager import JobManager
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 from procrastinate.worker import Worker
 
-from batchd.edges.store.postgresql.connection import password
+from batchd.edges.store.postgresql.connection import TIMETABLE, password
 from batchd.errors import Unavailable
 from batchd.model import BatchId
 
 log = structlog.get_logger()
 
-SCHEMA: Final = "batchd_tasks"
-"""Where its tables are: beside those of the store, and not part of what is backed up."""
 _LOCKS: Final = 0x6261_7464
 _LOOK: Final = 1.0
 """Seconds between two looks for what is due."""
@@ -45,8 +43,6 @@ _MISSING: Final = """SELECT batch FROM unnest(%(batches)s::bigint[]) AS each (ba
 _SOONER: Final = """UPDATE procrastinate_jobs SET scheduled_at = NULL
     WHERE status = 'todo' AND scheduled_at IS NOT NULL AND lock = ANY(%(locks)s::text[])"""
 _LOST: Final = """DELETE FROM procrastinate_workers WHERE id = ANY(%(engines)s::bigint[])"""
-_HELD: Final = """SELECT worker_id AS engine, array_agg((args ->> 'batch')::bigint ORDER BY id) AS batches
-    FROM procrastinate_jobs WHERE status = 'doing' AND worker_id IS NOT NULL GROUP BY worker_id"""
 _FORGET: Final = "DELETE FROM procrastinate_events"
 
 Carry = Callable[[BatchId], Awaitable[float | None]]
@@ -162,12 +158,6 @@ class Timetable:
         with _told():
             await self._connector.execute_query_async(_SOONER, locks=[_lock_of(each) for each in batches])
 
-    async def held(self) -> dict[int, Sequence[BatchId]]:
-        """What each worker has in hand, by its number."""
-        with _told():
-            rows = await self._connector.execute_query_all_async(_HELD)
-        return {int(row["engine"]): [BatchId(each) for each in row["batches"]] for row in rows}
-
     async def give_back(self, engines: Collection[int], *, stalled: float) -> int:
         """Let others carry what dead workers had in hand, and say how much that was.
 
@@ -257,7 +247,7 @@ def _task_of(batch: BatchId) -> Job:
 
 
 async def _configure(connection: "psycopg.AsyncConnection[Any]") -> None:
-    await connection.execute(f"SET search_path = {SCHEMA}, pg_catalog".encode())
+    await connection.execute(f"SET search_path = {TIMETABLE}, pg_catalog".encode())
     await connection.commit()
 
 
@@ -268,5 +258,5 @@ async def _make(app: App, connector: PsycopgConnector) -> None:
         there = await db.execute("SELECT to_regclass('procrastinate_jobs') IS NOT NULL")
         if (await there.fetchone() or (False,))[0]:
             return
-        await db.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}".encode())
+        await db.execute(f"CREATE SCHEMA IF NOT EXISTS {TIMETABLE}".encode())
         await db.execute(app.schema_manager.get_schema().encode())

@@ -6,7 +6,7 @@ that many couriers want to store at one time share one (260,000 rows a second in
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -215,6 +215,10 @@ class SqliteDatabase:
 
     def still_held(self) -> None:
         """Nothing: the lock of the state folder ends with the process."""
+
+    async def in_hand(self) -> Mapping[int, Sequence[int]]:
+        """Nothing: a file has one daemon, and no timetable."""
+        return {}
 
     async def flaws(self) -> list[str]:
         """Look the whole file over, which takes a while for a large one, and list the first things wrong with it."""
