@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
+import anyio
 from anyio import to_thread
 from anyio.abc import Process
 from psycopg.conninfo import conninfo_to_dict
@@ -21,6 +22,8 @@ QUICK: Final[dict[str, Any]] = {
     "poll__initial": 0.2,
     "poll__max": 0.5,
 }
+_LOOK: Final = 0.05
+"""Seconds between two looks into the database, which others work on."""
 _CARRYING: Final = "SELECT count(*) FROM batchd.workers WHERE engine IS NOT NULL"
 _HELD: Final = """SELECT count(*) || ' ' || coalesce(string_agg(DISTINCT state, ','), '')
     FROM batchd_tasks.procrastinate_jobs AS task
@@ -57,8 +60,8 @@ class Fleet:
 
     async def all_work(self, number: int) -> None:
         """Wait until so many workers carry."""
-        while int(await self.sql(_CARRYING)) < number:
-            pass
+        while int(await self.sql(_CARRYING)) < number:  # noqa: ASYNC110  another program's state
+            await anyio.sleep(_LOOK)
 
     async def holds(self, name: str) -> list[str]:
         """In which states the batches are that a worker holds."""
@@ -74,6 +77,7 @@ class Fleet:
                 if any(state in states for state in held) or (held and not states):
                     self.held.update(held)
                     return name
+            await anyio.sleep(_LOOK)
 
     def kill(self, name: str) -> None:
         """End a worker by kill -9."""

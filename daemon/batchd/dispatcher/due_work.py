@@ -101,7 +101,9 @@ class DueWork:
         """See to it that workers carry what they carry, and return the batches that are left to this process."""
         theirs = await self._store.batches.on_their_way()
         if self._rooms.filling is not None:
-            await self._rooms.filling.fill(theirs)
+            look_in = await self._rooms.filling.fill(theirs)
+            if theirs:
+                self._soonest = min(self._soonest, look_in)
         return live - theirs
 
     async def _add(self, tasks: anyio.abc.TaskGroup) -> None:

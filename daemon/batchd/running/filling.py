@@ -31,8 +31,8 @@ class Filling:
         self._known: frozenset[BatchId] = frozenset()
         self._all_at = 0.0
 
-    async def fill(self, batches: frozenset[BatchId]) -> None:
-        """See to it that each of these batches has its task.
+    async def fill(self, batches: frozenset[BatchId]) -> float:
+        """See to it that each of these batches has its task, and return the seconds after which to look again.
 
         Raises:
             Unavailable: The timetable cannot be used now.
@@ -43,6 +43,7 @@ class Filling:
         if lacking := batches - self._known:
             await self._entries.fill(lacking)
         self._known = batches
+        return max(self._all_at - now, 0.0)
 
     async def call(self, batches: Collection[BatchId]) -> None:
         """Have batches carried now that rest: somebody wants something of them."""
