@@ -103,7 +103,7 @@ class DueWork:
         if self._rooms.filling is not None:
             look_in = await self._rooms.filling.fill(theirs)
             if theirs:
-                self._soonest = min(self._soonest, look_in)
+                self.soonest = min(self.soonest, look_in)
         return live - theirs
 
     async def _add(self, tasks: anyio.abc.TaskGroup) -> None:
