@@ -31,7 +31,7 @@ MUTATIONS = (
         "12",
         "a timetable that was emptied stays so",
         "daemon/batchd/dispatcher/due_work.py",
-        "                self._soonest = min(self._soonest, look_in)",
+        "                self.soonest = min(self.soonest, look_in)",
         "                pass",
         "tests/faults/test_workers.py::test_a_timetable_that_was_emptied_is_filled_again",
     ),
