@@ -474,3 +474,9 @@ def test_a_stem_that_is_no_text_still_names_its_request() -> None:
     (entry,) = read(source, ".txt", "caf\udce9", Rules())
     assert isinstance(entry, Entry)
     assert entry.custom_id == "caf?"
+
+
+@pytest.mark.parametrize("prompt", ["", " \n", "\u200b\n", "\ufeff\u2060 \u3164"])
+def test_a_prompt_in_which_nothing_is_to_be_seen_is_refused(prompt: str) -> None:
+    for text, suffix in ((prompt, ".txt"), (f"---\nmax_tokens: 9\n---\n{prompt}", ".md")):
+        assert [field for _, field in problems(text, suffix)] == [""]

@@ -114,6 +114,13 @@ def test_an_empty_prompt_is_its_rows_error() -> None:
     assert (problem.row, "empty" in problem.message) == (2, True)
 
 
+def test_what_has_no_shape_asks_nothing() -> None:
+    (problem,) = problems("a,b\n\u200b\ufeff,x\ny,z\n", "x.csv", "{{ a }}\u2060")
+    assert (problem.row, "empty" in problem.message) == (2, True)
+    (problem,) = problems(TABLE, "x.csv", "---\nmodel: claude-haiku-5-5\n---\n\u200b\n")
+    assert "nothing to ask" in problem.message
+
+
 def test_names_of_the_file_count_for_more_than_columns_of_that_name() -> None:
     found = said("file,text\ncell,words\n", "q/x.csv", '{{ file }}|{{ stem }}|{{ row["file"] }}|{{ text }}')
     (entry,) = (each for each in found if isinstance(each, Entry))

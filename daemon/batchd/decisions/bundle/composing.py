@@ -11,6 +11,7 @@ from batchd.decisions.rows.records import Record
 from batchd.decisions.rows.requests_of import Composed
 from batchd.decisions.rows.template import PromptTemplate
 from batchd.model import Caution
+from batchd.text.characters import is_blank
 from batchd.text.globs import escaped
 from batchd.text.pictures import pictures
 from batchd.text.strictjson import Flaw, Flawed, Json
@@ -136,7 +137,7 @@ def far_pictures(prompt: str) -> Iterator[str]:
 
 
 def _add_text(blocks: list[Json], text: str) -> None:
-    if text.strip():
+    if not is_blank(text):
         blocks.append({"type": "text", "text": text})
 
 

@@ -19,6 +19,7 @@ from batchd.decisions.jobfile.request import Requests, Said, apart
 from batchd.decisions.jobfile.rules import Rules
 from batchd.decisions.jobfile.settings_check import BESIDE, RESULTS, SETTINGS, likely
 from batchd.model import Caution, Entry, Problem, Reject
+from batchd.text.characters import is_blank
 from batchd.text.jsonscan import Broken, Part, mentions, split_document, split_lines
 from batchd.text.pictures import pictures
 from batchd.text.strictjson import Flaw, Flawed, Json, Malformed, crowded, decode, member, shown
@@ -300,7 +301,7 @@ def _read_prose(source: Source, requests: Requests, stem: str, rules: Rules) -> 
     except UnicodeDecodeError as error:
         yield Problem(1 + error.object.count(b"\n", 0, error.start), "", NOT_UTF8)
         return
-    if not prose.prompt.strip():
+    if is_blank(prose.prompt):
         yield Problem(
             prose.line, "", "there is no text, so nothing to ask; write the prompt, below the settings if any"
         )

@@ -17,6 +17,7 @@ from batchd.decisions.rows.table import DELIMITERS, ENCODINGS
 from batchd.decisions.rows.template import PromptTemplate, parse_template
 from batchd.model import Caution, Problem, Readers, Turn
 from batchd.text import typed
+from batchd.text.characters import is_blank
 from batchd.text.globs import objection
 from batchd.text.jsonscan import Broken
 from batchd.text.strictjson import Flaw, Json
@@ -158,7 +159,7 @@ def parse_prompt_file(
     flaws += _of_readers(settings, rules, named=load is None)
     found = [Problem(line_of(text, flaw.field), *flaw) for flaw in flaws]
     template: PromptTemplate | None = None
-    if prose.prompt.strip():
+    if not is_blank(prose.prompt):
         try:
             template = parse_template(prepare(prose.prompt), prose.line)
         except Broken as broken:
@@ -258,7 +259,7 @@ _Check: TypeAlias = Callable[[Json], str]
 
 
 def _text(value: Json) -> str:
-    return "" if isinstance(value, str) and value.strip() else "must be a text that is not empty"
+    return "" if isinstance(value, str) and not is_blank(value) else "must be a text that is not empty"
 
 
 def _yes_or_no(value: Json) -> str:

@@ -17,6 +17,7 @@ from batchd.decisions.rows.table import SUFFIXES as TABLES
 from batchd.decisions.rows.table import Form, read_table
 from batchd.decisions.rows.template import OF_ROWS, PromptTemplate
 from batchd.model import Caution, Problem, Reject, RowsForm, Terms
+from batchd.text.characters import is_blank
 from batchd.text.jsonscan import Broken, split_lines
 from batchd.text.strictjson import Flaw, Flawed, Json
 
@@ -171,7 +172,7 @@ def _text(
         text = b"".join(pieces).removeprefix(_BOM).decode()
     except UnicodeDecodeError as error:
         raise Broken(1 + error.object.count(b"\n", 0, error.start), NOT_UTF8) from None
-    if not text.strip():
+    if is_blank(text):
         raise Broken(1, "there is no text in this file, so nothing to ask about")
     requests = requests_with(rules, prompt, rows=False)
     yield from requests.terms()

@@ -13,6 +13,7 @@ from batchd.decisions.rows.prompt_file import PromptFile
 from batchd.decisions.rows.records import Fault, Record
 from batchd.decisions.rows.template import PromptTemplate
 from batchd.model import Caution, Problem, Reject
+from batchd.text.characters import is_blank
 from batchd.text.strictjson import Flaw, Flawed, Json
 
 _CONTENT: Final = "params.messages[0].content"
@@ -95,7 +96,7 @@ def _asked(
         flaws = error.flaws if isinstance(error, Flawed) else [Flaw("", str(error))]
         yield from (Problem(record.line, *flaw, record.row) for flaw in flaws)
         return
-    if isinstance(composed.content, str) and not composed.content.strip():
+    if isinstance(composed.content, str) and is_blank(composed.content):
         requests.count(record.line)
         yield Problem(record.line, "", "the prompt of this row is empty", record.row)
         return

@@ -10,6 +10,7 @@ from batchd.decisions.jobfile.attachment import ATTACH
 from batchd.decisions.rows.prompt_file import LONGEST
 from batchd.decisions.rows.template import PromptTemplate, parse_template
 from batchd.model import Problem
+from batchd.text.characters import is_blank
 from batchd.text.jsonscan import Broken
 from batchd.text.spelling import closest
 from batchd.text.strictjson import Flawed, Json
@@ -69,7 +70,7 @@ def _prose(found: Reading, path: str) -> "Prose":
         )
     if prose.settings:
         raise ValueError(f"has settings in front; those of a step stand beside its prompt, in {found.where}")
-    if not prose.prompt.strip():
+    if is_blank(prose.prompt):
         raise ValueError("is empty; write into it what to ask")
     return prose
 
